@@ -1,0 +1,99 @@
+/**
+ * The errors that loewner throws. Each is a class with a stable `code` and the facts of the case as fields, so that a
+ * program can branch on them and a person can read them: every message says what was found, what was expected, where,
+ * and what to do.
+ */
+export type LoewnerErrorCode =
+  | "INVALID_INPUT"
+  | "INVALID_FORMAT"
+  | "FILE"
+  | "OUT_OF_MEMORY"
+  | "ABORTED"
+  | "DISPOSED"
+  | "VERIFICATION_FAILED";
+
+/** Where a fault lies; every field is optional, and what is known is in the message too. */
+export interface ErrorPlace {
+  /** File path or a name that stands for the bytes. */
+  file?: string;
+  /** Name of the tensor or of the argument. */
+  tensor?: string;
+  /** Zero-based row. */
+  row?: number;
+  /** Zero-based column. */
+  column?: number;
+  /** Byte offset in the file. */
+  offset?: number;
+}
+
+/** Base class of every error that this package throws on purpose. */
+export class LoewnerError extends Error {
+  readonly code: LoewnerErrorCode;
+  readonly place: ErrorPlace;
+
+  constructor(code: LoewnerErrorCode, message: string, place: ErrorPlace = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+    this.place = place;
+  }
+}
+
+/** An argument or a matrix entry that no computation can use: a rank of 0, a NaN in row 7, a glob that matches nothing. */
+export class InvalidInputError extends LoewnerError {
+  constructor(message: string, place?: ErrorPlace, options?: ErrorOptions) {
+    super("INVALID_INPUT", message, place, options);
+  }
+}
+
+/** A file whose bytes break its format's specification. */
+export class InvalidFormatError extends LoewnerError {
+  constructor(message: string, place?: ErrorPlace, options?: ErrorOptions) {
+    super("INVALID_FORMAT", message, place, options);
+  }
+}
+
+/** The operating system refused: no such file, a folder, no space left, output exists. `cause` holds its own error. */
+export class FileError extends LoewnerError {
+  constructor(message: string, place?: ErrorPlace, options?: ErrorOptions) {
+    super("FILE", message, place, options);
+  }
+}
+
+/** The job needs more memory than WebAssembly (4 GiB) or the runtime gives; the message says how much, and what to do. */
+export class OutOfMemoryError extends LoewnerError {
+  constructor(message: string, place?: ErrorPlace, options?: ErrorOptions) {
+    super("OUT_OF_MEMORY", message, place, options);
+  }
+}
+
+/** The caller's AbortSignal fired; `cause` is the signal's reason. */
+export class AbortedError extends LoewnerError {
+  constructor(reason?: unknown) {
+    super("ABORTED", "Stopped: the AbortSignal that was passed in has fired.", {}, { cause: reason });
+  }
+}
+
+/** A call on an instance after its dispose(). */
+export class DisposedError extends LoewnerError {
+  constructor() {
+    super("DISPOSED", "This loewner instance was disposed of; create another with createLoewner().");
+  }
+}
+
+/** A compressed file does not match its original, or its certificate does not hold. */
+export class VerificationError extends LoewnerError {
+  constructor(message: string, place?: ErrorPlace, options?: ErrorOptions) {
+    super("VERIFICATION_FAILED", message, place, options);
+  }
+}
+
+/** True for every error that loewner throws on purpose; narrows by `code` when one is given. */
+export function isLoewnerError(error: unknown, code?: LoewnerErrorCode): error is LoewnerError {
+  return error instanceof LoewnerError && (code === undefined || error.code === code);
+}
+
+/** @throws {AbortedError} when the signal has fired. */
+export function throwIfAborted(signal?: AbortSignal): void {
+  if (signal?.aborted) throw new AbortedError(signal.reason);
+}

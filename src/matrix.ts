@@ -1,0 +1,70 @@
+import { InvalidInputError } from "./errors.js";
+
+/** A dense matrix: `rows * cols` numbers, row-major, Float32Array or Float64Array. */
+export interface Matrix<T extends Float32Array | Float64Array = Float32Array | Float64Array> {
+  readonly data: T;
+  readonly rows: number;
+  readonly cols: number;
+}
+
+/** How the numbers of a row source are stored, little endian. f16 and bf16 are widened to f32 as blocks load. */
+export type RowType = "f16" | "bf16" | "f32" | "f64";
+
+/** Bytes of one element. */
+export const rowTypeBytes: Record<RowType, number> = { f16: 2, bf16: 2, f32: 4, f64: 8 };
+
+/**
+ * Rows that need not be in memory: a range of a file, of a blob, of an HTTP resource.
+ *
+ * `read` gives `count` whole rows from row `start`, row-major, little endian, as raw bytes
+ * (`count * cols * rowTypeBytes[dtype]` of them, at any alignment). It may be called many times for the same range, and the bytes must not change between
+ * calls; the callee may reuse the buffer once the next `read` is made.
+ */
+export interface RowSource {
+  readonly rows: number;
+  readonly cols: number;
+  readonly dtype: RowType;
+  /** Name used in error messages: a tensor, a file. */
+  readonly name?: string;
+  read(start: number, count: number): Uint8Array | Promise<Uint8Array>;
+}
+
+/** What every primitive takes. */
+export type MatrixLike = Matrix | RowSource;
+
+export function isRowSource(a: MatrixLike): a is RowSource {
+  return typeof (a as RowSource).read === "function";
+}
+
+/**
+ * Checks a matrix and turns it into a row source over the caller's own bytes (nothing is copied here).
+ * @throws {InvalidInputError} when the data is not a Float32Array or Float64Array, or its length is not rows * cols.
+ */
+export function toRowSource(a: MatrixLike, name = "A"): RowSource {
+  if (a === null || typeof a !== "object") {
+    throw new InvalidInputError(`${name} must be a matrix { data, rows, cols } or a row source; got ${String(a)}.`);
+  }
+  const { rows, cols } = a;
+  if (!Number.isSafeInteger(rows) || !Number.isSafeInteger(cols) || rows < 1 || cols < 1) {
+    throw new InvalidInputError(`${name} must have at least one row and one column, as whole numbers; got rows ${rows}, cols ${cols}.`);
+  }
+  if (isRowSource(a)) return a;
+  const { data } = a;
+  if (!(data instanceof Float32Array) && !(data instanceof Float64Array)) {
+    throw new InvalidInputError(`${name}.data must be a Float32Array or a Float64Array; copy it into one first.`);
+  }
+  if (data.length !== rows * cols) {
+    throw new InvalidInputError(
+      `${name}.data has ${data.length} elements, but rows * cols = ${rows} * ${cols} = ${rows * cols}.`,
+    );
+  }
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const rowBytes = cols * data.BYTES_PER_ELEMENT;
+  return {
+    rows,
+    cols,
+    dtype: data instanceof Float32Array ? "f32" : "f64",
+    name,
+    read: (start, count) => bytes.subarray(start * rowBytes, (start + count) * rowBytes),
+  };
+}
