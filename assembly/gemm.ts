@@ -1,0 +1,133 @@
+// Row tile times small matrix, Y = X B, in panels of 64 bytes: the product under leverage scores, factors and residuals.
+//
+// Goto, van de Geijn, Anatomy of high-performance matrix multiplication (2008), cut down to one level: B is packed once
+// a sweep, X is read where it lies, and the register tile is 2 rows x 4 vectors, the largest that no engine spills.
+//
+// Layout   X       n x d of T, row-major, `ldx` bytes between rows
+//          B       d x m f64, row-major; packed: panel j holds columns jW ... jW + W - 1 as d rows of 64 bytes
+//          strip   (n + 1) rows of 64 bytes: Y's columns of one panel; the last row takes what an odd n spills
+// Memory   the caller owns all of it
+// Cost     n d m multiply-adds
+import { PANEL_ROW, panelCount, panelWidth } from "./lanes";
+
+/** Rows of B taken at a time: 16 KiB of a panel stay in the first-level cache. Also the order of the sums, so fixed. */
+// @ts-ignore: decorator
+@inline const DEPTH: u32 = 256;
+
+/**
+ * The inner loop that is nearly all the time: C (2 rows of 64 bytes) = or += sum_k a[k] (outer) b[k]. `b` is read 64 bytes
+ * apart, `depth` times. The two factors a lie side by side in a packed panel (`packed`: a0 alone serves, 64 bytes a step;
+ * the second pointer costs a tenth of the speed), or in two rows of a tile.
+ */
+// @ts-ignore: decorator
+@inline function micro<T>(packed: bool, a0: usize, a1: usize, b: usize, depth: u32, c0: usize, c1: usize, add: bool): void {
+  let c00 = v128.splat<T>(<T>0), c01 = c00, c02 = c00, c03 = c00, c10 = c00, c11 = c00, c12 = c00, c13 = c00;
+  const end = b + <usize>depth * PANEL_ROW;
+  while (b < end) {
+    const b0 = v128.load(b), b1 = v128.load(b, 16), b2 = v128.load(b, 32), b3 = v128.load(b, 48);
+    let x = v128.load_splat<T>(a0);
+    c00 = v128.add<T>(c00, v128.mul<T>(x, b0));
+    c01 = v128.add<T>(c01, v128.mul<T>(x, b1));
+    c02 = v128.add<T>(c02, v128.mul<T>(x, b2));
+    c03 = v128.add<T>(c03, v128.mul<T>(x, b3));
+    x = packed ? v128.load_splat<T>(a0, sizeof<T>()) : v128.load_splat<T>(a1);
+    c10 = v128.add<T>(c10, v128.mul<T>(x, b0));
+    c11 = v128.add<T>(c11, v128.mul<T>(x, b1));
+    c12 = v128.add<T>(c12, v128.mul<T>(x, b2));
+    c13 = v128.add<T>(c13, v128.mul<T>(x, b3));
+    if (packed) a0 += PANEL_ROW;
+    else {
+      a0 += sizeof<T>();
+      a1 += sizeof<T>();
+    }
+    b += PANEL_ROW;
+  }
+  if (add) {
+    c00 = v128.add<T>(v128.load(c0), c00);
+    c01 = v128.add<T>(v128.load(c0, 16), c01);
+    c02 = v128.add<T>(v128.load(c0, 32), c02);
+    c03 = v128.add<T>(v128.load(c0, 48), c03);
+    c10 = v128.add<T>(v128.load(c1), c10);
+    c11 = v128.add<T>(v128.load(c1, 16), c11);
+    c12 = v128.add<T>(v128.load(c1, 32), c12);
+    c13 = v128.add<T>(v128.load(c1, 48), c13);
+  }
+  v128.store(c0, c00);
+  v128.store(c0, c01, 16);
+  v128.store(c0, c02, 32);
+  v128.store(c0, c03, 48);
+  v128.store(c1, c10);
+  v128.store(c1, c11, 16);
+  v128.store(c1, c12, 32);
+  v128.store(c1, c13, 48);
+}
+
+/** c (2 x 64 bytes) = two adjacent columns of one packed panel times all columns of another, over `depth` rows. */
+export function microPanels<T>(a: usize, b: usize, depth: u32, c: usize): void {
+  micro<T>(true, a, a, b, depth, c, c + PANEL_ROW, false);
+}
+
+/** c0, c1 = or += two rows of X times one packed panel. */
+function microRows<T>(x0: usize, x1: usize, b: usize, depth: u32, c: usize, add: bool): void {
+  micro<T>(false, x0, x1, b, depth, c, c + PANEL_ROW, add);
+}
+
+/** Bytes of a packed B: `rows` x `cols` of T in panels. */
+export function panelBytes<T>(rows: u32, cols: u32): usize {
+  return <usize>panelCount<T>(cols) * rows * PANEL_ROW;
+}
+
+/** Packs B (rows x cols f64, row-major) into panels of T. */
+export function packPanels<T>(panels: usize, B: usize, rows: u32, cols: u32): void {
+  const width = panelWidth<T>();
+  for (let j: u32 = 0; j < cols; j += width) {
+    const here = min(width, cols - j);
+    for (let r: u32 = 0; r < rows; ++r) {
+      const from = B + ((<usize>r * cols + j) << 3);
+      for (let c: u32 = 0; c < width; ++c) {
+        store<T>(panels + <usize>c * sizeof<T>(), c < here ? <T>load<f64>(from + (<usize>c << 3)) : <T>0);
+      }
+      panels += PANEL_ROW;
+    }
+  }
+}
+
+/** Bytes of a strip for a tile of n rows. */
+export function stripBytes(n: u32): usize {
+  return <usize>(n + 1) * PANEL_ROW;
+}
+
+/** strip = X (n x depth) times one packed panel (depth rows of it). */
+export function multiplyStrip<T>(strip: usize, X: usize, n: u32, ldx: usize, panel: usize, depth: u32): void {
+  for (let k: u32 = 0; k < depth; k += DEPTH) {
+    const size = min(DEPTH, depth - k);
+    const b = panel + <usize>k * PANEL_ROW;
+    let x = X + <usize>k * sizeof<T>();
+    let c = strip;
+    for (let i: u32 = 0; i < n; i += 2) {
+      microRows<T>(x, i + 1 < n ? x + ldx : x, b, size, c, k > 0);
+      x += ldx << 1;
+      c += PANEL_ROW << 1;
+    }
+  }
+}
+
+/** Copies a strip into columns jW ... of Y (n x m of T, row-major). */
+export function storeStrip<T>(Y: usize, strip: usize, n: u32, m: u32, j: u32): void {
+  const width = panelWidth<T>();
+  const bytes = <usize>min(width, m - j * width) * sizeof<T>();
+  let to = Y + <usize>j * PANEL_ROW;
+  for (let i: u32 = 0; i < n; ++i) {
+    memory.copy(to, strip + <usize>i * PANEL_ROW, bytes);
+    to += <usize>m * sizeof<T>();
+  }
+}
+
+/** Y = X B for packed B (d x m): the strips one after the other. Y is n x m of T. */
+export function multiply<T>(Y: usize, X: usize, n: u32, d: u32, panels: usize, m: u32, strip: usize): void {
+  const count = panelCount<T>(m);
+  for (let j: u32 = 0; j < count; ++j) {
+    multiplyStrip<T>(strip, X, n, <usize>d * sizeof<T>(), panels + <usize>j * d * PANEL_ROW, d);
+    storeStrip<T>(Y, strip, n, m, j);
+  }
+}

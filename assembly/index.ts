@@ -1,0 +1,98 @@
+// The ABI: exports only. Every function takes pointers, allocates nothing and keeps nothing.
+//
+// `form` says how rows are stored and summed: 0 f32 rows, f32 sums; 1 f32 rows, f64 sums; 2 f64 rows, f64 sums.
+import { cholesky, triangularInverse } from "./cholesky";
+import { eigen, eigenWorkBytes } from "./eigen";
+import { promote, roundTo, widenBF16, widenF16 } from "./convert";
+import * as gemm from "./gemm";
+import * as gram from "./gram";
+import { leverageBlock } from "./leverage";
+import { lewisStart, lewisStep } from "./lewis";
+import { peakF32 } from "./peak";
+import * as profile from "./profile";
+import * as residual from "./residual";
+
+export { cholesky, triangularInverse, eigen, eigenWorkBytes, promote, widenF16, widenBF16, lewisStart, lewisStep, peakF32 };
+
+/** Raised whenever a signature or a layout changes. */
+export function abiVersion(): u32 {
+  return 1;
+}
+
+/** First byte that the host may use; all memory from here on is the host's. */
+export function heapBase(): usize {
+  return __heap_base;
+}
+
+/** x^y by AssemblyScript's own pow: engines' Math.pow differ in the last place. */
+export function pow(x: f64, y: f64): f64 {
+  return Math.pow(x, y);
+}
+
+// Matrices in panels (gemm.ts). `wide`: elements are f64, else f32.
+
+export function panelBytes(wide: bool, rows: u32, cols: u32): usize {
+  return wide ? gemm.panelBytes<f64>(rows, cols) : gemm.panelBytes<f32>(rows, cols);
+}
+
+export function packPanels(wide: bool, panels: usize, B: usize, rows: u32, cols: u32): void {
+  if (wide) gemm.packPanels<f64>(panels, B, rows, cols);
+  else gemm.packPanels<f32>(panels, B, rows, cols);
+}
+
+export function stripBytes(n: u32): usize {
+  return gemm.stripBytes(n);
+}
+
+export function multiply(wide: bool, Y: usize, X: usize, n: u32, d: u32, panels: usize, m: u32, strip: usize): void {
+  if (wide) gemm.multiply<f64>(Y, X, n, d, panels, m, strip);
+  else gemm.multiply<f32>(Y, X, n, d, panels, m, strip);
+}
+
+export function roundBlock(wide: bool, at: usize, count: usize, to: u32): void {
+  if (wide) roundTo<f64>(at, count, to);
+  else roundTo<f32>(at, count, to);
+}
+
+export function profileBlock(wide: bool, X: usize, n: u32, d: u32, sums: usize, tops: usize): i32 {
+  return wide ? profile.profileBlock<f64>(X, n, d, sums, tops) : profile.profileBlock<f32>(X, n, d, sums, tops);
+}
+
+export function rowSquares(wide: bool, q: usize, X: usize, n: u32, d: u32, c: usize): void {
+  if (wide) profile.rowSquares<f64>(q, X, n, d, c);
+  else profile.rowSquares<f32>(q, X, n, d, c);
+}
+
+export function leverage(wide: bool, q: usize, X: usize, n: u32, d: u32, panels: usize, m: u32, triangular: bool, strip: usize): void {
+  if (wide) leverageBlock<f64>(q, X, n, d, panels, m, triangular, strip);
+  else leverageBlock<f32>(q, X, n, d, panels, m, triangular, strip);
+}
+
+export function residualBlock(
+  wide: bool, out: usize, X: usize, n: u32, d: u32, left: usize, k: u32, panels: usize, s: usize,
+  p: f64, unit: f64, first: u32, rows: usize, strip: usize,
+): void {
+  if (wide) residual.residualBlock<f64>(out, X, n, d, left, k, panels, s, p, unit, first, rows, strip);
+  else residual.residualBlock<f32>(out, X, n, d, left, k, panels, s, p, unit, first, rows, strip);
+}
+
+// Gram matrices (gram.ts).
+
+export function gramSlotBytes(form: u32, d: u32): usize {
+  return form ? gram.gramSlotBytes<f64>(d) : gram.gramSlotBytes<f32>(d);
+}
+
+export function gramPackedBytes(form: u32, n: u32, d: u32): usize {
+  return form ? gram.gramPackedBytes<f64>(n, d) : gram.gramPackedBytes<f32>(n, d);
+}
+
+export function gramBlock(form: u32, slots: usize, A: usize, n: u32, d: u32, r: usize, c: usize, packed: usize, block: u32): void {
+  if (form == 0) gram.gramBlock<f32, f32>(slots, A, n, d, r, c, packed, block);
+  else if (form == 1) gram.gramBlock<f32, f64>(slots, A, n, d, r, c, packed, block);
+  else gram.gramBlock<f64, f64>(slots, A, n, d, r, c, packed, block);
+}
+
+export function gramFinish(form: u32, G: usize, slots: usize, d: u32, c: usize, blocks: u32): void {
+  if (form) gram.gramFinish<f64>(G, slots, d, c, blocks);
+  else gram.gramFinish<f32>(G, slots, d, c, blocks);
+}

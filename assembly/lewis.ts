@@ -1,0 +1,69 @@
+// One row's step towards its Lewis weight, and what a certificate needs to know of it.
+//
+// Cohen, Peng, l_p row sampling by Lewis weights (arXiv 1412.0588): w <- q^(p/2) contracts for p < 4; for p >= 2 Lee's
+// w <- tau = w^(1-2/p) q contracts faster. Both are maps of log w with a Jacobian of spectrum [0, r], so a Chebyshev
+// semi-iteration (Golub, Varga 1961) applies: next = omega (gamma (f - now) + now - before) + before.
+//
+// With row weights s the rows are b_i = s_i^(1/p) a_i, so q(b_i) = s_i^(2/p) q(a_i). All of it in logarithms: w underflows.
+//
+// Layout   q       n f64: a_i' G^-1 a_i (start: |a_i|^2)      s  n f64 or 0 for ones
+//          now     n f64: log w_i of the weights that G was made with; the new ones on return (-Infinity: a zero row)
+//          before  n f64: the previous log w_i; the old `now` on return
+//          r       n f64, written: the new row scales s^(1/p) w^(1/2-1/p) of the Gram matrix, 0 for a zero row
+//          out     3 f64: sum of old w; max log of the distortion term; max |tau_i / w_i - 1|
+// Cost     three logarithms and exponentials a row
+
+/** Row scale of the Gram matrix for one row. */
+// @ts-ignore: decorator
+@inline function rowScale(logWeight: f64, logS: f64, p: f64): f64 {
+  return Math.exp(logS / p + (0.5 - 1 / p) * logWeight);
+}
+
+/** Start: w_i proportional to s_i |a_i|^p. */
+export function lewisStart(q: usize, s: usize, now: usize, r: usize, n: u32, p: f64): void {
+  for (let o: usize = 0, end = <usize>n << 3; o < end; o += 8) {
+    const si = s ? load<f64>(s + o) : 1;
+    const qi = load<f64>(q + o);
+    if (!(qi > 0) || !(si > 0)) {
+      store<f64>(now + o, -Infinity);
+      store<f64>(r + o, 0);
+      continue;
+    }
+    const logS = s ? Math.log(si) : 0;
+    const w = 0.5 * p * Math.log(qi) + logS;
+    store<f64>(now + o, w);
+    store<f64>(r + o, rowScale(w, logS, p));
+  }
+}
+
+/** The certificate's terms for the old weights, then (unless omega is 0) the step to new ones. */
+export function lewisStep(q: usize, s: usize, now: usize, before: usize, r: usize, out: usize, n: u32, p: f64, gamma: f64, omega: f64): void {
+  let sum: f64 = 0, distortion: f64 = -Infinity, residual: f64 = 0;
+  for (let o: usize = 0, end = <usize>n << 3; o < end; o += 8) {
+    const w = load<f64>(now + o);
+    const qi = load<f64>(q + o);
+    if (w == -Infinity || !(qi > 0)) {
+      store<f64>(r + o, 0);
+      if (omega != 0) store<f64>(now + o, -Infinity);
+      // A row that the old Gram matrix holds with weight but T does not see has no leverage: its weight still counts.
+      if (w != -Infinity) sum += Math.exp(w), (residual = max(residual, 1));
+      continue;
+    }
+    const logS = s ? Math.log(load<f64>(s + o)) : 0;
+    const lq = Math.log(qi) + (2 / p) * logS;
+    sum += Math.exp(w);
+    distortion = max(distortion, p < 2 ? 0.5 * p * lq - w : (0.5 * p - 1) * lq + (2 / p - 1) * w);
+    residual = max(residual, abs(Math.exp(lq - (2 / p) * w) - 1));
+    if (omega != 0) {
+      const f = p < 2 ? 0.5 * p * lq : (1 - 2 / p) * w + lq;
+      const old = load<f64>(before + o);
+      const next = omega == 1 ? gamma * (f - w) + w : omega * (gamma * (f - w) + w - old) + old;
+      store<f64>(before + o, w);
+      store<f64>(now + o, next);
+      store<f64>(r + o, rowScale(next, logS, p));
+    }
+  }
+  store<f64>(out, sum);
+  store<f64>(out + 8, distortion);
+  store<f64>(out + 16, residual);
+}

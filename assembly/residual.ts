@@ -1,0 +1,99 @@
+// Residual R = A - left right of a block, in every norm of the report, without R ever being written.
+//
+// Layout   X       n x d of T, row-major        left  n x k of T, row-major
+//          panels  right (k x d) packed (gemm.ts)        s  n f64 or 0 for ones: row weights
+//          rows    3 n f64 of work: sums of |r|, r^2, |r|^p for each row
+//          out     6 f64: sum s |r|^p, sum s |r|, sum s |r_i|_2, sum s r^2, largest |r_i|_2, its row (first + i)
+// Sums     the product in T, everything after the subtraction in f64; entries are multiplied by `unit` first
+// Cost     n d k multiply-adds and a few operations an entry; |r|^p by square roots when 4p is whole, else by pow
+import { PANEL_ROW, highAsF64, lowAsF64, panelCount, panelWidth, sumLanes } from "./lanes";
+import { multiplyStrip } from "./gemm";
+
+/** |x|^p for two lanes, x >= 0. `quarters` is 4p when that is a whole number below 16, else 0. */
+// @ts-ignore: decorator
+@inline function power(x: v128, p: f64, quarters: u32): v128 {
+  if (quarters == 0) return f64x2(Math.pow(f64x2.extract_lane(x, 0), p), Math.pow(f64x2.extract_lane(x, 1), p));
+  let y = f64x2.splat(1);
+  if (quarters & 8) y = f64x2.mul(x, x);
+  if (quarters & 4) y = f64x2.mul(y, x);
+  if (quarters & 3) {
+    const root = f64x2.sqrt(x);
+    if (quarters & 2) y = f64x2.mul(y, root);
+    if (quarters & 1) y = f64x2.mul(y, f64x2.sqrt(root));
+  }
+  return y;
+}
+
+export function residualBlock<T>(
+  out: usize, X: usize, n: u32, d: u32, left: usize, k: u32, panels: usize, s: usize,
+  p: f64, unit: f64, first: u32, rows: usize, strip: usize,
+): void {
+  const width = panelWidth<T>();
+  const count = panelCount<T>(d);
+  const lanes = <u32>(16 / sizeof<T>());
+  const quarters: u32 = p * 4 == Math.floor(p * 4) && p < 4 ? <u32>(p * 4) : 0;
+  const needPower = p != 1 && p != 2;
+  const u = f64x2.splat(unit);
+  memory.fill(rows, 0, 24 * <usize>n);
+  for (let j: u32 = 0; j < count; ++j) {
+    multiplyStrip<T>(strip, left, n, <usize>k * sizeof<T>(), panels + <usize>j * k * PANEL_ROW, k);
+    const here = min(width, d - j * width);
+    for (let i: u32 = 0; i < n; ++i) {
+      const y = strip + <usize>i * PANEL_ROW;
+      const x = X + (<usize>i * d + j * width) * sizeof<T>();
+      let one = f64x2.splat(0), two = one, pow = one;
+      let c: u32 = 0;
+      for (; c + lanes <= here; c += lanes) {
+        const o = <usize>c * sizeof<T>();
+        const r = v128.sub<T>(v128.load(x + o), v128.load(y + o));
+        let a = f64x2.mul(f64x2.abs(lowAsF64<T>(r)), u);
+        one = f64x2.add(one, a);
+        two = f64x2.add(two, f64x2.mul(a, a));
+        if (needPower) pow = f64x2.add(pow, power(a, p, quarters));
+        if (sizeof<T>() == 4) {
+          a = f64x2.mul(f64x2.abs(highAsF64(r)), u);
+          one = f64x2.add(one, a);
+          two = f64x2.add(two, f64x2.mul(a, a));
+          if (needPower) pow = f64x2.add(pow, power(a, p, quarters));
+        }
+      }
+      for (; c < here; ++c) {
+        const o = <usize>c * sizeof<T>();
+        const a = f64x2(<f64>abs<T>(load<T>(x + o) - load<T>(y + o)) * unit, 0);
+        one = f64x2.add(one, a);
+        two = f64x2.add(two, f64x2.mul(a, a));
+        if (needPower) pow = f64x2.add(pow, f64x2.replace_lane(power(a, p, quarters), 1, 0));
+      }
+      const row = rows + 24 * <usize>i;
+      store<f64>(row, load<f64>(row) + sumLanes(one));
+      store<f64>(row, load<f64>(row, 8) + sumLanes(two), 8);
+      store<f64>(row, load<f64>(row, 16) + sumLanes(pow), 16);
+    }
+  }
+  summarise(out, rows, n, s, p, first);
+}
+
+function summarise(out: usize, rows: usize, n: u32, s: usize, p: f64, first: u32): void {
+  let lp: f64 = 0, l1: f64 = 0, l21: f64 = 0, l2: f64 = 0, worst: f64 = -1, worstRow: u32 = first;
+  for (let i: u32 = 0; i < n; ++i) {
+    const row = rows + 24 * <usize>i;
+    const one = load<f64>(row), two = load<f64>(row, 8);
+    const pow = p == 1 ? one : p == 2 ? two : load<f64>(row, 16);
+    const norm = sqrt<f64>(two);
+    const si = s ? load<f64>(s + (<usize>i << 3)) : 1;
+    lp += si * pow;
+    l1 += si * one;
+    l21 += si * norm;
+    l2 += si * two;
+    if (norm > worst) {
+      worst = norm;
+      worstRow = first + i;
+    }
+  }
+  store<f64>(out, lp);
+  store<f64>(out, l1, 8);
+  store<f64>(out, l21, 16);
+  store<f64>(out, l2, 24);
+  store<f64>(out, worst, 32);
+  store<f64>(out, <f64>worstRow, 40);
+}
