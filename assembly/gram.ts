@@ -110,10 +110,10 @@ export function gramBlock<S, T>(slots: usize, A: usize, n: u32, d: u32, r: usize
 }
 
 /**
- * Ends the tree after `blocks` blocks, and writes G (d x d f64, row-major, symmetric), its entries divided by c_i c_j.
- * What slots still hold is added from the last subtree to the first.
+ * Ends the tree after `blocks` blocks, and writes G (d x d f64, row-major, symmetric). What slots still hold is added from
+ * the last subtree to the first.
  */
-export function gramFinish<T>(G: usize, slots: usize, d: u32, c: usize, blocks: u32): void {
+export function gramFinish<T>(G: usize, slots: usize, d: u32, blocks: u32): void {
   const stride = gramSlotBytes<T>(d);
   const first = ctz<u32>(blocks);
   const width = panelWidth<T>();
@@ -124,12 +124,11 @@ export function gramFinish<T>(G: usize, slots: usize, d: u32, c: usize, blocks: 
     for (let o: usize = 0; o < stride; o += 16) v128.store(base + o, f64x2.add(v128.load(from + o), v128.load(base + o)));
   }
   for (let i: u32 = 0; i < d; ++i) {
-    const ci = c ? load<f64>(c + (<usize>i << 3)) : 1;
+    const pi = i / width;
     for (let j: u32 = i; j < d; ++j) {
-      const pj = j / width, pi = i / width;
-      const at = ((((<usize>pj * (pj + 1)) >> 1) + pi) * width + (i % width)) * width + (j % width);
-      let g = load<f64>(base + (at << 3));
-      if (c) g = g / ci / load<f64>(c + (<usize>j << 3));
+      const pj = j / width;
+      const tile = ((<usize>pj * (pj + 1)) >> 1) + pi;
+      const g = load<f64>(base + (((tile * width + (i % width)) * width + (j % width)) << 3));
       store<f64>(G + ((<usize>i * d + j) << 3), g);
       store<f64>(G + ((<usize>j * d + i) << 3), g);
     }

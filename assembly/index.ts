@@ -29,6 +29,11 @@ export function pow(x: f64, y: f64): f64 {
   return Math.pow(x, y);
 }
 
+/** x_i <- e^x_i, n of them; e^-Infinity is 0. */
+export function expInPlace(x: usize, n: u32): void {
+  for (let end = x + (<usize>n << 3); x < end; x += 8) store<f64>(x, Math.exp(load<f64>(x)));
+}
+
 // Matrices in panels (gemm.ts). `wide`: elements are f64, else f32.
 
 export function panelBytes(wide: bool, rows: u32, cols: u32): usize {
@@ -92,7 +97,7 @@ export function gramBlock(form: u32, slots: usize, A: usize, n: u32, d: u32, r: 
   else gram.gramBlock<f64, f64>(slots, A, n, d, r, c, packed, block);
 }
 
-export function gramFinish(form: u32, G: usize, slots: usize, d: u32, c: usize, blocks: u32): void {
-  if (form) gram.gramFinish<f64>(G, slots, d, c, blocks);
-  else gram.gramFinish<f32>(G, slots, d, c, blocks);
+export function gramFinish(form: u32, G: usize, slots: usize, d: u32, blocks: u32): void {
+  if (form) gram.gramFinish<f64>(G, slots, d, blocks);
+  else gram.gramFinish<f32>(G, slots, d, blocks);
 }

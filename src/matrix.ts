@@ -68,3 +68,42 @@ export function toRowSource(a: MatrixLike, name = "A"): RowSource {
     read: (start, count) => bytes.subarray(start * rowBytes, (start + count) * rowBytes),
   };
 }
+
+/** All rows of a source as f64, in memory. f16 and bf16 are widened through their bits. */
+export async function readRows(source: RowSource): Promise<Float64Array> {
+  const { rows, cols, dtype } = source;
+  const result = new Float64Array(rows * cols);
+  const step = Math.max(1, Math.floor((1 << 20) / cols));
+  for (let start = 0; start < rows; start += step) {
+    const count = Math.min(step, rows - start);
+    const bytes = await source.read(start, count);
+    if (bytes.byteLength !== count * cols * rowTypeBytes[dtype]) {
+      throw new InvalidInputError(
+        `${source.name ?? "The row source"} gave ${bytes.byteLength} bytes for ${count} rows, expected ${count * cols * rowTypeBytes[dtype]}.`,
+        { tensor: source.name, row: start },
+      );
+    }
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const get = element[dtype];
+    for (let i = 0; i < count * cols; ++i) result[start * cols + i] = get(view, i);
+  }
+  return result;
+}
+
+const element: Record<RowType, (view: DataView, index: number) => number> = {
+  f64: (view, i) => view.getFloat64(8 * i, true),
+  f32: (view, i) => view.getFloat32(4 * i, true),
+  bf16: (view, i) => {
+    word.setUint32(0, view.getUint16(2 * i, true) << 16);
+    return word.getFloat32(0);
+  },
+  f16: (view, i) => {
+    const h = view.getUint16(2 * i, true);
+    const sign = h & 0x8000 ? -1 : 1;
+    const exponent = (h >> 10) & 31;
+    const fraction = h & 1023;
+    if (exponent === 31) return fraction ? NaN : sign * Infinity;
+    return sign * (exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24);
+  },
+};
+const word = new DataView(new ArrayBuffer(4));

@@ -1,0 +1,68 @@
+// Brings a checkout to where it can run: dependencies when the lock file is newer than what is installed, the wasm binary
+// and dist/ when their sources are newer. Does nothing, quickly, when all is up to date. `--force` builds anyway.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync, rmSync, chmodSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const at = (...parts) => join(root, ...parts);
+
+const modified = (path) => (existsSync(path) ? statSync(path).mtimeMs : -Infinity);
+
+/** Newest modification below a folder. */
+function newest(path) {
+  if (!statSync(path).isDirectory()) return modified(path);
+  return Math.max(modified(path), ...readdirSync(path).map((name) => newest(join(path, name))));
+}
+
+function run(what, command, args) {
+  process.stderr.write(`${what} ...\n`);
+  try {
+    execFileSync(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], shell: process.platform === "win32" });
+  } catch (error) {
+    process.stderr.write(`${error.stdout ?? ""}${error.stderr ?? ""}`);
+    throw new Error(`${what}: "${command} ${args.join(" ")}" failed; its output is above.`, { cause: error });
+  }
+}
+
+const node = (what, script, ...args) => run(what, process.execPath, [at("node_modules", ...script.split("/")), ...args]);
+
+function stamp(name, sources, targets, force, build) {
+  const done = at(".setup", name);
+  const stale = force || targets.some((t) => !existsSync(at(t))) || sources.some((s) => newest(at(s)) > modified(done));
+  if (!stale) return;
+  build();
+  mkdirSync(at(".setup"), { recursive: true });
+  writeFileSync(done, "");
+}
+
+export function setup({ force = false } = {}) {
+  const [major] = process.versions.node.split(".").map(Number);
+  if (major < 20) throw new Error(`loewner needs Node 20 or newer; this is ${process.version}.`);
+  stamp("install", ["package-lock.json"], ["node_modules"], false, () => run("installing dependencies", "npm", ["ci"]));
+  const wasmText = "src/kernel/wasm.generated.ts";
+  stamp("wasm", ["assembly", "asconfig.json", "package-lock.json"], [wasmText], force, () => {
+    mkdirSync(at("build"), { recursive: true });
+    node("building kernel.wasm", "assemblyscript/bin/asc.js", "--target", "release");
+    const base64 = readFileSync(at("build/kernel.wasm")).toString("base64");
+    writeFileSync(
+      at(wasmText),
+      `// Made from assembly/ by scripts/setup.mjs.\nexport const kernelBase64 =\n  "${base64}";\n`,
+    );
+  });
+  stamp("dist", ["src", "tsconfig.json", "package.json"], ["dist/index.js"], force, () => {
+    rmSync(at("dist"), { recursive: true, force: true });
+    node("building dist/", "typescript/bin/tsc", "-p", "tsconfig.json");
+    if (existsSync(at("dist/cli/main.js"))) chmodSync(at("dist/cli/main.js"), 0o755);
+  });
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  try {
+    setup({ force: process.argv.includes("--force") });
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,49 @@
+// Sets up, runs as-pect and vitest, and ends with one line over both: `N passed, N failed`.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setup } from "./setup.mjs";
+
+setup();
+
+function asPect() {
+  const run = spawnSync(process.execPath, ["node_modules/@as-pect/cli/bin/asp.js", "--verbose"], { encoding: "utf8", maxBuffer: 1 << 28 });
+  const output = `${run.stdout}${run.stderr}`;
+  process.stdout.write(output);
+  // "[Result]: ✔ PASS  Pass: 12 / 12" per file; the summary counts tests over all files.
+  const plain = output.replace(/\u001b\[[0-9;]*m/g, "");
+  const summary = [...plain.matchAll(/\[Summary\]:\s*Pass:\s*(\d+)\s*\/\s*(\d+)/g)];
+  const passed = summary.reduce((sum, m) => sum + Number(m[1]), 0);
+  const total = summary.reduce((sum, m) => sum + Number(m[2]), 0);
+  let failed = total - passed;
+  if (run.status !== 0 && failed === 0) failed = 1;
+  if (total === 0 && failed === 0) failed = 1;
+  return { passed, failed };
+}
+
+function vitest() {
+  const folder = mkdtempSync(join(tmpdir(), "loewner-test-"));
+  const report = join(folder, "report.json");
+  const run = spawnSync(
+    process.execPath,
+    ["node_modules/vitest/vitest.mjs", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...process.argv.slice(2)],
+    { stdio: ["ignore", "inherit", "inherit"] },
+  );
+  try {
+    const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, "utf8"));
+    let failed = numFailedTests;
+    if (run.status !== 0 && failed === 0) failed = Math.max(1, numFailedTestSuites);
+    return { passed: numPassedTests, failed };
+  } catch {
+    return { passed: 0, failed: 1 };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const suites = [asPect(), vitest()];
+const passed = suites.reduce((sum, s) => sum + s.passed, 0);
+const failed = suites.reduce((sum, s) => sum + s.failed, 0);
+process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
+process.exitCode = failed ? 1 : 0;

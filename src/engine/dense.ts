@@ -1,0 +1,74 @@
+// The small dense steps between sweeps, f64, d x d.
+import { LoewnerError } from "../errors.js";
+import { withFrame, type Frame } from "../kernel/frame.js";
+import type { Kernel } from "../kernel/load.js";
+import { blockRows, type DenseResult, type DenseStep } from "./sweep.js";
+
+const none = new Float64Array();
+
+export function runDense(kernel: Kernel, step: DenseStep): DenseResult {
+  return withFrame(kernel, (frame) => {
+    switch (step.op) {
+      case "eigen":
+        return eigen(frame, step.matrix, step.n, step.vectors);
+      case "inverseCholesky":
+        return inverseCholesky(frame, step.matrix, step.n, step.tolerance);
+      case "multiply":
+        return multiply(frame, step);
+      case "round": {
+        const x = frame.copy(step.matrix);
+        kernel.call.roundBlock(1, x, step.matrix.length, step.to);
+        return { values: none, matrix: kernel.f64(x, step.matrix.length).slice(), pivot: -1 };
+      }
+      case "exp": {
+        const x = frame.copy(step.values);
+        kernel.call.expInPlace(x, step.values.length);
+        return { values: kernel.f64(x, step.values.length).slice(), matrix: none, pivot: -1 };
+      }
+      case "power":
+        return { values: new Float64Array([kernel.call.pow(step.base, step.exponent)]), matrix: none, pivot: -1 };
+    }
+  });
+}
+
+function eigen(frame: Frame, matrix: Float64Array, n: number, vectors: boolean): DenseResult {
+  const { kernel } = frame;
+  const A = frame.copy(matrix);
+  const w = frame.f64(n);
+  const work = frame.bytes(kernel.call.eigenWorkBytes(n) >>> 0);
+  const failed = kernel.call.eigen(A, w, n, work, vectors ? 1 : 0);
+  if (failed !== 0) {
+    throw new LoewnerError(
+      "INVALID_INPUT",
+      `The eigenvalues of a ${n} x ${n} Gram matrix did not converge (at number ${failed - 1}): its entries overflow. Scale the matrix.`,
+    );
+  }
+  return { values: kernel.f64(w, n).slice(), matrix: vectors ? kernel.f64(A, n * n).slice() : none, pivot: -1 };
+}
+
+function inverseCholesky(frame: Frame, matrix: Float64Array, n: number, tolerance: number): DenseResult {
+  const { kernel } = frame;
+  const L = frame.copy(matrix);
+  const pivot = kernel.call.cholesky(L, n, tolerance);
+  if (pivot >= 0) return { values: none, matrix: none, pivot };
+  kernel.call.triangularInverse(L, n);
+  const inverse = kernel.f64(L, n * n);
+  const transposed = new Float64Array(n * n);
+  for (let i = 0; i < n; ++i) for (let j = 0; j <= i; ++j) transposed[j * n + i] = inverse[i * n + j];
+  return { values: none, matrix: transposed, pivot: -1 };
+}
+
+function multiply(frame: Frame, { left, right, rows, inner, cols }: Extract<DenseStep, { op: "multiply" }>): DenseResult {
+  const { kernel } = frame;
+  const X = frame.copy(left);
+  const B = frame.copy(right);
+  const panels = frame.bytes(kernel.call.panelBytes(1, inner, cols) >>> 0);
+  const strip = frame.bytes(kernel.call.stripBytes(blockRows) >>> 0);
+  const Y = frame.f64(rows * cols);
+  kernel.call.packPanels(1, panels, B, inner, cols);
+  for (let i = 0; i < rows; i += blockRows) {
+    const here = Math.min(blockRows, rows - i);
+    kernel.call.multiply(1, Y + i * cols * 8, X + i * inner * 8, here, inner, panels, cols, strip);
+  }
+  return { values: none, matrix: kernel.f64(Y, rows * cols).slice(), pivot: -1 };
+}

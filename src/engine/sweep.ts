@@ -1,0 +1,82 @@
+// A sweep over the rows of A is data, not a closure: it can cross to a worker or to a queue. What runs it is an engine.
+import type { RowSource } from "../matrix.js";
+
+/** Rows of a block: the unit of every sum, the same on every engine. */
+export const blockRows = 256;
+
+/**
+ * How the partial results of the blocks become one. `sum`: along the fixed binary tree over block numbers. `max`:
+ * elementwise; the lowest block of equals wins. `worst`: [value, row] pairs, the largest value, the lowest row of equals.
+ * `concat`: handed on block by block, in row order.
+ */
+export type Reduction = "sum" | "max" | "worst" | "concat";
+
+/** What the blocks run; operations.ts says what each reads and writes. */
+export type OperationName = "profile" | "gram" | "lewisStart" | "leverage" | "lewisStep" | "project" | "residual" | "multiply";
+
+export interface Sweep {
+  readonly op: OperationName;
+  /** Scalars. */
+  readonly params: Readonly<Record<string, number>>;
+  readonly reads: {
+    /** Small arrays that every block sees. */
+    readonly shared: Readonly<Record<string, Float64Array>>;
+    /** Row state: n x 1 columns of f64 that live where the rows live. One that was never written reads as absent. */
+    readonly state: readonly string[];
+  };
+  readonly writes: { readonly state: readonly string[] };
+  /** Each partial result, and how it is reduced. */
+  readonly reduce: Readonly<Record<string, Reduction>>;
+}
+
+export type SweepResult = Record<string, Float64Array>;
+
+export interface SweepHooks {
+  signal?: AbortSignal;
+  /** Called after each tile with the rows done since the last call. */
+  onRows?: (rows: number) => void;
+  /** Takes what `concat` results are made of; the array is only valid during the call. */
+  emit?: (name: string, start: number, block: Float32Array | Float64Array) => void | Promise<void>;
+}
+
+/** Rows that an engine has taken charge of, with their row state. */
+export interface EngineRows {
+  readonly source: RowSource;
+  /** Row state is f64, one number a row. */
+  readonly state: Map<string, Float64Array>;
+}
+
+/** Small dense steps, on d x d matrices in f64. */
+export type DenseStep =
+  | { readonly op: "eigen"; readonly matrix: Float64Array; readonly n: number; readonly vectors: boolean }
+  | { readonly op: "inverseCholesky"; readonly matrix: Float64Array; readonly n: number; readonly tolerance: number }
+  | {
+      readonly op: "multiply";
+      readonly left: Float64Array;
+      readonly right: Float64Array;
+      readonly rows: number;
+      readonly inner: number;
+      readonly cols: number;
+    }
+  | { readonly op: "round"; readonly matrix: Float64Array; readonly to: number }
+  | { readonly op: "exp"; readonly values: Float64Array }
+  | { readonly op: "power"; readonly base: number; readonly exponent: number };
+
+/**
+ * eigen: `values` descending, row j of `matrix` the vector of values[j] (empty without vectors).
+ * inverseCholesky: `matrix` = L^-T (upper triangular) of G = L L', or `pivot` >= 0, the first that failed.
+ * multiply: `matrix` = left right. round: `matrix` rounded to f32 (1), f16 (2) or bf16 (3). exp: e^values[i]. power: values[0] = base^exponent.
+ */
+export interface DenseResult {
+  values: Float64Array;
+  matrix: Float64Array;
+  pivot: number;
+}
+
+/** Says where blocks live and who runs the kernel. Drivers never know which engine they have. */
+export interface Engine {
+  open(source: RowSource): EngineRows;
+  sweep(rows: EngineRows, sweep: Sweep, hooks?: SweepHooks): Promise<SweepResult>;
+  dense(step: DenseStep): Promise<DenseResult>;
+  dispose(): void;
+}

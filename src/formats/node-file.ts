@@ -1,0 +1,299 @@
+/**
+ * Files of Node, Deno and Bun: reading by ranges, and writing so that a file is either absent (or as it was) or whole.
+ * The only file of the formats that imports from node:.
+ *
+ * Writing goes to `.<name>.<pid>-<random>.tmp` beside the target, is flushed to disk (fsync), and only then put in place.
+ * Putting in place is synchronous, so no signal handler of JavaScript can run in the middle of it. A process that is
+ * killed outright leaves its temporary file behind, never a part of the target.
+ */
+import { randomBytes } from "node:crypto";
+import { closeSync, existsSync, linkSync, openSync, realpathSync, renameSync, unlinkSync } from "node:fs";
+import { access, constants, type FileHandle, lstat, open, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { FileError, InvalidInputError, throwIfAborted } from "../errors.js";
+import { type ByteSink, type ByteSource, checkRange, shrank } from "./bytes.js";
+import { codeOf, readFault, writeFault } from "./file-faults.js";
+
+/** An open file; close it when done. */
+export interface FileSource extends ByteSource {
+  close(): Promise<void>;
+}
+
+/** How files are written. */
+export interface WriteOptions {
+  /** Replace a target that exists. Default false: that is a FileError. */
+  force?: boolean;
+  /** Stops at the next write and removes what was written; once all bytes are on disk it has no effect. */
+  signal?: AbortSignal;
+}
+
+/** One file to write. */
+export interface FileToWrite {
+  path: string;
+  /** Size of the whole file if known; only for the message when the disk is full. */
+  byteLength?: number;
+  write(sink: ByteSink): Promise<unknown>;
+}
+
+/** No call moves more than this: some systems take at most 2^31 - 1 bytes at once. */
+const MAX_TRANSFER = 1 << 30;
+
+/**
+ * Opens a regular file for reading by ranges.
+ * @throws {FileError} when there is no such file, it is a folder or a device, or may not be read.
+ */
+export async function openFile(path: string): Promise<FileSource> {
+  let handle: FileHandle;
+  let size: number;
+  try {
+    const found = await stat(path); // first: opening a pipe would wait for its other end
+    if (found.isDirectory())
+      throw new FileError(`${path} is a folder; a file was expected. Name the file inside it.`, { file: path });
+    if (!found.isFile())
+      throw new FileError(`${path} is not a regular file, so it cannot be read by ranges. Copy it to a file first.`, {
+        file: path,
+      });
+    handle = await open(path, "r");
+    size = (await handle.stat()).size;
+  } catch (error) {
+    throw error instanceof FileError ? error : readFault(path, error);
+  }
+  return {
+    name: path,
+    size,
+    async slice(start, end) {
+      checkRange(path, size, start, end);
+      const length = end - start;
+      const bytes = new Uint8Array(length);
+      for (let done = 0; done < length;) {
+        const { bytesRead } = await handle
+          .read(bytes, done, Math.min(length - done, MAX_TRANSFER), start + done)
+          .catch((error: unknown) => Promise.reject(readFault(path, error)));
+        if (bytesRead === 0) throw shrank(path, start, end, done);
+        done += bytesRead;
+      }
+      return bytes;
+    },
+    close: () => handle.close(),
+  };
+}
+
+/**
+ * Checks that a file could be written there, before any work is done for it.
+ * @throws {FileError} when the folder is missing or is a file, the target is a folder or a device, or it exists and
+ *   `force` is not set.
+ */
+export async function checkTarget(path: string, { force = false }: { force?: boolean } = {}): Promise<void> {
+  const place = { file: path };
+  if (path === "" || /[/\\]$/.test(path))
+    throw new FileError(`Cannot write to ${JSON.stringify(path)}: it names a folder, not a file.`, place);
+  const target = await stat(path).catch((error: unknown) => ifMissing(path, error));
+  if (target?.isDirectory()) throw new FileError(`Cannot write ${path}: it is a folder. Name a file inside it.`, place);
+  if (target && !target.isFile()) throw new FileError(`Cannot write ${path}: it is not a regular file.`, place);
+  if (target && !force)
+    throw new FileError(`${path} exists already. Pass --force to replace it, or choose another name.`, place);
+  if (!target && (await lstat(path).catch(() => undefined)))
+    throw new FileError(
+      `Cannot write ${path}: it is a link to a file that does not exist. Remove it, or name the file itself.`,
+      place,
+    );
+  if (target) return;
+  const folder = await stat(dirname(path)).catch((error: unknown) => ifMissing(path, error));
+  if (!folder)
+    throw new FileError(`Cannot write ${path}: the folder ${dirname(path)} does not exist. Create it first.`, place);
+  if (!folder.isDirectory()) throw new FileError(`Cannot write ${path}: ${dirname(path)} is not a folder.`, place);
+  await access(dirname(path), constants.W_OK).catch((error: unknown) => Promise.reject(writeFault(path, error, 0, 0)));
+}
+
+/** Writes one file; see writeAllAtomically. */
+export async function writeAtomically(
+  path: string,
+  options: WriteOptions & { byteLength?: number },
+  write: (sink: ByteSink) => Promise<unknown>,
+): Promise<void> {
+  await writeAllAtomically([{ path, byteLength: options.byteLength, write }], options);
+}
+
+/**
+ * Writes several files as one transaction: all of them are written under temporary names in the given order and flushed,
+ * then put in place in that order (so name data files first and the file that refers to them last). On any error or
+ * abort nothing is left, and files that were replaced are back as they were.
+ * @throws {FileError} when a target may not be written, the disk is full, or a target appeared meanwhile without `force`.
+ * @throws {AbortedError} when `signal` fires; whatever `write` throws is passed on.
+ */
+export async function writeAllAtomically(files: readonly FileToWrite[], options: WriteOptions = {}): Promise<void> {
+  const force = options.force ?? false;
+  const temporaries: string[] = [];
+  try {
+    const targets: string[] = [];
+    for (const { path } of files) {
+      await checkTarget(path, { force });
+      targets.push(existsSync(path) ? realpathSync(path) : path); // a link keeps pointing where it points
+    }
+    if (new Set(targets.map((target) => resolve(target))).size !== targets.length)
+      throw new FileError(`The same file is to be written twice: ${targets.join(", ")}.`);
+    for (let i = 0; i < files.length; i++) {
+      throwIfAborted(options.signal);
+      const temporary = temporaryName(targets[i]);
+      temporaries.push(temporary);
+      await writeTemporary(files[i], temporary, targets[i], options.signal);
+    }
+    throwIfAborted(options.signal);
+    publishAll(temporaries, targets, force);
+    for (const folder of new Set(targets.map((target) => dirname(target)))) await flushFolder(folder);
+  } finally {
+    for (const temporary of temporaries) removeTemporary(temporary);
+  }
+}
+
+/** Temporary files of this process that are not yet in place. */
+const live = new Set<string>();
+
+/** Removes every temporary file of this process, synchronously: for handlers of SIGINT and SIGTERM just before the exit. */
+export function removeTemporaryFiles(): void {
+  live.forEach(removeTemporary);
+}
+
+async function writeTemporary(
+  { path, byteLength, write }: FileToWrite,
+  temporary: string,
+  target: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  let handle: FileHandle | undefined;
+  let size = 0;
+  let asked = 0;
+  let busy = false;
+  let opened = true;
+  const sink: ByteSink = {
+    async write(bytes) {
+      if (busy || !opened)
+        throw new InvalidInputError(
+          `${path}: write() was called ${busy ? "before the last one had settled" : "after the end"}; await each call.`,
+          { file: path },
+        );
+      throwIfAborted(signal);
+      busy = true;
+      asked = size + bytes.byteLength;
+      try {
+        for (let done = 0; done < bytes.byteLength;) {
+          const { bytesWritten } = await handle!
+            .write(bytes, done, Math.min(bytes.byteLength - done, MAX_TRANSFER))
+            .catch(fault);
+          done += bytesWritten;
+          size += bytesWritten;
+        }
+      } finally {
+        busy = false;
+      }
+    },
+  };
+  const fault = (error: unknown): never => {
+    throw writeFault(path, error, size, Math.max(asked, byteLength ?? 0));
+  };
+  try {
+    createTemporary(temporary, fault);
+    handle = await open(temporary, "r+").catch(fault);
+    const old = await stat(target).catch(() => undefined);
+    if (old) await handle.chmod(old.mode & 0o777).catch(() => undefined); // a replaced file keeps its permissions where it can
+    await write(sink);
+    opened = false;
+    if (busy)
+      throw new InvalidInputError(`${path}: the writer ended before its last write() had settled; await each call.`, {
+        file: path,
+      });
+    await handle.sync().catch(fault);
+    const closing = handle;
+    handle = undefined;
+    await closing.close().catch(fault); // some network file systems report a full disk only here
+  } finally {
+    opened = false;
+    await handle?.close();
+  }
+}
+
+/** Synchronous from the first file to the last; a failure takes back what was done before it. */
+function publishAll(temporaries: readonly string[], targets: readonly string[], force: boolean): void {
+  const undo: (() => void)[] = [];
+  const backups: string[] = [];
+  try {
+    temporaries.forEach((temporary, i) => {
+      const target = targets[i];
+      if (force && i < targets.length - 1 && existsSync(target)) {
+        const backup = temporaryName(target);
+        try {
+          linkSync(target, backup);
+        } catch {
+          renameSync(target, backup); // a file system without hard links
+        }
+        backups.push(backup);
+        undo.push(() => renameSync(backup, target));
+      } else undo.push(() => unlinkSync(target));
+      try {
+        if (force) renameSync(temporary, target);
+        else publishNew(temporary, target);
+      } catch (error) {
+        undo.pop();
+        throw error instanceof FileError ? error : writeFault(target, error, 0, 0);
+      }
+    });
+  } catch (error) {
+    for (const step of undo.reverse()) step();
+    throw error;
+  } finally {
+    backups.forEach(removeTemporary);
+  }
+}
+
+/** Puts a file in place without ever replacing one: a hard link fails when the name exists, a rename would not. */
+function publishNew(temporary: string, target: string): void {
+  try {
+    linkSync(temporary, target);
+  } catch (cause) {
+    const code = codeOf(cause);
+    const appeared = () =>
+      new FileError(
+        `${target} appeared while its content was being made; it was left alone. Pass --force to replace it.`,
+        { file: target },
+        { cause },
+      );
+    if (code === "EEXIST") throw appeared();
+    if (code === "ENOENT" || code === "EACCES" || code === "EROFS" || code === "ENOSPC") throw cause;
+    if (existsSync(target)) throw appeared();
+    renameSync(temporary, target); // a file system without hard links
+  }
+}
+
+async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r").catch(() => undefined); // not possible everywhere, and the files themselves are safe
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}
+
+function temporaryName(target: string): string {
+  const name = [...basename(target)].slice(0, 50).join(""); // names of files are limited to 255 bytes
+  return join(dirname(target), `.${name}.${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
+}
+
+/** Synchronous, so that a signal handler never meets a file on its way to being made. */
+function createTemporary(path: string, fault: (error: unknown) => never): void {
+  try {
+    closeSync(openSync(path, "wx"));
+    live.add(path);
+  } catch (error) {
+    fault(error);
+  }
+}
+
+function removeTemporary(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // already in place under its own name, or never made
+  }
+  live.delete(path);
+}
+
+function ifMissing(path: string, error: unknown): void {
+  if (codeOf(error) !== "ENOENT" && codeOf(error) !== "ENOTDIR") throw writeFault(path, error, 0, 0);
+}

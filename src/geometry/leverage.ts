@@ -1,0 +1,34 @@
+// Leverage scores tau_i = a_i' (A'A)^+ a_i: two sweeps, the Gram matrix and then |a_i T|^2. Direct, so nothing converges.
+import type { RowSource } from "../matrix.js";
+import type { LeverageResult, WeightedOptions } from "../types.js";
+import { profile } from "./profile.js";
+import type { Run } from "./run.js";
+import { whiten } from "./whiten.js";
+
+/** Scores of diag(s)^(1/2) A in f64, whatever the type of A. Cost: n d (1.5 d + O(1)) multiply-adds. */
+export async function leverageScores(run: Run, source: RowSource, { rowWeights }: WeightedOptions): Promise<LeverageResult> {
+  const { rows: n, cols: d, dtype } = source;
+  const rows = run.open(source);
+  run.expect(n * (2 * d + 4 * d * d));
+  const { columnScale } = await profile(run, rows);
+  if (rowWeights) rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
+  const { gram } = await run.sweep(rows, "Gram matrix", 2 * d * d, {
+    op: "gram",
+    params: { wide: 1 },
+    reads: { shared: { columnScale }, state: ["scale"] },
+    writes: { state: [] },
+    reduce: { gram: "sum" },
+  });
+  const { transform, rank, triangular } = await whiten(run.engine, gram, d, n, dtype);
+  const scaled = transform.map((x, i) => x * columnScale[Math.floor(i / (transform.length / d))]);
+  await run.sweep(rows, "leverage scores", 2 * d * d, {
+    op: "leverage",
+    params: { wide: 1, triangular: Number(triangular) },
+    reads: { shared: { transform: scaled }, state: [] },
+    writes: { state: ["leverage"] },
+    reduce: {},
+  });
+  const scores = rows.state.get("leverage")!;
+  if (rowWeights) for (let i = 0; i < n; ++i) scores[i] *= rowWeights[i];
+  return { scores, rank, iterations: 1, residual: 0, converged: true, seconds: run.seconds };
+}

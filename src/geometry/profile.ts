@@ -1,0 +1,53 @@
+// The first sweep over every matrix: it must be finite, and its scales decide how the others read it.
+import type { EngineRows } from "../engine/sweep.js";
+import { InvalidInputError } from "../errors.js";
+import type { Run } from "./run.js";
+
+export interface Profile {
+  /** Frobenius norm of A, after multiplication by `unit`. */
+  frobenius: number;
+  /** Power of two that brings the largest entry near 1; 1 when squares are safe as they are. */
+  unit: number;
+  /** d powers of two that bring each column's norm near 1. */
+  columnScale: Float64Array;
+}
+
+/** @throws {InvalidInputError} naming tensor, row and column of the first NaN or infinity. */
+export async function profile(run: Run, rows: EngineRows): Promise<Profile> {
+  const { source } = rows;
+  const { cols, dtype } = source;
+  const { sums, tops, bad } = await run.sweep(rows, "profile", 2 * cols, {
+    op: "profile",
+    params: {},
+    reads: { shared: {}, state: [] },
+    writes: { state: [] },
+    reduce: { sums: "sum", tops: "max", bad: "max" },
+  });
+  if (bad[0] !== -Infinity) {
+    const at = -1 - bad[0];
+    const place = { tensor: source.name, row: Math.floor(at / cols), column: at % cols };
+    throw new InvalidInputError(
+      `${source.name ?? "A"} holds NaN or infinity at row ${place.row}, column ${place.column}; every entry must be finite. Repair or drop that row first.`,
+      place,
+    );
+  }
+  const top = tops.reduce((a, b) => Math.max(a, b), 0);
+  // f32 sums square what they read, and f16's widened range is f32's.
+  const safe = dtype === "f64" ? 2 ** 400 : 2 ** 40;
+  const unit = top === 0 || (top < safe && top > 1 / safe) ? 1 : powerOfTwoBelow(1 / top);
+  const columnScale = new Float64Array(cols);
+  for (let j = 0; j < cols; ++j) {
+    const norm = Math.sqrt(sums[j]);
+    const size = norm > 0 && norm < Infinity && norm > 1e-150 ? norm : tops[j];
+    columnScale[j] = size > 0 ? powerOfTwoBelow(1 / size, dtype === "f64" ? 1000 : 126) : 1;
+  }
+  const scaled = sums.reduce((a, b) => a + b, 0);
+  const frobenius = unit === 1 ? Math.sqrt(scaled) : top * unit * Math.sqrt(source.rows * cols);
+  return { frobenius, unit, columnScale };
+}
+
+/** The largest power of two not above x > 0 (2^±limit at the ends). Exact: it reads the exponent. */
+export function powerOfTwoBelow(x: number, limit = 1000): number {
+  const exponent = ((new DataView(Float64Array.of(x).buffer).getUint32(4, true) >>> 20) & 0x7ff) - 1023;
+  return 2 ** Math.max(-limit, Math.min(limit, exponent));
+}

@@ -1,0 +1,51 @@
+// One call of a primitive: its engine, its signal, its progress. Drivers sweep through it.
+import type { Engine, EngineRows, Sweep, SweepHooks, SweepResult } from "../engine/sweep.js";
+import type { RowSource } from "../matrix.js";
+import type { RunOptions } from "../types.js";
+
+export class Run {
+  private done = 0;
+  private total = 0;
+  private readonly started = performance.now();
+
+  constructor(
+    readonly engine: Engine,
+    private readonly options: RunOptions,
+  ) {}
+
+  get seconds(): number {
+    return (performance.now() - this.started) / 1000;
+  }
+
+  /** Says how many multiply-adds the whole call will take, as far as can be told beforehand. */
+  expect(work: number): void {
+    this.total = Math.max(1, Math.round(work));
+  }
+
+  /** Sweeps, reporting `workPerRow` multiply-adds a row under the name `stage`. */
+  sweep(rows: EngineRows, stage: string, workPerRow: number, sweep: Sweep, emit?: SweepHooks["emit"]): Promise<SweepResult> {
+    return this.engine.sweep(rows, sweep, {
+      signal: this.options.signal,
+      emit,
+      onRows: (count) => {
+        // More sweeps than expected: creep towards the end, which only finish() reaches.
+        const left = Math.max(0, this.total - 1 - this.done);
+        this.done += Math.min(count * workPerRow, left / 2);
+        this.options.onProgress?.({ stage, done: Math.floor(this.done), total: this.total });
+      },
+    });
+  }
+
+  finish(): void {
+    this.options.onProgress?.({ stage: "done", done: this.total, total: this.total });
+  }
+
+  open(source: RowSource): EngineRows {
+    return this.engine.open(source);
+  }
+
+  /** base^exponent by the kernel, the same bits in every engine. */
+  async power(base: number, exponent: number): Promise<number> {
+    return (await this.engine.dense({ op: "power", base, exponent })).values[0];
+  }
+}

@@ -1,0 +1,69 @@
+// Spectrum of A from the eigenvalues of its Gram matrix: one sweep. It sees nothing below 1e-8 of sigma_1.
+//
+// Sums in f32 lose small eigenvalues on heavy-tailed rows. They are used only where the eigenvalue at the cut stays above
+// 10^4 * 2^-24 of the largest; else the sweep is repeated in f64.
+import type { EngineRows } from "../engine/sweep.js";
+import type { Profile } from "./profile.js";
+import type { Run } from "./run.js";
+
+const narrowLimit = 1e4 * 2 ** -24;
+
+export interface Spectrum {
+  /** d singular values, descending. */
+  singularValues: Float64Array;
+  /** Gram matrix of diag(s)^(1/2) A, d x d. */
+  gram: Float64Array;
+  /** Row j: the right singular vector of singularValues[j]. Empty unless asked for. */
+  vectors: Float64Array;
+}
+
+/**
+ * @param cut the eigenvalue (counted from 0) that must be trusted, or a function of the eigenvalues that tells it
+ */
+export async function spectrum(
+  run: Run,
+  rows: EngineRows,
+  { unit }: Profile,
+  { cut, vectors }: { cut: (values: Float64Array) => number; vectors: boolean },
+): Promise<Spectrum> {
+  const { cols: d, dtype } = rows.source;
+  const columnScale = new Float64Array(d).fill(unit);
+  for (let wide = dtype === "f64"; ; wide = true) {
+    const { gram } = await run.sweep(rows, "Gram matrix", (wide ? 2 : 1) * d * d, {
+      op: "gram",
+      params: { wide: Number(wide) },
+      reads: { shared: unit === 1 ? {} : { columnScale }, state: ["scale"] },
+      writes: { state: [] },
+      reduce: { gram: "sum" },
+    });
+    if (!wide) {
+      const { values } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors: false });
+      if (!(values[Math.min(d - 1, cut(values))] > narrowLimit * values[0])) continue;
+    }
+    const { values, matrix } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors });
+    const singularValues = values.map((x) => Math.sqrt(Math.max(0, x)) / unit);
+    return { singularValues, gram: gram.map((g) => g / unit / unit), vectors: matrix };
+  }
+}
+
+/** sigma_1(M (I - R'R)) for G = M'M and R k x d with orthonormal rows: from the largest eigenvalue of (I - P) G (I - P). */
+export async function residualNorm(run: Run, gram: Float64Array, right: Float64Array, rank: number, d: number): Promise<number> {
+  const { engine } = run;
+  // The rows of `right` are only as orthonormal as its type: I - R'R is what the stored factor really leaves.
+  const transposed = transpose(right, rank, d);
+  const { matrix: leave } = await engine.dense({ op: "multiply", left: transposed, right, rows: d, inner: rank, cols: d });
+  for (let i = 0; i < d * d; ++i) leave[i] = (i % (d + 1) === 0 ? 1 : 0) - leave[i];
+  let top = 0;
+  for (let i = 0; i < d; ++i) top = Math.max(top, gram[i * (d + 1)]);
+  if (top === 0) return 0;
+  const { matrix: half } = await engine.dense({ op: "multiply", left: gram, right: leave, rows: d, inner: d, cols: d });
+  const { matrix: rest } = await engine.dense({ op: "multiply", left: leave, right: half, rows: d, inner: d, cols: d });
+  const { values } = await engine.dense({ op: "eigen", matrix: rest, n: d, vectors: false });
+  return Math.sqrt(Math.max(0, values[0]));
+}
+
+export function transpose(matrix: Float64Array, rows: number, cols: number): Float64Array {
+  const result = new Float64Array(rows * cols);
+  for (let i = 0; i < rows; ++i) for (let j = 0; j < cols; ++j) result[j * rows + i] = matrix[i * cols + j];
+  return result;
+}

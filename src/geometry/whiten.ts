@@ -1,0 +1,85 @@
+// From a Gram matrix to the transform T with T T' = G^+, so that |a T|_2^2 is a' G^+ a: by Cholesky where G is safely of
+// full rank, by eigenvectors where it is not.
+import type { Engine } from "../engine/sweep.js";
+import type { RowType } from "../matrix.js";
+
+export interface Whitening {
+  /** d x m f64, row-major; upper triangular when `triangular`. */
+  transform: Float64Array;
+  /** Columns of the transform: the rank of G. */
+  rank: number;
+  triangular: boolean;
+  /** Condition number of the column-equilibrated G on its row space, an upper bound within a factor of d. */
+  condition: number;
+}
+
+const epsilon = 2 ** -52;
+
+/**
+ * Rank rule: eigenvalues of the column-equilibrated G above n * epsilon of the largest count. f32 data is only exact to
+ * 2^-24, which leaves eigenvalues of about 5e-15 in a matrix that is rank-deficient but for rounding: n counts as 64 at least.
+ * @param G d x d, symmetric positive semidefinite
+ */
+export async function whiten(engine: Engine, G: Float64Array, d: number, n: number, dtype: RowType): Promise<Whitening> {
+  const threshold = Math.max(n, d, dtype === "f64" ? 1 : 64) * epsilon;
+  const scale = new Float64Array(d);
+  let zero = false;
+  for (let i = 0; i < d; ++i) {
+    const g = G[i * d + i];
+    if (g > 0) scale[i] = 1 / Math.sqrt(g);
+    else zero = true;
+  }
+  const equilibrated = new Float64Array(d * d);
+  for (let i = 0; i < d; ++i) for (let j = 0; j < d; ++j) equilibrated[i * d + j] = G[i * d + j] * scale[i] * scale[j];
+
+  if (!zero) {
+    const { matrix, pivot } = await engine.dense({ op: "inverseCholesky", matrix: equilibrated, n: d, tolerance: threshold });
+    if (pivot < 0) {
+      // 1 / |T|_F^2 is below the smallest eigenvalue, and d is above the largest.
+      const condition = largestEigenvalue(equilibrated, d) * squares(matrix);
+      if (condition * threshold * 4 < 1) {
+        scaleRows(matrix, scale, d, d);
+        return { transform: matrix, rank: d, triangular: true, condition };
+      }
+    }
+  }
+  const { values, matrix } = await engine.dense({ op: "eigen", matrix: equilibrated, n: d, vectors: true });
+  let rank = 0;
+  while (rank < d && values[rank] > threshold * values[0]) ++rank;
+  const transform = new Float64Array(d * rank);
+  for (let k = 0; k < rank; ++k) {
+    const size = 1 / Math.sqrt(values[k]);
+    for (let j = 0; j < d; ++j) transform[j * rank + k] = matrix[k * d + j] * size;
+  }
+  scaleRows(transform, scale, d, rank);
+  return { transform, rank, triangular: false, condition: rank ? values[0] / values[rank - 1] : 1 };
+}
+
+function squares(x: Float64Array): number {
+  let sum = 0;
+  for (const v of x) sum += v * v;
+  return sum;
+}
+
+function scaleRows(matrix: Float64Array, scale: Float64Array, rows: number, cols: number): void {
+  for (let i = 0; i < rows; ++i) for (let j = 0; j < cols; ++j) matrix[i * cols + j] *= scale[i];
+}
+
+/** Upper estimate by eight steps of the power method, never above the trace. */
+function largestEigenvalue(G: Float64Array, d: number): number {
+  let x = new Float64Array(d).fill(1 / Math.sqrt(d));
+  let size = 0;
+  for (let step = 0; step < 8; ++step) {
+    const y = new Float64Array(d);
+    for (let i = 0; i < d; ++i) {
+      let sum = 0;
+      for (let j = 0; j < d; ++j) sum += G[i * d + j] * x[j];
+      y[i] = sum;
+    }
+    size = Math.sqrt(squares(y));
+    if (!(size > 0)) return d;
+    for (let i = 0; i < d; ++i) y[i] /= size;
+    x = y;
+  }
+  return Math.min(d, 2 * size);
+}

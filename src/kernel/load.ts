@@ -1,0 +1,89 @@
+// The WebAssembly instance, through @assemblyscript/loader. The binary is inlined as text, so that every runtime and
+// bundler loads it alike, without a file beside it.
+import { instantiate } from "@assemblyscript/loader";
+import { LoewnerError, OutOfMemoryError } from "../errors.js";
+import type { KernelExports } from "./abi.js";
+import { kernelBase64 } from "./wasm.generated.js";
+
+const abiVersion = 1;
+const pageBytes = 65536;
+const maximumBytes = 65536 * pageBytes;
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+function compile(): Promise<WebAssembly.Module> {
+  compiled ??= WebAssembly.compile(Uint8Array.from(atob(kernelBase64), (c) => c.charCodeAt(0)));
+  return compiled;
+}
+
+/**
+ * One kernel instance with its own memory.
+ *
+ * Pointers come from frames alone (frame.ts); views of the memory are made at each use, since they detach when it grows.
+ */
+export class Kernel {
+  /** The next free byte. Frames move it. */
+  top: number;
+
+  private constructor(
+    readonly call: KernelExports,
+    private readonly memory: WebAssembly.Memory,
+  ) {
+    this.top = align(call.heapBase() >>> 0);
+  }
+
+  static async load(): Promise<Kernel> {
+    const { exports } = await instantiate<KernelExports>(await compile(), {});
+    const call = exports as unknown as KernelExports;
+    if (call.abiVersion() !== abiVersion) {
+      throw new LoewnerError("INVALID_INPUT", `kernel.wasm has ABI ${call.abiVersion()}, this host expects ${abiVersion}; run "npm run build -- --force".`);
+    }
+    return new Kernel(call, (exports as unknown as { memory: WebAssembly.Memory }).memory);
+  }
+
+  /** Bytes that the memory has grown to. */
+  get byteLength(): number {
+    return this.memory.buffer.byteLength;
+  }
+
+  /** @throws {OutOfMemoryError} when the instance would pass 4 GiB or the runtime refuses. */
+  allocate(bytes: number): number {
+    const pointer = this.top;
+    const end = align(pointer + bytes);
+    if (!(end <= maximumBytes)) throw outOfMemory(end);
+    if (end > this.byteLength) {
+      try {
+        this.memory.grow(Math.ceil((end - this.byteLength) / pageBytes));
+      } catch (cause) {
+        throw outOfMemory(end, cause);
+      }
+    }
+    this.top = end;
+    return pointer;
+  }
+
+  bytes(pointer: number, count: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, pointer, count);
+  }
+  f32(pointer: number, count: number): Float32Array {
+    return new Float32Array(this.memory.buffer, pointer, count);
+  }
+  f64(pointer: number, count: number): Float64Array {
+    return new Float64Array(this.memory.buffer, pointer, count);
+  }
+}
+
+/** Everything starts on a 64-byte line: a panel row, a cache line. */
+function align(pointer: number): number {
+  return Math.ceil(pointer / 64) * 64;
+}
+
+function outOfMemory(bytes: number, cause?: unknown): OutOfMemoryError {
+  const gigabytes = (bytes / 2 ** 30).toFixed(1);
+  return new OutOfMemoryError(
+    `This job needs ${gigabytes} GiB of WebAssembly memory, more than can be had here (4 GiB at most). ` +
+      `Its need grows with the square of the column count: compress fewer columns at a time, or a transposed matrix.`,
+    {},
+    { cause },
+  );
+}

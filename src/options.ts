@@ -1,0 +1,82 @@
+// Checks of what callers pass in, before any work: each message names the argument, what it was, and what it may be.
+import { InvalidInputError } from "./errors.js";
+import type { RowSource } from "./matrix.js";
+import type { LowRankOptions, RowWeights } from "./types.js";
+
+export function checkP(p: number): void {
+  if (!(typeof p === "number" && p > 0 && p < 4)) {
+    throw new InvalidInputError(`p must be a number with 0 < p < 4; got ${p}.`);
+  }
+}
+
+export function checkTolerance(tolerance: number): void {
+  if (!(tolerance > 0 && tolerance < Infinity)) {
+    throw new InvalidInputError(`tolerance must be a positive number; got ${tolerance}.`);
+  }
+}
+
+export function checkMaxIterations(maxIterations: number): void {
+  if (!(Number.isSafeInteger(maxIterations) && maxIterations >= 0)) {
+    throw new InvalidInputError(`maxIterations must be a whole number of at least 0; got ${maxIterations}.`);
+  }
+}
+
+export function checkOneOf<T extends string>(name: string, value: T, allowed: readonly T[]): void {
+  if (!allowed.includes(value)) {
+    throw new InvalidInputError(`${name} must be one of ${allowed.map((x) => `"${x}"`).join(", ")}; got "${value}".`);
+  }
+}
+
+export function checkRowWeights(weights: RowWeights | undefined, { rows, name = "A" }: RowSource): void {
+  if (weights === undefined) return;
+  if (weights.length !== rows) {
+    throw new InvalidInputError(`rowWeights has ${weights.length} entries, but ${name} has ${rows} rows; it needs one a row.`);
+  }
+  for (let i = 0; i < rows; ++i) {
+    if (!(weights[i] >= 0 && weights[i] < Infinity)) {
+      throw new InvalidInputError(`rowWeights[${i}] is ${weights[i]}; row weights must be finite and at least 0.`, { row: i });
+    }
+  }
+}
+
+/** Exactly one of rank, keep and energy, each within its range. */
+export function checkSize({ rank, keep, energy }: LowRankOptions, { rows, cols, name = "A" }: RowSource): void {
+  const given = Object.entries({ rank, keep, energy }).filter(([, value]) => value !== undefined);
+  if (given.length !== 1) {
+    const found = given.length === 0 ? "none" : given.map(([key]) => key).join(" and ");
+    throw new InvalidInputError(`Give exactly one of rank, keep and energy; got ${found}.`);
+  }
+  if (rank !== undefined && !(Number.isSafeInteger(rank) && rank >= 1 && rank <= Math.min(rows, cols))) {
+    throw new InvalidInputError(
+      `rank must be a whole number from 1 to min(rows, cols) = ${Math.min(rows, cols)} of ${name} (${rows} x ${cols}); got ${rank}.`,
+      { tensor: name },
+    );
+  }
+  for (const [key, value] of Object.entries({ keep, energy })) {
+    if (value !== undefined && !(value > 0 && value <= 1)) {
+      throw new InvalidInputError(`${key} must be a share above 0 and at most 1; got ${value}.`);
+    }
+  }
+  if (keep !== undefined && rankForKeep(keep, rows, cols) < 1) {
+    throw new InvalidInputError(
+      `keep ${keep} leaves ${name} (${rows} x ${cols}) no rank at all; rank 1 takes ${((rows + cols) / (rows * cols)).toPrecision(3)}.`,
+      { tensor: name },
+    );
+  }
+}
+
+/** floor(keep n d / (n + d) + 1e-9), at most min(n, d): the largest rank whose factors hold that share of the elements. */
+export function rankForKeep(keep: number, rows: number, cols: number): number {
+  return Math.min(rows, cols, Math.floor((keep * rows * cols) / (rows + cols) + 1e-9));
+}
+
+/** The smallest rank whose singular values hold `energy` of the sum of squares; at least 1. */
+export function rankForEnergy(energy: number, singularValues: Float64Array, most: number): number {
+  const squares = singularValues.map((x) => (x / (singularValues[0] || 1)) ** 2);
+  const total = squares.reduce((a, b) => a + b, 0);
+  let sum = 0;
+  let rank = 0;
+  // A rank-deficient matrix reaches its total before the end; rounding must not ask for more.
+  while (rank < most && sum < energy * total * (1 - 1e-15)) sum += squares[rank++];
+  return Math.max(1, rank);
+}
