@@ -6,7 +6,7 @@ export class SumTree {
 
   /** Adds the next block's partial result (copied). */
   add(partial: Float64Array): void {
-    let sum = partial.slice();
+    let sum: Float64Array = partial.slice();
     let level = 0;
     for (; this.slots[level]; ++level) {
       sum = addInto(sum, this.slots[level]!);
