@@ -48,3 +48,23 @@
 @inline export function sumLanes(x: v128): f64 {
   return f64x2.extract_lane(x, 0) + f64x2.extract_lane(x, 1);
 }
+
+/** x . y over n entries of f64. */
+export function dot(x: usize, y: usize, n: u32): f64 {
+  let a = f64x2.splat(0), b = a;
+  let i: u32 = 0;
+  for (; i + 4 <= n; i += 4) {
+    const o = <usize>i << 3;
+    a = f64x2.add(a, f64x2.mul(v128.load(x + o), v128.load(y + o)));
+    b = f64x2.add(b, f64x2.mul(v128.load(x + o, 16), v128.load(y + o, 16)));
+  }
+  let sum = sumLanes(f64x2.add(a, b));
+  for (; i < n; ++i) sum += load<f64>(at(x, i)) * load<f64>(at(y, i));
+  return sum;
+}
+
+/** Where entry i of an array of f64 lies. */
+// @ts-ignore: decorator
+@inline export function at(x: usize, i: u32): usize {
+  return x + (<usize>i << 3);
+}
