@@ -1,52 +1,143 @@
-// Cholesky factor of a symmetric positive definite matrix, and the inverse of a triangular one.
+// Cholesky factor A = L L' and inverse of a triangular factor, both in place.
 //
-// Golub, Van Loan, Matrix computations, 4.2 (row by row: every sum is a dot product of two contiguous rows) and 3.1.
+// Golub, Van Loan, Matrix Computations, 4th edition, 4.2.9 (the dot-product form, by blocks); Higham, Accuracy and
+// Stability of Numerical Algorithms, 14.2 (method 1 by rows). Row-major storage makes every inner loop run along rows.
 //
-// Layout   A, L  n x n f64, row-major; only the lower triangle is read and written
-// Memory   in place
+// Layout   A, L  n x n f64, row-major, lower triangle. The strict upper triangle is neither read nor written
+// Memory   the caller owns A; nothing here needs more
 // Cost     n^3 / 6 multiply-adds each
-import { at, dot } from "./lanes";
+import { addRow, addRows, dot, dotsFrom } from "./row-tile";
+
+/** Columns (Cholesky) or rows (inverse) finished together: 32 rows of 768 stay in the second-level cache. A multiple of 4. */
+// @ts-ignore: decorator
+@inline const BLOCK: u32 = 32;
+
+/** Columns of the inverse taken at a time: a block of rows, cut to these, stays in the first-level cache. A multiple of 4. */
+// @ts-ignore: decorator
+@inline const STRIP: u32 = 96;
+
+// @ts-ignore: decorator
+@inline function at(A: usize, n: u32, i: u32, j: u32): usize {
+  return A + ((<usize>i * n + j) << 3);
+}
 
 /**
- * A = L L', L in A's lower triangle. Returns -1, or the index of the first pivot that is not above `tolerance` times its
- * own diagonal entry, or not finite; A is then half done.
+ * Replaces the lower triangle of A by L, A = L L'.
+ *
+ * @returns -1, or the index of the first pivot that is not positive, not above `tolerance` times the diagonal entry of A it
+ * came from, or not finite (NaN and infinity anywhere to its left end up in it); rows from there on are then unfinished.
  */
 export function cholesky(A: usize, n: u32, tolerance: f64): i32 {
-  for (let i: u32 = 0; i < n; ++i) {
-    const row = A + ((<usize>i * n) << 3);
-    for (let j: u32 = 0; j < i; ++j) {
-      const other = A + ((<usize>j * n) << 3);
-      store<f64>(at(row, j), (load<f64>(at(row, j)) - dot(row, other, j)) / load<f64>(at(other, j)));
+  const stride = <usize>n << 3;
+  for (let j0: u32 = 0; j0 < n; j0 += BLOCK) {
+    const j1 = min(j0 + BLOCK, n);
+    for (let i = j0; i < n; i += 4) {
+      const end = min(i + 4, n);
+      const below = min(i, j1);
+      for (let j = j0; j < below; j += 4) {
+        for (let r = i; r < end; r += 2) {
+          const row = at(A, n, r, 0);
+          const L = at(A, n, j, 0);
+          if (r + 1 < end) {
+            dotsFrom(row, row + stride, L, stride, j, at(A, n, r, j), at(A, n, r + 1, j));
+            solveFour(at(A, n, r + 1, j), at(A, n, j, j), stride);
+          } else {
+            for (let k: u32 = 0; k < 4; ++k) {
+              const to = at(A, n, r, j + k);
+              store<f64>(to, load<f64>(to) - dot(row, at(A, n, j + k, 0), j));
+            }
+          }
+          solveFour(at(A, n, r, j), at(A, n, j, j), stride);
+        }
+      }
+      if (i < j1) {
+        const bad = diagonalFour(A, n, i, end, tolerance);
+        if (bad >= 0) return bad;
+      }
     }
-    const diagonal = load<f64>(at(row, i));
-    const pivot = diagonal - dot(row, row, i);
-    if (!(pivot > tolerance * diagonal) || pivot == Infinity) return <i32>i;
-    store<f64>(at(row, i), sqrt<f64>(pivot));
   }
   return -1;
 }
 
-/** L <- L^-1. Row i of the inverse is -1 / l_ii times the sum of l_ik times its rows k < i, and 1 / l_ii on the diagonal. */
-export function triangularInverse(L: usize, n: u32): void {
-  for (let i: u32 = 0; i < n; ++i) {
-    const row = L + ((<usize>i * n) << 3);
-    // Place k is read before anything is added to it: rows before k end before it.
-    for (let k: u32 = 0; k < i; ++k) {
-      const l = load<f64>(at(row, k));
-      store<f64>(at(row, k), 0);
-      addScaled(row, l, L + ((<usize>k * n) << 3), k + 1);
+/** x (4 f64) <- x L4^-T, L4 the 4 x 4 triangle at L: the last step of four entries of a row. */
+// @ts-ignore: decorator
+@inline function solveFour(x: usize, L: usize, stride: usize): void {
+  const L1 = L + stride, L2 = L1 + stride, L3 = L2 + stride;
+  const x0 = load<f64>(x) / load<f64>(L);
+  const x1 = (load<f64>(x, 8) - x0 * load<f64>(L1)) / load<f64>(L1, 8);
+  const x2 = (load<f64>(x, 16) - x0 * load<f64>(L2) - x1 * load<f64>(L2, 8)) / load<f64>(L2, 16);
+  const x3 = (load<f64>(x, 24) - x0 * load<f64>(L3) - x1 * load<f64>(L3, 8) - x2 * load<f64>(L3, 16)) / load<f64>(L3, 24);
+  store<f64>(x, x0);
+  store<f64>(x, x1, 8);
+  store<f64>(x, x2, 16);
+  store<f64>(x, x3, 24);
+}
+
+/** Rows i ... end - 1 of the factor, from column i on; all columns before are finished. The bad pivot, or -1. */
+function diagonalFour(A: usize, n: u32, i: u32, end: u32, tolerance: f64): i32 {
+  for (let r = i; r < end; ++r) {
+    const row = at(A, n, r, 0);
+    for (let c = i; c < r; ++c) {
+      const to = at(A, n, r, c);
+      store<f64>(to, (load<f64>(to) - dot(row, at(A, n, c, 0), c)) / load<f64>(at(A, n, c, c)));
     }
-    const inverse = 1 / load<f64>(at(row, i));
-    for (let k: u32 = 0; k < i; ++k) store<f64>(at(row, k), -inverse * load<f64>(at(row, k)));
-    store<f64>(at(row, i), inverse);
+    const to = at(A, n, r, r);
+    const before = load<f64>(to);
+    const pivot = before - dot(row, row, r);
+    // Written so that NaN, which no comparison holds for, counts as bad.
+    if (!(pivot > 0 && pivot > tolerance * before && pivot < Infinity)) return r;
+    store<f64>(to, sqrt<f64>(pivot));
+  }
+  return -1;
+}
+
+/**
+ * Replaces the lower triangular L by its inverse X.
+ *
+ * Row i of X is -(sum over k < i of l_ik x_k) / l_ii, x_k the rows before. Entry (i, k) is l_ik until row k has been taken
+ * and a sum from then on, so k must go up; and no sum left of column k needs l_ik' with k' < k, so strips of columns may
+ * be finished one after the other.
+ */
+export function triangularInverse(L: usize, n: u32): void {
+  for (let i0: u32 = 0; i0 < n; i0 += BLOCK) {
+    const i1 = min(i0 + BLOCK, n);
+    for (let j0: u32 = 0; j0 < i0; j0 += STRIP) {
+      const j1 = min(j0 + STRIP, i0);
+      for (let k = j0; k < i0; k += 4) addFour(L, n, i0, i1, k, j0, min(k, j1), k < j1);
+    }
+    for (let i = i0; i < i1; ++i) {
+      const row = at(L, n, i, 0);
+      for (let k = i0; k < i; ++k) {
+        const factor = load<f64>(row + (<usize>k << 3));
+        const X = at(L, n, k, 0);
+        store<f64>(row + (<usize>k << 3), 0);
+        addRow(row, factor, X, k + 1);
+      }
+      const scale = 1 / load<f64>(row + (<usize>i << 3));
+      for (let to = row, end = row + (<usize>i << 3); to < end; to += 8) store<f64>(to, -scale * load<f64>(to));
+      store<f64>(row + (<usize>i << 3), scale);
+    }
   }
 }
 
-/** y += a x, n entries. */
-// @ts-ignore: decorator
-@inline function addScaled(y: usize, a: f64, x: usize, n: u32): void {
-  const s = f64x2.splat(a);
-  let i: u32 = 0;
-  for (; i + 2 <= n; i += 2) v128.store(at(y, i), f64x2.add(v128.load(at(y, i)), f64x2.mul(s, v128.load(at(x, i)))));
-  if (i < n) store<f64>(at(y, i), load<f64>(at(y, i)) + a * load<f64>(at(x, i)));
+/** Adds l_ik x_k for k ... k + 3 to rows i0 ... i1 - 1, columns j0 ... j1 - 1, and to columns k ... k + 3 when `corner`. */
+function addFour(L: usize, n: u32, i0: u32, i1: u32, k: u32, j0: u32, j1: u32, corner: bool): void {
+  const stride = <usize>n << 3;
+  const X = at(L, n, k, j0);
+  const X0 = at(L, n, k, k), X1 = X0 + stride, X2 = X1 + stride, X3 = X2 + stride;
+  for (let i = i0; i < i1; i += 2) {
+    const last = i + 1 == i1;
+    const l = at(L, n, i, k);
+    const row = at(L, n, i, j0);
+    if (!last) addRows(row, row + stride, X, stride, j1 - j0, l, l + stride);
+    else for (let t: u32 = 0; t < 4; ++t) addRow(row, load<f64>(l + (<usize>t << 3)), X + stride * t, j1 - j0);
+    if (!corner) continue;
+    for (let from = l, end = last ? l : l + stride; from <= end; from += stride) {
+      const l0 = load<f64>(from), l1 = load<f64>(from, 8), l2 = load<f64>(from, 16), l3 = load<f64>(from, 24);
+      store<f64>(from, l0 * load<f64>(X0) + l1 * load<f64>(X1) + l2 * load<f64>(X2) + l3 * load<f64>(X3));
+      store<f64>(from, l1 * load<f64>(X1, 8) + l2 * load<f64>(X2, 8) + l3 * load<f64>(X3, 8), 8);
+      store<f64>(from, l2 * load<f64>(X2, 16) + l3 * load<f64>(X3, 16), 16);
+      store<f64>(from, l3 * load<f64>(X3, 24), 24);
+    }
+  }
 }

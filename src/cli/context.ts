@@ -1,0 +1,82 @@
+// What every command shares: the library instance, progress, output, interruption.
+import { SingleBar } from "cli-progress";
+import { createLoewner } from "../loewner.js";
+import { removeTemporaryFiles } from "../formats/node-file.js";
+import type { Loewner, Progress } from "../types.js";
+
+export interface CommonOptions {
+  json?: boolean;
+  quiet?: boolean;
+  verbose?: boolean;
+}
+
+/** One run of a command. */
+export class Context {
+  readonly abort = new AbortController();
+  private bar: SingleBar | undefined;
+  private stage = "";
+
+  constructor(readonly options: CommonOptions) {}
+
+  get signal(): AbortSignal {
+    return this.abort.signal;
+  }
+
+  /** A line for people: on stdout, unless --json or --quiet. */
+  say(text: string): void {
+    if (!this.options.json && !this.options.quiet) process.stdout.write(`${text}\n`);
+  }
+
+  /** The answer for programs: with --json the only thing on stdout. */
+  json(value: unknown): void {
+    if (this.options.json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  /** A progress bar on stderr, when that is a terminal and nobody asked for quiet. */
+  progress = (progress: Progress & { layer?: string }): void => {
+    if (!process.stderr.isTTY || this.options.quiet || this.options.json) return;
+    const label = progress.layer ? `${progress.layer}: ${progress.stage}` : progress.stage;
+    if (!this.bar || (progress.layer ?? "") !== this.stage) {
+      this.bar?.stop();
+      this.stage = progress.layer ?? "";
+      this.bar = new SingleBar({ format: "{bar} {percentage} % | {eta} s left | {label}", barsize: 24, clearOnComplete: true, hideCursor: true });
+      this.bar.start(progress.total, progress.done, { label });
+    }
+    this.bar.update(progress.done, { label: label.slice(0, Math.max(10, (process.stderr.columns ?? 80) - 50)) });
+    if (progress.done >= progress.total) this.endProgress();
+  };
+
+  endProgress(): void {
+    this.bar?.stop();
+    this.bar = undefined;
+  }
+
+  async withLoewner<T>(body: (loewner: Loewner) => Promise<T>): Promise<T> {
+    const loewner = await createLoewner();
+    try {
+      return await body(loewner);
+    } finally {
+      loewner.dispose();
+    }
+  }
+}
+
+/** Runs a command's body; SIGINT and SIGTERM stop it, remove temporary files, and exit with 130 or 143. */
+export async function runCommand(options: CommonOptions, body: (context: Context) => Promise<void>): Promise<void> {
+  const context = new Context(options);
+  const stop = (code: number) => () => {
+    context.abort.abort();
+    context.endProgress();
+    removeTemporaryFiles();
+    process.stderr.write("loewner: interrupted; nothing was written.\n");
+    process.exit(code);
+  };
+  const handlers = { SIGINT: stop(130), SIGTERM: stop(143) };
+  for (const [signal, handler] of Object.entries(handlers)) process.once(signal, handler);
+  try {
+    await body(context);
+  } finally {
+    context.endProgress();
+    for (const [signal, handler] of Object.entries(handlers)) process.off(signal, handler);
+  }
+}

@@ -1,0 +1,36 @@
+import type { Command } from "commander";
+import { writeSafetensors } from "../formats/index.js";
+import { checkTarget, writeAtomically } from "../formats/node-file.js";
+import { expandModel } from "../model/index.js";
+import { type CommonOptions, runCommand } from "./context.js";
+import { addCommon, withModel } from "./options.js";
+import { version } from "./version.js";
+
+export function addExpand(program: Command): void {
+  addCommon(
+    program
+      .command("expand <model>")
+      .description("multiply factors back, for tools that know nothing of them")
+      .requiredOption("-o, --output <file>", "the dense model")
+      .option("--force", "replace the output if it exists"),
+  )
+    .addHelpText("after", "\nExample:\n  loewner expand small.safetensors -o dense.safetensors")
+    .action((model: string, options: CommonOptions & { output: string; force?: boolean }) =>
+      runCommand(options, (context) =>
+        withModel(model, async (file) => {
+          const { output, force } = options;
+          await checkTarget(output, { force });
+          const { signal } = context;
+          const layers = await context.withLoewner(async (loewner) => {
+            const { tensors, metadata, layers } = await expandModel(loewner, file, { signal, onProgress: context.progress });
+            await writeAtomically(output, { force, signal }, (sink) => writeSafetensors(sink, { tensors, metadata }, { signal }));
+            return layers;
+          });
+          context.endProgress();
+          context.json({ input: model, output, layers, version });
+          for (const name of layers) context.say(`${name}: left * right`);
+          context.say(`Written: ${output}`);
+        }),
+      ),
+    );
+}
