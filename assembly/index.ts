@@ -11,8 +11,9 @@ import { lewisStart, lewisStep } from "./lewis";
 import { peakF32 } from "./peak";
 import * as profile from "./profile";
 import * as residual from "./residual";
+import { residualSums } from "./residual";
 
-export { cholesky, triangularInverse, eigen, eigenWorkBytes, promote, widenF16, widenBF16, lewisStart, lewisStep, peakF32 };
+export { cholesky, triangularInverse, eigen, eigenWorkBytes, promote, widenF16, widenBF16, lewisStart, lewisStep, residualSums, peakF32 };
 
 /** Raised whenever a signature or a layout changes. */
 export function abiVersion(): u32 {
@@ -73,12 +74,11 @@ export function leverage(wide: bool, q: usize, X: usize, n: u32, d: u32, panels:
   else leverageBlock<f32>(q, X, n, d, panels, m, triangular, strip);
 }
 
-export function residualBlock(
-  wide: bool, out: usize, X: usize, n: u32, d: u32, left: usize, k: u32, panels: usize, s: usize,
-  p: f64, unit: f64, first: u32, rows: usize, strip: usize,
+export function residualRows(
+  wide: bool, rows: usize, X: usize, n: u32, d: u32, left: usize, k: u32, panels: usize, p: f64, unit: f64, strip: usize,
 ): void {
-  if (wide) residual.residualBlock<f64>(out, X, n, d, left, k, panels, s, p, unit, first, rows, strip);
-  else residual.residualBlock<f32>(out, X, n, d, left, k, panels, s, p, unit, first, rows, strip);
+  if (wide) residual.residualRows<f64>(rows, X, n, d, left, k, panels, p, unit, strip);
+  else residual.residualRows<f32>(rows, X, n, d, left, k, panels, p, unit, strip);
 }
 
 // Gram matrices (gram.ts).

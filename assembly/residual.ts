@@ -2,7 +2,7 @@
 //
 // Layout   X       n x d of T, row-major        left  n x k of T, row-major
 //          panels  right (k x d) packed (gemm.ts)        s  n f64 or 0 for ones: row weights
-//          rows    3 n f64 of work: sums of |r|, r^2, |r|^p for each row
+//          rows    3 n f64, written: sums of |r|, r^2, |r|^p for each row
 //          out     6 f64: sum s |r|^p, sum s |r|, sum s |r_i|_2, sum s r^2, largest |r_i|_2, its row (first + i)
 // Sums     the product in T, everything after the subtraction in f64; entries are multiplied by `unit` first
 // Cost     n d k multiply-adds and a few operations an entry; |r|^p by square roots when 4p is whole, else by pow
@@ -24,9 +24,9 @@ import { multiplyStrip } from "./gemm";
   return y;
 }
 
-export function residualBlock<T>(
-  out: usize, X: usize, n: u32, d: u32, left: usize, k: u32, panels: usize, s: usize,
-  p: f64, unit: f64, first: u32, rows: usize, strip: usize,
+/** The sums of every row. */
+export function residualRows<T>(
+  rows: usize, X: usize, n: u32, d: u32, left: usize, k: u32, panels: usize, p: f64, unit: f64, strip: usize,
 ): void {
   const width = panelWidth<T>();
   const count = panelCount<T>(d);
@@ -70,10 +70,10 @@ export function residualBlock<T>(
       store<f64>(row, load<f64>(row, 16) + sumLanes(pow), 16);
     }
   }
-  summarise(out, rows, n, s, p, first);
 }
 
-function summarise(out: usize, rows: usize, n: u32, s: usize, p: f64, first: u32): void {
+/** The sums of the block, from those of its rows. */
+export function residualSums(out: usize, rows: usize, n: u32, s: usize, p: f64, first: u32): void {
   let lp: f64 = 0, l1: f64 = 0, l21: f64 = 0, l2: f64 = 0, worst: f64 = -1, worstRow: u32 = first;
   for (let i: u32 = 0; i < n; ++i) {
     const row = rows + 24 * <usize>i;

@@ -26,7 +26,8 @@ function run(what, command, args) {
   }
 }
 
-const node = (what, script, ...args) => run(what, process.execPath, [at("node_modules", ...script.split("/")), ...args]);
+const node = (what, script, ...args) =>
+  run(what, process.execPath, [at("node_modules", ...script.split("/")), ...args]);
 
 function stamp(name, sources, targets, force, build) {
   const done = at(".setup", name);

@@ -8,7 +8,10 @@ import { setup } from "./setup.mjs";
 setup();
 
 function asPect() {
-  const run = spawnSync(process.execPath, ["node_modules/@as-pect/cli/bin/asp.js", "--verbose"], { encoding: "utf8", maxBuffer: 1 << 28 });
+  const run = spawnSync(process.execPath, ["node_modules/@as-pect/cli/bin/asp.js", "--verbose"], {
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
   const output = `${run.stdout}${run.stderr}`;
   process.stdout.write(output);
   // "[Result]: ✔ PASS  Pass: 12 / 12" per file; the summary counts tests over all files.
@@ -27,7 +30,14 @@ function vitest() {
   const report = join(folder, "report.json");
   const run = spawnSync(
     process.execPath,
-    ["node_modules/vitest/vitest.mjs", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...process.argv.slice(2)],
+    [
+      "node_modules/vitest/vitest.mjs",
+      "run",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${report}`,
+      ...process.argv.slice(2),
+    ],
     { stdio: ["ignore", "inherit", "inherit"] },
   );
   try {

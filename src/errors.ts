@@ -4,13 +4,7 @@
  * and what to do.
  */
 export type LoewnerErrorCode =
-  | "INVALID_INPUT"
-  | "INVALID_FORMAT"
-  | "FILE"
-  | "OUT_OF_MEMORY"
-  | "ABORTED"
-  | "DISPOSED"
-  | "VERIFICATION_FAILED";
+  "INVALID_INPUT" | "INVALID_FORMAT" | "FILE" | "OUT_OF_MEMORY" | "ABORTED" | "DISPOSED" | "VERIFICATION_FAILED";
 
 /** Where a fault lies; every field is optional, and what is known is in the message too. */
 export interface ErrorPlace {

@@ -10,7 +10,15 @@ import { spectrum } from "./geometry/spectrum.js";
 import { certify, lowRank } from "./low-rank.js";
 import { readRows, toRowSource, type Matrix, type MatrixLike, type RowSource } from "./matrix.js";
 import { checkMaxIterations, checkOneOf, checkP, checkRowWeights, checkSize, checkTolerance } from "./options.js";
-import type { CertifyOptions, FactorPair, Loewner, LewisOptions, LowRankOptions, RunOptions, WeightedOptions } from "./types.js";
+import type {
+  CertifyOptions,
+  FactorPair,
+  Loewner,
+  LewisOptions,
+  LowRankOptions,
+  RunOptions,
+  WeightedOptions,
+} from "./types.js";
 
 export interface CreateOptions extends InlineOptions {}
 
@@ -33,24 +41,34 @@ class Instance implements Loewner {
   }
 
   lewisWeights(a: MatrixLike, options: LewisOptions = {}) {
-    return this.call(a, options, (run, source) => lewisWeights(run, source, options), () => {
-      const { p = 1, tolerance = 1e-6, maxIterations = 200 } = options;
-      checkP(p);
-      checkTolerance(tolerance);
-      checkMaxIterations(maxIterations);
-    });
+    return this.call(
+      a,
+      options,
+      (run, source) => lewisWeights(run, source, options),
+      () => {
+        const { p = 1, tolerance = 1e-6, maxIterations = 200 } = options;
+        checkP(p);
+        checkTolerance(tolerance);
+        checkMaxIterations(maxIterations);
+      },
+    );
   }
 
   lowRank(a: MatrixLike, options: LowRankOptions) {
-    return this.call(a, options, (run, source) => lowRank(run, source, options), (source) => {
-      const { p = 1, tolerance = 0.01, method = "auto", objective = "lp", factorType = source.dtype } = options;
-      checkSize(options, source);
-      checkP(p);
-      checkTolerance(tolerance);
-      checkOneOf("method", method, ["auto", "lewis", "svd"]);
-      checkOneOf("objective", objective, ["lp", "l21", "l2", "operator"]);
-      checkOneOf("factorType", factorType, ["f64", "f32", "f16", "bf16"]);
-    });
+    return this.call(
+      a,
+      options,
+      (run, source) => lowRank(run, source, options),
+      (source) => {
+        const { p = 1, tolerance = 0.01, method = "auto", objective = "lp", factorType = source.dtype } = options;
+        checkSize(options, source);
+        checkP(p);
+        checkTolerance(tolerance);
+        checkOneOf("method", method, ["auto", "lewis", "svd"]);
+        checkOneOf("objective", objective, ["lp", "l21", "l2", "operator"]);
+        checkOneOf("factorType", factorType, ["f64", "f32", "f16", "bf16"]);
+      },
+    );
   }
 
   singularValues(a: MatrixLike, options: WeightedOptions = {}) {
@@ -67,34 +85,44 @@ class Instance implements Loewner {
 
   residual(a: MatrixLike, factors: FactorPair, options: WeightedOptions & { p?: number } = {}) {
     const { p = 1 } = options;
-    return this.call(a, options, async (run, source) => {
-      const rows = run.open(source);
-      run.expect(source.rows * source.cols * (2 + 2 * factors.right.rows));
-      const known = await profile(run, rows);
-      if (options.rowWeights) rows.state.set("weights", Float64Array.from(options.rowWeights));
-      const left = await readRows(toRowSource(factors.left, "left"));
-      const objective = await residual(run, rows, known, { left, right: factors.right, p });
-      run.finish();
-      return objective;
-    }, (source) => {
-      checkP(p);
-      checkPair(factors, source);
-    });
+    return this.call(
+      a,
+      options,
+      async (run, source) => {
+        const rows = run.open(source);
+        run.expect(source.rows * source.cols * (2 + 2 * factors.right.rows));
+        const known = await profile(run, rows);
+        if (options.rowWeights) rows.state.set("weights", Float64Array.from(options.rowWeights));
+        const left = await readRows(toRowSource(factors.left, "left"));
+        const objective = await residual(run, rows, known, { left, right: factors.right, p });
+        run.finish();
+        return objective;
+      },
+      (source) => {
+        checkP(p);
+        checkPair(factors, source);
+      },
+    );
   }
 
   certify(a: MatrixLike, right: Matrix, options: CertifyOptions = {}) {
     const { p = 1, tolerance = 0.01 } = options;
-    return this.call(a, options, (run, source) => {
-      const type = right.data instanceof Float64Array ? "f64" : "f32";
-      return certify(run, source, Float64Array.from(right.data), right.rows, type, options);
-    }, (source) => {
-      checkP(p);
-      checkTolerance(tolerance);
-      toRowSource(right, "right");
-      if (right.cols !== source.cols) {
-        throw new InvalidInputError(`right has ${right.cols} columns, but ${source.name ?? "A"} has ${source.cols}.`);
-      }
-    });
+    return this.call(
+      a,
+      options,
+      (run, source) => {
+        const type = right.data instanceof Float64Array ? "f64" : "f32";
+        return certify(run, source, Float64Array.from(right.data), right.rows, type, options);
+      },
+      (source) => {
+        checkP(p);
+        checkTolerance(tolerance);
+        toRowSource(right, "right");
+        if (right.cols !== source.cols) {
+          throw new InvalidInputError(`right has ${right.cols} columns, but ${source.name ?? "A"} has ${source.cols}.`);
+        }
+      },
+    );
   }
 
   multiply(
@@ -102,25 +130,38 @@ class Instance implements Loewner {
     sink: (start: number, rows: Float32Array | Float64Array) => void | Promise<void>,
     options: RunOptions = {},
   ) {
-    return this.call(left, options, async (run, source) => {
-      run.expect(source.rows * source.cols * right.cols);
-      const rows = run.open(source);
-      const matrix = Float64Array.from(right.data);
-      const wide = source.dtype === "f64" || right.data instanceof Float64Array;
-      await run.sweep(rows, "product", source.cols * right.cols, {
-        op: "multiply",
-        params: { wide: Number(wide) },
-        reads: { shared: { matrix }, state: [] },
-        writes: { state: [] },
-        reduce: { product: "concat" },
-      }, (_name, start, block) => sink(start, block));
-      run.finish();
-    }, (source) => {
-      toRowSource(right, "right");
-      if (right.rows !== source.cols) {
-        throw new InvalidInputError(`left has ${source.cols} columns, but right has ${right.rows} rows; the two must be equal.`);
-      }
-    });
+    return this.call(
+      left,
+      options,
+      async (run, source) => {
+        run.expect(source.rows * source.cols * right.cols);
+        const rows = run.open(source);
+        const matrix = Float64Array.from(right.data);
+        const wide = source.dtype === "f64" || right.data instanceof Float64Array;
+        await run.sweep(
+          rows,
+          "product",
+          source.cols * right.cols,
+          {
+            op: "multiply",
+            params: { wide: Number(wide) },
+            reads: { shared: { matrix }, state: [] },
+            writes: { state: [] },
+            reduce: { product: "concat" },
+          },
+          (_name, start, block) => sink(start, block),
+        );
+        run.finish();
+      },
+      (source) => {
+        toRowSource(right, "right");
+        if (right.rows !== source.cols) {
+          throw new InvalidInputError(
+            `left has ${source.cols} columns, but right has ${right.rows} rows; the two must be equal.`,
+          );
+        }
+      },
+    );
   }
 
   dispose(): void {

@@ -14,7 +14,15 @@ import type { Run } from "./geometry/run.js";
 import { residualNorm, spectrum } from "./geometry/spectrum.js";
 import type { RowSource } from "./matrix.js";
 import { rankForEnergy, rankForKeep } from "./options.js";
-import type { Candidate, CertifyOptions, FactorType, LowRankCertificate, LowRankOptions, LowRankResult, ObjectiveName } from "./types.js";
+import type {
+  Candidate,
+  CertifyOptions,
+  FactorType,
+  LowRankCertificate,
+  LowRankOptions,
+  LowRankResult,
+  ObjectiveName,
+} from "./types.js";
 
 /** Sweeps that low rank spends on Lewis weights before it takes what it has; the certificate holds all the same. */
 const maxIterations = 50;
@@ -54,7 +62,13 @@ export async function lowRank(run: Run, source: RowSource, options: LowRankOptio
   const needSpectrum = wantSvd || rank === 0;
   const plain = needSpectrum
     ? await spectrum(run, rows, known, {
-        cut: (values) => rank || rankForEnergy(options.energy!, values.map((x) => Math.sqrt(Math.max(0, x))), most),
+        cut: (values) =>
+          rank ||
+          rankForEnergy(
+            options.energy!,
+            values.map((x) => Math.sqrt(Math.max(0, x))),
+            most,
+          ),
         vectors: wantSvd,
       })
     : undefined;
@@ -120,7 +134,12 @@ function score({ objective, certificate }: Candidate, by: ObjectiveName): number
 }
 
 /** The certificate of ALGORITHMS: for a basis of any origin, bound = upper sigma_1(M (I - V V')). */
-async function certificateOf(task: Task, basis: Float64Array, right: Float64Array, plainGram?: Float64Array): Promise<LowRankCertificate> {
+async function certificateOf(
+  task: Task,
+  basis: Float64Array,
+  right: Float64Array,
+  plainGram?: Float64Array,
+): Promise<LowRankCertificate> {
   const { run, rows, profile: known, rank, p, factorType, rowWeights, ellipsoid } = task;
   const { cols: d, dtype } = rows.source;
   const f64 = dtype === "f64";
@@ -132,11 +151,22 @@ async function certificateOf(task: Task, basis: Float64Array, right: Float64Arra
   const working = unitRoundoff[f64 || factorType === "f64" ? "f64" : "f32"];
   const gamma = (Math.min(d, 256) + Math.ceil(d / 256) + 2) * working;
   const relative = Math.sqrt(rank) * (gamma + unitRoundoff[factorType]) + Math.sqrt(rightError);
-  return { ...sandwich, sigmaNext, bound: sandwich.upper * sigmaNext, rounding: relative * (await rowNormBound(run, rows, known, p, rowWeights)) };
+  return {
+    ...sandwich,
+    sigmaNext,
+    bound: sandwich.upper * sigmaNext,
+    rounding: relative * (await rowNormBound(run, rows, known, p, rowWeights)),
+  };
 }
 
 /** An upper bound of (sum_i s_i |a_i|_2^p)^(1/p), by the inequality of power means. */
-async function rowNormBound(run: Run, rows: EngineRows, { frobenius, unit }: Profile, p: number, weights: Task["rowWeights"]): Promise<number> {
+async function rowNormBound(
+  run: Run,
+  rows: EngineRows,
+  { frobenius, unit }: Profile,
+  p: number,
+  weights: Task["rowWeights"],
+): Promise<number> {
   let total = rows.source.rows;
   let top = 1;
   if (weights) {
@@ -168,7 +198,14 @@ function setWeights(rows: EngineRows, { rowWeights }: LowRankOptions): void {
 }
 
 /** An ellipsoid, and a bound for any right factor from anywhere: what `verify` proves again. */
-export async function certify(run: Run, source: RowSource, right: Float64Array, rank: number, factorType: FactorType, options: CertifyOptions): Promise<LowRankCertificate> {
+export async function certify(
+  run: Run,
+  source: RowSource,
+  right: Float64Array,
+  rank: number,
+  factorType: FactorType,
+  options: CertifyOptions,
+): Promise<LowRankCertificate> {
   const { p = 1, tolerance = 0.01, rowWeights } = options;
   const rows = run.open(source);
   run.expect(source.rows * source.cols ** 2 * 6);
@@ -182,10 +219,15 @@ export async function certify(run: Run, source: RowSource, right: Float64Array, 
   return certificate;
 }
 
-function expectWork(run: Run, { rows: n, cols: d, dtype }: RowSource, { rank, keep }: LowRankOptions, lewis: boolean, both: boolean): void {
+function expectWork(
+  run: Run,
+  { rows: n, cols: d, dtype }: RowSource,
+  { rank, keep }: LowRankOptions,
+  lewis: boolean,
+  both: boolean,
+): void {
   const k = rank ?? (keep !== undefined ? rankForKeep(keep, n, d) : d / 2);
   const slow = dtype === "f64" ? 2 : 1;
   const project = 2 * d * k * slow;
   run.expect(n * (2 * d + (lewis ? 8 * d * d : 0) + (both || !lewis ? slow * d * d : 0) + (both ? 2 : 1) * project));
 }
-

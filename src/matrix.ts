@@ -46,7 +46,9 @@ export function toRowSource(a: MatrixLike, name = "A"): RowSource {
   }
   const { rows, cols } = a;
   if (!Number.isSafeInteger(rows) || !Number.isSafeInteger(cols) || rows < 1 || cols < 1) {
-    throw new InvalidInputError(`${name} must have at least one row and one column, as whole numbers; got rows ${rows}, cols ${cols}.`);
+    throw new InvalidInputError(
+      `${name} must have at least one row and one column, as whole numbers; got rows ${rows}, cols ${cols}.`,
+    );
   }
   if (isRowSource(a)) return a;
   const { data } = a;

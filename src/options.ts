@@ -30,11 +30,15 @@ export function checkOneOf<T extends string>(name: string, value: T, allowed: re
 export function checkRowWeights(weights: RowWeights | undefined, { rows, name = "A" }: RowSource): void {
   if (weights === undefined) return;
   if (weights.length !== rows) {
-    throw new InvalidInputError(`rowWeights has ${weights.length} entries, but ${name} has ${rows} rows; it needs one a row.`);
+    throw new InvalidInputError(
+      `rowWeights has ${weights.length} entries, but ${name} has ${rows} rows; it needs one a row.`,
+    );
   }
   for (let i = 0; i < rows; ++i) {
     if (!(weights[i] >= 0 && weights[i] < Infinity)) {
-      throw new InvalidInputError(`rowWeights[${i}] is ${weights[i]}; row weights must be finite and at least 0.`, { row: i });
+      throw new InvalidInputError(`rowWeights[${i}] is ${weights[i]}; row weights must be finite and at least 0.`, {
+        row: i,
+      });
     }
   }
 }

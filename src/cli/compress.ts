@@ -5,7 +5,16 @@ import { writeSafetensors } from "../formats/index.js";
 import { checkTarget, writeAtomically } from "../formats/node-file.js";
 import { compressModel, planCompression, type CompressedModel, type CompressOptions } from "../model/index.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
-import { addCommon, addFit, addLayers, addSize, checkOneSize, readRowWeights, withModel, type SizeOptions } from "./options.js";
+import {
+  addCommon,
+  addFit,
+  addLayers,
+  addSize,
+  checkOneSize,
+  readRowWeights,
+  withModel,
+  type SizeOptions,
+} from "./options.js";
 import { megabytes, number, percent, table } from "./text.js";
 import { version } from "./version.js";
 
@@ -39,11 +48,15 @@ export function addCompress(program: Command): void {
 async function compress(context: Context, model: string, options: Options): Promise<void> {
   checkOneSize(options);
   const { output, dryRun, force } = options;
-  if (output === undefined && !dryRun) throw new InvalidInputError("Say where the smaller model goes: -o small.safetensors (or --dry-run).");
+  if (output === undefined && !dryRun)
+    throw new InvalidInputError("Say where the smaller model goes: -o small.safetensors (or --dry-run).");
   await withModel(model, async (file) => {
     if (output !== undefined && !dryRun) {
       if ((await realpath(output).catch(() => undefined)) === (await realpath(model))) {
-        throw new InvalidInputError(`The output ${output} is the input itself; name another file, so that the original stays.`, { file: output });
+        throw new InvalidInputError(
+          `The output ${output} is the input itself; name another file, so that the original stays.`,
+          { file: output },
+        );
       }
       await checkTarget(output, { force });
     }
@@ -62,12 +75,29 @@ async function compress(context: Context, model: string, options: Options): Prom
   });
 }
 
-function plan(context: Context, model: string, { chosen, skipped }: ReturnType<typeof planCompression>, bytesBefore: number): void {
+function plan(
+  context: Context,
+  model: string,
+  { chosen, skipped }: ReturnType<typeof planCompression>,
+  bytesBefore: number,
+): void {
   const layers = chosen.map(({ name, kind, shape: [rows, cols], bytes, rank }) => {
     const keep = rank === undefined ? undefined : (rank * (rows + cols)) / (rows * cols);
-    return { name, kind, rows, cols, rank, keep, bytesBefore: bytes, bytesAfter: keep === undefined ? undefined : Math.round(bytes * keep) };
+    return {
+      name,
+      kind,
+      rows,
+      cols,
+      rank,
+      keep,
+      bytesBefore: bytes,
+      bytesAfter: keep === undefined ? undefined : Math.round(bytes * keep),
+    };
   });
-  const saved = layers.reduce((sum, layer) => sum + (layer.bytesAfter === undefined ? 0 : layer.bytesBefore - layer.bytesAfter), 0);
+  const saved = layers.reduce(
+    (sum, layer) => sum + (layer.bytesAfter === undefined ? 0 : layer.bytesBefore - layer.bytesAfter),
+    0,
+  );
   context.json({ input: model, dryRun: true, bytesBefore, bytesAfter: bytesBefore - saved, layers, skipped, version });
   const rows = layers.map((l) => [
     l.name,
@@ -86,7 +116,9 @@ function report(context: Context, input: string, output: string, result: Compres
   const { layers, skipped, bytesBefore, bytesAfter, seconds, seed } = result;
   context.json({ input, output, bytesBefore, bytesAfter, layers, skipped, seconds, seed, version });
   for (const layer of layers) {
-    context.say(`${layer.name}  ${layer.rows} x ${layer.cols} -> rank ${layer.rank} (${percent(layer.keep)} of the layer), ${layer.seconds.toFixed(1)} s`);
+    context.say(
+      `${layer.name}  ${layer.rows} x ${layer.cols} -> rank ${layer.rank} (${percent(layer.keep)} of the layer), ${layer.seconds.toFixed(1)} s`,
+    );
     const rows = layer.candidates.map(({ method, objective, certificate }, i) => [
       `  ${method}${i === 0 ? " (chosen)" : ""}`,
       number(objective.lp),

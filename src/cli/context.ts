@@ -39,7 +39,12 @@ export class Context {
     if (!this.bar || (progress.layer ?? "") !== this.stage) {
       this.bar?.stop();
       this.stage = progress.layer ?? "";
-      this.bar = new SingleBar({ format: "{bar} {percentage} % | {eta} s left | {label}", barsize: 24, clearOnComplete: true, hideCursor: true });
+      this.bar = new SingleBar({
+        format: "{bar} {percentage} % | {eta} s left | {label}",
+        barsize: 24,
+        clearOnComplete: true,
+        hideCursor: true,
+      });
       this.bar.start(progress.total, progress.done, { label });
     }
     this.bar.update(progress.done, { label: label.slice(0, Math.max(10, (process.stderr.columns ?? 80) - 50)) });

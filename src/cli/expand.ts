@@ -22,8 +22,13 @@ export function addExpand(program: Command): void {
           await checkTarget(output, { force });
           const { signal } = context;
           const layers = await context.withLoewner(async (loewner) => {
-            const { tensors, metadata, layers } = await expandModel(loewner, file, { signal, onProgress: context.progress });
-            await writeAtomically(output, { force, signal }, (sink) => writeSafetensors(sink, { tensors, metadata }, { signal }));
+            const { tensors, metadata, layers } = await expandModel(loewner, file, {
+              signal,
+              onProgress: context.progress,
+            });
+            await writeAtomically(output, { force, signal }, (sink) =>
+              writeSafetensors(sink, { tensors, metadata }, { signal }),
+            );
             return layers;
           });
           context.endProgress();

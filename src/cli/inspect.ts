@@ -31,14 +31,26 @@ export function addInspect(program: Command): void {
             percent(layer.share),
             layer.byDefault ? "yes" : layer.factorOf ? `factor of ${layer.factorOf}` : "",
           ]);
-          context.say(table([["tensor", "kind", "shape", "type", "size", "share", "by default"], ...rows], [0, 1, 2, 3, 6]));
+          context.say(
+            table([["tensor", "kind", "shape", "type", "size", "share", "by default"], ...rows], [0, 1, 2, 3, 6]),
+          );
           context.say(`${layers.length} tensors, ${megabytes(bytes)}`);
           for (const { name, spectrum, bytes: size } of layers) {
             if (!spectrum) continue;
             const { singularValues: s, errors } = spectrum;
             context.say(`\n${name}: singular values ${number(s[0])} ... ${number(s[s.length - 1])}`);
-            const lines = errors.map((e) => [percent(e.keep), String(e.rank), megabytes(size * (1 - e.keep)), percent(e.error)]);
-            context.say(table([["  --keep", "rank", "saved", "relative l_2 error (SVD)"], ...lines.map(([a, ...b]) => [`  ${a}`, ...b])]));
+            const lines = errors.map((e) => [
+              percent(e.keep),
+              String(e.rank),
+              megabytes(size * (1 - e.keep)),
+              percent(e.error),
+            ]);
+            context.say(
+              table([
+                ["  --keep", "rank", "saved", "relative l_2 error (SVD)"],
+                ...lines.map(([a, ...b]) => [`  ${a}`, ...b]),
+              ]),
+            );
           }
         }),
       ),

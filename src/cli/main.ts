@@ -33,7 +33,12 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 /** 0 done, 1 could not do it, 2 bad usage. 130 and 143 are set where signals are caught. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  return error instanceof InvalidInputError && error.place.file === undefined && error.place.tensor === undefined && error.place.row === undefined ? 2 : 1;
+  return error instanceof InvalidInputError &&
+    error.place.file === undefined &&
+    error.place.tensor === undefined &&
+    error.place.row === undefined
+    ? 2
+    : 1;
 }
 
 try {
@@ -45,7 +50,10 @@ try {
     const verbose = process.argv.includes("--verbose");
     const message = error instanceof Error ? error.message : String(error);
     if (isLoewnerError(error)) process.stderr.write(`loewner: ${message}\n`);
-    else process.stderr.write(`loewner: ${message} (this is a bug in loewner${verbose ? "" : "; --verbose shows where"})\n`);
+    else
+      process.stderr.write(
+        `loewner: ${message} (this is a bug in loewner${verbose ? "" : "; --verbose shows where"})\n`,
+      );
     if (verbose && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   }
 }

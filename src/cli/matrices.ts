@@ -6,7 +6,17 @@ import { checkTarget, writeAllAtomically } from "../formats/node-file.js";
 import type { Matrix, RowSource } from "../matrix.js";
 import type { LewisOptions, LowRankOptions } from "../types.js";
 import { type CommonOptions, type Context, runCommand } from "./context.js";
-import { addCommon, addFit, addSize, checkOneSize, parseP, parsePositive, readRowWeights, withMatrix, type SizeOptions } from "./options.js";
+import {
+  addCommon,
+  addFit,
+  addSize,
+  checkOneSize,
+  parseP,
+  parsePositive,
+  readRowWeights,
+  withMatrix,
+  type SizeOptions,
+} from "./options.js";
 import { number, percent } from "./text.js";
 import { version } from "./version.js";
 
@@ -21,13 +31,18 @@ interface NpyFile {
 /** Nothing, or all of them. */
 async function writeAll(files: NpyFile[], { force }: Shared, context: Context): Promise<void> {
   await writeAllAtomically(
-    files.map(({ path, data, shape }) => ({ path, byteLength: data.byteLength + 128, write: (sink) => writeNpy(sink, { data, shape }) })),
+    files.map(({ path, data, shape }) => ({
+      path,
+      byteLength: data.byteLength + 128,
+      write: (sink) => writeNpy(sink, { data, shape }),
+    })),
     { force, signal: context.signal },
   );
 }
 
 async function checkTargets(paths: string[], { force }: Shared): Promise<void> {
-  if (new Set(paths).size < paths.length) throw new InvalidInputError(`Two outputs have the same name: ${paths.join(", ")}.`);
+  if (new Set(paths).size < paths.length)
+    throw new InvalidInputError(`Two outputs have the same name: ${paths.join(", ")}.`);
   for (const path of paths) await checkTarget(path, { force });
 }
 
@@ -52,7 +67,9 @@ export function addLowRank(program: Command): void {
     .description("factors of one .npy matrix")
     .requiredOption("--left <file>", "left factor, rows x rank")
     .requiredOption("--right <file>", "right factor, rank x cols");
-  type Options = Shared & SizeOptions & Pick<LowRankOptions, "p" | "method" | "objective" | "tolerance" | "seed"> & { left: string; right: string };
+  type Options = Shared &
+    SizeOptions &
+    Pick<LowRankOptions, "p" | "method" | "objective" | "tolerance" | "seed"> & { left: string; right: string };
   addShared(addFit(addSize(command)))
     .addHelpText("after", "\nExample:\n  loewner low-rank A.npy --rank 64 --p 1 --left L.npy --right R.npy")
     .action((path: string, options: Options) =>
@@ -71,7 +88,11 @@ export function addLowRank(program: Command): void {
             }),
           );
           context.endProgress();
-          await writeAll([matrixFile(options.left, result.left), matrixFile(options.right, result.right)], options, context);
+          await writeAll(
+            [matrixFile(options.left, result.left), matrixFile(options.right, result.right)],
+            options,
+            context,
+          );
           const { report, certificate } = result;
           context.json({
             input: path,
@@ -79,13 +100,22 @@ export function addLowRank(program: Command): void {
             right: options.right,
             ...{ rows: source.rows, cols: source.cols, rank: result.rank, p: result.p, method: result.method },
             ...{ objective: report.objective, candidates: report.candidates, certificate },
-            ...{ iterations: result.iterations, residual: result.residual, converged: result.converged, seconds: result.seconds },
+            ...{
+              iterations: result.iterations,
+              residual: result.residual,
+              converged: result.converged,
+              seconds: result.seconds,
+            },
             ...{ seed: report.seed, version },
           });
           const share = (result.rank * (source.rows + source.cols)) / (source.rows * source.cols);
-          context.say(`${path}  ${source.rows} x ${source.cols} -> rank ${result.rank} by ${result.method}: ${percent(share)} of the size kept, ${percent(1 - share)} removed`);
+          context.say(
+            `${path}  ${source.rows} x ${source.cols} -> rank ${result.rank} by ${result.method}: ${percent(share)} of the size kept, ${percent(1 - share)} removed`,
+          );
           const { objective: error } = report;
-          context.say(`l_1 ${number(error.l1)}, l_2,1 ${number(error.l21)}, l_2 ${number(error.l2)}, worst row ${error.worstRow.row}: ${number(error.worstRow.norm)}`);
+          context.say(
+            `l_1 ${number(error.l1)}, l_2,1 ${number(error.l21)}, l_2 ${number(error.l2)}, worst row ${error.worstRow.row}: ${number(error.worstRow.norm)}`,
+          );
           context.say(`proven: |(A - left right) x|_${result.p} <= ${number(certificate.bound)} |x|_2 for every x`);
           context.say(`Written: ${options.left}, ${options.right}  (${result.seconds.toFixed(1)} s)`);
         });
@@ -95,7 +125,10 @@ export function addLowRank(program: Command): void {
 
 export function addLeverage(program: Command): void {
   addShared(
-    program.command("leverage <matrix>").description("leverage scores of the rows").requiredOption("-o, --output <file>", "one score a row"),
+    program
+      .command("leverage <matrix>")
+      .description("leverage scores of the rows")
+      .requiredOption("-o, --output <file>", "one score a row"),
   )
     .addHelpText("after", "\nExample:\n  loewner leverage A.npy -o scores.npy")
     .action((path: string, options: Shared & { output: string }) =>
@@ -108,8 +141,18 @@ export function addLeverage(program: Command): void {
           );
           context.endProgress();
           await writeAll([vectorFile(options.output, scores, source)], options, context);
-          context.json({ input: path, output: options.output, rows: source.rows, cols: source.cols, rank, seconds, version });
-          context.say(`${path}  ${source.rows} x ${source.cols}, rank ${rank}; largest score ${number(scores.reduce((a, b) => Math.max(a, b), 0))}`);
+          context.json({
+            input: path,
+            output: options.output,
+            rows: source.rows,
+            cols: source.cols,
+            rank,
+            seconds,
+            version,
+          });
+          context.say(
+            `${path}  ${source.rows} x ${source.cols}, rank ${rank}; largest score ${number(scores.reduce((a, b) => Math.max(a, b), 0))}`,
+          );
           context.say(`Written: ${options.output}`);
         });
       }),
@@ -136,7 +179,13 @@ export function addLewisWeights(program: Command): void {
         await withMatrix(path, async (source) => {
           const { p, tolerance } = options;
           const result = await context.withLoewner((loewner) =>
-            loewner.lewisWeights(source, { p, tolerance, rowWeights, signal: context.signal, onProgress: context.progress }),
+            loewner.lewisWeights(source, {
+              p,
+              tolerance,
+              rowWeights,
+              signal: context.signal,
+              onProgress: context.progress,
+            }),
           );
           context.endProgress();
           const { weights, gram, rank, certificate, iterations, residual, converged, seconds } = result;
@@ -145,12 +194,26 @@ export function addLewisWeights(program: Command): void {
           if (options.gram !== undefined) files.push(matrixFile(options.gram, gram));
           await writeAll(files, options, context);
           context.json({
-            ...{ input: path, output: options.output, gram: options.gram, rows: source.rows, cols: source.cols, p, rank },
+            ...{
+              input: path,
+              output: options.output,
+              gram: options.gram,
+              rows: source.rows,
+              cols: source.cols,
+              p,
+              rank,
+            },
             ...{ certificate, iterations, residual, converged, seconds, version },
           });
-          context.say(`${path}  ${source.rows} x ${source.cols}, rank ${rank}; largest weight ${number(weights.reduce((a, b) => Math.max(a, b), 0))}`);
-          context.say(`${converged ? "converged" : "did NOT converge"} in ${iterations} sweeps to max |tau / w - 1| = ${residual.toExponential(1)}`);
-          context.say(`proven: ${number(certificate.lower)} |Mx|_2 <= |Ax|_${p} <= ${number(certificate.upper)} |Mx|_2 for every x`);
+          context.say(
+            `${path}  ${source.rows} x ${source.cols}, rank ${rank}; largest weight ${number(weights.reduce((a, b) => Math.max(a, b), 0))}`,
+          );
+          context.say(
+            `${converged ? "converged" : "did NOT converge"} in ${iterations} sweeps to max |tau / w - 1| = ${residual.toExponential(1)}`,
+          );
+          context.say(
+            `proven: ${number(certificate.lower)} |Mx|_2 <= |Ax|_${p} <= ${number(certificate.upper)} |Mx|_2 for every x`,
+          );
           context.say(`Written: ${outputs.join(", ")}`);
         });
       }),

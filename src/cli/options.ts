@@ -7,19 +7,22 @@ import { readRows, type RowSource } from "../matrix.js";
 
 export function parseNumber(text: string): number {
   const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("a number was expected, such as 0.5.");
+  if (text.trim() === "" || !Number.isFinite(value))
+    throw new InvalidArgumentError("a number was expected, such as 0.5.");
   return value;
 }
 
 export function parseRank(text: string): number {
   const value = parseNumber(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("a whole number of at least 1 was expected.");
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError("a whole number of at least 1 was expected.");
   return value;
 }
 
 function parseShare(text: string): number {
   const value = parseNumber(text);
-  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("a share above 0 and at most 1 was expected, such as 0.72.");
+  if (!(value > 0 && value <= 1))
+    throw new InvalidArgumentError("a share above 0 and at most 1 was expected, such as 0.72.");
   return value;
 }
 
@@ -37,7 +40,8 @@ export function parsePositive(text: string): number {
 
 function parseSeed(text: string): number {
   const value = parseNumber(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("a whole number of at least 0 was expected.");
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError("a whole number of at least 0 was expected.");
   return value;
 }
 
@@ -64,14 +68,23 @@ export function addSize(command: Command): Command {
   return command
     .option("--keep <share>", "share of the layer's size that the factors may take, above 0, at most 1", parseShare)
     .option("--rank <k>", "rank of the factors", parseRank)
-    .option("--energy <share>", "smallest rank that keeps this share of the sum of squared singular values", parseShare);
+    .option(
+      "--energy <share>",
+      "smallest rank that keeps this share of the sum of squared singular values",
+      parseShare,
+    );
 }
 
 export function addFit(command: Command): Command {
   return command
     .option("--p <p>", "norm, 0 < p < 4", parseP, 1)
     .option("--method <name>", "auto, lewis or svd", parseChoice("auto", "lewis", "svd"), "auto")
-    .option("--objective <name>", "what auto minimises: lp, l21, l2 or operator", parseChoice("lp", "l21", "l2", "operator"), "lp")
+    .option(
+      "--objective <name>",
+      "what auto minimises: lp, l21, l2 or operator",
+      parseChoice("lp", "l21", "l2", "operator"),
+      "lp",
+    )
     .option("--tolerance <t>", "certified distortion within this of the ideal", parsePositive, 0.01)
     .option("--seed <n>", "seed, recorded in the output", parseSeed, 0);
 }
@@ -90,22 +103,33 @@ export interface SizeOptions {
 
 /** @throws {InvalidInputError} unless exactly one of the three was given */
 export function checkOneSize({ keep, rank, energy }: SizeOptions): void {
-  const given = [keep !== undefined && "--keep", rank !== undefined && "--rank", energy !== undefined && "--energy"].filter(Boolean);
+  const given = [
+    keep !== undefined && "--keep",
+    rank !== undefined && "--rank",
+    energy !== undefined && "--energy",
+  ].filter(Boolean);
   if (given.length !== 1) {
-    throw new InvalidInputError(`Give exactly one of --keep, --rank and --energy; got ${given.join(" and ") || "none"}.`);
+    throw new InvalidInputError(
+      `Give exactly one of --keep, --rank and --energy; got ${given.join(" and ") || "none"}.`,
+    );
   }
 }
 
 /** Opens a model, hands it to `body`, closes it. */
 export async function withModel<T>(path: string, body: (file: SafetensorsFile) => Promise<T>): Promise<T> {
   if (/\.onnx$/i.test(path)) {
-    throw new InvalidInputError(`${path}: ONNX models cannot be read by this version; give a .safetensors file.`, { file: path });
+    throw new InvalidInputError(`${path}: ONNX models cannot be read by this version; give a .safetensors file.`, {
+      file: path,
+    });
   }
   if (/\.npy$/i.test(path)) {
     throw new InvalidInputError(`${path} is a matrix, not a model; use "loewner low-rank ${path}".`, { file: path });
   }
   if (/\.index\.json$/i.test(path)) {
-    throw new InvalidInputError(`${path}: models in several files cannot be read by this version; give one .safetensors file.`, { file: path });
+    throw new InvalidInputError(
+      `${path}: models in several files cannot be read by this version; give one .safetensors file.`,
+      { file: path },
+    );
   }
   const source = await openFile(path);
   try {
@@ -133,7 +157,10 @@ export async function readRowWeights(path: string | undefined): Promise<Float64A
   if (path === undefined) return undefined;
   return withMatrix(path, (rows) => {
     if (rows.cols !== 1) {
-      throw new InvalidInputError(`${path} has ${rows.rows} x ${rows.cols} numbers; row weights are one column, one number a row.`, { file: path });
+      throw new InvalidInputError(
+        `${path} has ${rows.rows} x ${rows.cols} numbers; row weights are one column, one number a row.`,
+        { file: path },
+      );
     }
     return readRows(rows);
   });

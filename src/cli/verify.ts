@@ -19,7 +19,11 @@ export function addVerify(program: Command): void {
         const result = await withModel(model, (original) =>
           withModel(compressed, (small) =>
             context.withLoewner((loewner) =>
-              verifyModel(loewner, original, small, { rowWeights, signal: context.signal, onProgress: context.progress }),
+              verifyModel(loewner, original, small, {
+                rowWeights,
+                signal: context.signal,
+                onProgress: context.progress,
+              }),
             ),
           ),
         );
@@ -27,8 +31,12 @@ export function addVerify(program: Command): void {
         context.json({ input: model, output: compressed, ...result });
         for (const layer of result.layers) {
           context.say(`${layer.ok ? "ok    " : "FAILED"}  ${layer.name}`);
-          context.say(`        errors as saved to ${layer.difference.toExponential(1)}; l_1 ${number(layer.computed.objective.l1)}`);
-          context.say(`        bound saved ${number(layer.saved.certificate.bound)}, proved afresh ${number(layer.computed.certificate.bound)}`);
+          context.say(
+            `        errors as saved to ${layer.difference.toExponential(1)}; l_1 ${number(layer.computed.objective.l1)}`,
+          );
+          context.say(
+            `        bound saved ${number(layer.saved.certificate.bound)}, proved afresh ${number(layer.computed.certificate.bound)}`,
+          );
         }
         context.say(`${result.untouched} other tensors are the same to the byte`);
         if (!result.ok) {
@@ -38,7 +46,10 @@ export function addVerify(program: Command): void {
             result.changed.length && `changed: ${result.changed.join(", ")}`,
             result.missing.length && `missing or of another shape: ${result.missing.join(", ")}`,
           ].filter(Boolean);
-          throw new VerificationError(`${compressed} does not match ${model}: ${what.join("; ")}. Compress it again from the original.`, { file: compressed });
+          throw new VerificationError(
+            `${compressed} does not match ${model}: ${what.join("; ")}. Compress it again from the original.`,
+            { file: compressed },
+          );
         }
       }),
     );

@@ -58,7 +58,10 @@ function inverseCholesky(frame: Frame, matrix: Float64Array, n: number, toleranc
   return { values: none, matrix: transposed, pivot: -1 };
 }
 
-function multiply(frame: Frame, { left, right, rows, inner, cols }: Extract<DenseStep, { op: "multiply" }>): DenseResult {
+function multiply(
+  frame: Frame,
+  { left, right, rows, inner, cols }: Extract<DenseStep, { op: "multiply" }>,
+): DenseResult {
   const { kernel } = frame;
   const X = frame.copy(left);
   const B = frame.copy(right);

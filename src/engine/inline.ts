@@ -5,8 +5,17 @@ import { withFrameAsync, type Frame } from "../kernel/frame.js";
 import { Kernel } from "../kernel/load.js";
 import { rowTypeBytes, type RowSource } from "../matrix.js";
 import { runDense } from "./dense.js";
-import { operations, type BlockRunner } from "./operations.js";
-import { blockRows, type DenseStep, type Engine, type EngineRows, type Sweep, type SweepHooks, type SweepResult } from "./sweep.js";
+import type { BlockRunner } from "./job.js";
+import { operations } from "./operations.js";
+import {
+  blockRows,
+  type DenseStep,
+  type Engine,
+  type EngineRows,
+  type Sweep,
+  type SweepHooks,
+  type SweepResult,
+} from "./sweep.js";
 import { Maximum, SumTree, Worst } from "./tree.js";
 
 /** Bytes of rows that are in wasm memory at a time, unless `tileRows` says otherwise. */

@@ -12,7 +12,8 @@ export const blockRows = 256;
 export type Reduction = "sum" | "max" | "worst" | "concat";
 
 /** What the blocks run; operations.ts says what each reads and writes. */
-export type OperationName = "profile" | "gram" | "lewisStart" | "leverage" | "lewisStep" | "project" | "residual" | "multiply";
+export type OperationName =
+  "profile" | "gram" | "lewisStart" | "leverage" | "lewisStep" | "project" | "residual" | "multiply";
 
 export interface Sweep {
   readonly op: OperationName;

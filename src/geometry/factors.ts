@@ -51,7 +51,7 @@ export async function factors(run: Run, rows: EngineRows, { unit }: Profile, req
   return { right, objective: await objectiveOf(run, result, p, unit) };
 }
 
-/** Error of a given pair: left is copied into row state, so it costs rows * rank * 8 bytes. */
+/** Error of a given pair, in f64: left is copied into row state, so it costs rows * rank * 8 bytes. */
 export async function residual(
   run: Run,
   rows: EngineRows,
@@ -59,11 +59,10 @@ export async function residual(
   { left, right, p }: { left: Float64Array; right: Matrix; p: number },
 ): Promise<Objective> {
   const rank = right.rows;
-  const wide = rows.source.dtype === "f64" || right.data instanceof Float64Array;
   rows.state.set("left", left);
-  const result = await run.sweep(rows, "residual", (wide ? 2 : 1) * rows.source.cols * rank, {
+  const result = await run.sweep(rows, "residual", 2 * rows.source.cols * rank, {
     op: "residual",
-    params: { rank, p, unit, wide: Number(wide) },
+    params: { rank, p, unit },
     reads: { shared: { right: Float64Array.from(right.data) }, state: ["left", "weights"] },
     writes: { state: [] },
     reduce: { sums: "sum", worst: "worst" },
@@ -93,8 +92,23 @@ async function roundTo(run: Run, matrix: Float64Array, type: FactorType): Promis
 async function pseudoInverse(run: Run, right: Float64Array, rank: number, d: number): Promise<Float64Array> {
   const { engine } = run;
   const transposed = transpose(right, rank, d);
-  const { matrix: gram } = await engine.dense({ op: "multiply", left: right, right: transposed, rows: rank, inner: d, cols: rank });
+  const { matrix: gram } = await engine.dense({
+    op: "multiply",
+    left: right,
+    right: transposed,
+    rows: rank,
+    inner: d,
+    cols: rank,
+  });
   const { matrix: T } = await engine.dense({ op: "inverseCholesky", matrix: gram, n: rank, tolerance: 0 });
-  const { matrix: inverse } = await engine.dense({ op: "multiply", left: T, right: transpose(T, rank, rank), rows: rank, inner: rank, cols: rank });
-  return (await engine.dense({ op: "multiply", left: transposed, right: inverse, rows: d, inner: rank, cols: rank })).matrix;
+  const { matrix: inverse } = await engine.dense({
+    op: "multiply",
+    left: T,
+    right: transpose(T, rank, rank),
+    rows: rank,
+    inner: rank,
+    cols: rank,
+  });
+  return (await engine.dense({ op: "multiply", left: transposed, right: inverse, rows: d, inner: rank, cols: rank }))
+    .matrix;
 }

@@ -6,7 +6,11 @@ import type { Run } from "./run.js";
 import { whiten } from "./whiten.js";
 
 /** Scores of diag(s)^(1/2) A in f64, whatever the type of A. Cost: n d (1.5 d + O(1)) multiply-adds. */
-export async function leverageScores(run: Run, source: RowSource, { rowWeights }: WeightedOptions): Promise<LeverageResult> {
+export async function leverageScores(
+  run: Run,
+  source: RowSource,
+  { rowWeights }: WeightedOptions,
+): Promise<LeverageResult> {
   const { rows: n, cols: d, dtype } = source;
   const rows = run.open(source);
   run.expect(n * (2 * d + 4 * d * d));

@@ -104,7 +104,7 @@ export async function lewisEllipsoid(
   // The start weights' Gram matrix is not summed in f64 (unless it had to be): step before anything is certified.
   let provable = wide;
   let excess = Infinity;
-  for (let iterations = 0; ; ) {
+  for (let iterations = 0; ;) {
     const ideal = await idealDistortion(run, p, whitening.rank);
     const last = iterations >= maxIterations;
     if (provable && (excess < expectedGain * tolerance || last)) {

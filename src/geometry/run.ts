@@ -23,7 +23,13 @@ export class Run {
   }
 
   /** Sweeps, reporting `workPerRow` multiply-adds a row under the name `stage`. */
-  sweep(rows: EngineRows, stage: string, workPerRow: number, sweep: Sweep, emit?: SweepHooks["emit"]): Promise<SweepResult> {
+  sweep(
+    rows: EngineRows,
+    stage: string,
+    workPerRow: number,
+    sweep: Sweep,
+    emit?: SweepHooks["emit"],
+  ): Promise<SweepResult> {
     return this.engine.sweep(rows, sweep, {
       signal: this.options.signal,
       emit,

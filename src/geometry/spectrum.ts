@@ -47,11 +47,24 @@ export async function spectrum(
 }
 
 /** sigma_1(M (I - R'R)) for G = M'M and R k x d with orthonormal rows: from the largest eigenvalue of (I - P) G (I - P). */
-export async function residualNorm(run: Run, gram: Float64Array, right: Float64Array, rank: number, d: number): Promise<number> {
+export async function residualNorm(
+  run: Run,
+  gram: Float64Array,
+  right: Float64Array,
+  rank: number,
+  d: number,
+): Promise<number> {
   const { engine } = run;
   // The rows of `right` are only as orthonormal as its type: I - R'R is what the stored factor really leaves.
   const transposed = transpose(right, rank, d);
-  const { matrix: leave } = await engine.dense({ op: "multiply", left: transposed, right, rows: d, inner: rank, cols: d });
+  const { matrix: leave } = await engine.dense({
+    op: "multiply",
+    left: transposed,
+    right,
+    rows: d,
+    inner: rank,
+    cols: d,
+  });
   for (let i = 0; i < d * d; ++i) leave[i] = (i % (d + 1) === 0 ? 1 : 0) - leave[i];
   let top = 0;
   for (let i = 0; i < d; ++i) top = Math.max(top, gram[i * (d + 1)]);

@@ -20,7 +20,13 @@ const epsilon = 2 ** -52;
  * 2^-24, which leaves eigenvalues of about 5e-15 in a matrix that is rank-deficient but for rounding: n counts as 64 at least.
  * @param G d x d, symmetric positive semidefinite
  */
-export async function whiten(engine: Engine, G: Float64Array, d: number, n: number, dtype: RowType): Promise<Whitening> {
+export async function whiten(
+  engine: Engine,
+  G: Float64Array,
+  d: number,
+  n: number,
+  dtype: RowType,
+): Promise<Whitening> {
   const threshold = Math.max(n, d, dtype === "f64" ? 1 : 64) * epsilon;
   const scale = new Float64Array(d);
   let zero = false;
@@ -33,7 +39,12 @@ export async function whiten(engine: Engine, G: Float64Array, d: number, n: numb
   for (let i = 0; i < d; ++i) for (let j = 0; j < d; ++j) equilibrated[i * d + j] = G[i * d + j] * scale[i] * scale[j];
 
   if (!zero) {
-    const { matrix, pivot } = await engine.dense({ op: "inverseCholesky", matrix: equilibrated, n: d, tolerance: threshold });
+    const { matrix, pivot } = await engine.dense({
+      op: "inverseCholesky",
+      matrix: equilibrated,
+      n: d,
+      tolerance: threshold,
+    });
     if (pivot < 0) {
       // 1 / |T|_F^2 is below the smallest eigenvalue, and d is above the largest.
       const condition = largestEigenvalue(equilibrated, d) * squares(matrix);

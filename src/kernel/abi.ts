@@ -14,7 +14,16 @@ export interface KernelExports extends Record<string, unknown> {
   panelBytes(wide: number, rows: number, cols: number): number;
   packPanels(wide: number, panels: Pointer, B: Pointer, rows: number, cols: number): void;
   stripBytes(n: number): number;
-  multiply(wide: number, Y: Pointer, X: Pointer, n: number, d: number, panels: Pointer, m: number, strip: Pointer): void;
+  multiply(
+    wide: number,
+    Y: Pointer,
+    X: Pointer,
+    n: number,
+    d: number,
+    panels: Pointer,
+    m: number,
+    strip: Pointer,
+  ): void;
   roundBlock(wide: number, at: Pointer, count: number, to: number): void;
   profileBlock(wide: number, X: Pointer, n: number, d: number, sums: Pointer, tops: Pointer): number;
   rowSquares(wide: number, q: Pointer, X: Pointer, n: number, d: number, c: Pointer): void;
@@ -42,22 +51,20 @@ export interface KernelExports extends Record<string, unknown> {
     gamma: number,
     omega: number,
   ): void;
-  residualBlock(
+  residualRows(
     wide: number,
-    out: Pointer,
+    rows: Pointer,
     X: Pointer,
     n: number,
     d: number,
     left: Pointer,
     k: number,
     panels: Pointer,
-    s: Pointer,
     p: number,
     unit: number,
-    first: number,
-    rows: Pointer,
     strip: Pointer,
   ): void;
+  residualSums(out: Pointer, rows: Pointer, n: number, s: Pointer, p: number, first: number): void;
   gramSlotBytes(form: Form, d: number): number;
   gramPackedBytes(form: Form, n: number, d: number): number;
   gramBlock(

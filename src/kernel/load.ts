@@ -36,7 +36,10 @@ export class Kernel {
     const { exports } = await instantiate<KernelExports>(await compile(), {});
     const call = exports as unknown as KernelExports;
     if (call.abiVersion() !== abiVersion) {
-      throw new LoewnerError("INVALID_INPUT", `kernel.wasm has ABI ${call.abiVersion()}, this host expects ${abiVersion}; run "npm run build -- --force".`);
+      throw new LoewnerError(
+        "INVALID_INPUT",
+        `kernel.wasm has ABI ${call.abiVersion()}, this host expects ${abiVersion}; run "npm run build -- --force".`,
+      );
     }
     return new Kernel(call, (exports as unknown as { memory: WebAssembly.Memory }).memory);
   }

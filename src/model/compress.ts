@@ -11,12 +11,21 @@ import {
 } from "../formats/index.js";
 import type { RowType } from "../matrix.js";
 import { rankForKeep } from "../options.js";
-import type { Candidate, Loewner, LowRankCertificate, LowRankOptions, Objective, Progress, RowWeights } from "../types.js";
+import type {
+  Candidate,
+  Loewner,
+  LowRankCertificate,
+  LowRankOptions,
+  Objective,
+  Progress,
+  RowWeights,
+} from "../types.js";
 import { select, type Layer, type Selection } from "./layers.js";
 import { describe, metadataKey, pairsOf, type PairDescription } from "./pairs.js";
 
 export interface CompressOptions
-  extends Selection,
+  extends
+    Selection,
     Pick<LowRankOptions, "rank" | "keep" | "energy" | "p" | "method" | "objective" | "tolerance" | "seed" | "signal"> {
   /** One number a row, for every chosen layer with that many rows. */
   rowWeights?: RowWeights;
@@ -62,7 +71,10 @@ export interface PlannedLayer extends Layer {
 }
 
 /** What would be compressed, and to which rank, before anything is computed. */
-export function planCompression(file: SafetensorsFile, options: CompressOptions): { chosen: PlannedLayer[]; skipped: Skipped[] } {
+export function planCompression(
+  file: SafetensorsFile,
+  options: CompressOptions,
+): { chosen: PlannedLayer[]; skipped: Skipped[] } {
   const { chosen, skipped } = select(file, options);
   const taken = new Set([...pairsOf(file).values()].flatMap((pair) => [pair.left, pair.right]));
   const planned: PlannedLayer[] = [];
@@ -82,10 +94,13 @@ export function planCompression(file: SafetensorsFile, options: CompressOptions)
     else {
       for (const factor of [`${layer.name}.left`, `${layer.name}.right`]) {
         if (file.tensors.has(factor)) {
-          throw new InvalidInputError(`${file.source.name} already has a tensor named ${factor}; leave ${layer.name} out with --exclude.`, {
-            file: file.source.name,
-            tensor: factor,
-          });
+          throw new InvalidInputError(
+            `${file.source.name} already has a tensor named ${factor}; leave ${layer.name} out with --exclude.`,
+            {
+              file: file.source.name,
+              tensor: factor,
+            },
+          );
         }
       }
       planned.push({ ...layer, rank });
@@ -101,13 +116,19 @@ function noGain(rank: number, rows: number, cols: number): string | undefined {
 }
 
 /** @throws {InvalidInputError} for a NaN or infinity, naming tensor, row and column; for options out of range */
-export async function compressModel(loewner: Loewner, file: SafetensorsFile, options: CompressOptions): Promise<CompressedModel> {
+export async function compressModel(
+  loewner: Loewner,
+  file: SafetensorsFile,
+  options: CompressOptions,
+): Promise<CompressedModel> {
   const started = performance.now();
   const { chosen, skipped } = planCompression(file, options);
   const { rowWeights, seed = 0, tolerance = 0.01 } = options;
   if (rowWeights && !chosen.some((layer) => layer.shape[0] === rowWeights.length)) {
     const rows = chosen.map((layer) => `${layer.name} (${layer.shape[0]})`).join(", ");
-    throw new InvalidInputError(`There are ${rowWeights.length} row weights, but no chosen layer has as many rows: ${rows || "none is left"}.`);
+    throw new InvalidInputError(
+      `There are ${rowWeights.length} row weights, but no chosen layer has as many rows: ${rows || "none is left"}.`,
+    );
   }
   const pairs = new Map<string, PairDescription>(
     [...pairsOf(file)].map(([name, { leftTensor: _l, rightTensor: _r, name: _n, ...pair }]) => [name, pair]),
@@ -155,10 +176,25 @@ export async function compressModel(loewner: Loewner, file: SafetensorsFile, opt
     });
     const keep = (rank * (rows + cols)) / (rows * cols);
     const { seconds } = result;
-    layers.push({ name: layer.name, kind: layer.kind, rows, cols, rank, keep, method, p, objective, candidates, certificate, seconds });
+    layers.push({
+      name: layer.name,
+      kind: layer.kind,
+      rows,
+      cols,
+      rank,
+      keep,
+      method,
+      p,
+      objective,
+      candidates,
+      certificate,
+      seconds,
+    });
   }
   const tensors = [...file.tensors.keys()].flatMap((name) => replaced.get(name) ?? [passThrough(file, name)]);
-  const metadata = (file.metadataEntries ?? []).filter(([key]) => key !== metadataKey).map(([k, v]): [string, string] => [k, v]);
+  const metadata = (file.metadataEntries ?? [])
+    .filter(([key]) => key !== metadataKey)
+    .map(([k, v]): [string, string] => [k, v]);
   if (pairs.size) metadata.push([metadataKey, describe(pairs)]);
   return {
     tensors,
@@ -178,7 +214,11 @@ export function passThrough(file: SafetensorsFile, name: string): SafetensorsInp
   return { name, dtype, shape, byteLength, chunks: () => tensorChunks(file, name) };
 }
 
-function factor(name: string, dtype: string, matrix: { data: Float32Array | Float64Array; rows: number; cols: number }): SafetensorsInput {
+function factor(
+  name: string,
+  dtype: string,
+  matrix: { data: Float32Array | Float64Array; rows: number; cols: number },
+): SafetensorsInput {
   const type = rowTypeOf(dtype as SafetensorsInput["dtype"])!;
   const bytes = encodeNumbers(matrix.data, type);
   checkRange(name, matrix.data, type);
@@ -196,8 +236,11 @@ function checkRange(name: string, data: Float32Array | Float64Array, type: RowTy
   if (type !== "f16") return;
   const at = data.findIndex((x) => !(Math.abs(x) <= 65504));
   if (at >= 0) {
-    throw new InvalidInputError(`${name} holds ${data[at]}, more than F16 can store (65504); leave this layer out with --exclude.`, {
-      tensor: name,
-    });
+    throw new InvalidInputError(
+      `${name} holds ${data[at]}, more than F16 can store (65504); leave this layer out with --exclude.`,
+      {
+        tensor: name,
+      },
+    );
   }
 }

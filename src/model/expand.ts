@@ -1,6 +1,14 @@
 // Factors multiplied back, for tools that know nothing of them.
 import { InvalidInputError } from "../errors.js";
-import { decodeNumbers, encodeNumbers, rowTypeOf, tensorChunks, tensorRows, type SafetensorsFile, type SafetensorsInput } from "../formats/index.js";
+import {
+  decodeNumbers,
+  encodeNumbers,
+  rowTypeOf,
+  tensorChunks,
+  tensorRows,
+  type SafetensorsFile,
+  type SafetensorsInput,
+} from "../formats/index.js";
 import type { Loewner, RunOptions } from "../types.js";
 import { passThrough } from "./compress.js";
 import { metadataKey, pairsOf, type Pair } from "./pairs.js";
@@ -16,19 +24,28 @@ export interface ExpandedModel {
  * The same file with X in place of X.left and X.right. Products are computed while the file is being written.
  * @throws {InvalidInputError} when the file holds no factors
  */
-export async function expandModel(loewner: Loewner, file: SafetensorsFile, options: RunOptions = {}): Promise<ExpandedModel> {
+export async function expandModel(
+  loewner: Loewner,
+  file: SafetensorsFile,
+  options: RunOptions = {},
+): Promise<ExpandedModel> {
   const pairs = pairsOf(file);
   if (pairs.size === 0) {
-    throw new InvalidInputError(`${file.source.name} holds no factors: it was not compressed by loewner, or is expanded already.`, {
-      file: file.source.name,
-    });
+    throw new InvalidInputError(
+      `${file.source.name} holds no factors: it was not compressed by loewner, or is expanded already.`,
+      {
+        file: file.source.name,
+      },
+    );
   }
   const byLeft = new Map([...pairs.values()].map((pair) => [pair.left, pair]));
   const rights = new Set([...pairs.values()].map((pair) => pair.right));
   const tensors = [...file.tensors.keys()]
     .filter((name) => !rights.has(name))
     .map((name) => (byLeft.has(name) ? product(loewner, file, byLeft.get(name)!, options) : passThrough(file, name)));
-  const metadata = file.metadataEntries?.filter(([key]) => key !== metadataKey).map(([k, v]): [string, string] => [k, v]);
+  const metadata = file.metadataEntries
+    ?.filter(([key]) => key !== metadataKey)
+    .map(([k, v]): [string, string] => [k, v]);
   return { tensors, metadata: metadata?.length ? metadata : undefined, layers: [...pairs.keys()] };
 }
 

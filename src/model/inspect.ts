@@ -28,8 +28,17 @@ export interface Inspection {
 }
 
 /** @param loewner given, the spectra of the default layers are computed too (one sweep each) */
-export async function inspectModel(file: SafetensorsFile, loewner?: Loewner, options: RunOptions = {}): Promise<Inspection> {
-  const factors = new Map([...pairsOf(file).values()].flatMap((pair) => [[pair.left, pair.name], [pair.right, pair.name]]));
+export async function inspectModel(
+  file: SafetensorsFile,
+  loewner?: Loewner,
+  options: RunOptions = {},
+): Promise<Inspection> {
+  const factors = new Map(
+    [...pairsOf(file).values()].flatMap((pair) => [
+      [pair.left, pair.name],
+      [pair.right, pair.name],
+    ]),
+  );
   const layers: InspectedLayer[] = [];
   for (const layer of layersOf(file)) {
     const inspected: InspectedLayer = { ...layer, share: layer.bytes / file.source.size };
@@ -40,7 +49,12 @@ export async function inspectModel(file: SafetensorsFile, loewner?: Loewner, opt
   return { file: file.source.name, bytes: file.source.size, metadata: { ...file.metadata }, layers };
 }
 
-async function spectrumOf(file: SafetensorsFile, { name, shape: [rows, cols] }: Layer, loewner: Loewner, options: RunOptions) {
+async function spectrumOf(
+  file: SafetensorsFile,
+  { name, shape: [rows, cols] }: Layer,
+  loewner: Loewner,
+  options: RunOptions,
+) {
   const values = await loewner.singularValues(tensorRows(file, name), options);
   const tails = new Float64Array(cols + 1);
   for (let j = cols - 1; j >= 0; --j) tails[j] = tails[j + 1] + values[j] * values[j];

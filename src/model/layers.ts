@@ -70,9 +70,12 @@ function matcher(globs: readonly string[], weights: Layer[], file: SafetensorsFi
   const tests = globs.map((glob) => (glob === "all" ? () => true : picomatch(glob, { bash: true, dot: true })));
   globs.forEach((glob, i) => {
     if (!weights.some((layer) => tests[i](layer.name))) {
-      throw new InvalidInputError(`${option} ${glob} matches no 2-D weight of ${file.source.name}; it has ${list(weights)}.`, {
-        file: file.source.name,
-      });
+      throw new InvalidInputError(
+        `${option} ${glob} matches no 2-D weight of ${file.source.name}; it has ${list(weights)}.`,
+        {
+          file: file.source.name,
+        },
+      );
     }
   });
   return (layer: Layer) => tests.some((test) => test(layer.name));

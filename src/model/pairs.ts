@@ -50,9 +50,12 @@ export function pairsOf(file: SafetensorsFile): Map<string, Pair> {
   const text = file.metadata[metadataKey];
   if (text === undefined) return pairs;
   const broken = (what: string) =>
-    new InvalidFormatError(`${file.source.name}: metadata "${metadataKey}" ${what}; the file was damaged, or not written by loewner.`, {
-      file: file.source.name,
-    });
+    new InvalidFormatError(
+      `${file.source.name}: metadata "${metadataKey}" ${what}; the file was damaged, or not written by loewner.`,
+      {
+        file: file.source.name,
+      },
+    );
   let description: Description;
   try {
     description = JSON.parse(text) as Description;
@@ -68,7 +71,10 @@ export function pairsOf(file: SafetensorsFile): Map<string, Pair> {
     if (!leftTensor || !rightTensor) throw broken(`names factors of "${name}" that are not in the file`);
     const { rows, cols, rank } = pair;
     const isShape = (tensor: SafetensorsTensor, a: number, b: number) =>
-      tensor.shape.length === 2 && tensor.shape[0] === a && tensor.shape[1] === b && rowTypeOf(tensor.dtype) !== undefined;
+      tensor.shape.length === 2 &&
+      tensor.shape[0] === a &&
+      tensor.shape[1] === b &&
+      rowTypeOf(tensor.dtype) !== undefined;
     if (!isShape(leftTensor, rows, rank) || !isShape(rightTensor, rank, cols)) {
       throw broken(`says that "${name}" is ${rows} x ${cols} of rank ${rank}, which its factors are not`);
     }

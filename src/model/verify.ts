@@ -38,13 +38,16 @@ export async function verifyModel(
 ): Promise<Verification> {
   const pairs = pairsOf(compressed);
   if (pairs.size === 0) {
-    throw new InvalidInputError(`${compressed.source.name} holds no factors: there is nothing to verify.`, { file: compressed.source.name });
+    throw new InvalidInputError(`${compressed.source.name} holds no factors: there is nothing to verify.`, {
+      file: compressed.source.name,
+    });
   }
   const layers: VerifiedLayer[] = [];
   const missing: string[] = [];
   for (const pair of pairs.values()) {
     const tensor = original.tensors.get(pair.name);
-    if (!tensor || tensor.shape.length !== 2 || tensor.shape[0] !== pair.rows || tensor.shape[1] !== pair.cols) missing.push(pair.name);
+    if (!tensor || tensor.shape.length !== 2 || tensor.shape[0] !== pair.rows || tensor.shape[1] !== pair.cols)
+      missing.push(pair.name);
     else layers.push(await verifyPair(loewner, original, compressed, pair, options));
   }
   const changed: string[] = [];
@@ -72,7 +75,9 @@ async function verifyPair(
 ): Promise<VerifiedLayer> {
   const { name, p, tolerance, objective, certificate } = pair;
   if (pair.rowWeights && given?.length !== pair.rows) {
-    throw new InvalidInputError(`${name} was compressed with row weights; pass the same ones with --row-weights.`, { tensor: name });
+    throw new InvalidInputError(`${name} was compressed with row weights; pass the same ones with --row-weights.`, {
+      tensor: name,
+    });
   }
   const rowWeights = pair.rowWeights ? given : undefined;
   const source = tensorRows(original, name);
@@ -86,7 +91,10 @@ async function verifyPair(
   const difference = Math.max(...keys.map((key) => relative(objective[key], computed.objective[key])));
   const allowance = certificate.bound * (1 + certificate.slack) + certificate.rounding;
   const boundHolds = computed.certificate.bound <= allowance * (1 + 1e-9) + 0;
-  const sandwich = Math.max(relative(certificate.lower, computed.certificate.lower), relative(certificate.upper, computed.certificate.upper));
+  const sandwich = Math.max(
+    relative(certificate.lower, computed.certificate.lower),
+    relative(certificate.upper, computed.certificate.upper),
+  );
   return {
     name,
     saved: { objective, certificate },

@@ -1,0 +1,139 @@
+// Operations on factors: project, residual, multiply.
+import { formOf, nothing, operand, panels, type Block, type Job, type Operation, type Partial } from "./job.js";
+import { blockRows } from "./sweep.js";
+
+/** Sums of the residual's rows against a left factor in memory; the products in f64 when `wide`. */
+function residualOf(job: Job, wide: number) {
+  const { frame, cols, sweep } = job;
+  const { rank, p, unit } = sweep.params;
+  const { call } = frame.kernel;
+  const packed = panels(job, wide ? 1 : 0, sweep.reads.shared.right, rank, cols);
+  const strip = frame.bytes(call.stripBytes(blockRows) >>> 0);
+  const sums = frame.f64(3 * blockRows);
+  return {
+    /** 3 f64 a row: sums of |r|, r^2, |r|^p. */
+    sums,
+    run: (rows: number, count: number, left: number) =>
+      call.residualRows(wide, sums, rows, count, cols, left, rank, packed, p, unit, strip),
+  };
+}
+
+/** The block's part of the report, from the sums of its rows. */
+function reporter({ frame, sweep }: Job) {
+  const out = frame.f64(6);
+  return (block: Block, rowSums: number): Record<string, Partial> => {
+    const { weights } = block.state;
+    frame.kernel.call.residualSums(out, rowSums, block.rows, weights, sweep.params.p, block.first);
+    return { sums: { pointer: out, count: 4 }, worst: { pointer: out + 32, count: 2 } };
+  };
+}
+
+/** left = A V in f32 or f64, rounded, with the sums of its residual's rows. */
+function projector(job: Job, wide: number) {
+  const { frame, cols, sweep } = job;
+  const { rank, round } = sweep.params;
+  const { call } = frame.kernel;
+  const basis = panels(job, wide ? 1 : 0, sweep.reads.shared.basis, cols, rank);
+  const strip = frame.bytes(call.stripBytes(blockRows) >>> 0);
+  const left = frame.f64(blockRows * rank);
+  const residual = residualOf(job, wide);
+  return {
+    left,
+    sums: residual.sums,
+    run(rows: number, count: number) {
+      call.multiply(wide, left, rows, count, cols, basis, rank, strip);
+      call.roundBlock(wide, left, count * rank, round);
+      residual.run(rows, count, left);
+    },
+  };
+}
+
+/**
+ * left = A V rounded to `round`, and the residual of what was rounded, in one pass. params: rank, p, unit, round, wide,
+ * keepLeft. shared: basis (V, d x k), right (k x d). state: weights. Rows that f32 is too coarse for are done in f64.
+ */
+export const project: Operation = (job) => {
+  const { rank, keepLeft, wide } = job.sweep.params;
+  const form = formOf(job, wide);
+  const rowsOf = operand(job, form);
+  const all = projector(job, form ? 1 : 0);
+  const report = reporter(job);
+  const far = form === 0 ? farRows(job, all) : undefined;
+  return {
+    ...nothing,
+    run(block) {
+      all.run(rowsOf(block), block.rows);
+      far?.(block);
+      const partial = report(block, all.sums);
+      if (keepLeft) partial.left = { pointer: all.left, count: block.rows * rank, f32: form === 0 };
+      return partial;
+    },
+  };
+};
+
+/** Squared: products in f32 err by up to 4 * 2^-24 |a_i|; a row is far when that is above 3e-4 of a typical residual row. */
+const farRatio = 1e-7 / (4 * 2 ** -24) ** 2;
+
+/** Does rows anew in f64 whose f32 rounding would show beside the residuals of the block's other rows. */
+function farRows(job: Job, all: ReturnType<typeof projector>) {
+  const { frame, cols, sweep } = job;
+  const { rank, unit } = sweep.params;
+  const { kernel } = frame;
+  const squares = frame.f64(blockRows);
+  const noScale = 0;
+  // Most matrices have no such row: what they need is made when the first is met.
+  let wide: { rows: number; projector: ReturnType<typeof projector> } | undefined;
+  return (block: Block): void => {
+    kernel.call.rowSquares(0, squares, block.pointer, block.rows, cols, noScale);
+    const sizes = kernel.f64(squares, block.rows);
+    const sums = kernel.f64(all.sums, 3 * block.rows);
+    const residuals = Float64Array.from({ length: block.rows }, (_, i) => sums[3 * i + 1] / (unit * unit)).sort();
+    const limit = farRatio * residuals[block.rows >> 1];
+    const far: number[] = [];
+    for (let i = 0; i < block.rows; ++i) if (sizes[i] > limit) far.push(i);
+    if (far.length === 0) return;
+    wide ??= { rows: frame.f64(blockRows * cols), projector: projector(job, 1) };
+    const { rows, projector: exact } = wide;
+    far.forEach((i, at) => kernel.call.promote(rows + at * cols * 8, block.pointer + i * cols * 4, cols));
+    exact.run(rows, far.length);
+    const left = kernel.f32(all.left, block.rows * rank);
+    const rowSums = kernel.f64(all.sums, 3 * block.rows);
+    far.forEach((i, at) => {
+      left.set(kernel.f64(exact.left + at * rank * 8, rank), i * rank);
+      rowSums.set(kernel.f64(exact.sums + at * 24, 3), 3 * i);
+    });
+  };
+}
+
+/** Residual against a given left factor, row state "left" of rank columns, in f64. params: rank, p, unit. shared: right. */
+export const residual: Operation = (job) => {
+  const rowsOf = operand(job, formOf(job, 1));
+  const against = residualOf(job, 1);
+  const report = reporter(job);
+  return {
+    ...nothing,
+    run(block) {
+      against.run(rowsOf(block), block.rows, block.state.left);
+      return report(block, against.sums);
+    },
+  };
+};
+
+/** Y = X B. params: wide. shared: matrix (d x m). Partial: product, concat. */
+export const multiply: Operation = (job) => {
+  const { frame, cols, sweep } = job;
+  const { matrix } = sweep.reads.shared;
+  const form = formOf(job, sweep.params.wide);
+  const width = matrix.length / cols;
+  const packed = panels(job, form, matrix, cols, width);
+  const strip = frame.bytes(frame.kernel.call.stripBytes(blockRows) >>> 0);
+  const product = frame.f64(blockRows * width);
+  const rowsOf = operand(job, form);
+  return {
+    ...nothing,
+    run(block) {
+      frame.kernel.call.multiply(form ? 1 : 0, product, rowsOf(block), block.rows, cols, packed, width, strip);
+      return { product: { pointer: product, count: block.rows * width, f32: form === 0 } };
+    },
+  };
+};

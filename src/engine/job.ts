@@ -1,0 +1,65 @@
+// What an operation is: it prepares memory once a sweep, then runs kernels on one block of rows after the other.
+import type { Frame } from "../kernel/frame.js";
+import type { Form } from "../kernel/abi.js";
+import type { RowType } from "../matrix.js";
+import { blockRows, type Sweep } from "./sweep.js";
+
+/** One block of rows in wasm memory. */
+export interface Block {
+  /** Block number; also names its place in the sum tree. */
+  number: number;
+  /** First row. */
+  first: number;
+  rows: number;
+  /** The rows, f32 or f64. */
+  pointer: number;
+  /** Row state of this block, f64; 0 for absent. Written in place. */
+  state: Readonly<Record<string, number>>;
+}
+
+export interface Job {
+  frame: Frame;
+  sweep: Sweep;
+  rows: number;
+  cols: number;
+  dtype: RowType;
+}
+
+/** Where a block's partial results lie: f64 unless `f32`, `count` of them. */
+export type Partial = { pointer: number; count: number; f32?: boolean };
+
+export interface BlockRunner {
+  /** Partial results by name, valid until the next call. A Gram matrix is summed in the kernel and not among them. */
+  run(block: Block): Record<string, Partial>;
+  /** Gram matrices, summed over all blocks, of the scaled columns. */
+  finish(blocks: number): Record<string, Float64Array>;
+}
+
+export type Operation = (job: Job) => BlockRunner;
+
+export const nothing = { finish: () => ({}) };
+
+/** 0 for f32 rows and f32 sums, 1 for f32 rows and f64 sums, 2 for f64 rows. */
+export function formOf(job: Job, wide: number): Form {
+  return job.dtype === "f64" ? 2 : wide ? 1 : 0;
+}
+
+/** The block's rows as the product wants them: f32 rows are promoted when it sums in f64. */
+export function operand({ frame, cols }: Job, form: Form): (block: Block) => number {
+  if (form !== 1) return (block) => block.pointer;
+  const work = frame.f64(blockRows * cols);
+  return (block) => {
+    frame.kernel.call.promote(work, block.pointer, block.rows * cols);
+    return work;
+  };
+}
+
+export function panels({ frame }: Job, form: Form, matrix: Float64Array, rows: number, cols: number): number {
+  const { call } = frame.kernel;
+  const packed = frame.bytes(call.panelBytes(form ? 1 : 0, rows, cols) >>> 0);
+  const mark = frame.kernel.top;
+  const from = frame.copy(matrix);
+  call.packPanels(form ? 1 : 0, packed, from, rows, cols);
+  frame.kernel.top = mark;
+  return packed;
+}
