@@ -33,15 +33,6 @@ export function widenBF16(to: usize, from: usize, count: usize): void {
   for (let i: usize = 0; i < count; ++i) store<u32>(to + (i << 2), <u32>load<u16>(from + (i << 1)) << 16);
 }
 
-/** f64 from f32. */
-export function promote(to: usize, from: usize, count: usize): void {
-  const whole = count & ~1;
-  for (let i: usize = 0; i < whole; i += 2) {
-    v128.store(to + (i << 3), f64x2.promote_low_f32x4(v128.load64_zero(from + (i << 2))));
-  }
-  if (count & 1) store<f64>(to + (whole << 3), <f64>load<f32>(from + (whole << 2)));
-}
-
 /** The f32 nearest to x that half precision holds exactly. */
 // @ts-ignore: decorator
 @inline function toHalf(x: f32): f32 {

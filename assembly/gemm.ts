@@ -1,10 +1,10 @@
 // Row tile times small matrix, Y = X B, in panels of 64 bytes: the product under leverage scores, factors and residuals.
 //
 // Goto, van de Geijn, Anatomy of high-performance matrix multiplication (2008), cut down to one level: B is packed once
-// a sweep, X is read where it lies, and the register tile is 2 rows x 4 vectors, the largest that no engine spills.
+// a sweep, X once a block, and the register tile is 2 rows x 4 vectors, the largest that no engine spills.
 //
-// Layout   X       n x d of T, row-major, `ldx` bytes between rows
-//          B       d x m f64, row-major; packed: panel j holds columns jW ... jW + W - 1 as d rows of 64 bytes
+// Layout   X       n x d of S, row-major; packed: pairs of rows, x_0k and x_1k side by side, as T
+//          B       d x m f64, row-major; packed: panel j holds columns jW ... jW + W - 1 as d rows of 64 bytes of T
 //          strip   (n + 1) rows of 64 bytes: Y's columns of one panel; the last row takes what an odd n spills
 // Memory   the caller owns all of it
 // Cost     n d m multiply-adds
@@ -16,60 +16,87 @@ import { PANEL_ROW, panelCount, panelWidth } from "./lanes";
 
 /**
  * The inner loop that is nearly all the time: C (2 rows of 64 bytes) = or += sum_k a[k] (outer) b[k]. `b` is read 64 bytes
- * apart, `depth` times. The two factors a lie side by side in a packed panel (`packed`: a0 alone serves, 64 bytes a step;
- * the second pointer costs a tenth of the speed), or in two rows of a tile.
+ * apart, `depth` times; the two factors a lie side by side, `step` bytes apart. `step` and `add` are constants where this is
+ * inlined, and one pointer serves both factors: a second one costs a tenth of the speed.
  */
 // @ts-ignore: decorator
-@inline function micro<T>(packed: bool, a0: usize, a1: usize, b: usize, depth: u32, c0: usize, c1: usize, add: bool): void {
+@inline function micro<T>(a: usize, step: usize, b: usize, depth: u32, c: usize, add: bool): void {
   let c00 = v128.splat<T>(<T>0), c01 = c00, c02 = c00, c03 = c00, c10 = c00, c11 = c00, c12 = c00, c13 = c00;
   const end = b + <usize>depth * PANEL_ROW;
   while (b < end) {
     const b0 = v128.load(b), b1 = v128.load(b, 16), b2 = v128.load(b, 32), b3 = v128.load(b, 48);
-    let x = v128.load_splat<T>(a0);
+    let x = v128.load_splat<T>(a);
     c00 = v128.add<T>(c00, v128.mul<T>(x, b0));
     c01 = v128.add<T>(c01, v128.mul<T>(x, b1));
     c02 = v128.add<T>(c02, v128.mul<T>(x, b2));
     c03 = v128.add<T>(c03, v128.mul<T>(x, b3));
-    x = packed ? v128.load_splat<T>(a0, sizeof<T>()) : v128.load_splat<T>(a1);
+    x = v128.load_splat<T>(a, sizeof<T>());
     c10 = v128.add<T>(c10, v128.mul<T>(x, b0));
     c11 = v128.add<T>(c11, v128.mul<T>(x, b1));
     c12 = v128.add<T>(c12, v128.mul<T>(x, b2));
     c13 = v128.add<T>(c13, v128.mul<T>(x, b3));
-    if (packed) a0 += PANEL_ROW;
-    else {
-      a0 += sizeof<T>();
-      a1 += sizeof<T>();
-    }
+    a += step;
     b += PANEL_ROW;
   }
   if (add) {
-    c00 = v128.add<T>(v128.load(c0), c00);
-    c01 = v128.add<T>(v128.load(c0, 16), c01);
-    c02 = v128.add<T>(v128.load(c0, 32), c02);
-    c03 = v128.add<T>(v128.load(c0, 48), c03);
-    c10 = v128.add<T>(v128.load(c1), c10);
-    c11 = v128.add<T>(v128.load(c1, 16), c11);
-    c12 = v128.add<T>(v128.load(c1, 32), c12);
-    c13 = v128.add<T>(v128.load(c1, 48), c13);
+    c00 = v128.add<T>(v128.load(c), c00);
+    c01 = v128.add<T>(v128.load(c, 16), c01);
+    c02 = v128.add<T>(v128.load(c, 32), c02);
+    c03 = v128.add<T>(v128.load(c, 48), c03);
+    c10 = v128.add<T>(v128.load(c, 64), c10);
+    c11 = v128.add<T>(v128.load(c, 80), c11);
+    c12 = v128.add<T>(v128.load(c, 96), c12);
+    c13 = v128.add<T>(v128.load(c, 112), c13);
   }
-  v128.store(c0, c00);
-  v128.store(c0, c01, 16);
-  v128.store(c0, c02, 32);
-  v128.store(c0, c03, 48);
-  v128.store(c1, c10);
-  v128.store(c1, c11, 16);
-  v128.store(c1, c12, 32);
-  v128.store(c1, c13, 48);
+  v128.store(c, c00);
+  v128.store(c, c01, 16);
+  v128.store(c, c02, 32);
+  v128.store(c, c03, 48);
+  v128.store(c, c10, 64);
+  v128.store(c, c11, 80);
+  v128.store(c, c12, 96);
+  v128.store(c, c13, 112);
 }
 
 /** c (2 x 64 bytes) = two adjacent columns of one packed panel times all columns of another, over `depth` rows. */
 export function microPanels<T>(a: usize, b: usize, depth: u32, c: usize): void {
-  micro<T>(true, a, a, b, depth, c, c + PANEL_ROW, false);
+  micro<T>(a, PANEL_ROW, b, depth, c, false);
 }
 
-/** c0, c1 = or += two rows of X times one packed panel. */
-function microRows<T>(x0: usize, x1: usize, b: usize, depth: u32, c: usize, add: bool): void {
-  micro<T>(false, x0, x1, b, depth, c, c + PANEL_ROW, add);
+/** c = a packed pair of rows times one packed panel. */
+function microPair<T>(pair: usize, b: usize, depth: u32, c: usize): void {
+  micro<T>(pair, sizeof<T>() << 1, b, depth, c, false);
+}
+
+/** c += the same. */
+function microPairAdd<T>(pair: usize, b: usize, depth: u32, c: usize): void {
+  micro<T>(pair, sizeof<T>() << 1, b, depth, c, true);
+}
+
+/** Bytes of n x d rows packed in pairs. */
+export function pairBytes<T>(n: u32, d: u32): usize {
+  return <usize>((n + 1) & ~1) * d * sizeof<T>();
+}
+
+/** Packs X (n x d of S) into pairs of rows of T; an odd last row is paired with zeros. */
+export function packPairs<S, T>(pairs: usize, X: usize, n: u32, d: u32): void {
+  const ldx = <usize>d * sizeof<S>();
+  for (let i: u32 = 0; i < n; i += 2) {
+    const x = X + <usize>i * ldx;
+    if (i + 1 < n) {
+      for (let k: usize = 0; k < <usize>d; ++k) {
+        store<T>(pairs, <T>load<S>(x + k * sizeof<S>()));
+        store<T>(pairs, <T>load<S>(x + ldx + k * sizeof<S>()), sizeof<T>());
+        pairs += sizeof<T>() << 1;
+      }
+    } else {
+      for (let k: usize = 0; k < <usize>d; ++k) {
+        store<T>(pairs, <T>load<S>(x + k * sizeof<S>()));
+        store<T>(pairs, <T>0, sizeof<T>());
+        pairs += sizeof<T>() << 1;
+      }
+    }
+  }
 }
 
 /** Bytes of a packed B: `rows` x `cols` of T in panels. */
@@ -97,16 +124,18 @@ export function stripBytes(n: u32): usize {
   return <usize>(n + 1) * PANEL_ROW;
 }
 
-/** strip = X (n x depth) times one packed panel (depth rows of it). */
-export function multiplyStrip<T>(strip: usize, X: usize, n: u32, ldx: usize, panel: usize, depth: u32): void {
+/** strip = the first `depth` columns of packed rows (n x d) times `depth` rows of one packed panel. */
+export function multiplyStrip<T>(strip: usize, pairs: usize, n: u32, d: u32, panel: usize, depth: u32): void {
+  const pair = (<usize>d * sizeof<T>()) << 1;
   for (let k: u32 = 0; k < depth; k += DEPTH) {
     const size = min(DEPTH, depth - k);
     const b = panel + <usize>k * PANEL_ROW;
-    let x = X + <usize>k * sizeof<T>();
+    let x = pairs + ((<usize>k * sizeof<T>()) << 1);
     let c = strip;
     for (let i: u32 = 0; i < n; i += 2) {
-      microRows<T>(x, i + 1 < n ? x + ldx : x, b, size, c, k > 0);
-      x += ldx << 1;
+      if (k == 0) microPair<T>(x, b, size, c);
+      else microPairAdd<T>(x, b, size, c);
+      x += pair;
       c += PANEL_ROW << 1;
     }
   }
@@ -123,11 +152,11 @@ export function storeStrip<T>(Y: usize, strip: usize, n: u32, m: u32, j: u32): v
   }
 }
 
-/** Y = X B for packed B (d x m): the strips one after the other. Y is n x m of T. */
-export function multiply<T>(Y: usize, X: usize, n: u32, d: u32, panels: usize, m: u32, strip: usize): void {
+/** Y = X B for packed X (n x d) and packed B (d x m): the strips one after the other. Y is n x m of T. */
+export function multiply<T>(Y: usize, pairs: usize, n: u32, d: u32, panels: usize, m: u32, strip: usize): void {
   const count = panelCount<T>(m);
   for (let j: u32 = 0; j < count; ++j) {
-    multiplyStrip<T>(strip, X, n, <usize>d * sizeof<T>(), panels + <usize>j * d * PANEL_ROW, d);
+    multiplyStrip<T>(strip, pairs, n, d, panels + <usize>j * d * PANEL_ROW, d);
     storeStrip<T>(Y, strip, n, m, j);
   }
 }

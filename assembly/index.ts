@@ -3,17 +3,17 @@
 // `form` says how rows are stored and summed: 0 f32 rows, f32 sums; 1 f32 rows, f64 sums; 2 f64 rows, f64 sums.
 import { cholesky, triangularInverse } from "./cholesky";
 import { eigen, eigenWorkBytes } from "./eigen";
-import { promote, roundTo, widenBF16, widenF16 } from "./convert";
+import { roundTo, widenBF16, widenF16 } from "./convert";
 import * as gemm from "./gemm";
 import * as gram from "./gram";
-import { leverageBlock } from "./leverage";
+import { inflate, leverageBlock } from "./leverage";
 import { lewisStart, lewisStep } from "./lewis";
 import { peakF32 } from "./peak";
 import * as profile from "./profile";
 import * as residual from "./residual";
 import { residualSums } from "./residual";
 
-export { cholesky, triangularInverse, eigen, eigenWorkBytes, promote, widenF16, widenBF16, lewisStart, lewisStep, residualSums, peakF32 };
+export { inflate, cholesky, triangularInverse, eigen, eigenWorkBytes, widenF16, widenBF16, lewisStart, lewisStep, residualSums, peakF32 };
 
 /** Raised whenever a signature or a layout changes. */
 export function abiVersion(): u32 {
@@ -46,13 +46,23 @@ export function packPanels(wide: bool, panels: usize, B: usize, rows: u32, cols:
   else gemm.packPanels<f32>(panels, B, rows, cols);
 }
 
+export function pairBytes(form: u32, n: u32, d: u32): usize {
+  return form ? gemm.pairBytes<f64>(n, d) : gemm.pairBytes<f32>(n, d);
+}
+
+export function packPairs(form: u32, pairs: usize, X: usize, n: u32, d: u32): void {
+  if (form == 0) gemm.packPairs<f32, f32>(pairs, X, n, d);
+  else if (form == 1) gemm.packPairs<f32, f64>(pairs, X, n, d);
+  else gemm.packPairs<f64, f64>(pairs, X, n, d);
+}
+
 export function stripBytes(n: u32): usize {
   return gemm.stripBytes(n);
 }
 
-export function multiply(wide: bool, Y: usize, X: usize, n: u32, d: u32, panels: usize, m: u32, strip: usize): void {
-  if (wide) gemm.multiply<f64>(Y, X, n, d, panels, m, strip);
-  else gemm.multiply<f32>(Y, X, n, d, panels, m, strip);
+export function multiply(wide: bool, Y: usize, pairs: usize, n: u32, d: u32, panels: usize, m: u32, strip: usize): void {
+  if (wide) gemm.multiply<f64>(Y, pairs, n, d, panels, m, strip);
+  else gemm.multiply<f32>(Y, pairs, n, d, panels, m, strip);
 }
 
 export function roundBlock(wide: bool, at: usize, count: usize, to: u32): void {
@@ -69,16 +79,17 @@ export function rowSquares(wide: bool, q: usize, X: usize, n: u32, d: u32, c: us
   else profile.rowSquares<f32>(q, X, n, d, c);
 }
 
-export function leverage(wide: bool, q: usize, X: usize, n: u32, d: u32, panels: usize, m: u32, triangular: bool, strip: usize): void {
-  if (wide) leverageBlock<f64>(q, X, n, d, panels, m, triangular, strip);
-  else leverageBlock<f32>(q, X, n, d, panels, m, triangular, strip);
+export function leverage(wide: bool, q: usize, pairs: usize, n: u32, d: u32, panels: usize, m: u32, triangular: bool, strip: usize): void {
+  if (wide) leverageBlock<f64>(q, pairs, n, d, panels, m, triangular, strip);
+  else leverageBlock<f32>(q, pairs, n, d, panels, m, triangular, strip);
 }
 
 export function residualRows(
-  wide: bool, rows: usize, X: usize, n: u32, d: u32, left: usize, k: u32, panels: usize, p: f64, unit: f64, strip: usize,
+  form: u32, rows: usize, X: usize, n: u32, d: u32, left: usize, k: u32, panels: usize, p: f64, unit: f64, strip: usize,
 ): void {
-  if (wide) residual.residualRows<f64>(rows, X, n, d, left, k, panels, p, unit, strip);
-  else residual.residualRows<f32>(rows, X, n, d, left, k, panels, p, unit, strip);
+  if (form == 0) residual.residualRows<f32, f32>(rows, X, n, d, left, k, panels, p, unit, strip);
+  else if (form == 1) residual.residualRows<f32, f64>(rows, X, n, d, left, k, panels, p, unit, strip);
+  else residual.residualRows<f64, f64>(rows, X, n, d, left, k, panels, p, unit, strip);
 }
 
 // Gram matrices (gram.ts).

@@ -1,12 +1,12 @@
 // Residual R = A - left right of a block, in every norm of the report, without R ever being written.
 //
-// Layout   X       n x d of T, row-major        left  n x k of T, row-major
+// Layout   X       n x d of S, row-major, or 0 for zeros        left  n x k packed in pairs (gemm.ts)
 //          panels  right (k x d) packed (gemm.ts)        s  n f64 or 0 for ones: row weights
 //          rows    3 n f64, written: sums of |r|, r^2, |r|^p for each row
 //          out     6 f64: sum s |r|^p, sum s |r|, sum s |r_i|_2, sum s r^2, largest |r_i|_2, its row (first + i)
 // Sums     the product in T, everything after the subtraction in f64; entries are multiplied by `unit` first
 // Cost     n d k multiply-adds and a few operations an entry; |r|^p by square roots when 4p is whole, else by pow
-import { PANEL_ROW, highAsF64, lowAsF64, panelCount, panelWidth, sumLanes } from "./lanes";
+import { PANEL_ROW, highAsF64, loadAs, loadVector, lowAsF64, panelCount, panelWidth, sumLanes } from "./lanes";
 import { multiplyStrip } from "./gemm";
 
 /** |x|^p for two lanes, x >= 0. `quarters` is 4p when that is a whole number below 16, else 0. */
@@ -25,7 +25,7 @@ import { multiplyStrip } from "./gemm";
 }
 
 /** The sums of every row. */
-export function residualRows<T>(
+export function residualRows<S, T>(
   rows: usize, X: usize, n: u32, d: u32, left: usize, k: u32, panels: usize, p: f64, unit: f64, strip: usize,
 ): void {
   const width = panelWidth<T>();
@@ -36,16 +36,17 @@ export function residualRows<T>(
   const u = f64x2.splat(unit);
   memory.fill(rows, 0, 24 * <usize>n);
   for (let j: u32 = 0; j < count; ++j) {
-    multiplyStrip<T>(strip, left, n, <usize>k * sizeof<T>(), panels + <usize>j * k * PANEL_ROW, k);
+    multiplyStrip<T>(strip, left, n, k, panels + <usize>j * k * PANEL_ROW, k);
     const here = min(width, d - j * width);
     for (let i: u32 = 0; i < n; ++i) {
       const y = strip + <usize>i * PANEL_ROW;
-      const x = X + (<usize>i * d + j * width) * sizeof<T>();
+      const x = X + (<usize>i * d + j * width) * sizeof<S>();
       let one = f64x2.splat(0), two = one, pow = one;
       let c: u32 = 0;
       for (; c + lanes <= here; c += lanes) {
         const o = <usize>c * sizeof<T>();
-        const r = v128.sub<T>(v128.load(x + o), v128.load(y + o));
+        let r = v128.load(y + o);
+        if (X) r = v128.sub<T>(loadVector<S, T>(x + <usize>c * sizeof<S>()), r);
         let a = f64x2.mul(f64x2.abs(lowAsF64<T>(r)), u);
         one = f64x2.add(one, a);
         two = f64x2.add(two, f64x2.mul(a, a));
@@ -59,7 +60,8 @@ export function residualRows<T>(
       }
       for (; c < here; ++c) {
         const o = <usize>c * sizeof<T>();
-        const a = f64x2(<f64>abs<T>(load<T>(x + o) - load<T>(y + o)) * unit, 0);
+        const xc: T = X ? loadAs<S, T>(x + <usize>c * sizeof<S>()) : <T>0;
+        const a = f64x2(<f64>abs<T>(xc - load<T>(y + o)) * unit, 0);
         one = f64x2.add(one, a);
         two = f64x2.add(two, f64x2.mul(a, a));
         if (needPower) pow = f64x2.add(pow, f64x2.replace_lane(power(a, p, quarters), 1, 0));

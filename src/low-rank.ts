@@ -27,7 +27,7 @@ import type {
 /** Sweeps that low rank spends on Lewis weights before it takes what it has; the certificate holds all the same. */
 const maxIterations = 50;
 
-/** An orthonormal basis to project on, f64, rank x cols. */
+/** An orthonormal basis, cols x cols, f64; the first rows are what is projected on. */
 interface Basis {
   method: "lewis" | "svd";
   rows: Float64Array;
@@ -79,9 +79,9 @@ export async function lowRank(run: Run, source: RowSource, options: LowRankOptio
   const bases: Basis[] = [];
   if (wantLewis) {
     const { matrix } = await run.engine.dense({ op: "eigen", matrix: ellipsoid!.gram, n: d, vectors: true });
-    bases.push({ method: "lewis", rows: orient(matrix.slice(0, rank * d), d) });
+    bases.push({ method: "lewis", rows: orient(matrix, d) });
   }
-  if (wantSvd) bases.push({ method: "svd", rows: orient(plain!.vectors.slice(0, rank * d), d) });
+  if (wantSvd) bases.push({ method: "svd", rows: orient(plain!.vectors, d) });
   return finish(task, bases, { objective, seed, method, gram: plain?.gram });
 }
 
@@ -101,7 +101,7 @@ async function finish(
   const tried: { candidate: Candidate; basis: Basis; right: Float64Array }[] = [];
   for (const basis of bases) {
     const { right, objective } = await stored(basis, tried.length === 0);
-    const certificate = await certificateOf(task, basis.rows, right, choice.gram);
+    const certificate = await certificateOf(task, basis.rows.subarray(0, rank * d), right, choice.gram);
     tried.push({ candidate: { method: basis.method, objective, certificate }, basis, right });
   }
   let winner = tried[0];

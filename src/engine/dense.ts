@@ -68,10 +68,12 @@ function multiply(
   const panels = frame.bytes(kernel.call.panelBytes(1, inner, cols) >>> 0);
   const strip = frame.bytes(kernel.call.stripBytes(blockRows) >>> 0);
   const Y = frame.f64(rows * cols);
+  const pairs = frame.bytes(kernel.call.pairBytes(2, blockRows, inner) >>> 0);
   kernel.call.packPanels(1, panels, B, inner, cols);
   for (let i = 0; i < rows; i += blockRows) {
     const here = Math.min(blockRows, rows - i);
-    kernel.call.multiply(1, Y + i * cols * 8, X + i * inner * 8, here, inner, panels, cols, strip);
+    kernel.call.packPairs(2, pairs, X + i * inner * 8, here, inner);
+    kernel.call.multiply(1, Y + i * cols * 8, pairs, here, inner, panels, cols, strip);
   }
   return { values: none, matrix: kernel.f64(Y, rows * cols).slice(), pivot: -1 };
 }

@@ -1,20 +1,23 @@
 // Operations on factors: project, residual, multiply.
-import { formOf, nothing, operand, panels, type Block, type Job, type Operation, type Partial } from "./job.js";
+import type { Form } from "../kernel/abi.js";
+import { formOf, nothing, packer, panels, type Block, type Job, type Operation, type Partial } from "./job.js";
 import { blockRows } from "./sweep.js";
 
-/** Sums of the residual's rows against a left factor in memory; the products in f64 when `wide`. */
-function residualOf(job: Job, wide: number) {
+/** Sums of the residual's rows: A (or zeros) minus a left factor in memory times `right` (inner x cols). */
+function residualOf(job: Job, form: Form, right: Float64Array, inner: number) {
   const { frame, cols, sweep } = job;
-  const { rank, p, unit } = sweep.params;
+  const { p, unit } = sweep.params;
   const { call } = frame.kernel;
-  const packed = panels(job, wide ? 1 : 0, sweep.reads.shared.right, rank, cols);
+  const packed = panels(job, form, right, inner, cols);
   const strip = frame.bytes(call.stripBytes(blockRows) >>> 0);
   const sums = frame.f64(3 * blockRows);
+  // The left factor is of the type that the product is computed in.
+  const pack = packer(job, form ? 2 : 0, inner);
   return {
     /** 3 f64 a row: sums of |r|, r^2, |r|^p. */
     sums,
     run: (rows: number, count: number, left: number) =>
-      call.residualRows(wide, sums, rows, count, cols, left, rank, packed, p, unit, strip),
+      call.residualRows(form, sums, rows, count, cols, pack(left, count), inner, packed, p, unit, strip),
   };
 }
 
@@ -28,41 +31,54 @@ function reporter({ frame, sweep }: Job) {
   };
 }
 
-/** left = A V in f32 or f64, rounded, with the sums of its residual's rows. */
-function projector(job: Job, wide: number) {
+/**
+ * left = A V, rounded, with the sums of its residual's rows: of A - left right, or, where the complement of V is given, of
+ * (A V_perp) V_perp', which is the same but for the rounding of left, and less work when k > d / 2.
+ */
+function projector(job: Job, form: Form) {
   const { frame, cols, sweep } = job;
   const { rank, round } = sweep.params;
+  const { basis, right, complement, complementRight } = sweep.reads.shared;
   const { call } = frame.kernel;
-  const basis = panels(job, wide ? 1 : 0, sweep.reads.shared.basis, cols, rank);
+  const wide = form ? 1 : 0;
+  const pack = packer(job, form, cols);
   const strip = frame.bytes(call.stripBytes(blockRows) >>> 0);
   const left = frame.f64(blockRows * rank);
-  const residual = residualOf(job, wide);
+  const basisPanels = panels(job, form, basis, cols, rank);
+  const useComplement = complement !== undefined && form === 0;
+  const rest = useComplement ? cols - rank : 0;
+  const restPanels = rest ? panels(job, form, complement, cols, rest) : 0;
+  const outside = rest ? frame.f64(blockRows * rest) : 0;
+  const residual = useComplement ? residualOf(job, form, complementRight, rest) : residualOf(job, form, right, rank);
   return {
     left,
     sums: residual.sums,
     run(rows: number, count: number) {
-      call.multiply(wide, left, rows, count, cols, basis, rank, strip);
+      const pairs = pack(rows, count);
+      call.multiply(wide, left, pairs, count, cols, basisPanels, rank, strip);
       call.roundBlock(wide, left, count * rank, round);
-      residual.run(rows, count, left);
+      if (!useComplement) return residual.run(rows, count, left);
+      call.multiply(wide, outside, pairs, count, cols, restPanels, rest, strip);
+      residual.run(0, count, outside);
     },
   };
 }
 
 /**
- * left = A V rounded to `round`, and the residual of what was rounded, in one pass. params: rank, p, unit, round, wide,
- * keepLeft. shared: basis (V, d x k), right (k x d). state: weights. Rows that f32 is too coarse for are done in f64.
+ * left = A V rounded to `round`, and its residual, in one pass. params: rank, p, unit, round, wide, keepLeft. shared: basis
+ * (V, d x k), right (k x d), and to save work complement (V_perp) and complementRight (its transpose). state: weights. Rows
+ * that f32 is too coarse for are done in f64, against the factors as they are stored.
  */
 export const project: Operation = (job) => {
   const { rank, keepLeft, wide } = job.sweep.params;
   const form = formOf(job, wide);
-  const rowsOf = operand(job, form);
-  const all = projector(job, form ? 1 : 0);
+  const all = projector(job, form);
   const report = reporter(job);
   const far = form === 0 ? farRows(job, all) : undefined;
   return {
     ...nothing,
     run(block) {
-      all.run(rowsOf(block), block.rows);
+      all.run(block.pointer, block.rows);
       far?.(block);
       const partial = report(block, all.sums);
       if (keepLeft) partial.left = { pointer: all.left, count: block.rows * rank, f32: form === 0 };
@@ -82,7 +98,7 @@ function farRows(job: Job, all: ReturnType<typeof projector>) {
   const squares = frame.f64(blockRows);
   const noScale = 0;
   // Most matrices have no such row: what they need is made when the first is met.
-  let wide: { rows: number; projector: ReturnType<typeof projector> } | undefined;
+  let exact: { rows: number; projector: ReturnType<typeof projector> } | undefined;
   return (block: Block): void => {
     kernel.call.rowSquares(0, squares, block.pointer, block.rows, cols, noScale);
     const sizes = kernel.f64(squares, block.rows);
@@ -92,28 +108,30 @@ function farRows(job: Job, all: ReturnType<typeof projector>) {
     const far: number[] = [];
     for (let i = 0; i < block.rows; ++i) if (sizes[i] > limit) far.push(i);
     if (far.length === 0) return;
-    wide ??= { rows: frame.f64(blockRows * cols), projector: projector(job, 1) };
-    const { rows, projector: exact } = wide;
-    far.forEach((i, at) => kernel.call.promote(rows + at * cols * 8, block.pointer + i * cols * 4, cols));
-    exact.run(rows, far.length);
+    exact ??= { rows: frame.bytes(4 * blockRows * cols), projector: projector(job, 1) };
+    const { rows, projector: wide } = exact;
+    far.forEach((i, at) => {
+      kernel.bytes(rows + at * cols * 4, cols * 4).set(kernel.bytes(block.pointer + i * cols * 4, cols * 4));
+    });
+    wide.run(rows, far.length);
     const left = kernel.f32(all.left, block.rows * rank);
     const rowSums = kernel.f64(all.sums, 3 * block.rows);
     far.forEach((i, at) => {
-      left.set(kernel.f64(exact.left + at * rank * 8, rank), i * rank);
-      rowSums.set(kernel.f64(exact.sums + at * 24, 3), 3 * i);
+      left.set(kernel.f64(wide.left + at * rank * 8, rank), i * rank);
+      rowSums.set(kernel.f64(wide.sums + at * 24, 3), 3 * i);
     });
   };
 }
 
 /** Residual against a given left factor, row state "left" of rank columns, in f64. params: rank, p, unit. shared: right. */
 export const residual: Operation = (job) => {
-  const rowsOf = operand(job, formOf(job, 1));
-  const against = residualOf(job, 1);
+  const { right } = job.sweep.reads.shared;
+  const against = residualOf(job, formOf(job, 1), right, job.sweep.params.rank);
   const report = reporter(job);
   return {
     ...nothing,
     run(block) {
-      against.run(rowsOf(block), block.rows, block.state.left);
+      against.run(block.pointer, block.rows, block.state.left);
       return report(block, against.sums);
     },
   };
@@ -128,11 +146,12 @@ export const multiply: Operation = (job) => {
   const packed = panels(job, form, matrix, cols, width);
   const strip = frame.bytes(frame.kernel.call.stripBytes(blockRows) >>> 0);
   const product = frame.f64(blockRows * width);
-  const rowsOf = operand(job, form);
+  const pack = packer(job, form, cols);
   return {
     ...nothing,
     run(block) {
-      frame.kernel.call.multiply(form ? 1 : 0, product, rowsOf(block), block.rows, cols, packed, width, strip);
+      const pairs = pack(block.pointer, block.rows);
+      frame.kernel.call.multiply(form ? 1 : 0, product, pairs, block.rows, cols, packed, width, strip);
       return { product: { pointer: product, count: block.rows * width, f32: form === 0 } };
     },
   };

@@ -44,13 +44,13 @@ export function formOf(job: Job, wide: number): Form {
   return job.dtype === "f64" ? 2 : wide ? 1 : 0;
 }
 
-/** The block's rows as the product wants them: f32 rows are promoted when it sums in f64. */
-export function operand({ frame, cols }: Job, form: Form): (block: Block) => number {
-  if (form !== 1) return (block) => block.pointer;
-  const work = frame.f64(blockRows * cols);
-  return (block) => {
-    frame.kernel.call.promote(work, block.pointer, block.rows * cols);
-    return work;
+/** Packs rows (row-major, `cols` wide) as a product of this form wants them, and says where they are. */
+export function packer({ frame }: Job, form: Form, cols: number): (rows: number, count: number) => number {
+  const { call } = frame.kernel;
+  const pairs = frame.bytes(call.pairBytes(form, blockRows, cols) >>> 0);
+  return (rows, count) => {
+    call.packPairs(form, pairs, rows, count, cols);
+    return pairs;
   };
 }
 

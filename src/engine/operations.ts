@@ -1,7 +1,7 @@
 // What each operation of a sweep does with one block of rows: which kernels, on which memory. Every engine runs these.
 import type { Form } from "../kernel/abi.js";
 import { multiply, project, residual } from "./factor-operations.js";
-import { formOf, nothing, operand, panels, type Block, type Job, type Operation } from "./job.js";
+import { formOf, nothing, packer, panels, type Block, type Job, type Operation } from "./job.js";
 import { blockRows, type Sweep } from "./sweep.js";
 
 function gramSums(job: Job, form: Form) {
@@ -85,12 +85,12 @@ function leverageOf(job: Job, form: Form) {
   const width = transform.length / cols;
   const packed = panels(job, form, transform, cols, width);
   const strip = frame.bytes(frame.kernel.call.stripBytes(blockRows) >>> 0);
-  const rowsOf = operand(job, form);
+  const pack = packer(job, form, cols);
   return (block: Block, q: number) =>
     frame.kernel.call.leverage(
       form ? 1 : 0,
       q,
-      rowsOf(block),
+      pack(block.pointer, block.rows),
       block.rows,
       cols,
       packed,
@@ -114,21 +114,29 @@ const leverage: Operation = (job) => {
 
 /**
  * Leverage with the old weights, their certificate's terms, and with omega > 0 the new weights and their Gram matrix, in
- * one pass. params: p, gamma, omega, wide (of the leverage), wideGram, triangular. shared: transform, columnScale.
+ * one pass. params: p, gamma, omega, wide (of the leverage), wideGram, triangular, inflation (error of the product, relative
+ * to the scaled row; 0: none is added). shared: transform, columnScale.
  * state: weights, logWeight, before -> logWeight, before, scale.
  */
 const lewisStep: Operation = (job) => {
   const { frame, sweep } = job;
-  const { p, gamma, omega, wide, wideGram } = sweep.params;
+  const { p, gamma, omega, wide, wideGram, inflation } = sweep.params;
   const sums = omega ? gramSums(job, formOf(job, wideGram)) : undefined;
   const leverageBlock = leverageOf(job, formOf(job, wide));
   const q = frame.f64(blockRows);
   const out = frame.f64(3);
+  const scales = inflation ? frame.copyOptional(sweep.reads.shared.columnScale) : 0;
+  const squares = inflation ? frame.f64(blockRows) : 0;
   return {
     run(block) {
       const { weights, logWeight, before, scale } = block.state;
+      const { call } = frame.kernel;
       leverageBlock(block, q);
-      frame.kernel.call.lewisStep(q, weights, logWeight, before, scale, out, block.rows, p, gamma, omega);
+      if (inflation) {
+        call.rowSquares(job.dtype === "f64" ? 1 : 0, squares, block.pointer, block.rows, job.cols, scales);
+        call.inflate(q, squares, block.rows, inflation);
+      }
+      call.lewisStep(q, weights, logWeight, before, scale, out, block.rows, p, gamma, omega);
       sums?.add(block, scale);
       return {
         total: { pointer: out, count: 1 },

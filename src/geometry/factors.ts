@@ -12,7 +12,7 @@ const roundCode: Record<FactorType, number> = { f64: 0, f32: 1, f16: 2, bf16: 3 
 export const unitRoundoff: Record<RowType, number> = { f64: 2 ** -53, f32: 2 ** -24, f16: 2 ** -11, bf16: 2 ** -8 };
 
 export interface FactorRequest {
-  /** rank x cols, orthonormal rows, f64. */
+  /** Orthonormal rows, f64: cols x cols, of which the first `rank` are kept; or just those. */
   basis: Float64Array;
   rank: number;
   p: number;
@@ -27,11 +27,14 @@ export interface FactorRequest {
  * f16 and bf16 round right so far that A V would no longer be the best left factor: left = A R' (R R')^-1 of the rounded R.
  */
 export async function factors(run: Run, rows: EngineRows, { unit }: Profile, request: FactorRequest) {
-  const { basis, rank, p, factorType, left } = request;
+  const { rank, p, factorType, left } = request;
   const { cols: d, dtype } = rows.source;
+  const basis = request.basis.slice(0, rank * d);
+  const rest = request.basis.slice(rank * d);
   const right = await roundTo(run, basis, factorType);
   const coarse = factorType === "f16" || factorType === "bf16";
   const wide = factorType === "f64" || dtype === "f64";
+  const useRest = !wide && !coarse && rest.length > 0 && d - rank < rank;
   const result = await run.sweep(
     rows,
     "factors",
@@ -40,7 +43,11 @@ export async function factors(run: Run, rows: EngineRows, { unit }: Profile, req
       op: "project",
       params: { rank, p, unit, round: roundCode[factorType], wide: Number(wide), keepLeft: Number(left !== undefined) },
       reads: {
-        shared: { basis: coarse ? await pseudoInverse(run, right, rank, d) : transpose(basis, rank, d), right },
+        shared: {
+          basis: coarse ? await pseudoInverse(run, right, rank, d) : transpose(basis, rank, d),
+          right,
+          ...(useRest && { complement: transpose(rest, d - rank, d), complementRight: rest }),
+        },
         state: ["weights"],
       },
       writes: { state: [] },

@@ -59,7 +59,12 @@ class LewisSweeps {
   /** Terms of the present weights; with omega > 0 also the next weights, and their Gram matrix. */
   async step(
     whitening: Whitening,
-    { gamma = 1, omega = 0, wide = true }: { gamma?: number; omega?: number; wide?: boolean },
+    {
+      gamma = 1,
+      omega = 0,
+      wide = true,
+      inflation = 0,
+    }: { gamma?: number; omega?: number; wide?: boolean; inflation?: number },
   ): Promise<Terms & { gram: Float64Array }> {
     const { p, columnScale, rows, run, cols } = this;
     const transform = scaleRows(whitening.transform, columnScale);
@@ -69,7 +74,15 @@ class LewisSweeps {
       (wide ? 2 : 1) * cols ** 2 + (omega ? 2 * cols ** 2 : 0),
       {
         op: "lewisStep",
-        params: { p, gamma, omega, wide: Number(wide), wideGram: 1, triangular: Number(whitening.triangular) },
+        params: {
+          p,
+          gamma,
+          omega,
+          wide: Number(wide),
+          wideGram: 1,
+          triangular: Number(whitening.triangular),
+          inflation,
+        },
         reads: { shared: { transform, columnScale }, state },
         writes: { state: omega ? ["logWeight", "before", "scale"] : ["scale"] },
         reduce: { total: "sum", distortion: "max", residual: "max", ...(omega ? { gram: "sum" } : {}) },
@@ -108,7 +121,10 @@ export async function lewisEllipsoid(
     const ideal = await idealDistortion(run, p, whitening.rank);
     const last = iterations >= maxIterations;
     if (provable && (excess < expectedGain * tolerance || last)) {
-      const terms = await sweeps.step(whitening, {});
+      const inflation = wide ? 0 : productError(whitening, d);
+      const narrow =
+        !wide && inflation * Math.sqrt(whitening.condition) < tolerance * Math.sqrt(squares(whitening.transform)) * 0.3;
+      const terms = await sweeps.step(whitening, narrow ? { wide: false, inflation } : {});
       const certificate = await sandwich(run, p, terms.total, terms.distortion, whitening.condition, dtype === "f64");
       excess = certificate.upper / certificate.lower / ideal - 1;
       if (excess <= tolerance || last) {
@@ -184,6 +200,20 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
     previous = terms.residual;
     gram = terms.gram;
   }
+}
+
+/**
+ * Error of y = x T as computed in f32, beside |x|: sums are 256 deep, then added up, and |x|_l |T_lj| summed over l is at
+ * most |x| |T_j| (Higham, Accuracy and stability of numerical algorithms, 3.1).
+ */
+function productError({ transform }: Whitening, d: number): number {
+  return 1.01 * (Math.min(d, 256) + Math.ceil(d / 256) + 2) * 2 ** -24 * Math.sqrt(squares(transform));
+}
+
+function squares(x: Float64Array): number {
+  let sum = 0;
+  for (const v of x) sum += v * v;
+  return sum;
 }
 
 function scaleRows(matrix: Float64Array, scale: Float64Array): Float64Array {

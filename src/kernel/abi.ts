@@ -13,7 +13,10 @@ export interface KernelExports extends Record<string, unknown> {
   expInPlace(x: Pointer, n: number): void;
   panelBytes(wide: number, rows: number, cols: number): number;
   packPanels(wide: number, panels: Pointer, B: Pointer, rows: number, cols: number): void;
+  pairBytes(form: Form, n: number, d: number): number;
+  packPairs(form: Form, pairs: Pointer, X: Pointer, n: number, d: number): void;
   stripBytes(n: number): number;
+  inflate(q: Pointer, squares: Pointer, n: number, factor: number): void;
   multiply(
     wide: number,
     Y: Pointer,
@@ -52,7 +55,7 @@ export interface KernelExports extends Record<string, unknown> {
     omega: number,
   ): void;
   residualRows(
-    wide: number,
+    form: Form,
     rows: Pointer,
     X: Pointer,
     n: number,
@@ -81,7 +84,6 @@ export interface KernelExports extends Record<string, unknown> {
   gramFinish(form: Form, G: Pointer, slots: Pointer, d: number, blocks: number): void;
   widenF16(to: Pointer, from: Pointer, count: number): void;
   widenBF16(to: Pointer, from: Pointer, count: number): void;
-  promote(to: Pointer, from: Pointer, count: number): void;
   cholesky(A: Pointer, n: number, tolerance: number): number;
   triangularInverse(L: Pointer, n: number): void;
   eigenWorkBytes(n: number): number;
