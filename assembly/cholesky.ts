@@ -6,7 +6,8 @@
 // Layout   A, L  n x n f64, row-major, lower triangle. The strict upper triangle is neither read nor written
 // Memory   the caller owns A; nothing here needs more
 // Cost     n^3 / 6 multiply-adds each
-import { addRow, addRows, dot, dotsFrom } from "./row-tile";
+import { dot } from "./lanes";
+import { addRow, addRows, dotsFrom } from "./row-tile";
 
 /** Columns (Cholesky) or rows (inverse) finished together: 32 rows of 768 stay in the second-level cache. A multiple of 4. */
 // @ts-ignore: decorator
@@ -17,7 +18,7 @@ import { addRow, addRows, dot, dotsFrom } from "./row-tile";
 @inline const STRIP: u32 = 96;
 
 // @ts-ignore: decorator
-@inline function at(A: usize, n: u32, i: u32, j: u32): usize {
+@inline function entry(A: usize, n: u32, i: u32, j: u32): usize {
   return A + ((<usize>i * n + j) << 3);
 }
 
@@ -36,18 +37,18 @@ export function cholesky(A: usize, n: u32, tolerance: f64): i32 {
       const below = min(i, j1);
       for (let j = j0; j < below; j += 4) {
         for (let r = i; r < end; r += 2) {
-          const row = at(A, n, r, 0);
-          const L = at(A, n, j, 0);
+          const row = entry(A, n, r, 0);
+          const L = entry(A, n, j, 0);
           if (r + 1 < end) {
-            dotsFrom(row, row + stride, L, stride, j, at(A, n, r, j), at(A, n, r + 1, j));
-            solveFour(at(A, n, r + 1, j), at(A, n, j, j), stride);
+            dotsFrom(row, row + stride, L, stride, j, entry(A, n, r, j), entry(A, n, r + 1, j));
+            solveFour(entry(A, n, r + 1, j), entry(A, n, j, j), stride);
           } else {
             for (let k: u32 = 0; k < 4; ++k) {
-              const to = at(A, n, r, j + k);
-              store<f64>(to, load<f64>(to) - dot(row, at(A, n, j + k, 0), j));
+              const to = entry(A, n, r, j + k);
+              store<f64>(to, load<f64>(to) - dot(row, entry(A, n, j + k, 0), j));
             }
           }
-          solveFour(at(A, n, r, j), at(A, n, j, j), stride);
+          solveFour(entry(A, n, r, j), entry(A, n, j, j), stride);
         }
       }
       if (i < j1) {
@@ -76,12 +77,12 @@ export function cholesky(A: usize, n: u32, tolerance: f64): i32 {
 /** Rows i ... end - 1 of the factor, from column i on; all columns before are finished. The bad pivot, or -1. */
 function diagonalFour(A: usize, n: u32, i: u32, end: u32, tolerance: f64): i32 {
   for (let r = i; r < end; ++r) {
-    const row = at(A, n, r, 0);
+    const row = entry(A, n, r, 0);
     for (let c = i; c < r; ++c) {
-      const to = at(A, n, r, c);
-      store<f64>(to, (load<f64>(to) - dot(row, at(A, n, c, 0), c)) / load<f64>(at(A, n, c, c)));
+      const to = entry(A, n, r, c);
+      store<f64>(to, (load<f64>(to) - dot(row, entry(A, n, c, 0), c)) / load<f64>(entry(A, n, c, c)));
     }
-    const to = at(A, n, r, r);
+    const to = entry(A, n, r, r);
     const before = load<f64>(to);
     const pivot = before - dot(row, row, r);
     // Written so that NaN, which no comparison holds for, counts as bad.
@@ -106,10 +107,10 @@ export function triangularInverse(L: usize, n: u32): void {
       for (let k = j0; k < i0; k += 4) addFour(L, n, i0, i1, k, j0, min(k, j1), k < j1);
     }
     for (let i = i0; i < i1; ++i) {
-      const row = at(L, n, i, 0);
+      const row = entry(L, n, i, 0);
       for (let k = i0; k < i; ++k) {
         const factor = load<f64>(row + (<usize>k << 3));
-        const X = at(L, n, k, 0);
+        const X = entry(L, n, k, 0);
         store<f64>(row + (<usize>k << 3), 0);
         addRow(row, factor, X, k + 1);
       }
@@ -123,12 +124,12 @@ export function triangularInverse(L: usize, n: u32): void {
 /** Adds l_ik x_k for k ... k + 3 to rows i0 ... i1 - 1, columns j0 ... j1 - 1, and to columns k ... k + 3 when `corner`. */
 function addFour(L: usize, n: u32, i0: u32, i1: u32, k: u32, j0: u32, j1: u32, corner: bool): void {
   const stride = <usize>n << 3;
-  const X = at(L, n, k, j0);
-  const X0 = at(L, n, k, k), X1 = X0 + stride, X2 = X1 + stride, X3 = X2 + stride;
+  const X = entry(L, n, k, j0);
+  const X0 = entry(L, n, k, k), X1 = X0 + stride, X2 = X1 + stride, X3 = X2 + stride;
   for (let i = i0; i < i1; i += 2) {
     const last = i + 1 == i1;
-    const l = at(L, n, i, k);
-    const row = at(L, n, i, j0);
+    const l = entry(L, n, i, k);
+    const row = entry(L, n, i, j0);
     if (!last) addRows(row, row + stride, X, stride, j1 - j0, l, l + stride);
     else for (let t: u32 = 0; t < 4; ++t) addRow(row, load<f64>(l + (<usize>t << 3)), X + stride * t, j1 - j0);
     if (!corner) continue;

@@ -8,7 +8,7 @@
 //          strip   (n + 1) rows of 64 bytes: Y's columns of one panel; the last row takes what an odd n spills
 // Memory   the caller owns all of it
 // Cost     n d m multiply-adds
-import { PANEL_ROW, panelCount, panelWidth } from "./lanes";
+import { PANEL_ROW, loadAs, loadVector, panelCount, panelWidth } from "./lanes";
 
 /** Rows of B taken at a time: 16 KiB of a panel stay in the first-level cache. Also the order of the sums, so fixed. */
 // @ts-ignore: decorator
@@ -78,23 +78,31 @@ export function pairBytes<T>(n: u32, d: u32): usize {
   return <usize>((n + 1) & ~1) * d * sizeof<T>();
 }
 
-/** Packs X (n x d of S) into pairs of rows of T; an odd last row is paired with zeros. */
+/** Packs X (n x d of S) into pairs of rows of T; an odd last row is paired with itself, and its double never used. */
 export function packPairs<S, T>(pairs: usize, X: usize, n: u32, d: u32): void {
   const ldx = <usize>d * sizeof<S>();
+  const lanes = <u32>(16 / sizeof<T>());
   for (let i: u32 = 0; i < n; i += 2) {
     const x = X + <usize>i * ldx;
-    if (i + 1 < n) {
-      for (let k: usize = 0; k < <usize>d; ++k) {
-        store<T>(pairs, <T>load<S>(x + k * sizeof<S>()));
-        store<T>(pairs, <T>load<S>(x + ldx + k * sizeof<S>()), sizeof<T>());
-        pairs += sizeof<T>() << 1;
+    const y = i + 1 < n ? x + ldx : x;
+    let k: u32 = 0;
+    for (; k + lanes <= d; k += lanes) {
+      const o = <usize>k * sizeof<S>();
+      const a = loadVector<S, T>(x + o), b = loadVector<S, T>(y + o);
+      if (sizeof<T>() == 4) {
+        v128.store(pairs, i8x16.shuffle(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23));
+        v128.store(pairs, i8x16.shuffle(a, b, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31), 16);
+      } else {
+        v128.store(pairs, i8x16.shuffle(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23));
+        v128.store(pairs, i8x16.shuffle(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31), 16);
       }
-    } else {
-      for (let k: usize = 0; k < <usize>d; ++k) {
-        store<T>(pairs, <T>load<S>(x + k * sizeof<S>()));
-        store<T>(pairs, <T>0, sizeof<T>());
-        pairs += sizeof<T>() << 1;
-      }
+      pairs += 32;
+    }
+    for (; k < d; ++k) {
+      const o = <usize>k * sizeof<S>();
+      store<T>(pairs, loadAs<S, T>(x + o));
+      store<T>(pairs, loadAs<S, T>(y + o), sizeof<T>());
+      pairs += sizeof<T>() << 1;
     }
   }
 }
@@ -144,11 +152,17 @@ export function multiplyStrip<T>(strip: usize, pairs: usize, n: u32, d: u32, pan
 /** Copies a strip into columns jW ... of Y (n x m of T, row-major). */
 export function storeStrip<T>(Y: usize, strip: usize, n: u32, m: u32, j: u32): void {
   const width = panelWidth<T>();
-  const bytes = <usize>min(width, m - j * width) * sizeof<T>();
+  const here = min(width, m - j * width);
+  const ldy = <usize>m * sizeof<T>();
   let to = Y + <usize>j * PANEL_ROW;
   for (let i: u32 = 0; i < n; ++i) {
-    memory.copy(to, strip + <usize>i * PANEL_ROW, bytes);
-    to += <usize>m * sizeof<T>();
+    if (here == width) {
+      for (let v: usize = 0; v < PANEL_ROW; v += 16) v128.store(to + v, v128.load(strip + v));
+    } else {
+      for (let c: usize = 0; c < <usize>here * sizeof<T>(); c += sizeof<T>()) store<T>(to + c, load<T>(strip + c));
+    }
+    to += ldy;
+    strip += PANEL_ROW;
   }
 }
 

@@ -98,17 +98,3 @@ export function addRow(y: usize, alpha: f64, x: usize, count: u32): void {
   for (; y < whole; y += 16, x += 16) v128.store(y, f64x2.add(v128.load(y), f64x2.mul(a, v128.load(x))));
   if (count & 1) store<f64>(y, load<f64>(y) + alpha * load<f64>(x));
 }
-
-/** Dot product of two rows; any `count`. */
-export function dot(a: usize, b: usize, count: u32): f64 {
-  let s0 = f64x2.splat(0), s1 = s0;
-  const whole = a + (<usize>(count & ~3) << 3);
-  for (; a < whole; a += 32, b += 32) {
-    s0 = f64x2.add(s0, f64x2.mul(v128.load(a), v128.load(b)));
-    s1 = f64x2.add(s1, f64x2.mul(v128.load(a, 16), v128.load(b, 16)));
-  }
-  s0 = f64x2.add(s0, s1);
-  let sum = f64x2.extract_lane(s0, 0) + f64x2.extract_lane(s0, 1);
-  for (let k: u32 = 0; k < (count & 3); ++k) sum += load<f64>(a + (<usize>k << 3)) * load<f64>(b + (<usize>k << 3));
-  return sum;
-}

@@ -31,6 +31,8 @@ const maxIterations = 50;
 interface Basis {
   method: "lewis" | "svd";
   rows: Float64Array;
+  /** sigma_1(M (I - V V')), known where V holds M's own singular vectors. */
+  sigmaNext?: number;
 }
 
 /** What all candidates of one call share. */
@@ -55,13 +57,13 @@ export async function lowRank(run: Run, source: RowSource, options: LowRankOptio
   expectWork(run, source, options, p !== 2, wantLewis && wantSvd);
 
   const rows = run.open(source);
-  const known = await profile(run, rows);
+  const facts = await profile(run, rows);
   setWeights(rows, options);
   let rank = options.rank ?? (options.keep !== undefined ? rankForKeep(options.keep, n, d) : 0);
   const most = Math.min(n, d);
   const needSpectrum = wantSvd || rank === 0;
   const plain = needSpectrum
-    ? await spectrum(run, rows, known, {
+    ? await spectrum(run, rows, facts, {
         cut: (values) =>
           rank ||
           rankForEnergy(
@@ -73,23 +75,30 @@ export async function lowRank(run: Run, source: RowSource, options: LowRankOptio
       })
     : undefined;
   rank ||= rankForEnergy(options.energy!, plain!.singularValues, most);
-  const ellipsoid = p === 2 ? undefined : await lewisEllipsoid(run, rows, known, { p, tolerance, maxIterations });
-  const task: Task = { run, rows, profile: known, p, rank, factorType, rowWeights: options.rowWeights, ellipsoid };
+  const ellipsoid = p === 2 ? undefined : await lewisEllipsoid(run, rows, facts, { p, tolerance, maxIterations });
+  const task: Task = { run, rows, profile: facts, p, rank, factorType, rowWeights: options.rowWeights, ellipsoid };
 
   const bases: Basis[] = [];
   if (wantLewis) {
-    const { matrix } = await run.engine.dense({ op: "eigen", matrix: ellipsoid!.gram, n: d, vectors: true });
-    bases.push({ method: "lewis", rows: orient(matrix, d) });
+    const { values, matrix } = await run.engine.dense({ op: "eigen", matrix: ellipsoid!.gram, n: d, vectors: true });
+    bases.push({
+      method: "lewis",
+      rows: orient(matrix, d),
+      sigmaNext: rank < d ? Math.sqrt(Math.max(0, values[rank])) : 0,
+    });
   }
-  if (wantSvd) bases.push({ method: "svd", rows: orient(plain!.vectors, d) });
-  return finish(task, bases, { objective, seed, method, gram: plain?.gram });
+  if (wantSvd) {
+    const sigmaNext = p === 2 ? (rank < d ? plain!.singularValues[rank] : 0) : undefined;
+    bases.push({ method: "svd", rows: orient(plain!.vectors, d), sigmaNext });
+  }
+  return finish(task, bases, { objective, seed, method });
 }
 
 /** Scores every basis; the factors of the first are kept as they are made, since it is the one that mostly wins. */
 async function finish(
   task: Task,
   bases: Basis[],
-  choice: { objective: ObjectiveName; seed: number; method: string; gram?: Float64Array },
+  choice: { objective: ObjectiveName; seed: number; method: string },
 ): Promise<LowRankResult> {
   const { run, rows, rank, factorType } = task;
   const { rows: n, cols: d } = rows.source;
@@ -101,7 +110,7 @@ async function finish(
   const tried: { candidate: Candidate; basis: Basis; right: Float64Array }[] = [];
   for (const basis of bases) {
     const { right, objective } = await stored(basis, tried.length === 0);
-    const certificate = await certificateOf(task, basis.rows.subarray(0, rank * d), right, choice.gram);
+    const certificate = await certificateOf(task, basis.rows.subarray(0, rank * d), right, basis);
     tried.push({ candidate: { method: basis.method, objective, certificate }, basis, right });
   }
   let winner = tried[0];
@@ -138,13 +147,13 @@ async function certificateOf(
   task: Task,
   basis: Float64Array,
   right: Float64Array,
-  plainGram?: Float64Array,
+  known: { sigmaNext?: number; gram?: Float64Array },
 ): Promise<LowRankCertificate> {
-  const { run, rows, profile: known, rank, p, factorType, rowWeights, ellipsoid } = task;
+  const { run, rows, profile, rank, p, factorType, rowWeights, ellipsoid } = task;
   const { cols: d, dtype } = rows.source;
   const f64 = dtype === "f64";
   const sandwich = ellipsoid?.certificate ?? { lower: 1, upper: 1, slack: f64 ? 1e-12 : 1e-6 };
-  const sigmaNext = await residualNorm(run, ellipsoid?.gram ?? plainGram!, basis, rank, d);
+  const sigmaNext = known.sigmaNext ?? (await residualNorm(run, (ellipsoid?.gram ?? known.gram)!, basis, rank, d));
   let rightError = 0;
   for (let i = 0; i < right.length; ++i) rightError += (right[i] - basis[i]) ** 2;
   // Products are summed 256 deep, then added up: gamma of that depth, for k columns; then the rounding of left itself.
@@ -155,7 +164,7 @@ async function certificateOf(
     ...sandwich,
     sigmaNext,
     bound: sandwich.upper * sigmaNext,
-    rounding: relative * (await rowNormBound(run, rows, known, p, rowWeights)),
+    rounding: relative * (await rowNormBound(run, rows, profile, p, rowWeights)),
   };
 }
 
@@ -209,12 +218,12 @@ export async function certify(
   const { p = 1, tolerance = 0.01, rowWeights } = options;
   const rows = run.open(source);
   run.expect(source.rows * source.cols ** 2 * 6);
-  const known = await profile(run, rows);
+  const facts = await profile(run, rows);
   if (rowWeights) setWeights(rows, { rowWeights });
-  const ellipsoid = p === 2 ? undefined : await lewisEllipsoid(run, rows, known, { p, tolerance, maxIterations });
-  const plain = p === 2 ? await spectrum(run, rows, known, { cut: () => rank, vectors: false }) : undefined;
-  const task: Task = { run, rows, profile: known, p, rank, factorType, rowWeights, ellipsoid };
-  const certificate = await certificateOf(task, right, right, plain?.gram);
+  const ellipsoid = p === 2 ? undefined : await lewisEllipsoid(run, rows, facts, { p, tolerance, maxIterations });
+  const plain = p === 2 ? await spectrum(run, rows, facts, { cut: () => rank, vectors: false }) : undefined;
+  const task: Task = { run, rows, profile: facts, p, rank, factorType, rowWeights, ellipsoid };
+  const certificate = await certificateOf(task, right, right, { gram: plain?.gram });
   run.finish();
   return certificate;
 }

@@ -36,11 +36,8 @@ export async function spectrum(
       writes: { state: [] },
       reduce: { gram: "sum" },
     });
-    if (!wide) {
-      const { values } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors: false });
-      if (!(values[Math.min(d - 1, cut(values))] > narrowLimit * values[0])) continue;
-    }
     const { values, matrix } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors });
+    if (!wide && !(values[Math.min(d - 1, cut(values))] > narrowLimit * values[0])) continue;
     const singularValues = values.map((x) => Math.sqrt(Math.max(0, x)) / unit);
     return { singularValues, gram: gram.map((g) => g / unit / unit), vectors: matrix };
   }

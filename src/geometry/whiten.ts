@@ -9,7 +9,7 @@ export interface Whitening {
   /** Columns of the transform: the rank of G. */
   rank: number;
   triangular: boolean;
-  /** Condition number of the column-equilibrated G on its row space, an upper bound within a factor of d. */
+  /** Condition number of the column-equilibrated G on its row space, estimated from above. */
   condition: number;
 }
 
@@ -46,9 +46,12 @@ export async function whiten(
       tolerance: threshold,
     });
     if (pivot < 0) {
-      // 1 / |T|_F^2 is below the smallest eigenvalue, and d is above the largest.
-      const condition = largestEigenvalue(equilibrated, d) * squares(matrix);
-      if (condition * threshold * 4 < 1) {
+      const trace = squares(matrix);
+      const condition =
+        largestEigenvalue(d, d, (x) => times(equilibrated, d, d, x)) *
+        largestEigenvalue(d, trace, (x) => times(matrix, d, d, timesTransposed(matrix, d, d, x)));
+      // 1 / |T|_F^2 is below the smallest eigenvalue, and d is above the largest: surely of full rank.
+      if (trace * d * threshold < 1 || condition * threshold * 4 < 1) {
         scaleRows(matrix, scale, d, d);
         return { transform: matrix, rank: d, triangular: true, condition };
       }
@@ -76,21 +79,38 @@ function scaleRows(matrix: Float64Array, scale: Float64Array, rows: number, cols
   for (let i = 0; i < rows; ++i) for (let j = 0; j < cols; ++j) matrix[i * cols + j] *= scale[i];
 }
 
-/** Upper estimate by eight steps of the power method, never above the trace. */
-function largestEigenvalue(G: Float64Array, d: number): number {
-  let x = new Float64Array(d).fill(1 / Math.sqrt(d));
+/**
+ * Estimate of the largest eigenvalue of a symmetric positive semidefinite matrix, given as x -> G x: twice what eight steps
+ * of the power method reach, but no more than the trace.
+ */
+function largestEigenvalue(d: number, trace: number, multiply: (x: Float64Array) => Float64Array): number {
+  let x: Float64Array = new Float64Array(d);
+  for (let i = 0; i < d; ++i) x[i] = 1 + (i % 7) / 8;
   let size = 0;
   for (let step = 0; step < 8; ++step) {
-    const y = new Float64Array(d);
-    for (let i = 0; i < d; ++i) {
-      let sum = 0;
-      for (let j = 0; j < d; ++j) sum += G[i * d + j] * x[j];
-      y[i] = sum;
-    }
-    size = Math.sqrt(squares(y));
-    if (!(size > 0)) return d;
-    for (let i = 0; i < d; ++i) y[i] /= size;
-    x = y;
+    const y = multiply(x);
+    size = Math.sqrt(squares(y) / squares(x));
+    if (!(size > 0)) return trace;
+    const scale = 1 / Math.sqrt(squares(y));
+    x = y.map((v) => v * scale);
   }
-  return Math.min(d, 2 * size);
+  return Math.min(trace, 2 * size);
+}
+
+/** M x for M rows x cols. */
+function times(matrix: Float64Array, rows: number, cols: number, x: Float64Array): Float64Array {
+  const y = new Float64Array(rows);
+  for (let i = 0; i < rows; ++i) {
+    let sum = 0;
+    for (let j = 0; j < cols; ++j) sum += matrix[i * cols + j] * x[j];
+    y[i] = sum;
+  }
+  return y;
+}
+
+/** M' x for M rows x cols. */
+function timesTransposed(matrix: Float64Array, rows: number, cols: number, x: Float64Array): Float64Array {
+  const y = new Float64Array(cols);
+  for (let i = 0; i < rows; ++i) for (let j = 0; j < cols; ++j) y[j] += matrix[i * cols + j] * x[i];
+  return y;
 }
