@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import * as formats from "../../src/formats/index.js";
+import * as nodeFile from "../../src/formats/node-file.js";
+
+test("the public names", () => {
+  expect(Object.keys(formats)).toMatchInlineSnapshot(`
+    [
+      "blobSource",
+      "bytesSource",
+      "memorySink",
+      "readChunks",
+      "bf16ToF32",
+      "decodeNumbers",
+      "encodeNumbers",
+      "f16ToF32",
+      "f32ToBf16",
+      "f32ToF16",
+      "openNpy",
+      "readNpyHeader",
+      "npyHeader",
+      "writeNpy",
+      "findTensor",
+      "MAX_SAFETENSORS_HEADER",
+      "openSafetensors",
+      "tensorChunks",
+      "tensorRows",
+      "dtypeBits",
+      "dtypeOf",
+      "isSafetensorsDtype",
+      "rowTypeOf",
+      "safetensorsDtypes",
+      "tensorBytes",
+      "openSafetensorsIndex",
+      "writeSafetensorsIndex",
+      "layOutSafetensors",
+      "writeSafetensors",
+    ]
+  `);
+  expect(Object.keys(nodeFile)).toMatchInlineSnapshot(`
+    [
+      "openFile",
+      "checkTarget",
+      "writeAtomically",
+      "writeAllAtomically",
+      "removeTemporaryFiles",
+    ]
+  `);
+});
+
+test("only node-file.ts needs node:, and no format knows of wasm", () => {
+  const folder = fileURLToPath(new URL("../../src/formats/", import.meta.url));
+  for (const name of readdirSync(folder)) {
+    const from = [...readFileSync(folder + name, "utf8").matchAll(/ from "([^"]+)"/g)].map((match) => match[1]);
+    const allowed =
+      name === "node-file.ts" ? /^(\.\/|\.\.\/errors\.js$|node:)/ : /^(\.\/(?!node-file)|\.\.\/(errors|matrix)\.js$)/;
+    expect(from.filter((path) => !allowed.test(path))).toEqual([]);
+  }
+});
