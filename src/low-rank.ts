@@ -84,7 +84,7 @@ export async function lowRank(run: Run, source: RowSource, options: LowRankOptio
     bases.push({
       method: "lewis",
       rows: orient(matrix, d),
-      sigmaNext: rank < d ? Math.sqrt(Math.max(0, values[rank])) : 0,
+      sigmaNext: rank < d ? Math.sqrt(Math.max(0, values[rank])) / facts.unit : 0,
     });
   }
   if (wantSvd) {
@@ -153,7 +153,8 @@ async function certificateOf(
   const { cols: d, dtype } = rows.source;
   const f64 = dtype === "f64";
   const sandwich = ellipsoid?.certificate ?? { lower: 1, upper: 1, slack: f64 ? 1e-12 : 1e-6 };
-  const sigmaNext = known.sigmaNext ?? (await residualNorm(run, (ellipsoid?.gram ?? known.gram)!, basis, rank, d));
+  const sigmaNext =
+    known.sigmaNext ?? (await residualNorm(run, (ellipsoid?.gram ?? known.gram)!, basis, rank, d)) / profile.unit;
   let rightError = 0;
   for (let i = 0; i < right.length; ++i) rightError += (right[i] - basis[i]) ** 2;
   // Products are summed 256 deep, then added up: gamma of that depth, for k columns; then the rounding of left itself.

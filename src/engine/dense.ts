@@ -33,6 +33,7 @@ export function runDense(kernel: Kernel, step: DenseStep): DenseResult {
 
 function eigen(frame: Frame, matrix: Float64Array, n: number, vectors: boolean): DenseResult {
   const { kernel } = frame;
+  kernel.mustFit(24 * n * n);
   const A = frame.copy(matrix);
   const w = frame.f64(n);
   const work = frame.bytes(kernel.call.eigenWorkBytes(n) >>> 0);

@@ -56,6 +56,7 @@ export function packer({ frame }: Job, form: Form, cols: number): (rows: number,
 
 export function panels({ frame }: Job, form: Form, matrix: Float64Array, rows: number, cols: number): number {
   const { call } = frame.kernel;
+  frame.kernel.mustFit(2 * (form ? 8 : 4) * rows * cols);
   const packed = frame.bytes(call.panelBytes(form ? 1 : 0, rows, cols) >>> 0);
   const mark = frame.kernel.top;
   const from = frame.copy(matrix);

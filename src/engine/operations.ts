@@ -9,6 +9,7 @@ function gramSums(job: Job, form: Form) {
   const { call } = frame.kernel;
   const blocks = Math.ceil(rows / blockRows);
   const levels = Math.floor(Math.log2(blocks)) + 1;
+  frame.kernel.mustFit(4 * cols * cols * levels + 8 * cols * cols);
   const slots = frame.bytes((call.gramSlotBytes(form, cols) >>> 0) * levels);
   const packed = frame.bytes(call.gramPackedBytes(form, Math.min(rows, blockRows), cols) >>> 0);
   const scales = frame.copyOptional(job.sweep.reads.shared.columnScale);

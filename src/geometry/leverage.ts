@@ -34,5 +34,6 @@ export async function leverageScores(
   });
   const scores = rows.state.get("leverage")!;
   if (rowWeights) for (let i = 0; i < n; ++i) scores[i] *= rowWeights[i];
+  run.finish();
   return { scores, rank, iterations: 1, residual: 0, converged: true, seconds: run.seconds };
 }

@@ -12,7 +12,7 @@ import { whiten, type Whitening } from "./whiten.js";
 
 /** Weights (as row state logWeight) with their Gram matrix and what they prove. */
 export interface LewisEllipsoid {
-  /** M'M of A's own columns, d x d. */
+  /** M'M of A's own columns times unit^2 of the profile, d x d: squares of 1e200 would overflow. */
   gram: Float64Array;
   rank: number;
   certificate: SandwichCertificate;
@@ -99,7 +99,7 @@ class LewisSweeps {
 export async function lewisEllipsoid(
   run: Run,
   rows: EngineRows,
-  { columnScale }: Profile,
+  { columnScale, unit }: Profile,
   { p, tolerance, maxIterations }: { p: number; tolerance: number; maxIterations: number },
 ): Promise<LewisEllipsoid> {
   const { source } = rows;
@@ -129,7 +129,7 @@ export async function lewisEllipsoid(
       excess = certificate.upper / certificate.lower / ideal - 1;
       if (excess <= tolerance || last) {
         return {
-          gram: unscale(gram, columnScale),
+          gram: unscale(gram, columnScale, unit),
           rank: whitening.rank,
           certificate,
           residual: terms.residual,
@@ -183,9 +183,10 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
       const now = rows.state.get("logWeight")!;
       const answer = last ? now : rows.state.get("before")!.map((x, i) => (now[i] === -Infinity ? -Infinity : x));
       const { values: weights } = await run.engine.dense({ op: "exp", values: answer });
+      run.finish();
       return {
         weights,
-        gram: { data: unscale(gram, columnScale), rows: d, cols: d },
+        gram: { data: unscale(gram, columnScale, 1), rows: d, cols: d },
         rank: whitening.rank,
         certificate,
         iterations,
@@ -221,12 +222,12 @@ function scaleRows(matrix: Float64Array, scale: Float64Array): Float64Array {
   return matrix.map((x, i) => x * scale[Math.floor(i / width)]);
 }
 
-/** From the Gram matrix of the scaled columns to that of A's own: powers of two, so exact. */
-function unscale(gram: Float64Array, scale: Float64Array): Float64Array {
+/** From the Gram matrix of the scaled columns to unit^2 times that of A's own: powers of two, so exact. */
+function unscale(gram: Float64Array, scale: Float64Array, unit: number): Float64Array {
   const d = scale.length;
   const result = new Float64Array(d * d);
   for (let i = 0; i < d; ++i) {
-    for (let j = 0; j < d; ++j) result[i * d + j] = gram[i * d + j] / scale[i] / scale[j];
+    for (let j = 0; j < d; ++j) result[i * d + j] = (((gram[i * d + j] / scale[i]) * unit) / scale[j]) * unit;
   }
   return result;
 }

@@ -11,7 +11,7 @@ const narrowLimit = 1e4 * 2 ** -24;
 export interface Spectrum {
   /** d singular values, descending. */
   singularValues: Float64Array;
-  /** Gram matrix of diag(s)^(1/2) A, d x d. */
+  /** Gram matrix of diag(s)^(1/2) A times unit^2, d x d. */
   gram: Float64Array;
   /** Row j: the right singular vector of singularValues[j]. Empty unless asked for. */
   vectors: Float64Array;
@@ -39,11 +39,11 @@ export async function spectrum(
     const { values, matrix } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors });
     if (!wide && !(values[Math.min(d - 1, cut(values))] > narrowLimit * values[0])) continue;
     const singularValues = values.map((x) => Math.sqrt(Math.max(0, x)) / unit);
-    return { singularValues, gram: gram.map((g) => g / unit / unit), vectors: matrix };
+    return { singularValues, gram, vectors: matrix };
   }
 }
 
-/** sigma_1(M (I - R'R)) for G = M'M and R k x d with orthonormal rows: from the largest eigenvalue of (I - P) G (I - P). */
+/** sigma_1(M (I - R'R)) for G = M'M (times unit^2, as all Gram matrices here; so the result is times unit) and R k x d with orthonormal rows: from the largest eigenvalue of (I - P) G (I - P). */
 export async function residualNorm(
   run: Run,
   gram: Float64Array,

@@ -65,6 +65,14 @@ export class Kernel {
     return pointer;
   }
 
+  /**
+   * Sizes that kernels report are 32 bits wide: asks for at least this much first, computed in JavaScript's doubles.
+   * @throws {OutOfMemoryError} when it cannot fit
+   */
+  mustFit(bytes: number): void {
+    if (!(this.top + bytes <= maximumBytes)) throw outOfMemory(this.top + bytes);
+  }
+
   bytes(pointer: number, count: number): Uint8Array {
     return new Uint8Array(this.memory.buffer, pointer, count);
   }

@@ -20,12 +20,16 @@ export type Kind = keyof typeof kinds;
 /** Entry (i, j) of each kind of matrix. */
 export const kinds = {
   plain: (seed: number, i: number, j: number, d: number) => bell(seed, i * d + j),
-  "heavy-tailed rows": (seed: number, i: number, j: number, d: number) => bell(seed, i * d + j) / Math.sqrt(uniform(seed + 1, i)) ** 3,
+  "heavy-tailed rows": (seed: number, i: number, j: number, d: number) =>
+    bell(seed, i * d + j) / Math.sqrt(uniform(seed + 1, i)) ** 3,
   "far rows, steep spectrum": (seed: number, i: number, j: number, d: number) =>
     bell(seed, i * d + j) * (j + 1) ** -1.5 * (uniform(seed + 2, i) < 0.02 ? 1000 : 1),
-  "rank 2": (seed: number, i: number, j: number) => bell(seed, 2 * i) * bell(seed + 1, 2 * j) + bell(seed, 2 * i + 1) * bell(seed + 1, 2 * j + 1),
-  "zero and duplicate rows": (seed: number, i: number, j: number, d: number) => (i % 3 === 1 ? 0 : bell(seed, (i - (i % 4)) * d + j)),
-  "badly scaled columns": (seed: number, i: number, j: number, d: number) => bell(seed, i * d + j) * 10 ** ((j % 5) * 2 - 4),
+  "rank 2": (seed: number, i: number, j: number) =>
+    bell(seed, 2 * i) * bell(seed + 1, 2 * j) + bell(seed, 2 * i + 1) * bell(seed + 1, 2 * j + 1),
+  "zero and duplicate rows": (seed: number, i: number, j: number, d: number) =>
+    i % 3 === 1 ? 0 : bell(seed, (i - (i % 4)) * d + j),
+  "badly scaled columns": (seed: number, i: number, j: number, d: number) =>
+    bell(seed, i * d + j) * 10 ** ((j % 5) * 2 - 4),
 };
 
 export function matrix(kind: Kind, rows: number, cols: number, { seed = 1, f32 = false } = {}): Matrix {

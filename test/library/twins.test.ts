@@ -25,9 +25,21 @@ const shapes = fc.record({
   f32: fc.boolean(),
 });
 const settings = { numRuns: 60, seed: 20260 };
-const make = ({ kind, rows, cols, seed, f32 }: { kind: Kind; rows: number; cols: number; seed: number; f32: boolean }) =>
-  matrix(kind, rows, cols, { seed, f32 });
-const weights = (a: Matrix, seed: number) => Float64Array.from({ length: a.rows }, (_, i) => Math.floor(4 * uniform(seed + 9, i)));
+const make = ({
+  kind,
+  rows,
+  cols,
+  seed,
+  f32,
+}: {
+  kind: Kind;
+  rows: number;
+  cols: number;
+  seed: number;
+  f32: boolean;
+}) => matrix(kind, rows, cols, { seed, f32 });
+const weights = (a: Matrix, seed: number) =>
+  Float64Array.from({ length: a.rows }, (_, i) => Math.floor(4 * uniform(seed + 9, i)));
 
 describe("against the twin", () => {
   test("leverage scores", async () => {
@@ -53,7 +65,9 @@ describe("against the twin", () => {
         const result = await loewner.lewisWeights(a, { p, tolerance: 1e-7 });
         expect(result.converged).toBe(true);
         result.weights.forEach((w, i) => expect(Math.abs(w - twin.weights[i])).toBeLessThan(2e-6 * Math.max(1e-3, w)));
-        expect(Math.abs(result.weights.reduce((x, y) => x + y, 0) - result.rank)).toBeLessThan(1e-5 * Math.max(1, result.rank));
+        expect(Math.abs(result.weights.reduce((x, y) => x + y, 0) - result.rank)).toBeLessThan(
+          1e-5 * Math.max(1, result.rank),
+        );
       }),
       settings,
     );
@@ -68,7 +82,8 @@ describe("against the twin", () => {
         expect(values.length).toBe(a.cols);
         // A Gram matrix sees nothing below 1e-8 of the largest; f32 sums are used only where they see the last one.
         const floor = 1e-7 * (sigma[0] || 1);
-        for (let j = 0; j < Math.min(sigma.length, a.cols); ++j) expect(Math.abs(values[j] - sigma[j])).toBeLessThan(floor + 1e-4 * sigma[j]);
+        for (let j = 0; j < Math.min(sigma.length, a.cols); ++j)
+          expect(Math.abs(values[j] - sigma[j])).toBeLessThan(floor + 1e-4 * sigma[j]);
       }),
       settings,
     );
@@ -76,22 +91,38 @@ describe("against the twin", () => {
 
   test.each(["svd", "lewis"] as const)("low rank by %s", async (method) => {
     await fc.assert(
-      fc.asyncProperty(shapes, fc.double({ min: 0, max: 1, noNaN: true }), fc.constantFrom(1, 1.5, 2, 3), async (shape, share, p) => {
-        const a = make(shape);
-        const most = Math.min(a.rows, a.cols);
-        const rank = 1 + Math.floor(share * (most - 1));
-        const result = await loewner.lowRank(a, { rank, p, method, tolerance: 1e-6 });
-        const { left, right, report } = result;
-        // The report is of the factors handed out.
-        const exact = objective(toDense(a), toDense(left), toDense(right), p);
-        const size = objective(toDense(a), { data: new Float64Array(a.rows), rows: a.rows, cols: 1 }, { data: new Float64Array(a.cols), rows: 1, cols: a.cols }, p);
-        const noise = a.data instanceof Float32Array ? 3e-6 : 1e-13;
-        for (const key of ["l1", "l21", "l2"] as const) expect(Math.abs(report.objective[key] - exact[key])).toBeLessThanOrEqual(1e-5 * exact[key] + noise * size[key]);
-        // And no worse than the twin's, where the twin's subspace is well defined.
-        const twin = lowRank(toDense(a), rank, p, method);
-        const error = objective(toDense(a), toDense(twin.left), toDense(twin.right), 2);
-        if (method === "svd" || p === 2) expect(report.objective.l2).toBeLessThanOrEqual(error.l2 * (1 + 1e-4) + 10 * noise * size.l2 + 1e-7 * size.l2);
-      }),
+      fc.asyncProperty(
+        shapes,
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.constantFrom(1, 1.5, 2, 3),
+        async (shape, share, p) => {
+          const a = make(shape);
+          const most = Math.min(a.rows, a.cols);
+          const rank = 1 + Math.floor(share * (most - 1));
+          const result = await loewner.lowRank(a, { rank, p, method, tolerance: 1e-6 });
+          const { left, right, report } = result;
+          // The report is of the factors handed out.
+          const exact = objective(toDense(a), toDense(left), toDense(right), p);
+          const size = objective(
+            toDense(a),
+            { data: new Float64Array(a.rows), rows: a.rows, cols: 1 },
+            { data: new Float64Array(a.cols), rows: 1, cols: a.cols },
+            p,
+          );
+          const noise = a.data instanceof Float32Array ? 3e-6 : 1e-13;
+          for (const key of ["l1", "l21", "l2"] as const)
+            expect(Math.abs(report.objective[key] - exact[key])).toBeLessThanOrEqual(
+              1e-5 * exact[key] + noise * size[key],
+            );
+          // And no worse than the twin's, where the twin's subspace is well defined.
+          const twin = lowRank(toDense(a), rank, p, method);
+          const error = objective(toDense(a), toDense(twin.left), toDense(twin.right), 2);
+          if (method === "svd" || p === 2)
+            expect(report.objective.l2).toBeLessThanOrEqual(
+              error.l2 * (1 + 1e-4) + 10 * noise * size.l2 + 1e-7 * size.l2,
+            );
+        },
+      ),
       settings,
     );
   });
