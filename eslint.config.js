@@ -17,9 +17,25 @@ export default tseslint.config(
     },
   },
   { files: ["src/**"], ignores: ["src/cli/**"], rules: { "no-console": "error" } },
-  forbid(["src/kernel/**"], ["../engine/*", "../geometry/*", "../formats/*", "../model/*", "../cli/*", "../low-rank.js"], "kernel/ is the bottom layer"),
-  forbid(["src/engine/**"], ["../geometry/*", "../formats/*", "../model/*", "../cli/*", "../low-rank.js"], "engine/ sees only kernel/"),
-  forbid(["src/geometry/**"], ["../formats/*", "../model/*", "../cli/*", "../low-rank.js"], "geometry/ knows nothing of files"),
-  forbid(["src/formats/**"], ["../kernel/*", "../engine/*", "../geometry/*", "../model/*", "../cli/*", "../low-rank.js"], "formats/ know nothing of wasm"),
+  forbid(
+    ["src/kernel/**"],
+    ["../engine/*", "../geometry/*", "../formats/*", "../model/*", "../cli/*", "../low-rank.js"],
+    "kernel/ is the bottom layer",
+  ),
+  forbid(
+    ["src/engine/**"],
+    ["../geometry/*", "../formats/*", "../model/*", "../cli/*", "../low-rank.js"],
+    "engine/ sees only kernel/",
+  ),
+  forbid(
+    ["src/geometry/**"],
+    ["../formats/*", "../model/*", "../cli/*", "../low-rank.js"],
+    "geometry/ knows nothing of files",
+  ),
+  forbid(
+    ["src/formats/**"],
+    ["../kernel/*", "../engine/*", "../geometry/*", "../model/*", "../cli/*", "../low-rank.js"],
+    "formats/ know nothing of wasm",
+  ),
   forbid(["src/model/**"], ["../cli/*"], "model/ knows nothing of the command line"),
 );

@@ -14,8 +14,16 @@ await mkdir(folder, { recursive: true });
 
 const { data, rows, cols } = embedding();
 const model = join(folder, "model.safetensors");
-const table = { name, dtype: "F32", shape: [rows, cols], byteLength: data.byteLength, chunks: () => [new Uint8Array(data.buffer)] };
-await writeAtomically(model, { force: true }, (sink) => writeSafetensors(sink, { tensors: [table], metadata: { made: "examples/demo.mjs" } }));
+const table = {
+  name,
+  dtype: "F32",
+  shape: [rows, cols],
+  byteLength: data.byteLength,
+  chunks: () => [new Uint8Array(data.buffer)],
+};
+await writeAtomically(model, { force: true }, (sink) =>
+  writeSafetensors(sink, { tensors: [table], metadata: { made: "examples/demo.mjs" } }),
+);
 
 const loewner = await createLoewner();
 const source = await openFile(model);
@@ -27,15 +35,23 @@ for (const method of ["svd", "lewis"]) {
   await writeAtomically(output, { force: true }, (sink) => writeSafetensors(sink, result));
   const [layer] = result.layers;
   const { l1, l21, l2, worstRow } = layer.objective;
-  const figures = [l1, l21, l2, worstRow.norm, await ordinaryRow(output), layer.certificate.bound].map((x) => x.toPrecision(5));
-  lines.push([method === "svd" ? "SVD (l_2)" : "Lewis (l_1)", String(result.bytesAfter), ...figures, layer.seconds.toFixed(2)]);
+  const figures = [l1, l21, l2, worstRow.norm, await ordinaryRow(output), layer.certificate.bound].map((x) =>
+    x.toPrecision(5),
+  );
+  lines.push([
+    method === "svd" ? "SVD (l_2)" : "Lewis (l_1)",
+    String(result.bytesAfter),
+    ...figures,
+    layer.seconds.toFixed(2),
+  ]);
 }
 await source.close();
 loewner.dispose();
 
 const widths = lines[0].map((_, c) => Math.max(...lines.map((line) => line[c].length)));
 console.log(`${name}: ${rows} x ${cols}, f32, ${data.byteLength} bytes; factors keep ${100 * keep} % of them\n`);
-for (const line of lines) console.log(line.map((cell, c) => (c ? cell.padStart(widths[c]) : cell.padEnd(widths[c]))).join("  "));
+for (const line of lines)
+  console.log(line.map((cell, c) => (c ? cell.padStart(widths[c]) : cell.padEnd(widths[c]))).join("  "));
 console.log(`
 Two rows in a hundred lie far from all others. SVD spends its rank on them; the l_1 method lets them go (worst row) and is
 closer to everything else: "ordinary row" is the median over all rows of |row error|_2. "bound": for every x,
@@ -50,9 +66,16 @@ async function ordinaryRow(path) {
   const opened = await openFile(path);
   const bytes = await opened.slice(0, opened.size);
   await opened.close();
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true)))));
+  const header = JSON.parse(
+    new TextDecoder().decode(
+      bytes.subarray(8, 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))),
+    ),
+  );
   const start = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const read = (tensor) => new Float32Array(bytes.slice(start + header[tensor].data_offsets[0], start + header[tensor].data_offsets[1]).buffer);
+  const read = (tensor) =>
+    new Float32Array(
+      bytes.slice(start + header[tensor].data_offsets[0], start + header[tensor].data_offsets[1]).buffer,
+    );
   const left = read(`${name}.left`);
   const right = read(`${name}.right`);
   const rank = right.length / cols;

@@ -10,7 +10,9 @@ export function uniform(seed, i) {
 }
 
 /** Nearly normal, variance 1: the sum of four uniforms. Arithmetic alone, so the same in every engine. */
-const bell = (seed, i) => (uniform(seed, 4 * i) + uniform(seed, 4 * i + 1) + uniform(seed, 4 * i + 2) + uniform(seed, 4 * i + 3) - 2) * Math.sqrt(3);
+const bell = (seed, i) =>
+  (uniform(seed, 4 * i) + uniform(seed, 4 * i + 1) + uniform(seed, 4 * i + 2) + uniform(seed, 4 * i + 3) - 2) *
+  Math.sqrt(3);
 
 export function embedding({ rows = 8192, cols = 256, rank = 96, seed = 1 } = {}) {
   const directions = Float64Array.from({ length: rank * cols }, (_, i) => bell(seed, i));
