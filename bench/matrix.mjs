@@ -1,0 +1,24 @@
+// The matrix that is measured: 50265 x 768 f32 like RoBERTa's table, low rank plus noise, row norms with a heavy tail; or, "steep":
+// rows 1000 times larger than the rest and a spectrum j^-1.5, where f32 sums do not suffice.
+import { uniform } from "../examples/embedding.mjs";
+
+const bell = (seed, i) => (uniform(seed, 3 * i) + uniform(seed, 3 * i + 1) + uniform(seed, 3 * i + 2) - 1.5) * 2;
+
+export function tall({ rows, cols, steep = false, seed = 1 }) {
+  const data = new Float32Array(rows * cols);
+  const rank = steep ? 0 : Math.min(cols >> 2, 64);
+  const directions = Float32Array.from({ length: rank * cols }, (_, i) => bell(seed, i));
+  const decay = Float32Array.from({ length: cols }, (_, j) => (j + 1) ** -1.5);
+  const row = new Float32Array(cols);
+  for (let i = 0; i < rows; ++i) {
+    for (let j = 0; j < cols; ++j) row[j] = bell(seed + 1, i * cols + j) * (steep ? decay[j] : 0.5);
+    for (let k = 0; k < rank; ++k) {
+      const w = bell(seed + 2, i * rank + k) / Math.sqrt(k + 1);
+      for (let j = 0; j < cols; ++j) row[j] += w * directions[k * cols + j];
+    }
+    const u = uniform(seed + 3, i);
+    const size = steep ? (u < 0.02 ? 1000 : 1) : u ** -0.4;
+    for (let j = 0; j < cols; ++j) data[i * cols + j] = size * row[j];
+  }
+  return { data, rows, cols };
+}
