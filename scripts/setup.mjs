@@ -38,6 +38,14 @@ function stamp(name, sources, targets, force, build) {
   writeFileSync(done, "");
 }
 
+/** What only the tests need: other runtimes, from npm. */
+export function setupTests() {
+  const folder = "test/runtimes";
+  stamp("runtimes", [`${folder}/package.json`], [`${folder}/node_modules`], false, () =>
+    run("installing runtimes for the tests", "npm", ["install", "--prefix", folder, "--no-package-lock"]),
+  );
+}
+
 export function setup({ force = false } = {}) {
   const [major] = process.versions.node.split(".").map(Number);
   if (major < 20) throw new Error(`loewner needs Node 20 or newer; this is ${process.version}.`);

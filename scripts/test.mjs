@@ -3,9 +3,10 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setup } from "./setup.mjs";
+import { setup, setupTests } from "./setup.mjs";
 
 setup();
+setupTests();
 
 function asPect() {
   const run = spawnSync(process.execPath, ["node_modules/@as-pect/cli/bin/asp.js", "--verbose"], {
