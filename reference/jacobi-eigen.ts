@@ -15,7 +15,15 @@ export function jacobiRotation(app: number, apq: number, aqq: number): { c: numb
 }
 
 /** Columns p and q of a row-major matrix <- (c p - s q, s p + c q). */
-export function rotateColumns(data: Float64Array, rows: number, cols: number, p: number, q: number, c: number, s: number) {
+export function rotateColumns(
+  data: Float64Array,
+  rows: number,
+  cols: number,
+  p: number,
+  q: number,
+  c: number,
+  s: number,
+) {
   for (let i = 0; i < rows; ++i) {
     const x = data[i * cols + p];
     const y = data[i * cols + q];
@@ -33,7 +41,8 @@ export function jacobiEigen(a: Dense): { values: Float64Array; vectors: Dense } 
     for (let p = 0; p < d; ++p) {
       for (let q = p + 1; q < d; ++q) {
         const apq = s[p * d + q];
-        if (Math.abs(apq) <= Number.EPSILON * Math.sqrt(Math.abs(s[p * d + p])) * Math.sqrt(Math.abs(s[q * d + q]))) continue;
+        if (Math.abs(apq) <= Number.EPSILON * Math.sqrt(Math.abs(s[p * d + p])) * Math.sqrt(Math.abs(s[q * d + q])))
+          continue;
         rotated = true;
         const r = jacobiRotation(s[p * d + p], apq, s[q * d + q]);
         rotateColumns(s, d, d, p, q, r.c, r.s);

@@ -42,7 +42,14 @@ export function lowRank(a: Dense, k: number, p: number, method: "lewis" | "svd",
   const left = multiply(a, transpose(right));
   const sandwich = certificate(a, weights, p, s);
   const out = method === "lewis" ? (ofM.sigma[k] ?? 0) : leftOut(M, right);
-  return { left, right, objective: objective(a, left, right, p, s), ...sandwich, sigma: ofM.sigma, bound: sandwich.upper * out };
+  return {
+    left,
+    right,
+    objective: objective(a, left, right, p, s),
+    ...sandwich,
+    sigma: ofM.sigma,
+    bound: sandwich.upper * out,
+  };
 }
 
 /** k = floor(keep n d / (n + d) + 1e-9). */

@@ -16,7 +16,6 @@ function asPect() {
   const output = `${run.stdout}${run.stderr}`;
   process.stdout.write(output);
   // The last summary counts tests over all files: "[Tests]: 10 / 10".
-  // eslint-disable-next-line no-control-regex
   const plain = output.replace(/\u001b\[[0-9;]*m/g, "");
   const [passed, total] = (plain.match(/\[Tests\]:\s*(\d+)\s*\/\s*(\d+)/) ?? [0, 0, 0]).slice(1).map(Number);
   let failed = total - passed;

@@ -20,7 +20,7 @@ import type {
   WeightedOptions,
 } from "./types.js";
 
-export interface CreateOptions extends InlineOptions {}
+export type CreateOptions = InlineOptions;
 
 /**
  * Compiles the kernel (once a program) and gives an instance with a memory of its own.
