@@ -1,4 +1,5 @@
-// The matrix that is measured: 50265 x 768 f32 like RoBERTa's table, low rank plus noise, row norms with a heavy tail; or, "steep":
+// The matrix that is measured: 50265 x 768 f32 like RoBERTa's table, low rank plus noise with the condition of a trained table
+// (sigma_1 / sigma_d about 30), row norms with a heavy tail; or, "steep":
 // rows 1000 times larger than the rest and a spectrum j^-1.5, where f32 sums do not suffice.
 import { uniform } from "../examples/embedding.mjs";
 
@@ -13,7 +14,7 @@ export function tall({ rows, cols, steep = false, seed = 1 }) {
   for (let i = 0; i < rows; ++i) {
     for (let j = 0; j < cols; ++j) row[j] = bell(seed + 1, i * cols + j) * (steep ? decay[j] : 0.5);
     for (let k = 0; k < rank; ++k) {
-      const w = bell(seed + 2, i * rank + k) / Math.sqrt(k + 1);
+      const w = bell(seed + 2, i * rank + k) / Math.sqrt(k + 4);
       for (let j = 0; j < cols; ++j) row[j] += w * directions[k * cols + j];
     }
     const u = uniform(seed + 3, i);

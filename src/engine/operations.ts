@@ -63,16 +63,17 @@ const gram: Operation = (job) => {
 /** Start weights s_i |a_i|^p and their Gram matrix. params: wide, p. state: weights -> logWeight, scale. */
 const lewisStart: Operation = (job) => {
   const { frame, cols, sweep } = job;
-  const sums = gramSums(job, formOf(job, sweep.params.wide));
+  const { wide, p } = sweep.params;
+  const sums = gramSums(job, formOf(job, wide));
   const scales = frame.copyOptional(sweep.reads.shared.columnScale);
   const q = frame.f64(blockRows);
-  const wide = job.dtype === "f64" ? 1 : 0;
+  const f64 = job.dtype === "f64" ? 1 : 0;
   return {
     run(block) {
       const { call } = frame.kernel;
       const { weights, logWeight, scale } = block.state;
-      call.rowSquares(wide, q, block.pointer, block.rows, cols, scales);
-      call.lewisStart(q, weights, logWeight, scale, block.rows, sweep.params.p);
+      call.rowSquares(f64, q, block.pointer, block.rows, cols, scales);
+      call.lewisStart(q, weights, logWeight, scale, block.rows, p);
       sums.add(block, scale);
       return {};
     },

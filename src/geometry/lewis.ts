@@ -43,7 +43,7 @@ class LewisSweeps {
     return this.rows.source.cols;
   }
 
-  /** w_i = s_i |a_i|^p. */
+  /** w_i = s_i |a_i|^p, and their Gram matrix. */
   async start(wide: boolean): Promise<Float64Array> {
     const { p, columnScale, rows, run } = this;
     const { gram } = await run.sweep(rows, "Lewis weights", (wide ? 2 : 1) * this.cols ** 2, {
@@ -56,6 +56,19 @@ class LewisSweeps {
     return gram;
   }
 
+  /** Gram matrix of the present weights in f64. */
+  async gram(): Promise<Float64Array> {
+    const { columnScale, rows, run } = this;
+    const { gram } = await run.sweep(rows, "Lewis weights", 2 * this.cols ** 2, {
+      op: "gram",
+      params: { wide: 1 },
+      reads: { shared: { columnScale }, state: ["scale"] },
+      writes: { state: [] },
+      reduce: { gram: "sum" },
+    });
+    return gram;
+  }
+
   /** Terms of the present weights; with omega > 0 also the next weights, and their Gram matrix. */
   async step(
     whitening: Whitening,
@@ -63,15 +76,16 @@ class LewisSweeps {
       gamma = 1,
       omega = 0,
       wide = true,
+      wideGram = true,
       inflation = 0,
-    }: { gamma?: number; omega?: number; wide?: boolean; inflation?: number },
+    }: { gamma?: number; omega?: number; wide?: boolean; wideGram?: boolean; inflation?: number },
   ): Promise<Terms & { gram: Float64Array }> {
     const { p, columnScale, rows, run, cols } = this;
     const transform = scaleRows(whitening.transform, columnScale);
     const { total, distortion, residual, gram } = await run.sweep(
       rows,
       "Lewis weights",
-      (wide ? 2 : 1) * cols ** 2 + (omega ? 2 * cols ** 2 : 0),
+      ((wide ? 2 : 1) + (omega ? (wideGram ? 2 : 1) : 0)) * cols ** 2,
       {
         op: "lewisStep",
         params: {
@@ -79,7 +93,7 @@ class LewisSweeps {
           gamma,
           omega,
           wide: Number(wide),
-          wideGram: 1,
+          wideGram: Number(wideGram),
           triangular: Number(whitening.triangular),
           inflation,
         },
@@ -106,21 +120,27 @@ export async function lewisEllipsoid(
   const { cols: d, rows: n, dtype } = source;
   const sweeps = new LewisSweeps(run, rows, p, columnScale);
   const white = (gram: Float64Array) => whiten(run.engine, gram, d, n, dtype);
-  let gram = await sweeps.start(dtype === "f64");
-  let whitening = await white(gram);
   let wide = dtype === "f64";
-  if (!wide && whitening.condition > safeCondition) {
+  let gram = await sweeps.start(wide);
+  let whitening = await white(gram);
+  const isSafe = () => whitening.triangular && whitening.condition <= safeCondition;
+  if (!wide && !isSafe()) {
     wide = true;
-    gram = await sweeps.start(true);
+    gram = await sweeps.start(wide);
     whitening = await white(gram);
   }
-  // The start weights' Gram matrix is not summed in f64 (unless it had to be): step before anything is certified.
-  let provable = wide;
+  /** The Gram matrix of the present weights is summed in f64. */
+  let exact = wide;
   let excess = Infinity;
   for (let iterations = 0; ;) {
     const ideal = await idealDistortion(run, p, whitening.rank);
     const last = iterations >= maxIterations;
-    if (provable && (excess < expectedGain * tolerance || last)) {
+    if (excess < expectedGain * tolerance || last) {
+      if (!exact) {
+        gram = await sweeps.gram();
+        whitening = await white(gram);
+        exact = true;
+      }
       const inflation = wide ? 0 : productError(whitening, d);
       const narrow =
         !wide && inflation * Math.sqrt(whitening.condition) < tolerance * Math.sqrt(squares(whitening.transform)) * 0.3;
@@ -138,13 +158,15 @@ export async function lewisEllipsoid(
         };
       }
     }
-    const terms = await sweeps.step(whitening, { omega: 1, wide });
+    // The first step's Gram matrix proves nothing yet, as a rule: trained tables take two.
+    const wideGram = wide || iterations > 0;
+    const terms = await sweeps.step(whitening, { omega: 1, wide, wideGram });
     const { lower, upper } = await sandwich(run, p, terms.total, terms.distortion, 1, true);
     excess = upper / lower / ideal - 1;
     gram = terms.gram;
     whitening = await white(gram);
-    if (whitening.condition > safeCondition) wide = true;
-    provable = true;
+    exact = wideGram;
+    if (!isSafe()) wide = true;
     ++iterations;
   }
 }
