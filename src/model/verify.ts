@@ -90,7 +90,7 @@ async function verifyPair(
   const keys = ["lp", "l1", "l21", "l2"] as const;
   const difference = Math.max(...keys.map((key) => relative(objective[key], computed.objective[key])));
   const allowance = certificate.bound * (1 + certificate.slack) + certificate.rounding;
-  const boundHolds = computed.certificate.bound <= allowance * (1 + 1e-9) + 0;
+  const boundHolds = computed.certificate.bound <= allowance * (1 + 1e-9);
   const sandwich = Math.max(
     relative(certificate.lower, computed.certificate.lower),
     relative(certificate.upper, computed.certificate.upper),

@@ -1,0 +1,148 @@
+import { chmodSync, mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { bytesOf, listing, run, smallModel, temporaryFolder, tensor, writeModel } from "./run.js";
+
+let folder: string;
+beforeEach(async () => {
+  folder = temporaryFolder();
+  await writeModel(folder, "model.safetensors", smallModel());
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const word = "embeddings.word_embeddings.weight";
+const compress = (...args: string[]) =>
+  run(folder, "compress", "model.safetensors", "-o", "small.safetensors", ...args);
+
+describe("errors: one line that says what and where, the exit code, and nothing left on disk", () => {
+  const cases: [string, number, RegExp, string[]][] = [
+    ["no such file", 1, /none\.safetensors/, ["compress", "none.safetensors", "-o", "s.safetensors", "--keep", "0.5"]],
+    ["a folder", 1, /folder/, ["inspect", "."]],
+    [
+      "no size",
+      2,
+      /exactly one of --keep, --rank and --energy; got none/,
+      ["compress", "model.safetensors", "-o", "s.safetensors"],
+    ],
+    [
+      "two sizes",
+      2,
+      /got --keep and --rank/,
+      ["compress", "model.safetensors", "-o", "s", "--keep", "0.5", "--rank", "2"],
+    ],
+    [
+      "rank 0",
+      2,
+      /--rank.*'0' is invalid.*whole number of at least 1/,
+      ["compress", "model.safetensors", "-o", "s", "--rank", "0"],
+    ],
+    ["negative rank", 2, /--rank/, ["compress", "model.safetensors", "-o", "s", "--rank=-3"]],
+    ["fractional rank", 2, /--rank.*1\.5/, ["compress", "model.safetensors", "-o", "s", "--rank", "1.5"]],
+    [
+      "rank above min(n, d)",
+      1,
+      /rank 17 is above min\(rows, cols\) = 16 of embeddings\.word/,
+      ["compress", "model.safetensors", "-o", "s", "--rank", "17"],
+    ],
+    ["keep 0", 2, /--keep.*share above 0 and at most 1/, ["compress", "model.safetensors", "-o", "s", "--keep", "0"]],
+    ["keep above 1", 2, /--keep/, ["compress", "model.safetensors", "-o", "s", "--keep", "1.1"]],
+    [
+      "keep with letters",
+      2,
+      /--keep.*0\.7x.*a number was expected/,
+      ["compress", "model.safetensors", "-o", "s", "--keep", "0.7x"],
+    ],
+    ["p 0", 2, /--p/, ["compress", "model.safetensors", "-o", "s", "--keep", "0.5", "--p", "0"]],
+    [
+      "a glob that matches nothing",
+      1,
+      /--layers nope\* matches no 2-D weight .*it has embeddings\.position_embeddings\.weight, embeddings\.word/s,
+      ["compress", "model.safetensors", "-o", "s", "--keep", "0.5", "--layers", "nope*"],
+    ],
+    ["no output", 2, /-o small\.safetensors/, ["compress", "model.safetensors", "--keep", "0.5"]],
+    [
+      "output is the input",
+      1,
+      /is the input itself/,
+      ["compress", "model.safetensors", "-o", "./model.safetensors", "--keep", "0.5", "--force"],
+    ],
+    ["output exists", 1, /model\.safetensors.*--force/s, ["expand", "model.safetensors", "-o", "model.safetensors"]],
+    [
+      "output folder missing",
+      1,
+      /no\/such/,
+      ["compress", "model.safetensors", "-o", "no/such/s.safetensors", "--keep", "0.5"],
+    ],
+    ["nothing to expand", 1, /holds no factors/, ["expand", "model.safetensors", "-o", "d.safetensors"]],
+    [
+      "ONNX",
+      1,
+      /ONNX models cannot be read by this version/,
+      ["compress", "model.onnx", "-o", "s.onnx", "--keep", "0.5"],
+    ],
+    ["a matrix where a model belongs", 1, /use "loewner low-rank/, ["inspect", "A.npy"]],
+    ["unknown command", 2, /unknown command 'squeeze'/, ["squeeze"]],
+    ["unknown option", 2, /unknown option '--kep'/, ["compress", "model.safetensors", "--kep", "1"]],
+  ];
+  test.each(cases)("%s", (_, code, message, args) => {
+    const { status, stdout, stderr } = run(folder, ...args);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(stderr).not.toMatch(/this is a bug/);
+    expect(stdout).toBe("");
+    expect(status).toBe(code);
+    expect(listing(folder)).toEqual(["model.safetensors"]);
+  });
+
+  test("NaN: tensor, row and column", async () => {
+    await writeModel(folder, "model.safetensors", smallModel("f32", 16 * 33 + 5));
+    const { status, stderr } = compress("--keep", "0.5");
+    expect(stderr).toMatch(/embeddings\.word_embeddings\.weight.*NaN or infinity at row 33, column 5/);
+    expect(status).toBe(1);
+    expect(listing(folder)).toEqual(["model.safetensors"]);
+  });
+
+  test("truncated, empty, not a model at all", () => {
+    for (const size of [0, 7, 8, 100, 5000]) {
+      truncateSync(join(folder, "model.safetensors"), size);
+      const { status, stderr } = compress("--keep", "0.5");
+      expect(stderr).toMatch(/^loewner: .*model\.safetensors/);
+      expect(status).toBe(1);
+      expect(listing(folder)).toEqual(["model.safetensors"]);
+    }
+  });
+
+  test("an existing output stays as it was without --force, and is replaced with it", () => {
+    writeFileSync(join(folder, "small.safetensors"), "precious");
+    expect(compress("--keep", "0.5").stderr).toMatch(/--force/);
+    expect(bytesOf(folder, "small.safetensors").toString()).toBe("precious");
+    expect(compress("--keep", "0.5", "--force").status).toBe(0);
+    expect(bytesOf(folder, "small.safetensors").length).toBeGreaterThan(100);
+  });
+
+  test("a tensor named like a factor", async () => {
+    await writeModel(folder, "model.safetensors", [...smallModel(), tensor(`${word}.left`, 3, 3)]);
+    expect(compress("--keep", "0.5").stderr).toMatch(
+      /already has a tensor named embeddings\.word_embeddings\.weight\.left/,
+    );
+  });
+
+  test("--verbose adds the stack", () => {
+    expect(run(folder, "inspect", "none.safetensors", "--verbose").stderr).toMatch(/\n\s+at /);
+  });
+});
+
+test("a folder that cannot be written to", () => {
+  if (process.getuid?.() === 0) {
+    // root may write anywhere: a read-only place of another kind.
+    expect(run(folder, "compress", "model.safetensors", "-o", "/proc/small.safetensors", "--keep", "0.5").status).toBe(
+      1,
+    );
+    return;
+  }
+  mkdirSync(join(folder, "locked"));
+  chmodSync(join(folder, "locked"), 0o500);
+  expect(run(folder, "compress", "model.safetensors", "-o", "locked/s.safetensors", "--keep", "0.5").stderr).toMatch(
+    /locked/,
+  );
+});

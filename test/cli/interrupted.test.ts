@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { bytesOf, listing, run, start, temporaryFolder, tensor, writeModel } from "./run.js";
+
+let folder: string;
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("interrupted", () => {
+  const big = async (rows: number) =>
+    writeModel(folder, "model.safetensors", [tensor("wte.weight", rows, 96, { kind: "plain" })]);
+
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("%s: exit %i, nothing left behind", async (signal, code) => {
+    await big(120_000);
+    const child = start(folder, "compress", "model.safetensors", "-o", "small.safetensors", "--keep", "0.9", "--quiet");
+    setTimeout(() => child.kill(signal), 1200);
+    const [status] = await once(child, "exit");
+    // A machine may be done before the signal: then the whole file is there.
+    if (status === 0) expect(listing(folder)).toEqual(["model.safetensors", "small.safetensors"]);
+    else {
+      expect(status).toBe(code);
+      expect(listing(folder)).toEqual(["model.safetensors"]);
+    }
+  });
+
+  test("SIGKILL at many moments: the output is absent or whole", async () => {
+    await big(30_000);
+    expect(run(folder, "compress", "model.safetensors", "-o", "whole.safetensors", "--keep", "0.9").status).toBe(0);
+    const whole = bytesOf(folder, "whole.safetensors");
+    for (let i = 0; i < 8; ++i) {
+      const child = start(
+        folder,
+        "compress",
+        "model.safetensors",
+        "-o",
+        "small.safetensors",
+        "--keep",
+        "0.9",
+        "--quiet",
+      );
+      setTimeout(() => child.kill("SIGKILL"), 200 + 120 * i);
+      await once(child, "exit");
+      if (listing(folder).includes("small.safetensors")) {
+        expect(bytesOf(folder, "small.safetensors").equals(whole)).toBe(true);
+        rmSync(join(folder, "small.safetensors"));
+      }
+    }
+  });
+
+  test("a reader that closes early is not an error", async () => {
+    const child = start(folder, "inspect", "model.safetensors", "--no-spectrum");
+    child.stdout.destroy();
+    const [status] = await once(child, "exit");
+    expect(status).toBe(0);
+  });
+});
