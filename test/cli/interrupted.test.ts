@@ -55,6 +55,7 @@ describe("interrupted", () => {
   });
 
   test("a reader that closes early is not an error", async () => {
+    await big(1000);
     const child = start(folder, "inspect", "model.safetensors", "--no-spectrum");
     child.stdout.destroy();
     const [status] = await once(child, "exit");
