@@ -8,12 +8,19 @@ import * as gemm from "./gemm";
 import * as gram from "./gram";
 import { inflate, leverageBlock } from "./leverage";
 import { lewisStart, lewisStep } from "./lewis";
+import { levelSetBreaks, levelSetFaces, levelSetScales, levelSetSlopes, levelSetTrials, transposeBlock } from "./level-set";
 import { peakF32 } from "./peak";
 import * as profile from "./profile";
 import * as residual from "./residual";
+import { normals, uniforms } from "./random";
 import { residualSums } from "./residual";
+import { subspaceRows } from "./subspace";
+import { outerProducts, reweight, solveSystems } from "./entrywise-reweight";
+import * as split from "./entrywise-split";
 
-export { inflate, cholesky, triangularInverse, eigen, eigenWorkBytes, widenF16, widenBF16, lewisStart, lewisStep, residualSums, peakF32 };
+export { inflate, cholesky, triangularInverse, eigen, eigenWorkBytes, widenF16, widenBF16, lewisStart, lewisStep, residualSums, peakF32, uniforms, normals };
+export { subspaceRows };
+export { levelSetBreaks, levelSetFaces, levelSetScales, levelSetSlopes, levelSetTrials, transposeBlock };
 
 /** Raised whenever a signature or a layout changes. */
 export function abiVersion(): u32 {
@@ -33,6 +40,11 @@ export function pow(x: f64, y: f64): f64 {
 /** x_i <- e^x_i, n of them; e^-Infinity is 0. */
 export function expInPlace(x: usize, n: u32): void {
   for (let end = x + (<usize>n << 3); x < end; x += 8) store<f64>(x, Math.exp(load<f64>(x)));
+}
+
+/** x_i <- log x_i, n of them. */
+export function logInPlace(x: usize, n: u32): void {
+  for (let end = x + (<usize>n << 3); x < end; x += 8) store<f64>(x, Math.log(load<f64>(x)));
 }
 
 // Matrices in panels (gemm.ts). `wide`: elements are f64, else f32.
@@ -112,3 +124,51 @@ export function gramFinish(form: u32, G: usize, slots: usize, d: u32, blocks: u3
   if (form) gram.gramFinish<f64>(G, slots, d, blocks);
   else gram.gramFinish<f32>(G, slots, d, blocks);
 }
+
+// Entrywise l_p (entrywise-reweight.ts, entrywise-split.ts).
+
+export { outerProducts, solveSystems };
+
+export function entrywiseWeights(
+  wide: bool, W: usize, WR: usize, A: usize, Y: usize, s: usize, n: u32, d: u32, p: f64, unit: f64, eps: f64, across: bool, out: usize,
+): void {
+  if (wide) reweight<f64>(W, WR, A, Y, s, n, d, p, unit, eps, across, out);
+  else reweight<f32>(W, WR, A, Y, s, n, d, p, unit, eps, across, out);
+}
+
+export function shareBytes(): usize {
+  return split.shareBytes();
+}
+
+export function shareTable(table: usize, p: f64): void {
+  split.shareTable(table, p);
+}
+
+export function splitTarget(wide: bool, Z: usize, A: usize, v: usize, n: u32, d: u32, base: usize, level: f64, unit: f64, table: usize): void {
+  if (wide) split.splitTarget<f64>(Z, A, v, n, d, base, level, unit, table);
+  else split.splitTarget<f32>(Z, A, v, n, d, base, level, unit, table);
+}
+
+export function splitUpdate(
+  form: u32, Z: usize, A: usize, v: usize, Y: usize, n: u32, d: u32, base: usize, sums: usize,
+  p: f64, unit: f64, outside: bool, fresh: bool, level: f64, next: f64, keep: f64, floor: f64, table: usize,
+): void {
+  if (form == 0) split.splitUpdate<f32, f32>(Z, A, v, Y, n, d, base, sums, p, unit, outside, fresh, level, next, keep, floor, table);
+  else if (form == 1) split.splitUpdate<f32, f64>(Z, A, v, Y, n, d, base, sums, p, unit, outside, fresh, level, next, keep, floor, table);
+  else split.splitUpdate<f64, f64>(Z, A, v, Y, n, d, base, sums, p, unit, outside, fresh, level, next, keep, floor, table);
+}
+
+export function keepBetter(best: usize, bestSums: usize, Z: usize, sums: usize, n: u32, rowBytes: usize): void {
+  split.keepBetter(best, bestSums, Z, sums, n, rowBytes);
+}
+
+export function penaltyScales(scales: usize, s: usize, base: usize, n: u32, p: f64, size: f64): void {
+  split.penaltyScales(scales, s, base, n, p, size);
+}
+
+export function weightedSum(out: usize, x: usize, s: usize, n: u32): void {
+  split.weightedSum(out, x, s, n);
+}
+// Sensitivities and coresets (sensitivity.ts).
+
+export { lewisScale, whitenedRows, sensitivityTerms, normsBlock } from "./sensitivity";

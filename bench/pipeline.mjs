@@ -11,7 +11,7 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const python = process.env.LOEWNER_PYTHON ?? "python3";
 const oneThread = { OPENBLAS_NUM_THREADS: "1", OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1" };
 
-function numpy(file, { rows, cols }) {
+export function numpy(file, { rows, cols }) {
   try {
     return Number(
       execFileSync(python, [here("numpy-svd.py"), file, rows, cols], {

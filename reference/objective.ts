@@ -36,7 +36,8 @@ export function objective(a: Dense, left: Dense, right: Dense, p: number, s?: Ro
     const row = residual.data.subarray(i * a.cols, (i + 1) * a.cols);
     const norm = norm2(row);
     for (const r of row) {
-      result.lp += weight * Math.abs(r) ** p;
+      if (p < Infinity) result.lp += weight * Math.abs(r) ** p;
+      else if (weight > 0) result.lp = Math.max(result.lp, Math.abs(r));
       result.l1 += weight * Math.abs(r);
     }
     result.l21 += weight * norm;

@@ -73,23 +73,52 @@ export function toRowSource(a: MatrixLike, name = "A"): RowSource {
 
 /** All rows of a source as f64, in memory. f16 and bf16 are widened through their bits. */
 export async function readRows(source: RowSource): Promise<Float64Array> {
-  const { rows, cols, dtype } = source;
+  const { rows, cols } = source;
   const result = new Float64Array(rows * cols);
   const step = Math.max(1, Math.floor((1 << 20) / cols));
   for (let start = 0; start < rows; start += step) {
-    const count = Math.min(step, rows - start);
-    const bytes = await source.read(start, count);
-    if (bytes.byteLength !== count * cols * rowTypeBytes[dtype]) {
-      throw new InvalidInputError(
-        `${source.name ?? "The row source"} gave ${bytes.byteLength} bytes for ${count} rows, expected ${count * cols * rowTypeBytes[dtype]}.`,
-        { tensor: source.name, row: start },
-      );
-    }
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const get = element[dtype];
-    for (let i = 0; i < count * cols; ++i) result[start * cols + i] = get(view, i);
+    await widenRows(source, start, Math.min(step, rows - start), result.subarray(start * cols));
   }
   return result;
+}
+
+/** The rows of these numbers as f64, in the order given: a small active set, say. Neighbours are read in one go. */
+export async function gatherRows(source: RowSource, indices: ArrayLike<number>): Promise<Float64Array> {
+  const { cols } = source;
+  const result = new Float64Array(indices.length * cols);
+  for (let i = 0; i < indices.length;) {
+    let count = 1;
+    while (i + count < indices.length && count < 4096 && indices[i + count] === indices[i] + count) ++count;
+    await widenRows(source, indices[i], count, result.subarray(i * cols));
+    i += count;
+  }
+  return result;
+}
+
+/** Rows start ... start + count - 1 as f64, into `to`. */
+export async function widenRows(source: RowSource, start: number, count: number, to: Float64Array): Promise<void> {
+  const { cols, dtype } = source;
+  const bytes = await source.read(start, count);
+  if (bytes.byteLength !== count * cols * rowTypeBytes[dtype]) {
+    throw new InvalidInputError(
+      `${source.name ?? "The row source"} gave ${bytes.byteLength} bytes for ${count} rows, expected ${count * cols * rowTypeBytes[dtype]}.`,
+      { tensor: source.name, row: start },
+    );
+  }
+  if (dtype === "f32" || dtype === "f64") {
+    const size = rowTypeBytes[dtype];
+    // A Node Buffer's own slice would be a view, at the same odd place.
+    const { buffer, byteOffset } = bytes.byteOffset % size === 0 ? bytes : Uint8Array.prototype.slice.call(bytes);
+    to.set(
+      dtype === "f32"
+        ? new Float32Array(buffer, byteOffset, count * cols)
+        : new Float64Array(buffer, byteOffset, count * cols),
+    );
+    return;
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const get = element[dtype];
+  for (let i = 0; i < count * cols; ++i) to[i] = get(view, i);
 }
 
 const element: Record<RowType, (view: DataView, index: number) => number> = {

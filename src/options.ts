@@ -1,11 +1,57 @@
 // Checks of what callers pass in, before any work: each message names the argument, what it was, and what it may be.
 import { InvalidInputError } from "./errors.js";
 import type { RowSource } from "./matrix.js";
-import type { LowRankOptions, RowWeights } from "./types.js";
+import type { LowRankOptions, RowWeights } from "./types/index.js";
 
-export function checkP(p: number): void {
-  if (!(typeof p === "number" && p > 0 && p < 4)) {
-    throw new InvalidInputError(`p must be a number with 0 < p < 4; got ${p}.`);
+/** @throws {InvalidInputError} unless p is in the range; ends are open with `above` and `below`, closed with `from` and `to`. */
+export function checkP(p: number, { above, from, below, to }: PRange = { above: 0, below: 4 }): void {
+  const range = { above, from, below, to };
+  if (!isInRange(p, range)) {
+    throw new InvalidInputError(`p must be a number with ${describeRange(range)}; got ${p}.`);
+  }
+}
+
+/** As in "0 < p <= 2". */
+export function describeRange({ above, from, below, to }: PRange): string {
+  const left = above !== undefined ? `${above} <` : `${from} <=`;
+  const right = below !== undefined ? `< ${below}` : `<= ${to}`;
+  return `${left} p ${right}`;
+}
+
+export function isInRange(p: number, { above, from, below, to }: PRange): boolean {
+  const low = above !== undefined ? p > above : p >= from!;
+  const high = below !== undefined ? p < below : p <= to!;
+  return typeof p === "number" && low && high;
+}
+
+export interface PRange {
+  above?: number;
+  from?: number;
+  below?: number;
+  to?: number;
+}
+
+/** A seed is a whole number from 0 to 2^53 - 1. */
+export function checkSeed(seed: number): void {
+  if (!(Number.isSafeInteger(seed) && seed >= 0)) {
+    throw new InvalidInputError(`seed must be a whole number from 0 to 2^53 - 1; got ${seed}.`);
+  }
+}
+
+/** Random starts: a whole number from 0. */
+export function checkStarts(starts: number): void {
+  if (!(Number.isSafeInteger(starts) && starts >= 0)) {
+    throw new InvalidInputError(`starts must be a whole number of at least 0; got ${starts}.`);
+  }
+}
+
+/** 1 ... min(rows, cols) */
+export function checkRank(rank: number, { rows, cols, name = "A" }: RowSource): void {
+  if (!(Number.isSafeInteger(rank) && rank >= 1 && rank <= Math.min(rows, cols))) {
+    throw new InvalidInputError(
+      `rank must be a whole number from 1 to min(rows, cols) = ${Math.min(rows, cols)} of ${name} (${rows} x ${cols}); got ${rank}.`,
+      { tensor: name },
+    );
   }
 }
 
@@ -44,18 +90,14 @@ export function checkRowWeights(weights: RowWeights | undefined, { rows, name = 
 }
 
 /** Exactly one of rank, keep and energy, each within its range. */
-export function checkSize({ rank, keep, energy }: LowRankOptions, { rows, cols, name = "A" }: RowSource): void {
+export function checkSize({ rank, keep, energy }: LowRankOptions, source: RowSource): void {
+  const { rows, cols, name = "A" } = source;
   const given = Object.entries({ rank, keep, energy }).filter(([, value]) => value !== undefined);
   if (given.length !== 1) {
     const found = given.length === 0 ? "none" : given.map(([key]) => key).join(" and ");
     throw new InvalidInputError(`Give exactly one of rank, keep and energy; got ${found}.`);
   }
-  if (rank !== undefined && !(Number.isSafeInteger(rank) && rank >= 1 && rank <= Math.min(rows, cols))) {
-    throw new InvalidInputError(
-      `rank must be a whole number from 1 to min(rows, cols) = ${Math.min(rows, cols)} of ${name} (${rows} x ${cols}); got ${rank}.`,
-      { tensor: name },
-    );
-  }
+  if (rank !== undefined) checkRank(rank, source);
   for (const [key, value] of Object.entries({ keep, energy })) {
     if (value !== undefined && !(value > 0 && value <= 1)) {
       throw new InvalidInputError(`${key} must be a share above 0 and at most 1; got ${value}.`);
@@ -76,7 +118,8 @@ export function rankForKeep(keep: number, rows: number, cols: number): number {
 
 /** The smallest rank whose singular values hold `energy` of the sum of squares; at least 1. */
 export function rankForEnergy(energy: number, singularValues: Float64Array, most: number): number {
-  const squares = singularValues.map((x) => (x / (singularValues[0] || 1)) ** 2);
+  const top = singularValues[0] || 1;
+  const squares = singularValues.map((x) => (x / top) * (x / top));
   const total = squares.reduce((a, b) => a + b, 0);
   let sum = 0;
   let rank = 0;

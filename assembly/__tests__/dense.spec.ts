@@ -1,6 +1,7 @@
 import { noise } from "./values";
 import { cholesky, triangularInverse } from "../cholesky";
 import { eigen, eigenWorkBytes } from "../eigen";
+import { expInPlace, logInPlace } from "../index";
 
 function get(A: usize, n: u32, i: u32, j: u32): f64 {
   return load<f64>(A + ((<usize>i * n + j) << 3));
@@ -30,6 +31,19 @@ function symmetric(A: usize, n: u32, kind: u32): f64 {
 }
 
 describe("Cholesky", () => {
+  it("names the first pivot that is small beside its own diagonal entry", () => {
+    const A = heap.alloc(32);
+    store<f64>(A, 4);
+    store<f64>(A, 2, 16);
+    store<f64>(A, 1 + 1e-9, 24);
+    expect<i32>(cholesky(A, 2, 1e-8)).toBe(1);
+    store<f64>(A, 4);
+    store<f64>(A, 2, 16);
+    store<f64>(A, 1 + 1e-9, 24);
+    expect<i32>(cholesky(A, 2, 1e-10)).toBe(-1);
+    heap.free(A);
+  });
+
   it("gives A = L L', and its inverse L^-1 L = I, at every size", () => {
     for (let n: u32 = 1; n <= 21; ++n) {
       const bytes = <usize>n * n * 8;
@@ -132,5 +146,17 @@ describe("eigen", () => {
     heap.free(A);
     heap.free(w);
     heap.free(work);
+  });
+});
+
+describe("logarithms in place", () => {
+  it("undo exponentials, n of them and no more", () => {
+    const x = heap.alloc(8 * 8);
+    for (let i = 0; i < 8; ++i) store<f64>(x + (<usize>i << 3), <f64>(i - 3) * 1.7);
+    expInPlace(x, 8);
+    logInPlace(x, 7);
+    for (let i = 0; i < 7; ++i) expect<f64>(abs(load<f64>(x + (<usize>i << 3)) - <f64>(i - 3) * 1.7)).toBeLessThan(1e-14);
+    expect<f64>(load<f64>(x + 56)).toBe(Math.exp(4 * 1.7));
+    heap.free(x);
   });
 });

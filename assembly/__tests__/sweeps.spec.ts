@@ -2,7 +2,7 @@ import { halfBits, noise } from "./values";
 import { roundTo, widenBF16, widenF16 } from "../convert";
 import { multiply, packPairs, packPanels, pairBytes, panelBytes, stripBytes } from "../gemm";
 import { gramBlock, gramFinish, gramPackedBytes, gramSlotBytes } from "../gram";
-import { leverageBlock } from "../leverage";
+import { inflate, leverageBlock } from "../leverage";
 import { residualRows, residualSums } from "../residual";
 
 function fill<T>(A: usize, count: u32, seed: u32): void {
@@ -99,6 +99,21 @@ describe("products", () => {
     }
     expect<f64>(productError<f32, f32>(3, 600, 17)).toBeLessThan(2e-3);
     expect<f64>(productError<f64, f64>(4, 513, 9)).toBeLessThan(1e-11);
+  });
+});
+
+describe("leverage scores that must not be too small", () => {
+  it("(sqrt(q) + factor |x|)^2", () => {
+    const q = heap.alloc(16), squares = heap.alloc(16);
+    store<f64>(q, 9);
+    store<f64>(q, 0, 8);
+    store<f64>(squares, 16);
+    store<f64>(squares, 4, 8);
+    inflate(q, squares, 2, 0.5);
+    expect<f64>(load<f64>(q)).toBe(25);
+    expect<f64>(load<f64>(q, 8)).toBe(1);
+    heap.free(q);
+    heap.free(squares);
   });
 });
 

@@ -3,7 +3,13 @@ import type { Command } from "commander";
 import { InvalidInputError } from "../errors.js";
 import { writeSafetensors } from "../formats/index.js";
 import { checkTarget, writeAtomically } from "../formats/node-file.js";
-import { compressModel, planCompression, type CompressedModel, type CompressOptions } from "../model/index.js";
+import {
+  compressModel,
+  modelObjective,
+  planCompression,
+  type CompressedModel,
+  type CompressOptions,
+} from "../model/index.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
 import {
   addCommon,
@@ -20,7 +26,7 @@ import { version } from "./version.js";
 
 type Options = CommonOptions &
   SizeOptions &
-  Pick<CompressOptions, "p" | "method" | "objective" | "tolerance" | "seed"> & {
+  Pick<CompressOptions, "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork"> & {
     output?: string;
     layers?: string[];
     exclude?: string[];
@@ -34,7 +40,7 @@ export function addCompress(program: Command): void {
     .command("compress <model>")
     .description("replace the large tables of a .safetensors model by factors, with a proven error bound")
     .option("-o, --output <file>", "the smaller model");
-  addLayers(addFit(addSize(command)));
+  addLayers(addFit(addSize(command), modelObjective));
   addCommon(
     command
       .option("--row-weights <file>", ".npy vector: how much each row counts, e.g. how often its token occurs")
@@ -61,8 +67,8 @@ async function compress(context: Context, model: string, options: Options): Prom
       await checkTarget(output, { force });
     }
     const rowWeights = await readRowWeights(options.rowWeights);
-    const { p, method, objective, tolerance, seed, keep, rank, energy, layers, exclude } = options;
-    const wanted = { p, method, objective, tolerance, seed, keep, rank, energy, layers, exclude, rowWeights };
+    const { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, layers, exclude } = options;
+    const wanted = { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, layers, exclude, rowWeights };
     if (dryRun) return plan(context, model, planCompression(file, wanted), file.source.size);
     const result = await context.withLoewner((loewner) =>
       compressModel(loewner, file, { ...wanted, signal: context.signal, onProgress: context.progress }),

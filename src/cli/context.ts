@@ -1,8 +1,9 @@
 // What every command shares: the library instance, progress, output, interruption.
 import { SingleBar } from "cli-progress";
 import { createLoewner } from "../loewner.js";
+import { infinityAsText } from "../model/json.js";
 import { removeTemporaryFiles } from "../formats/node-file.js";
-import type { Loewner, Progress } from "../types.js";
+import type { Loewner, Progress } from "../types/index.js";
 
 export interface CommonOptions {
   json?: boolean;
@@ -29,7 +30,7 @@ export class Context {
 
   /** The answer for programs: with --json the only thing on stdout. */
   json(value: unknown): void {
-    if (this.options.json) process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+    if (this.options.json) process.stdout.write(`${JSON.stringify(value, infinityAsText, 2)}\n`);
   }
 
   /** A progress bar on stderr, when that is a terminal and nobody asked for quiet. */

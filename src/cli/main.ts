@@ -2,9 +2,17 @@
 import { Command, CommanderError } from "commander";
 import { InvalidInputError, isLoewnerError } from "../errors.js";
 import { addCompress } from "./compress.js";
+import { addEntrywise } from "./entrywise.js";
+import { addCoreset } from "./coreset.js";
 import { addExpand } from "./expand.js";
 import { addInspect } from "./inspect.js";
-import { addLeverage, addLewisWeights, addLowRank } from "./matrices.js";
+import { addLevelSet } from "./level-set.js";
+import { addLeverage } from "./leverage.js";
+import { addLewisWeights } from "./lewis-weights.js";
+import { addLowRank } from "./low-rank.js";
+import { addSubspace } from "./subspace.js";
+import { addMinVolume } from "./min-volume.js";
+import { addSensitivities } from "./sensitivities.js";
 import { addVerify } from "./verify.js";
 import { version } from "./version.js";
 
@@ -20,6 +28,12 @@ addVerify(program);
 addLowRank(program);
 addLeverage(program);
 addLewisWeights(program);
+addLevelSet(program);
+addSubspace(program);
+addMinVolume(program);
+addEntrywise(program);
+addSensitivities(program);
+addCoreset(program);
 for (const command of program.commands) {
   command.exitOverride().showHelpAfterError(`(run "loewner ${command.name()} --help" for what there is)`);
 }

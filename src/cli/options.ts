@@ -4,6 +4,7 @@ import { InvalidInputError } from "../errors.js";
 import { openFile } from "../formats/node-file.js";
 import { openNpy, openSafetensors, type SafetensorsFile } from "../formats/index.js";
 import { readRows, type RowSource } from "../matrix.js";
+import type { ObjectiveName } from "../types/index.js";
 
 export function parseNumber(text: string): number {
   const value = Number(text);
@@ -26,9 +27,10 @@ function parseShare(text: string): number {
   return value;
 }
 
+/** 0 < p, `inf` included. */
 export function parseP(text: string): number {
-  const value = parseNumber(text);
-  if (!(value > 0 && value < 4)) throw new InvalidArgumentError("a number with 0 < p < 4 was expected.");
+  const value = /^inf(inity)?$/i.test(text.trim()) ? Infinity : parseNumber(text);
+  if (!(value > 0)) throw new InvalidArgumentError("a number above 0, or inf, was expected.");
   return value;
 }
 
@@ -38,14 +40,17 @@ export function parsePositive(text: string): number {
   return value;
 }
 
-function parseSeed(text: string): number {
+export function parseSeed(text: string): number {
   const value = parseNumber(text);
   if (!Number.isSafeInteger(value) || value < 0)
     throw new InvalidArgumentError("a whole number of at least 0 was expected.");
   return value;
 }
 
-function parseChoice(...allowed: string[]) {
+/** A whole number of at least 0. */
+export const parseCount = parseSeed;
+
+export function parseChoice(...allowed: string[]) {
   return (text: string) => {
     if (!allowed.includes(text)) throw new InvalidArgumentError(`one of ${allowed.join(", ")} was expected.`);
     return text;
@@ -75,15 +80,22 @@ export function addSize(command: Command): Command {
     );
 }
 
-export function addFit(command: Command): Command {
+/** `objective`: what auto minimises unless told. */
+export function addFit(command: Command, objective: ObjectiveName): Command {
   return command
-    .option("--p <p>", "norm, 0 < p < 4", parseP, 1)
-    .option("--method <name>", "auto, lewis or svd", parseChoice("auto", "lewis", "svd"), "auto")
+    .option("--p <p>", "norm, p > 0, or inf", parseP, 1)
+    .option(
+      "--method <name>",
+      "auto, lewis, svd, level-set, subspace or entrywise",
+      parseChoice("auto", "lewis", "svd", "level-set", "subspace", "entrywise"),
+      "auto",
+    )
+    .option("--max-work <flops>", "operations that auto may spend beyond lewis and svd (default: 2e11)", parsePositive)
     .option(
       "--objective <name>",
       "what auto minimises: lp, l21, l2 or operator",
       parseChoice("lp", "l21", "l2", "operator"),
-      "lp",
+      objective,
     )
     .option("--tolerance <t>", "certified distortion within this of the ideal", parsePositive, 0.01)
     .option("--seed <n>", "seed, recorded in the output", parseSeed, 0);

@@ -25,8 +25,28 @@ export function runDense(kernel: Kernel, step: DenseStep): DenseResult {
         kernel.call.expInPlace(x, step.values.length);
         return { values: kernel.f64(x, step.values.length).slice(), matrix: none, pivot: -1 };
       }
+      case "log": {
+        const x = frame.copy(step.values);
+        kernel.call.logInPlace(x, step.values.length);
+        return { values: kernel.f64(x, step.values.length).slice(), matrix: none, pivot: -1 };
+      }
+      case "random": {
+        const x = frame.f64(step.count);
+        const draw = step.kind === "uniform" ? kernel.call.uniforms : kernel.call.normals;
+        draw(x, step.count, step.seed >>> 0, Math.floor(step.seed / 2 ** 32), step.stream, step.first);
+        return { values: kernel.f64(x, step.count).slice(), matrix: none, pivot: -1 };
+      }
+      case "solve": {
+        const { systems, sides, count, n } = step;
+        const x = frame.copy(new Float64Array(count * n));
+        const [G, b, work] = [frame.copy(systems), frame.copy(sides), frame.f64(n * n)];
+        kernel.call.solveSystems(x, G, b, count, n, 1, work);
+        return { values: none, matrix: kernel.f64(x, count * n).slice(), pivot: -1 };
+      }
       case "power":
         return { values: new Float64Array([kernel.call.pow(step.base, step.exponent)]), matrix: none, pivot: -1 };
+      case "powers":
+        return { values: step.values.map((x) => kernel.call.pow(x, step.exponent)), matrix: none, pivot: -1 };
     }
   });
 }

@@ -4,7 +4,7 @@ import { formOf, nothing, packer, panels, type Block, type Job, type Operation, 
 import { blockRows } from "./sweep.js";
 
 /** Sums of the residual's rows: A (or zeros) minus a left factor in memory times `right` (inner x cols). */
-function residualOf(job: Job, form: Form, right: Float64Array, inner: number) {
+export function residualOf(job: Job, form: Form, right: Float64Array, inner: number) {
   const { frame, cols, sweep } = job;
   const { p, unit } = sweep.params;
   const { call } = frame.kernel;
@@ -22,12 +22,16 @@ function residualOf(job: Job, form: Form, right: Float64Array, inner: number) {
 }
 
 /** The block's part of the report, from the sums of its rows. */
-function reporter({ frame, sweep }: Job) {
-  const out = frame.f64(6);
+export function reporter({ frame, sweep }: Job) {
+  const out = frame.f64(7);
   return (block: Block, rowSums: number): Record<string, Partial> => {
     const { weights } = block.state;
     frame.kernel.call.residualSums(out, rowSums, block.rows, weights, sweep.params.p, block.first);
-    return { sums: { pointer: out, count: 4 }, worst: { pointer: out + 32, count: 2 } };
+    return {
+      sums: { pointer: out, count: 4 },
+      worst: { pointer: out + 32, count: 2 },
+      top: { pointer: out + 48, count: 1 },
+    };
   };
 }
 
@@ -88,7 +92,7 @@ export const project: Operation = (job) => {
 };
 
 /** Squared: products in f32 err by up to 4 * 2^-24 |a_i|; a row is far when that is above 3e-4 of a typical residual row. */
-const farRatio = 1e-7 / (4 * 2 ** -24) ** 2;
+const farRatio = 1e-7 / 2 ** -44;
 
 /** Does rows anew in f64 whose f32 rounding would show beside the residuals of the block's other rows. */
 function farRows(job: Job, all: ReturnType<typeof projector>) {

@@ -1,10 +1,14 @@
 // What each operation of a sweep does with one block of rows: which kernels, on which memory. Every engine runs these.
 import type { Form } from "../kernel/abi.js";
+import { entrywiseRefit, entrywiseReweight, entrywiseSplit } from "./entrywise-operations.js";
+import { lewisScale, norms, sensitivity } from "./coreset-operations.js";
 import { multiply, project, residual } from "./factor-operations.js";
+import { levelSetGram, levelSetMoves, levelSetSlopes } from "./level-set-operations.js";
 import { formOf, nothing, packer, panels, type Block, type Job, type Operation } from "./job.js";
+import { subspace } from "./subspace-operations.js";
 import { blockRows, type Sweep } from "./sweep.js";
 
-function gramSums(job: Job, form: Form) {
+export function gramSums(job: Job, form: Form) {
   const { frame, rows, cols } = job;
   const { call } = frame.kernel;
   const blocks = Math.ceil(rows / blockRows);
@@ -159,4 +163,14 @@ export const operations: Record<Sweep["op"], Operation> = {
   project,
   residual,
   multiply,
+  subspace,
+  entrywiseReweight,
+  entrywiseSplit,
+  entrywiseRefit,
+  lewisScale,
+  sensitivity,
+  norms,
+  levelSetSlopes,
+  levelSetMoves,
+  levelSetGram,
 };

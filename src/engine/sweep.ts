@@ -6,14 +6,31 @@ export const blockRows = 256;
 
 /**
  * How the partial results of the blocks become one. `sum`: along the fixed binary tree over block numbers. `max`:
- * elementwise; the lowest block of equals wins. `worst`: [value, row] pairs, the largest value, the lowest row of equals.
+ * elementwise; the lowest block of equals wins. `worst`: [value, row] pairs, each the largest value, the lowest row of equals.
  * `concat`: handed on block by block, in row order.
  */
 export type Reduction = "sum" | "max" | "worst" | "concat";
 
 /** What the blocks run; operations.ts says what each reads and writes. */
 export type OperationName =
-  "profile" | "gram" | "lewisStart" | "leverage" | "lewisStep" | "project" | "residual" | "multiply";
+  | "profile"
+  | "gram"
+  | "lewisStart"
+  | "leverage"
+  | "lewisStep"
+  | "project"
+  | "residual"
+  | "multiply"
+  | "subspace"
+  | "entrywiseReweight"
+  | "entrywiseSplit"
+  | "entrywiseRefit"
+  | "lewisScale"
+  | "sensitivity"
+  | "norms"
+  | "levelSetSlopes"
+  | "levelSetMoves"
+  | "levelSetGram";
 
 export interface Sweep {
   readonly op: OperationName;
@@ -61,12 +78,33 @@ export type DenseStep =
     }
   | { readonly op: "round"; readonly matrix: Float64Array; readonly to: number }
   | { readonly op: "exp"; readonly values: Float64Array }
-  | { readonly op: "power"; readonly base: number; readonly exponent: number };
+  | { readonly op: "log"; readonly values: Float64Array }
+  | { readonly op: "power"; readonly base: number; readonly exponent: number }
+  | { readonly op: "powers"; readonly values: Float64Array; readonly exponent: number }
+  | {
+      readonly op: "random";
+      readonly kind: "uniform" | "normal";
+      /** 0 ... 2^53 - 1 */
+      readonly seed: number;
+      /** One a purpose, so that no two purposes share numbers. */
+      readonly stream: number;
+      readonly first: number;
+      readonly count: number;
+    }
+  | {
+      readonly op: "solve";
+      /** `count` symmetric systems of `n` unknowns: packed lower triangles, and right-hand sides. */
+      readonly systems: Float64Array;
+      readonly sides: Float64Array;
+      readonly count: number;
+      readonly n: number;
+    };
 
 /**
  * eigen: `values` descending, row j of `matrix` the vector of values[j] (empty without vectors).
  * inverseCholesky: `matrix` = L^-T (upper triangular) of G = L L', or `pivot` >= 0, the first that failed.
- * multiply: `matrix` = left right. round: `matrix` rounded to f32 (1), f16 (2) or bf16 (3). exp: e^values[i]. power: values[0] = base^exponent.
+ * multiply: `matrix` = left right. round: `matrix` rounded to f32 (1), f16 (2) or bf16 (3). exp: e^values[i]; log: its inverse. power: values[0] = base^exponent. powers: values[i]^exponent.
+ * solve: row i of `matrix` (count x n) solves system i, 0 where that is not positive definite. random: values[i] belongs to index first + i (assembly/random.ts).
  */
 export interface DenseResult {
   values: Float64Array;

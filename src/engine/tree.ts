@@ -45,15 +45,18 @@ export class Maximum {
   }
 }
 
-/** The [value, row] pair with the largest value; blocks come in row order, so the lowest row of equals stays. */
+/** The [value, row] pairs with the largest values; blocks come in row order, so the lowest row of equals stays. */
 export class Worst {
-  private pair: Float64Array | undefined;
+  private pairs: Float64Array | undefined;
 
   add(partial: Float64Array): void {
-    if (!this.pair || partial[0] > this.pair[0]) this.pair = partial.slice();
+    if (!this.pairs) this.pairs = partial.slice();
+    for (let i = 0; i < partial.length; i += 2) {
+      if (partial[i] > this.pairs[i]) this.pairs.set(partial.subarray(i, i + 2), i);
+    }
   }
 
   finish(): Float64Array {
-    return this.pair ?? new Float64Array([-1, 0]);
+    return this.pairs ?? new Float64Array([-1, 0]);
   }
 }

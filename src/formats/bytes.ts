@@ -81,7 +81,7 @@ export function memorySink(): MemorySink {
       return size;
     },
     async write(bytes) {
-      parts.push(bytes.slice());
+      parts.push(new Uint8Array(bytes)); // slice() of a Node Buffer would be a view
       size += bytes.byteLength;
     },
     bytes() {

@@ -90,7 +90,7 @@ export function decodeNumbers(bytes: Uint8Array, dtype: RowType): Float32Array |
       `${bytes.byteLength} bytes are not a whole number of ${dtype} elements of ${rowTypeBytes[dtype]} bytes.`,
     );
   }
-  const buffer = bytes.slice().buffer; // aligned, and the caller's bytes stay the caller's
+  const buffer = new Uint8Array(bytes).buffer; // aligned, and the caller's bytes stay the caller's
   if (dtype === "f64") return new Float64Array(buffer);
   if (dtype === "f32") return new Float32Array(buffer);
   const bits = new Uint16Array(buffer);

@@ -272,7 +272,7 @@ function rowType(descr: string, file: string): { dtype: RowType; swap: boolean }
 
 /** Bytes as 16-bit words for f2 and 32-bit words for f4 and f8; copied when they are not aligned. */
 function words(bytes: Uint8Array, size: number): Uint16Array | Uint32Array {
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   return size === 2
     ? new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2)
     : new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);

@@ -4,7 +4,8 @@
 //   p <= 2   |a_i x| <= q_i^(1/2) |Mx|, so |Mx|^2 = sum w_i^(1-2/p) |a_i x|^(2-p) |a_i x|^p <= alpha^((2-p)/p) |Mx|^(2-p) |Ax|_p^p
 //            with alpha = max q_i^(p/2) / w_i: lower = alpha^(-(2-p)/p^2); and by Hoelder upper = S^(1/p-1/2)
 //   p >= 2   Hoelder the other way: lower = S^(1/p-1/2); upper = beta^(1/p), beta = max q_i^((p-2)/2) w_i^(2/p-1)
-import type { SandwichCertificate } from "../types.js";
+//            (p = Infinity: upper = max q_i^(1/2))
+import type { SandwichCertificate } from "../types/index.js";
 import type { Run } from "./run.js";
 
 /** 2^-52 times this and the condition number bounds the relative error of q as computed in f64 (tried: 0.1 is seen). */
@@ -12,7 +13,7 @@ const safety = 4;
 
 /**
  * @param total S, the sum of the weights that M was made with
- * @param logDistortion log alpha (p < 2) or log beta (p >= 2)
+ * @param logDistortion log alpha (p < 2) or log upper (p >= 2)
  */
 export async function sandwich(
   run: Run,
@@ -22,12 +23,17 @@ export async function sandwich(
   condition: number,
   f64: boolean,
 ): Promise<SandwichCertificate> {
-  const slack = Math.max(f64 ? 1e-12 : 1e-6, safety * condition * 2 ** -52);
+  const slack = slackOf(condition, f64);
   // A zero matrix: |Ax| = |Mx| = 0.
   if (total === 0 || logDistortion === -Infinity) return { lower: 1, upper: 1, slack };
   const bySum = await run.power(total, 1 / p - 1 / 2);
   if (p < 2) return { lower: await run.power(Math.E, (-logDistortion * (2 - p)) / (p * p)), upper: bySum, slack };
-  return { lower: bySum, upper: await run.power(Math.E, logDistortion / p), slack };
+  return { lower: bySum, upper: await run.power(Math.E, logDistortion), slack };
+}
+
+/** What rounding can do to a certificate, beside it. */
+export function slackOf(condition: number, f64: boolean): number {
+  return Math.max(f64 ? 1e-12 : 1e-6, safety * condition * 2 ** -52);
 }
 
 /** upper / lower of converged weights: rank^|1/p - 1/2|. */

@@ -1,13 +1,13 @@
 // From an orthonormal basis of the row space to stored factors, and the error of what was stored: one sweep.
 import type { EngineRows, SweepResult } from "../engine/sweep.js";
 import type { Matrix, RowType } from "../matrix.js";
-import type { FactorType, Objective } from "../types.js";
+import type { FactorType, Objective } from "../types/index.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
 import { transpose } from "./spectrum.js";
 
 /** Kernel codes of the types that factors are rounded to; 0 leaves them as computed. */
-const roundCode: Record<FactorType, number> = { f64: 0, f32: 1, f16: 2, bf16: 3 };
+export const roundCode: Record<FactorType, number> = { f64: 0, f32: 1, f16: 2, bf16: 3 };
 /** Unit roundoff of a type. */
 export const unitRoundoff: Record<RowType, number> = { f64: 2 ** -53, f32: 2 ** -24, f16: 2 ** -11, bf16: 2 ** -8 };
 
@@ -51,7 +51,7 @@ export async function factors(run: Run, rows: EngineRows, { unit }: Profile, req
         state: ["weights"],
       },
       writes: { state: [] },
-      reduce: { sums: "sum", worst: "worst", left: "concat" },
+      reduce: { sums: "sum", worst: "worst", top: "max", left: "concat" },
     },
     (_name, start, block) => left!.set(block, start * rank),
   );
@@ -72,17 +72,22 @@ export async function residual(
     params: { rank, p, unit },
     reads: { shared: { right: Float64Array.from(right.data) }, state: ["left", "weights"] },
     writes: { state: [] },
-    reduce: { sums: "sum", worst: "worst" },
+    reduce: { sums: "sum", worst: "worst", top: "max" },
   });
   rows.state.delete("left");
   return objectiveOf(run, result, p, unit);
 }
 
 /** The kernel multiplies residuals by `unit`, a power of two, so that squares neither overflow nor vanish. */
-async function objectiveOf(run: Run, { sums, worst }: SweepResult, p: number, unit: number): Promise<Objective> {
+export async function objectiveOf(
+  run: Run,
+  { sums, worst, top }: SweepResult,
+  p: number,
+  unit: number,
+): Promise<Objective> {
   const [lp, l1, l21, squares] = sums;
   return {
-    lp: unit === 1 ? lp : lp / (await run.power(unit, p)),
+    lp: p === Infinity ? top[0] / unit : unit === 1 ? lp : lp / (await run.power(unit, p)),
     l1: l1 / unit,
     l21: l21 / unit,
     l2: Math.sqrt(squares) / unit,
@@ -90,7 +95,7 @@ async function objectiveOf(run: Run, { sums, worst }: SweepResult, p: number, un
   };
 }
 
-async function roundTo(run: Run, matrix: Float64Array, type: FactorType): Promise<Float64Array> {
+export async function roundTo(run: Run, matrix: Float64Array, type: FactorType): Promise<Float64Array> {
   if (type === "f64") return matrix;
   return (await run.engine.dense({ op: "round", matrix, to: roundCode[type] })).matrix;
 }

@@ -1,6 +1,6 @@
 // Leverage scores tau_i = a_i' (A'A)^+ a_i: two sweeps, the Gram matrix and then |a_i T|^2. Direct, so nothing converges.
 import type { RowSource } from "../matrix.js";
-import type { LeverageResult, WeightedOptions } from "../types.js";
+import type { LeverageResult, WeightedOptions } from "../types/index.js";
 import { profile } from "./profile.js";
 import type { Run } from "./run.js";
 import { whiten } from "./whiten.js";

@@ -1,7 +1,7 @@
 // One call of a primitive: its engine, its signal, its progress. Drivers sweep through it.
 import type { Engine, EngineRows, Sweep, SweepHooks, SweepResult } from "../engine/sweep.js";
 import type { RowSource } from "../matrix.js";
-import type { RunOptions } from "../types.js";
+import type { RunOptions } from "../types/index.js";
 
 export class Run {
   private done = 0;

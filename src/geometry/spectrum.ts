@@ -6,7 +6,8 @@ import type { EngineRows } from "../engine/sweep.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
 
-const narrowLimit = 1e4 * 2 ** -24;
+/** f32 sums are trusted where an eigenvalue is above this share of the largest. */
+export const narrowLimit = 1e4 * 2 ** -24;
 
 export interface Spectrum {
   /** d singular values, descending. */
@@ -28,7 +29,8 @@ export async function spectrum(
 ): Promise<Spectrum> {
   const { cols: d, dtype } = rows.source;
   const columnScale = new Float64Array(d).fill(unit);
-  for (let wide = dtype === "f64"; ; wide = true) {
+  // Denormal f32 takes a unit that f32 does not hold.
+  for (let wide = dtype === "f64" || unit > 2 ** 126; ; wide = true) {
     const { gram } = await run.sweep(rows, "Gram matrix", (wide ? 2 : 1) * d * d, {
       op: "gram",
       params: { wide: Number(wide) },

@@ -11,6 +11,7 @@ export interface KernelExports extends Record<string, unknown> {
   heapBase(): number;
   pow(x: number, y: number): number;
   expInPlace(x: Pointer, n: number): void;
+  logInPlace(x: Pointer, n: number): void;
   panelBytes(wide: number, rows: number, cols: number): number;
   packPanels(wide: number, panels: Pointer, B: Pointer, rows: number, cols: number): void;
   pairBytes(form: Form, n: number, d: number): number;
@@ -88,5 +89,144 @@ export interface KernelExports extends Record<string, unknown> {
   triangularInverse(L: Pointer, n: number): void;
   eigenWorkBytes(n: number): number;
   eigen(A: Pointer, w: Pointer, n: number, work: Pointer, vectors: number): number;
+  uniforms(out: Pointer, n: number, seedLow: number, seedHigh: number, stream: number, first: number): void;
+  normals(out: Pointer, n: number, seedLow: number, seedHigh: number, stream: number, first: number): void;
+  subspaceRows(
+    q: Pointer,
+    stride: number,
+    squares: Pointer,
+    s: Pointer,
+    r: Pointer,
+    distance: Pointer,
+    out: Pointer,
+    n: number,
+    p: number,
+    floor: number,
+    unit: number,
+    error: number,
+  ): void;
   peakF32(rounds: number): number;
+  entrywiseWeights(
+    wide: number,
+    W: Pointer,
+    WR: Pointer,
+    A: Pointer,
+    Y: Pointer,
+    s: Pointer,
+    n: number,
+    d: number,
+    p: number,
+    unit: number,
+    eps: number,
+    across: number,
+    out: Pointer,
+  ): void;
+  outerProducts(P: Pointer, x: Pointer, count: number, k: number): void;
+  solveSystems(x: Pointer, G: Pointer, b: Pointer, count: number, k: number, damping: number, work: Pointer): void;
+  shareBytes(): number;
+  shareTable(table: Pointer, p: number): void;
+  splitTarget(
+    wide: number,
+    Z: Pointer,
+    A: Pointer,
+    v: Pointer,
+    n: number,
+    d: number,
+    base: Pointer,
+    level: number,
+    unit: number,
+    table: Pointer,
+  ): void;
+  splitUpdate(
+    form: Form,
+    Z: Pointer,
+    A: Pointer,
+    v: Pointer,
+    Y: Pointer,
+    n: number,
+    d: number,
+    base: Pointer,
+    sums: Pointer,
+    p: number,
+    unit: number,
+    outside: number,
+    fresh: number,
+    level: number,
+    next: number,
+    keep: number,
+    floor: number,
+    table: Pointer,
+  ): void;
+  keepBetter(best: Pointer, bestSums: Pointer, Z: Pointer, sums: Pointer, n: number, rowBytes: number): void;
+  penaltyScales(scales: Pointer, s: Pointer, base: Pointer, n: number, p: number, size: number): void;
+  weightedSum(out: Pointer, x: Pointer, s: Pointer, n: number): void;
+  lewisScale(
+    w: Pointer,
+    s: Pointer,
+    squares: Pointer,
+    log: Pointer,
+    scale: Pointer,
+    live: Pointer,
+    n: number,
+    p: number,
+  ): void;
+  whitenedRows(
+    q: Pointer,
+    order: Pointer,
+    pairs: Pointer,
+    n: number,
+    d: number,
+    panels: Pointer,
+    m: number,
+    triangular: number,
+    strip: Pointer,
+    work: Pointer,
+  ): void;
+  sensitivityTerms(score: Pointer, q: Pointer, s: Pointer, log: Pointer, out: Pointer, n: number, p: number): void;
+  normsBlock(
+    norms: Pointer,
+    gradients: Pointer,
+    pairs: Pointer,
+    n: number,
+    d: number,
+    panels: Pointer,
+    m: number,
+    s: Pointer,
+    p: number,
+    strip: Pointer,
+  ): void;
+  transposeBlock(to: Pointer, from: Pointer, n: number, d: number): void;
+  levelSetSlopes(
+    V: Pointer,
+    s: Pointer,
+    n: number,
+    m: number,
+    p: number,
+    zero: number,
+    sums: Pointer,
+    tops: Pointer,
+  ): void;
+  levelSetScales(r: Pointer, V: Pointer, s: Pointer, n: number, m: number, p: number, floors: Pointer): void;
+  levelSetTrials(
+    sums: Pointer,
+    VD: Pointer,
+    s: Pointer,
+    n: number,
+    m: number,
+    p: number,
+    steps: Pointer,
+    count: number,
+  ): void;
+  levelSetBreaks(
+    slopes: Pointer,
+    firsts: Pointer,
+    VD: Pointer,
+    s: Pointer,
+    n: number,
+    m: number,
+    bins: number,
+    zero: number,
+    first: number,
+  ): void;
+  levelSetFaces(firsts: Pointer, VD: Pointer, s: Pointer, n: number, m: number, zero: number, first: number): void;
 }

@@ -9,7 +9,7 @@ import {
   type SafetensorsFile,
   type SafetensorsInput,
 } from "../formats/index.js";
-import type { Loewner, RunOptions } from "../types.js";
+import type { Loewner, RunOptions } from "../types/index.js";
 import { passThrough } from "./compress.js";
 import { metadataKey, pairsOf, type Pair } from "./pairs.js";
 

@@ -3,6 +3,7 @@ export {
   type CompressedLayer,
   type CompressedModel,
   compressModel,
+  modelObjective,
   type CompressOptions,
   planCompression,
   type PlannedLayer,

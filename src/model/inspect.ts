@@ -1,7 +1,7 @@
 // What is in a model, and what compressing it could save.
 import { tensorRows, type SafetensorsFile } from "../formats/index.js";
 import { rankForKeep } from "../options.js";
-import type { Loewner, RunOptions } from "../types.js";
+import type { Loewner, RunOptions } from "../types/index.js";
 import { layersOf, type Layer } from "./layers.js";
 import { pairsOf } from "./pairs.js";
 

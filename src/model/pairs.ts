@@ -1,7 +1,8 @@
 // What a compressed file says of its factor pairs: JSON under the metadata key "loewner".
+import { infinityAsText, textAsInfinity } from "./json.js";
 import { InvalidFormatError } from "../errors.js";
 import { rowTypeOf, type SafetensorsFile, type SafetensorsTensor } from "../formats/index.js";
-import type { LowRankCertificate, Objective } from "../types.js";
+import type { ChosenMethod, LowRankCertificate, Objective } from "../types/index.js";
 
 export const metadataKey = "loewner";
 
@@ -15,7 +16,7 @@ export interface PairDescription {
   /** The type of X, and of both factors. */
   dtype: string;
   p: number;
-  method: "lewis" | "svd";
+  method: ChosenMethod;
   /** Error of the factors as they are stored. */
   objective: Objective;
   certificate: LowRankCertificate;
@@ -38,7 +39,7 @@ export interface Pair extends PairDescription {
 }
 
 export function describe(pairs: ReadonlyMap<string, PairDescription>): string {
-  return JSON.stringify({ version: 1, layers: Object.fromEntries(pairs) } satisfies Description);
+  return JSON.stringify({ version: 1, layers: Object.fromEntries(pairs) } satisfies Description, infinityAsText);
 }
 
 /**
@@ -58,7 +59,7 @@ export function pairsOf(file: SafetensorsFile): Map<string, Pair> {
     );
   let description: Description;
   try {
-    description = JSON.parse(text) as Description;
+    description = JSON.parse(text, textAsInfinity) as Description;
   } catch {
     throw broken("is not JSON");
   }

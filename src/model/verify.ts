@@ -1,7 +1,7 @@
 // Is a compressed file what it says it is? Everything is computed afresh from the original and the stored factors.
 import { InvalidInputError } from "../errors.js";
 import { tensorChunks, tensorRows, type SafetensorsFile } from "../formats/index.js";
-import type { Loewner, LowRankCertificate, Objective, RowWeights, RunOptions } from "../types.js";
+import type { Loewner, LowRankCertificate, Objective, RowWeights, RunOptions } from "../types/index.js";
 import { readFactor } from "./expand.js";
 import { pairsOf, type Pair } from "./pairs.js";
 
@@ -85,7 +85,11 @@ async function verifyPair(
   const left = tensorRows(compressed, pair.left);
   const computed = {
     objective: await loewner.residual(source, { left, right }, { p, rowWeights, ...run }),
-    certificate: await loewner.certify(source, right, { p, tolerance, rowWeights, ...run }),
+    certificate: await loewner.certify(source, right, {
+      ...{ p, tolerance, rowWeights, ...run },
+      ...(pair.method === "entrywise" && { left }),
+      ...(pair.method === "level-set" && { ellipsoid: "level-set", seed: pair.seed }),
+    }),
   };
   const keys = ["lp", "l1", "l21", "l2"] as const;
   const difference = Math.max(...keys.map((key) => relative(objective[key], computed.objective[key])));

@@ -337,14 +337,23 @@ describe("what cannot be read says why", () => {
     }
   });
 
+  test("Int32Array is written as numpy.save writes int32", async () => {
+    const sink = memorySink();
+    await writeNpy(sink, { data: Int32Array.of(0, -2, 2 ** 31 - 1), shape: [3] });
+    const header = "{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }";
+    const text = `\x93NUMPY\x01\x00v\x00${header.padEnd(117)}\n`;
+    const tail = Uint8Array.of(0, 0, 0, 0, 254, 255, 255, 255, 255, 255, 255, 127);
+    expect(sink.bytes()).toEqual(concat(latin1(text), tail));
+  });
+
   test("what cannot be written", async () => {
     const sink = memorySink();
     expect((await failure(writeNpy(sink, { data: new Float32Array(5), shape: [2, 3] }), "INVALID_INPUT")).message).toBe(
       "The shape (2, 3) holds 6 numbers, but the data has 5.",
     );
     expect(
-      (await failure(writeNpy(sink, { data: new Int32Array(6) as never, shape: [6] }), "INVALID_INPUT")).message,
-    ).toBe("writeNpy takes a Float32Array or a Float64Array; copy the numbers into one first.");
+      (await failure(writeNpy(sink, { data: new Int16Array(6) as never, shape: [6] }), "INVALID_INPUT")).message,
+    ).toBe("writeNpy takes a Float32Array, a Float64Array or an Int32Array; copy the numbers into one first.");
     expect((await failure(() => npyHeader("f4" as never, [1.5]), "INVALID_INPUT")).message).toBe(
       "The shape of an .npy array must be whole numbers; got (1.5).",
     );

@@ -61,7 +61,7 @@ function* directions(
   }
 }
 
-describe.each([1, 1.25, 1.5, 1.75, 2, 3])("p = %s", (p) => {
+describe.each([1, 1.25, 1.5, 1.75, 2, 3, 6, 10, Infinity])("p = %s", (p) => {
   test.each(matrices)("sandwich: %s %i x %i, f32 %s", async (kind, rows, cols, f32) => {
     const a = matrix(kind, rows, cols, { f32, seed: rows + cols });
     // Early stopped, half way, and converged.
@@ -94,7 +94,7 @@ describe.each([1, 1.25, 1.5, 1.75, 2, 3])("p = %s", (p) => {
     const rowWeights = Float64Array.from({ length: rows }, (_, i) => 0.25 + Math.floor(3 * uniform(8, i)));
     for (const s of [undefined, rowWeights]) {
       const rank = Math.max(1, Math.min(rows, cols) >> 1);
-      const result = await loewner.lowRank(a, { rank, p, rowWeights: s });
+      const result = await loewner.lowRank(a, { rank, p, rowWeights: s, method: "lewis", compareSvd: true });
       const rest = residualOf(a, result.left, result.right);
       for (const { certificate } of result.report.candidates) {
         const { rank: full } = await loewner.leverageScores(a);

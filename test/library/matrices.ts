@@ -44,11 +44,15 @@ export function apply({ data, rows, cols }: Matrix, x: ArrayLike<number>): Float
   return y;
 }
 
-/** (sum_i s_i |y_i|^p)^(1/p) */
+/** (sum_i s_i |y_i|^p)^(1/p); the largest |y_i| at p = Infinity */
 export function norm(y: ArrayLike<number>, p: number, s?: ArrayLike<number>): number {
+  // Beside the largest entry: 1e200^10 would overflow.
+  let top = 0;
+  for (let i = 0; i < y.length; ++i) if (!s || s[i] > 0) top = Math.max(top, Math.abs(y[i]));
+  if (p === Infinity || top === 0) return top;
   let sum = 0;
-  for (let i = 0; i < y.length; ++i) sum += (s ? s[i] : 1) * Math.abs(y[i]) ** p;
-  return sum ** (1 / p);
+  for (let i = 0; i < y.length; ++i) sum += (s ? s[i] : 1) * (Math.abs(y[i]) / top) ** p;
+  return top * sum ** (1 / p);
 }
 
 /** sqrt(x' G x) */

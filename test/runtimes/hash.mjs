@@ -10,16 +10,43 @@ const loewner = await createLoewner();
 for (const input of [data, Float64Array.from(data)]) {
   for (const p of [0.7, 1, 1.3, 2, 3.3]) {
     for (const rowWeights of [undefined, counts]) {
-      const result = await loewner.lowRank({ data: input, rows, cols }, { rank: 11, p, rowWeights });
+      const result = await loewner.lowRank({ data: input, rows, cols }, { rank: 11, p, rowWeights, maxWork: 0 });
       add(result.left);
       add(result.right);
       hash.update(JSON.stringify(result.report));
     }
   }
+  for (const method of ["subspace", "entrywise"]) {
+    const result = await loewner.lowRank({ data: input, rows, cols }, { rank: 11, p: 1.3, method });
+    add(result.left);
+    add(result.right);
+    hash.update(JSON.stringify(result.report));
+  }
+  const few = { data: input.subarray(0, 200 * 5), rows: 200, cols: 5 };
+  add((await loewner.levelSetEllipsoid(few, { p: 1 })).H);
+  add((await loewner.minVolumeEllipsoid(few, { freeCenter: true })).H);
+  add({ data: (await loewner.lewisWeights(few, { p: Infinity })).weights });
   const { weights, gram, certificate } = await loewner.lewisWeights({ data: input, rows, cols }, { p: 1.3 });
   add({ data: weights });
   add(gram);
   hash.update(JSON.stringify(certificate));
+  for (const p of [0.7, 1, 3.3]) {
+    const matrix = { data: input, rows, cols };
+    const { scores } = await loewner.sensitivities(matrix, { p, rowWeights: counts });
+    add({ data: scores });
+    for (const scheme of ["lewis", "mixed", "uniform"]) {
+      const coreset = await loewner.coreset(matrix, { p, size: 200, seed: 3, scheme });
+      add({ data: coreset.indices });
+      add({ data: coreset.weights });
+      hash.update(JSON.stringify(coreset.realised));
+    }
+    const stream = loewner.coresetStream({ cols, p, size: 20, tileRows: 256 });
+    await stream.push(matrix, { rowWeights: counts });
+    const { indices, weights: streamed, realised } = await stream.finish();
+    add({ data: indices });
+    add({ data: streamed });
+    hash.update(JSON.stringify(realised));
+  }
 }
 loewner.dispose();
 console.log(hash.digest("hex"));

@@ -1,0 +1,72 @@
+import type { Command } from "commander";
+import type { LowRankOptions } from "../types/index.js";
+import { runCommand } from "./context.js";
+import { addMatrixOptions, checkTargets, matrixFile, writeAll, type MatrixOptions } from "./npy-files.js";
+import { addFit, addSize, checkOneSize, readRowWeights, withMatrix, type SizeOptions } from "./options.js";
+import { number, percent } from "./text.js";
+import { version } from "./version.js";
+
+export function addLowRank(program: Command): void {
+  const command = program
+    .command("low-rank <matrix>")
+    .description("factors of one .npy matrix")
+    .requiredOption("--left <file>", "left factor, rows x rank")
+    .requiredOption("--right <file>", "right factor, rank x cols");
+  type Options = MatrixOptions &
+    SizeOptions &
+    Pick<LowRankOptions, "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork"> & {
+      left: string;
+      right: string;
+    };
+  addMatrixOptions(addFit(addSize(command), "lp"))
+    .addHelpText("after", "\nExample:\n  loewner low-rank A.npy --rank 64 --p 1 --left L.npy --right R.npy")
+    .action((path: string, options: Options) =>
+      runCommand(options, async (context) => {
+        checkOneSize(options);
+        await checkTargets([options.left, options.right], options);
+        const rowWeights = await readRowWeights(options.rowWeights);
+        await withMatrix(path, async (source) => {
+          const { keep, rank, energy, p, method, objective, tolerance, seed, maxWork } = options;
+          const result = await context.withLoewner((loewner) =>
+            loewner.lowRank(source, {
+              ...{ keep, rank, energy, p, method, objective, tolerance, seed, maxWork, rowWeights },
+              factorType: source.dtype === "f64" ? "f64" : "f32",
+              signal: context.signal,
+              onProgress: context.progress,
+            }),
+          );
+          context.endProgress();
+          await writeAll(
+            [matrixFile(options.left, result.left), matrixFile(options.right, result.right)],
+            options,
+            context,
+          );
+          const { report, certificate } = result;
+          context.json({
+            input: path,
+            left: options.left,
+            right: options.right,
+            ...{ rows: source.rows, cols: source.cols, rank: result.rank, p: result.p, method: result.method },
+            ...{ objective: report.objective, candidates: report.candidates, certificate },
+            ...{
+              iterations: result.iterations,
+              residual: result.residual,
+              converged: result.converged,
+              seconds: result.seconds,
+            },
+            ...{ seed: report.seed, version },
+          });
+          const share = (result.rank * (source.rows + source.cols)) / (source.rows * source.cols);
+          context.say(
+            `${path}  ${source.rows} x ${source.cols} -> rank ${result.rank} by ${result.method}: ${percent(share)} of the size kept, ${percent(1 - share)} removed`,
+          );
+          const { objective: error } = report;
+          context.say(
+            `l_1 ${number(error.l1)}, l_2,1 ${number(error.l21)}, l_2 ${number(error.l2)}, worst row ${error.worstRow.row}: ${number(error.worstRow.norm)}`,
+          );
+          context.say(`proven: |(A - left right) x|_${result.p} <= ${number(certificate.bound)} |x|_2 for every x`);
+          context.say(`Written: ${options.left}, ${options.right}  (${result.seconds.toFixed(1)} s)`);
+        });
+      }),
+    );
+}

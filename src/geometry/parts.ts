@@ -1,0 +1,47 @@
+// A call made of calls: each part gets a run of its own, whose progress advances the whole by its share.
+import type { Engine } from "../engine/sweep.js";
+import type { RunOptions } from "../types/index.js";
+import { Run } from "./run.js";
+
+export class Parts {
+  private done = 0;
+  private readonly total: number;
+  private readonly started = performance.now();
+
+  /** @param work multiply-adds of the whole call, as far as can be told beforehand */
+  constructor(
+    private readonly engine: Engine,
+    private readonly options: RunOptions,
+    work: number,
+  ) {
+    this.total = Math.max(1, Math.round(work));
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.started) / 1000;
+  }
+
+  /** The run of the next part, which is `share` of the whole and will take `work` multiply-adds. */
+  next(share: number, work: number): Run {
+    const { total } = this;
+    const { onProgress, signal } = this.options;
+    const from = this.done;
+    this.done += share;
+    const run = new Run(this.engine, {
+      signal,
+      onProgress:
+        onProgress &&
+        ((progress) => {
+          if (progress.stage === "done") return;
+          const done = Math.floor((from + (share * progress.done) / progress.total) * total);
+          onProgress({ stage: progress.stage, done: Math.min(done, total - 1), total });
+        }),
+    });
+    run.expect(work);
+    return run;
+  }
+
+  finish(): void {
+    this.options.onProgress?.({ stage: "done", done: this.total, total: this.total });
+  }
+}

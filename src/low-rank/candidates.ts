@@ -1,0 +1,149 @@
+// The methods: each gives an orthonormal basis of the row space, of which the first `rank` vectors are projected on; or, where
+// it does not project, the pair of factors itself.
+import { entrywiseFactors, entrywiseWork, type EntrywiseFactors } from "../geometry/entrywise.js";
+import { orient } from "../geometry/orthonormal.js";
+import { subspaceBasis } from "../geometry/subspace.js";
+import type { RowSource } from "../matrix.js";
+import { isInRange, rankForKeep, type PRange } from "../options.js";
+import type { ChosenMethod, Convergence, LowRankOptions, ObjectiveName } from "../types/index.js";
+import { levelSetOf, type Ellipsoid, type Task } from "./task.js";
+
+export interface Fit extends Omit<Convergence, "seconds"> {
+  /** Orthonormal rows, cols x cols, f64; the first `rank` are what is projected on. */
+  basis: Float64Array;
+  /** sigma_1(M (I - V V')), known where V holds M's own singular vectors. */
+  sigmaNext?: number;
+  /** What it is certified by, where that is not the ellipsoid that all share. */
+  ellipsoid?: Ellipsoid;
+  /** Factors that are no projection. */
+  pair?: EntrywiseFactors;
+}
+
+interface Size {
+  n: number;
+  d: number;
+  k: number;
+  /** 2 in f64. */
+  slow: number;
+}
+
+interface Fitter {
+  fit(task: Task): Promise<Fit>;
+  /** Wants the right singular vectors of A. */
+  needsSpectrum: boolean;
+  /** The p it takes. */
+  range: PRange;
+  /** Floating-point operations beyond what all candidates share, about. */
+  work(size: Size): number;
+}
+
+const everyP = { above: 0, to: Infinity };
+
+export const fitters: Record<ChosenMethod, Fitter> = {
+  svd: {
+    fit: async (task) => {
+      const { rank, rows, p } = task;
+      const d = rows.source.cols;
+      const { singularValues, vectors } = task.spectrum!;
+      // At p = 2 M is A. Else its certificate comes from the ellipsoid, and so does its convergence.
+      const sigmaNext = p === 2 ? (rank < d ? singularValues[rank] : 0) : undefined;
+      return { basis: oriented(vectors, d), sigmaNext, ...convergenceOf(task.ellipsoid) };
+    },
+    needsSpectrum: true,
+    range: everyP,
+    work: ({ n, d, k, slow }) => n * slow * (d * d + 2 * d * k),
+  },
+  lewis: {
+    fit: (task) => byEllipsoid(task, task.ellipsoid!),
+    needsSpectrum: false,
+    range: everyP,
+    work: ({ n, d, k, slow }) => n * slow * 2 * d * k,
+  },
+  "level-set": {
+    async fit(task) {
+      const ellipsoid = await levelSetOf(task);
+      return { ...(await byEllipsoid(task, ellipsoid)), ellipsoid };
+    },
+    needsSpectrum: false,
+    range: { from: 1, to: Infinity },
+    work: ({ n, d, k, slow }) => 1e5 * n * d * d + n * slow * 2 * d * k,
+  },
+  subspace: {
+    async fit({ run, rows, profile, rank, p, seed, spectrum }) {
+      const start = spectrum!.vectors.slice();
+      const found = await subspaceBasis(run, rows, profile, { rank, p, seed, start, tolerance: subspaceTolerance });
+      const { iterations, residual, converged } = found;
+      return { basis: oriented(found.basis, rows.source.cols), iterations, residual, converged };
+    },
+    needsSpectrum: true,
+    range: { above: 0, to: 2 },
+    work: ({ n, d, k, slow }) => 40 * n * slow * d * (d + 2 * Math.min(d - k, 2 * k)) + n * slow * 2 * d * k,
+  },
+  entrywise: {
+    async fit(task) {
+      const { run, rows, profile, rank, p, factorType } = task;
+      const basis = (task.best ?? (p === 2 ? await fitters.svd.fit(task) : await fitters.lewis.fit(task))).basis;
+      const pair = await entrywiseFactors(run, rows, profile, { basis: basis.slice(), rank, p, factorType });
+      const { iterations, residual, converged } = pair;
+      return { basis, pair, iterations, residual, converged };
+    },
+    needsSpectrum: false,
+    range: { above: 0, below: 4 },
+    work: ({ n, d, k, slow }) => slow * 2 * entrywiseWork(n, d, k),
+  },
+};
+
+/** Of the sum's relative decrease a sweep: what is left is far below what methods differ by. */
+const subspaceTolerance = 1e-4;
+
+const defaultMaxWork = 2e11;
+
+/** What `auto` tries beyond lewis and svd, in this order, for each objective: what might win. */
+const further: Record<ObjectiveName, ChosenMethod[]> = {
+  lp: ["entrywise", "subspace"],
+  l21: ["subspace"],
+  l2: [],
+  operator: ["level-set"],
+};
+
+/** The methods to try, and the work of it all: the ellipsoid that proves them, then each one. */
+export function candidatesOf(
+  { method = "auto", p = 1, compareSvd = false, rank, keep, objective = "lp", maxWork }: LowRankOptions,
+  { rows: n, cols: d, dtype }: RowSource,
+): { methods: ChosenMethod[]; work: number } {
+  const k = rank ?? (keep !== undefined ? rankForKeep(keep, n, d) : Math.ceil(d / 2));
+  const size = { n, d, k, slow: dtype === "f64" ? 2 : 1 };
+  let methods: ChosenMethod[];
+  // At p = 2 SVD is all of them.
+  if (p === 2) methods = ["svd"];
+  else if (method === "auto") {
+    methods = ["lewis", "svd"];
+    let left = maxWork ?? defaultMaxWork;
+    for (const name of further[objective]) {
+      left -= fitters[name].work(size);
+      if (left >= 0 && isInRange(p, fitters[name].range)) methods.push(name);
+    }
+  } else methods = compareSvd && method !== "svd" ? [method, "svd"] : [method];
+  const shared = n * (2 * d + (p === 2 ? 0 : 8 * d * d));
+  return { methods, work: methods.reduce((sum, name) => sum + fitters[name].work(size), shared) };
+}
+
+async function byEllipsoid({ run, rows, rank, profile }: Task, ellipsoid: Ellipsoid): Promise<Fit> {
+  const n = rows.source.cols;
+  const { values, matrix } = await run.engine.dense({ op: "eigen", matrix: ellipsoid.gram, n, vectors: true });
+  return {
+    basis: oriented(matrix, n),
+    sigmaNext: rank < n ? Math.sqrt(Math.max(0, values[rank])) / profile.unit : 0,
+    ...convergenceOf(ellipsoid),
+  };
+}
+
+/** Each vector's largest entry becomes positive. */
+function oriented(vectors: Float64Array, d: number): Float64Array {
+  orient(vectors, d);
+  return vectors;
+}
+
+function convergenceOf(of?: Ellipsoid): Omit<Convergence, "seconds"> {
+  return { iterations: of?.iterations ?? 1, residual: of?.residual ?? 0, converged: of?.converged ?? true };
+}

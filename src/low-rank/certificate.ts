@@ -1,0 +1,147 @@
+// What is proved of a low-rank approximation: |(A - left right) x|_p <= (bound (1 + slack) + rounding) |x|_2.
+import type { EngineRows } from "../engine/sweep.js";
+import { InvalidInputError } from "../errors.js";
+import { unitRoundoff } from "../geometry/factors.js";
+import { checkPairShapes, multiplyRows } from "../geometry/pair.js";
+import { profile, type Profile } from "../geometry/profile.js";
+import type { Run } from "../geometry/run.js";
+import { residualNorm, spectrum } from "../geometry/spectrum.js";
+import { gatherRows, toRowSource, type Matrix, type MatrixLike, type RowSource } from "../matrix.js";
+import { checkOneOf, checkP, checkSeed, checkTolerance } from "../options.js";
+import type { CertifyOptions, LowRankCertificate } from "../types/index.js";
+import { ellipsoidOf, levelSetOf, setWeights, type Ellipsoid, type Task } from "./task.js";
+
+/** The certificate of ALGORITHMS: for a basis of any origin, bound = upper sigma_1(M (I - V V')). */
+export async function certificateOf(
+  task: Task,
+  basis: Float64Array,
+  right: Float64Array,
+  known: { sigmaNext?: number; gram?: Float64Array; ellipsoid?: Ellipsoid },
+): Promise<LowRankCertificate> {
+  const { run, rows, profile, rank, p, factorType, rowWeights } = task;
+  const ellipsoid = known.ellipsoid ?? task.ellipsoid;
+  const { cols: d, dtype } = rows.source;
+  const f64 = dtype === "f64";
+  const sandwich = ellipsoid?.certificate ?? { lower: 1, upper: 1, slack: f64 ? 1e-12 : 1e-6 };
+  const sigmaNext =
+    known.sigmaNext ?? (await residualNorm(run, (ellipsoid?.gram ?? known.gram)!, basis, rank, d)) / profile.unit;
+  let rightError = 0;
+  for (let i = 0; i < right.length; ++i) rightError += (right[i] - basis[i]) * (right[i] - basis[i]);
+  // Products are summed 256 deep, then added up: gamma of that depth, for k columns; then the rounding of left itself.
+  const working = unitRoundoff[f64 || factorType === "f64" ? "f64" : "f32"];
+  const gamma = (Math.min(d, 256) + Math.ceil(d / 256) + 2) * working;
+  const relative = Math.sqrt(rank) * (gamma + unitRoundoff[factorType]) + Math.sqrt(rightError);
+  return {
+    ...sandwich,
+    sigmaNext,
+    bound: sandwich.upper * sigmaNext,
+    rounding: relative * (await rowNormBound(run, rows, profile, p, rowWeights)),
+  };
+}
+
+/**
+ * Of a pair that does not project: an ellipsoid of R = A - left right itself, which is computed once, in f64, and kept in memory
+ * in A's type. Cost: n d k multiply-adds for R, then those of Lewis weights.
+ */
+export async function residualCertificate(
+  { run, rows, p, tolerance, rowWeights }: Pick<Task, "run" | "rows" | "p" | "tolerance" | "rowWeights">,
+  left: MatrixLike,
+  right: Matrix,
+): Promise<LowRankCertificate> {
+  const { rows: n, cols: d, dtype } = rows.source;
+  const f64 = dtype === "f64";
+  const data = f64 ? new Float64Array(n * d) : new Float32Array(n * d);
+  const leftRows = run.open(toRowSource(left, "left"));
+  await multiplyRows(run, leftRows, right, true, async (start, product) => {
+    const count = product.length / d;
+    const a = await gatherRows(
+      rows.source,
+      Int32Array.from({ length: count }, (_, i) => start + i),
+    );
+    for (let i = 0; i < a.length; ++i) data[start * d + i] = a[i] - product[i];
+  });
+  const rest = run.open(toRowSource({ data, rows: n, cols: d }));
+  const facts = await profile(run, rest);
+  setWeights(rest, { rowWeights });
+  const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rest, facts, { p, tolerance });
+  const plain = p === 2 ? await spectrum(run, rest, facts, { cut: () => 0, vectors: false }) : undefined;
+  const gram = ellipsoid?.gram ?? plain!.gram;
+  const { values } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors: false });
+  const sandwich = ellipsoid?.certificate ?? { lower: 1, upper: 1, slack: f64 ? 1e-12 : 1e-6 };
+  const sigmaNext = Math.sqrt(Math.max(0, values[0])) / facts.unit;
+  // Of the product: sums in f64 over the rank, of rows no longer than left's. Of R: kept in its type.
+  const leftSize = await rowNormBound(run, leftRows, await profile(run, leftRows), p, rowWeights);
+  const size = await rowNormBound(run, rest, facts, p, rowWeights);
+  const rounding = 2 * (right.rows + 4) * unitRoundoff.f64 * leftSize + unitRoundoff[f64 ? "f64" : "f32"] * size;
+  return { ...sandwich, sigmaNext, bound: sandwich.upper * sigmaNext, rounding };
+}
+
+/** An upper bound of (sum_i s_i |a_i|_2^p)^(1/p), by the inequality of power means. */
+async function rowNormBound(
+  run: Run,
+  rows: EngineRows,
+  { frobenius, unit }: Profile,
+  p: number,
+  weights: Task["rowWeights"],
+): Promise<number> {
+  let total = rows.source.rows;
+  let top = 1;
+  if (weights) {
+    total = top = 0;
+    for (let i = 0; i < weights.length; ++i) {
+      total += weights[i];
+      top = Math.max(top, weights[i]);
+    }
+  }
+  const norm = frobenius / unit;
+  if (p >= 2) return (await run.power(top, 1 / p)) * norm;
+  return total > 0 ? (await run.power(total, 1 / p - 0.5)) * Math.sqrt(top) * norm : 0;
+}
+
+export function checkCertify(
+  { left, right, p = 1, tolerance = 0.01, ellipsoid = "lewis", seed = 0 }: CertifyOptions & { right: Matrix },
+  source: RowSource,
+): void {
+  checkP(p, { above: 0, to: Infinity });
+  checkTolerance(tolerance);
+  checkSeed(seed);
+  checkOneOf("ellipsoid", ellipsoid, ["lewis", "level-set"]);
+  if (ellipsoid === "level-set") checkP(p, { from: 1, to: Infinity });
+  toRowSource(right, "right");
+  if (right.cols !== source.cols) {
+    throw new InvalidInputError(`right has ${right.cols} columns, but ${source.name ?? "A"} has ${source.cols}.`);
+  }
+  if (left) checkPairShapes({ left, right }, source);
+}
+
+/** An ellipsoid, and a bound for any right factor from anywhere: what `verify` proves again. */
+export async function certify(
+  run: Run,
+  source: RowSource,
+  options: CertifyOptions & { right: Matrix },
+): Promise<LowRankCertificate> {
+  const { p = 1, tolerance = 0.01, seed = 0, rowWeights } = options;
+  const { data, rows: rank } = options.right;
+  const right = Float64Array.from(data);
+  const rows = run.open(source);
+  run.expect(source.rows * source.cols * source.cols * 6);
+  const facts = await profile(run, rows);
+  setWeights(rows, { rowWeights });
+  if (options.left) {
+    const certificate = await residualCertificate({ run, rows, p, tolerance, rowWeights }, options.left, options.right);
+    run.finish();
+    return certificate;
+  }
+  const ellipsoid =
+    p === 2
+      ? undefined
+      : options.ellipsoid === "level-set"
+        ? await levelSetOf({ run, rows, profile: facts, p, seed, tolerance })
+        : await ellipsoidOf(run, rows, facts, { p, tolerance });
+  const plain = p === 2 ? await spectrum(run, rows, facts, { cut: () => rank, vectors: false }) : undefined;
+  const factorType = data instanceof Float64Array ? "f64" : "f32";
+  const task: Task = { run, rows, profile: facts, p, rank, factorType, rowWeights, tolerance, seed, ellipsoid };
+  const certificate = await certificateOf(task, right, right, { gram: plain?.gram });
+  run.finish();
+  return certificate;
+}

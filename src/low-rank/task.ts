@@ -1,0 +1,57 @@
+// What all candidates of one call of lowRank share.
+import type { EngineRows } from "../engine/sweep.js";
+import { lewisEllipsoid, type LewisEllipsoid } from "../geometry/lewis-ellipsoid.js";
+import { levelSetGram } from "../geometry/level-set.js";
+import type { Profile } from "../geometry/profile.js";
+import type { Run } from "../geometry/run.js";
+import type { Spectrum } from "../geometry/spectrum.js";
+import type { FactorType, RowWeights, SandwichCertificate, WeightedOptions } from "../types/index.js";
+
+export interface Task {
+  run: Run;
+  rows: EngineRows;
+  profile: Profile;
+  p: number;
+  rank: number;
+  factorType: FactorType;
+  rowWeights?: RowWeights;
+  tolerance: number;
+  seed: number;
+  /** Of A, with its right singular vectors where a candidate needs them. */
+  spectrum?: Spectrum;
+  /** The candidate with the least sum |r|^p so far. */
+  best?: { basis: Float64Array; lp: number };
+  /** None at p = 2, where A itself is M. */
+  ellipsoid?: Ellipsoid;
+}
+
+/** {x : |Mx|_2 <= 1} and what it proves. */
+export type Ellipsoid = Pick<LewisEllipsoid, "gram" | "iterations" | "residual" | "converged"> & {
+  certificate: SandwichCertificate;
+};
+
+/** Sweeps that low rank spends on Lewis weights before it takes what it has; the certificate holds all the same. */
+const maxIterations = 50;
+
+export function ellipsoidOf(
+  run: Run,
+  rows: EngineRows,
+  profile: Profile,
+  { p, tolerance }: { p: number; tolerance: number },
+): Promise<LewisEllipsoid> {
+  return lewisEllipsoid(run, rows, profile, { p, tolerance, maxIterations });
+}
+
+/** The paper's own route: the ellipsoid of the level set itself. */
+export function levelSetOf(
+  task: Pick<Task, "run" | "rows" | "profile" | "p" | "seed" | "tolerance">,
+): Promise<LewisEllipsoid> {
+  const { run, rows, profile, p, seed, tolerance } = task;
+  return levelSetGram(run, rows, profile, { p, seed, tolerance });
+}
+
+export function setWeights(rows: EngineRows, { rowWeights }: WeightedOptions): void {
+  if (!rowWeights) return;
+  rows.state.set("weights", Float64Array.from(rowWeights));
+  rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
+}

@@ -1,0 +1,71 @@
+import type { Matrix, MatrixLike } from "../matrix.js";
+import type { RunOptions, WeightedOptions } from "./common.js";
+import type { EntrywiseOptions, EntrywiseResult } from "./entrywise.js";
+import type {
+  CoresetOptions,
+  CoresetResult,
+  CoresetStream,
+  CoresetStreamOptions,
+  SensitivityOptions,
+  SensitivityResult,
+} from "./coreset.js";
+import type { LevelSetOptions, LevelSetResult } from "./level-set.js";
+import type { LeverageResult, LewisOptions, LewisResult } from "./lewis.js";
+import type {
+  CertifyOptions,
+  FactorPair,
+  LowRankCertificate,
+  LowRankOptions,
+  LowRankResult,
+  Objective,
+} from "./low-rank.js";
+import type { JohnOptions, JohnResult, MinVolumeOptions, MinVolumeResult } from "./min-volume.js";
+import type { SubspaceOptions, SubspaceResult } from "./subspace.js";
+
+/** What `createLoewner()` resolves to. Calls on one instance queue up; `dispose()` frees its memory. */
+export interface Loewner {
+  leverageScores(a: MatrixLike, options?: WeightedOptions): Promise<LeverageResult>;
+  lewisWeights(a: MatrixLike, options?: LewisOptions): Promise<LewisResult>;
+  lowRank(a: MatrixLike, options: LowRankOptions): Promise<LowRankResult>;
+  /** Singular values of diag(s)^(1/2) A, descending, cols of them. */
+  singularValues(a: MatrixLike, options?: WeightedOptions): Promise<Float64Array>;
+  /** Error of any factor pair; left may be a row source. */
+  residual(a: MatrixLike, factors: FactorPair, options?: WeightedOptions & { p?: number }): Promise<Objective>;
+  /** Certificate for any right factor with orthonormal rows: bound = upper * sigma_1(M (I - right' right)); with `left` that of A - left right. */
+  certify(a: MatrixLike, right: Matrix, options?: CertifyOptions): Promise<LowRankCertificate>;
+  /** left * right, handed to `sink` in row order a tile at a time; the tile is only valid during the call. */
+  multiply(
+    factors: FactorPair,
+    sink: (start: number, rows: Float32Array | Float64Array) => void | Promise<void>,
+    options?: RunOptions,
+  ): Promise<void>;
+  /** Smallest ellipsoid that holds the rows of `points` (free centre) or the rows and their negatives (centre 0). */
+  minVolumeEllipsoid(points: MatrixLike, options?: MinVolumeOptions): Promise<MinVolumeResult>;
+  /** Largest ellipsoid in {x : |a_i x| <= 1 for every row}. */
+  johnEllipsoid(a: MatrixLike, options?: JohnOptions): Promise<JohnResult>;
+  /**
+   * The subspace through 0 of dimension `rank` with the least sum_i s_i dist(a_i, S)^p that reweighting finds (the problem is
+   * not convex): Lerman, Maunu, arXiv 1406.6145. Cost: rows * cols * (cols / 2 + min(cols - rank, 2 rank)) multiply-adds a
+   * sweep, and an eigen-decomposition of a cols x cols matrix.
+   * @throws {InvalidInputError} when an option is out of range, or A holds NaN or infinity
+   */
+  robustSubspace(a: MatrixLike, options: SubspaceOptions): Promise<SubspaceResult>;
+  /**
+   * Least sum_ij s_i |A - left right|_ij^p over left (rows x rank) and right (rank x cols): a local minimum, never worse than
+   * the projections by SVD and by Lewis weights. Cost: docs/entrywise.md; memory: rows * (cols + rank) numbers besides A.
+   * @throws {InvalidInputError} rank, p, maxIterations, tolerance, starts or seed out of range; NaN or infinity in A
+   */
+  entrywiseLowRank(a: MatrixLike, options: EntrywiseOptions): Promise<EntrywiseResult>;
+  /** Upper bounds of sup_x s_i |a_i x|^p / |Ax|_p^p, one a row. */
+  sensitivities(a: MatrixLike, options?: SensitivityOptions): Promise<SensitivityResult>;
+  /** A few rows with weights that estimate |Ax|_p^p without bias for every x, and how far they are off. */
+  coreset(a: MatrixLike, options: CoresetOptions): Promise<CoresetResult>;
+  /** The same for rows that come in pieces, in memory that grows with the logarithm of their number. */
+  coresetStream(options: CoresetStreamOptions): CoresetStream;
+  /**
+   * Loewner ellipsoid {x : x'Hx <= 1} of the level set {x : |Ax|_p <= 1}, p >= 1, with the factor that is proved.
+   * Cost: climbs of n d each a step, hundreds of them; it is for small d (2 to about 50), and stays bounded for larger ones.
+   */
+  levelSetEllipsoid(a: MatrixLike, options?: LevelSetOptions): Promise<LevelSetResult>;
+  dispose(): void;
+}

@@ -1,0 +1,113 @@
+import type { Matrix, MatrixLike } from "../matrix.js";
+import type { Convergence, SandwichCertificate, WeightedOptions } from "./common.js";
+
+/** A proven statement about a low-rank approximation. */
+export interface LowRankCertificate extends SandwichCertificate {
+  /** sigma_1(M (I - V V')) for the V of right: sigma_{k+1}(M) where V is M's own, 0 when the rank kept is that of A. entrywise: sigma_1(M). */
+  sigmaNext: number;
+  /**
+   * upper * sigmaNext: |(A - A_k) x|_p <= bound * |x|_2 for every x, where A_k is the exact projection onto the right factor's rows.
+   * entrywise does not project: there M is that of A - left right, the matrix of which lower and upper speak.
+   */
+  bound: number;
+  /** What storing and computing the factors in their dtype can add to `bound`, worst case. */
+  rounding: number;
+}
+
+/** Error of an approximation, residual R = A - left * right. Row weights s_i multiply |r_i|^p in every norm. */
+export interface Objective {
+  /** sum_ij |r_ij|^p for the p of the call; at p = Infinity the largest |r_ij| (of rows with s_i > 0). */
+  lp: number;
+  /** sum_ij |r_ij| */
+  l1: number;
+  /** sum_i |r_i|_2 */
+  l21: number;
+  /** Frobenius norm. */
+  l2: number;
+  /** The row with the largest |r_i|_2 (unweighted; the lowest row of equals). */
+  worstRow: { row: number; norm: number };
+}
+
+/** A method that ran. */
+export type ChosenMethod = "lewis" | "svd" | "level-set" | "subspace" | "entrywise";
+export type Method = "auto" | ChosenMethod;
+export type ObjectiveName = "lp" | "l21" | "l2" | "operator";
+/** How factors are stored, and rounded before the report is computed. */
+export type FactorType = "f16" | "bf16" | "f32" | "f64";
+
+export interface LowRankOptions extends WeightedOptions {
+  /** Exactly one of rank, keep, energy. rank: 1 ... min(rows, cols). */
+  rank?: number;
+  /** 0 < keep <= 1: share of the element count, rank = floor(keep n d / (n + d) + 1e-9). */
+  keep?: number;
+  /** 0 < energy <= 1: the smallest rank whose singular values hold this share of the sum of squares. */
+  energy?: number;
+  /** 0 < p <= Infinity. Default 1. */
+  p?: number;
+  /**
+   * Default "auto": the best in `objective` of lewis, svd and, as far as `maxWork` goes, the others. subspace takes p <= 2, entrywise
+   * p < 4, level-set p >= 1.
+   */
+  method?: Method;
+  /**
+   * Floating-point operations, about, that `auto` may spend on methods beyond lewis and svd. Default 2e11: five seconds or so on
+   * one thread. A number of operations and not of seconds, so that the answer does not depend on the machine.
+   */
+  maxWork?: number;
+  /** What auto minimises. Default "lp". */
+  objective?: ObjectiveName;
+  /** Certified distortion upper / lower within this of d^|1/p - 1/2|. Default 0.01. */
+  tolerance?: number;
+  /** 0 ... 2^53 - 1, for methods that draw random numbers; recorded in the report. Default 0. */
+  seed?: number;
+  /** Also score SVD at the same rank, and list it among report.candidates. Default false (auto always does). */
+  compareSvd?: boolean;
+  /** Factors are rounded to this and the report is of the rounded ones. Default: the type of A. f16 and bf16 factors come back as Float32Array whose values that type holds exactly. */
+  factorType?: FactorType;
+}
+
+/** One method that was tried. */
+export interface Candidate {
+  method: ChosenMethod;
+  objective: Objective;
+  certificate: LowRankCertificate;
+}
+
+export interface LowRankReport {
+  objective: Objective;
+  certificate: LowRankCertificate;
+  /** Every method tried, the chosen one first. */
+  candidates: Candidate[];
+  seed: number;
+}
+
+/** A ~ left * right. */
+export interface LowRankResult extends Convergence {
+  /** rows x rank; equals A right' up to rounding, but for method entrywise. */
+  left: Matrix;
+  /** rank x cols, orthonormal rows; the largest entry of each is positive. */
+  right: Matrix;
+  rank: number;
+  p: number;
+  /** The method that won. */
+  method: ChosenMethod;
+  certificate: LowRankCertificate;
+  report: LowRankReport;
+}
+
+export interface FactorPair {
+  /** rows x rank */
+  left: MatrixLike;
+  /** rank x cols */
+  right: Matrix;
+}
+
+export interface CertifyOptions extends WeightedOptions {
+  /** The left factor, for a pair that does not project: certifies A - left right itself. */
+  left?: MatrixLike;
+  /** What proves it: Lewis weights (the default), or the Loewner ellipsoid of the level set, found by seed. */
+  ellipsoid?: "lewis" | "level-set";
+  seed?: number;
+  p?: number;
+  tolerance?: number;
+}
