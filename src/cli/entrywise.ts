@@ -2,7 +2,15 @@ import type { Command } from "commander";
 import type { EntrywiseOptions } from "../types/index.js";
 import { runCommand } from "./context.js";
 import { addMatrixOptions, checkTargets, matrixFile, writeAll, type MatrixOptions } from "./npy-files.js";
-import { parseCount, parseP, parsePositive, parseRank, parseSeed, readRowWeights, withMatrix } from "./options.js";
+import {
+  parseCount,
+  parsePositive,
+  parsePWithin,
+  parseRank,
+  parseSeed,
+  readRowWeights,
+  withMatrix,
+} from "./options.js";
 import { number, percent } from "./text.js";
 import { version } from "./version.js";
 
@@ -20,7 +28,7 @@ export function addEntrywise(program: Command): void {
       .requiredOption("--left <file>", "left factor, rows x rank")
       .requiredOption("--right <file>", "right factor, rank x cols")
       .requiredOption("--rank <k>", "rank of the factors", parseRank)
-      .option("--p <p>", "power, 0 < p < 4", parseP, 1)
+      .option("--p <p>", "power, 0 < p < 4", parsePWithin({ above: 0, below: 4 }), 1)
       .option("--steps <n>", "most steps from each start (default: 20 to 200, by size)", parseCount)
       .option("--starts <n>", "random starts (default: up to 8, where they cost little)", parseCount)
       .option("--tolerance <t>", "stop when steps lower the sum by less than this share", parsePositive, 1e-8)

@@ -1,17 +1,11 @@
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import type { Matrix, RowSource } from "../matrix.js";
 import type { LevelSetOptions } from "../types/index.js";
 import { runCommand } from "./context.js";
 import { addMatrixOptions, checkTargets, matrixFile, writeAll, type MatrixOptions, type NpyFile } from "./npy-files.js";
-import { parseP, parsePositive, parseRank, parseSeed, readRowWeights, withMatrix } from "./options.js";
+import { parsePositive, parsePWithin, parseRank, parseSeed, readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
 import { version } from "./version.js";
-
-function parseNorm(text: string): number {
-  const value = parseP(text);
-  if (!(value >= 1)) throw new InvalidArgumentError("a number of at least 1, or inf, was expected.");
-  return value;
-}
 
 /** In the type of the input, unless its range is passed: H goes like a^2, contacts like 1 / a. */
 function rangedFile(path: string, matrix: Matrix<Float64Array>, { dtype }: RowSource): NpyFile {
@@ -28,7 +22,7 @@ export function addLevelSet(program: Command): void {
       .description("smallest ellipsoid {x : x'Hx <= 1} that holds {x : |Ax|_p <= 1}")
       .requiredOption("-o, --output <file>", "H, cols x cols")
       .option("--contacts <file>", "points of the level set that the ellipsoid touches, one a row")
-      .option("--p <p>", "norm, p >= 1, or inf", parseNorm, 1)
+      .option("--p <p>", "norm, p >= 1, or inf", parsePWithin({ from: 1, to: Infinity }), 1)
       .option("--tolerance <t>", "stop when nothing found sticks out by more", parsePositive, 1e-7)
       .option("--directions <n>", "climbs that start anew in a round", parseRank)
       .option("--max-iterations <n>", "rounds, at most", parseSeed)

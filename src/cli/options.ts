@@ -4,6 +4,7 @@ import { InvalidInputError } from "../errors.js";
 import { openFile } from "../formats/node-file.js";
 import { openNpy, openSafetensors, type SafetensorsFile } from "../formats/index.js";
 import { readRows, type RowSource } from "../matrix.js";
+import { describeRange, isInRange, type PRange } from "../options.js";
 import type { ObjectiveName } from "../types/index.js";
 
 export function parseNumber(text: string): number {
@@ -27,12 +28,17 @@ function parseShare(text: string): number {
   return value;
 }
 
-/** 0 < p, `inf` included. */
-export function parseP(text: string): number {
-  const value = /^inf(inity)?$/i.test(text.trim()) ? Infinity : parseNumber(text);
-  if (!(value > 0)) throw new InvalidArgumentError("a number above 0, or inf, was expected.");
-  return value;
+/** p within a range, `inf` included where the range is. */
+export function parsePWithin(range: PRange) {
+  return (text: string): number => {
+    const value = /^inf(inity)?$/i.test(text.trim()) ? Infinity : parseNumber(text);
+    if (!isInRange(value, range)) throw new InvalidArgumentError(`a number with ${describeRange(range)} was expected.`);
+    return value;
+  };
 }
+
+/** 0 < p, `inf` included. */
+export const parseP = parsePWithin({ above: 0, to: Infinity });
 
 export function parsePositive(text: string): number {
   const value = parseNumber(text);

@@ -1,16 +1,10 @@
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import type { SubspaceOptions } from "../types/index.js";
 import { runCommand } from "./context.js";
 import { addMatrixOptions, checkTargets, vectorFile, writeAll, type MatrixOptions } from "./npy-files.js";
-import { parseNumber, parsePositive, parseRank, parseSeed, readRowWeights, withMatrix } from "./options.js";
+import { parsePositive, parsePWithin, parseRank, parseSeed, readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
 import { version } from "./version.js";
-
-function parseP(text: string): number {
-  const value = parseNumber(text);
-  if (!(value > 0 && value <= 2)) throw new InvalidArgumentError("a number with 0 < p <= 2 was expected.");
-  return value;
-}
 
 export function addSubspace(program: Command): void {
   type Options = MatrixOptions & Omit<SubspaceOptions, "rowWeights"> & { output: string };
@@ -20,7 +14,7 @@ export function addSubspace(program: Command): void {
       .description("robust subspace: least sum of dist(row, S)^p")
       .requiredOption("-o, --output <file>", "orthonormal columns that span S, cols x rank")
       .requiredOption("--rank <k>", "dimension of S", parseRank)
-      .option("--p <p>", "power of the distance, 0 < p <= 2", parseP, 1)
+      .option("--p <p>", "power of the distance, 0 < p <= 2", parsePWithin({ above: 0, to: 2 }), 1)
       .option("--restarts <n>", "random starts beside PCA's", parseSeed, 0)
       .option("--seed <n>", "what they are drawn by", parseSeed, 0)
       .option("--tolerance <t>", "stop when a sweep gains no more than this share", parsePositive, 1e-6)

@@ -64,7 +64,7 @@ test("bad usage", async () => {
   const bad = run(folder, "level-set", "A.npy", "--p", "0.5", "-o", "H.npy");
   expect([bad.status, bad.stderr]).toEqual([
     2,
-    expect.stringContaining("a number of at least 1, or inf, was expected"),
+    expect.stringContaining("a number with 1 <= p <= Infinity was expected"),
   ]);
   expect(listing(folder)).toEqual(["A.npy"]);
 });
