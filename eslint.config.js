@@ -8,7 +8,7 @@ const forbid = (files, patterns, message) => ({
 });
 
 export default tseslint.config(
-  { ignores: ["dist/", "build/", "node_modules/", "assembly/", "demo-output/", "src/kernel/wasm.generated.ts"] },
+  { ignores: ["dist/", "build/", "node_modules/", "assembly/", "demo-output/", "src/kernel/wasm.generated.ts", "src/formats/onnx/onnx_pb.ts"] },
   ...tseslint.configs.recommended,
   {
     rules: {

@@ -1,4 +1,5 @@
 export type * from "./common.js";
+export type * from "./codes.js";
 export type * from "./coreset.js";
 export type * from "./lewis.js";
 export type * from "./low-rank.js";
