@@ -278,7 +278,8 @@ function words(bytes: Uint8Array, size: number): Uint16Array | Uint32Array {
     : new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
 }
 
-function swapped(bytes: Uint8Array, size: number): Uint8Array {
+/** Elements of `size` bytes in the other byte order; a copy. */
+export function swapped(bytes: Uint8Array, size: number): Uint8Array {
   const out = new Uint8Array(bytes.length);
   for (let i = 0; i < bytes.length; i += size) {
     for (let b = 0; b < size; b++) out[i + b] = bytes[i + size - 1 - b];
@@ -287,7 +288,7 @@ function swapped(bytes: Uint8Array, size: number): Uint8Array {
 }
 
 /** A shape as Python writes it. */
-function tuple(shape: readonly number[]): string {
+export function tuple(shape: readonly number[]): string {
   return shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
 }
 
