@@ -4,6 +4,7 @@
  */
 import { InvalidFormatError } from "../errors.js";
 import type { ByteSink, ByteSource } from "./bytes.js";
+import { staysInFolder } from "./inner-path.js";
 import { type JsonValue, parseJson, quote } from "./json.js";
 import { MAX_SAFETENSORS_HEADER, openSafetensors, type SafetensorsFile } from "./safetensors.js";
 
@@ -86,11 +87,6 @@ async function readIndex(source: ByteSource): Promise<Pick<SafetensorsIndex, "me
   }
   const metadata = (root as Map<string, JsonValue>).get("metadata");
   return { metadata: metadata instanceof Map ? metadata : new Map(), weightMap };
-}
-
-/** A relative path that cannot leave its folder on any system: no empty part, ".", "..", backslash, drive or NUL. */
-function staysInFolder(path: string): boolean {
-  return !/[\\:\0]/.test(path) && path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
 }
 
 function indexText(value: JsonValue, indent: string): string {
