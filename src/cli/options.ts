@@ -2,7 +2,7 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { InvalidInputError } from "../errors.js";
 import { openFile } from "../formats/node-file.js";
-import { openNpy, openSafetensors, type SafetensorsFile } from "../formats/index.js";
+import { openNpy } from "../formats/index.js";
 import { readRows, type RowSource } from "../matrix.js";
 import { describeRange, isInRange, type PRange } from "../options.js";
 import type { ObjectiveName } from "../types/index.js";
@@ -46,6 +46,19 @@ export function parsePositive(text: string): number {
   return value;
 }
 
+const units: Record<string, number> = {
+  ...{ "": 1, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 },
+};
+
+/** "25MB" (10^6 bytes), "800kB", "1.5GiB" (2^30), or bytes. */
+export function parseBytes(text: string): number {
+  const found = /^([\d.]+)\s*([a-z]*)$/i.exec(text.trim());
+  const unit = found && units[found[2].toLowerCase()];
+  const value = found ? Number(found[1]) * (unit ?? NaN) : NaN;
+  if (!(value >= 1)) throw new InvalidArgumentError("a size was expected, such as 25MB, 800kB, 1.5GiB or 1000000.");
+  return Math.floor(value);
+}
+
 export function parseSeed(text: string): number {
   const value = parseNumber(text);
   if (!Number.isSafeInteger(value) || value < 0)
@@ -63,7 +76,7 @@ export function parseChoice(...allowed: string[]) {
   };
 }
 
-function collect(text: string, previous: string[] = []): string[] {
+export function collect(text: string, previous: string[] = []): string[] {
   return [...previous, text];
 }
 
@@ -84,6 +97,13 @@ export function addSize(command: Command): Command {
       "smallest rank that keeps this share of the sum of squared singular values",
       parseShare,
     );
+}
+
+/** Sizes that only a whole model has. */
+export function addModelSize(command: Command): Command {
+  return addSize(command)
+    .option("--budget <share>", "share of the whole model's size that the result may take", parseShare)
+    .option("--bytes <size>", "size of the result, such as 25MB (10^6 bytes), spread over the layers", parseBytes);
 }
 
 /** `objective`: what auto minimises unless told. */
@@ -117,44 +137,24 @@ export interface SizeOptions {
   keep?: number;
   rank?: number;
   energy?: number;
+  budget?: number;
+  bytes?: number;
 }
 
-/** @throws {InvalidInputError} unless exactly one of the three was given */
-export function checkOneSize({ keep, rank, energy }: SizeOptions): void {
-  const given = [
-    keep !== undefined && "--keep",
-    rank !== undefined && "--rank",
-    energy !== undefined && "--energy",
-  ].filter(Boolean);
-  if (given.length !== 1) {
-    throw new InvalidInputError(
-      `Give exactly one of --keep, --rank and --energy; got ${given.join(" and ") || "none"}.`,
-    );
-  }
-}
+const matrixSizes = ["keep", "rank", "energy"] as const;
+const modelSizes = [...matrixSizes, "budget", "bytes"] as const;
 
-/** Opens a model, hands it to `body`, closes it. */
-export async function withModel<T>(path: string, body: (file: SafetensorsFile) => Promise<T>): Promise<T> {
-  if (/\.onnx$/i.test(path)) {
-    throw new InvalidInputError(`${path}: ONNX models cannot be read by this version; give a .safetensors file.`, {
-      file: path,
-    });
-  }
-  if (/\.npy$/i.test(path)) {
-    throw new InvalidInputError(`${path} is a matrix, not a model; use "loewner low-rank ${path}".`, { file: path });
-  }
-  if (/\.index\.json$/i.test(path)) {
-    throw new InvalidInputError(
-      `${path}: models in several files cannot be read by this version; give one .safetensors file.`,
-      { file: path },
-    );
-  }
-  const source = await openFile(path);
-  try {
-    return await body(await openSafetensors(source));
-  } finally {
-    await source.close();
-  }
+/**
+ * @param optional a plan file may say it all
+ * @throws {InvalidInputError} unless exactly one size was given
+ */
+export function checkOneSize(options: SizeOptions, { whole = false, optional = false } = {}): void {
+  const sizes = whole ? modelSizes : matrixSizes;
+  const given = sizes.filter((key) => options[key] !== undefined).map((key) => `--${key}`);
+  if (given.length === 1 || (optional && given.length === 0)) return;
+  const names = sizes.map((key) => `--${key}`);
+  const list = `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}`;
+  throw new InvalidInputError(`Give exactly one of ${list}; got ${given.join(" and ") || "none"}.`);
 }
 
 /** Opens a matrix in an .npy file, hands it to `body`, closes it. */

@@ -1,0 +1,168 @@
+// verify, for ONNX: both models are run on the same inputs.
+import { type Command, InvalidArgumentError } from "commander";
+import { InvalidInputError, VerificationError } from "../errors.js";
+import { openFile } from "../formats/node-file.js";
+import { type NpyTensor, readNpyArray } from "../formats/npy-array.js";
+import type { OnnxModel } from "../formats/onnx/types.js";
+import { onnxInputs } from "../model/onnx/inputs.js";
+import { loadRuntime, runnableFile, type RuntimeKind } from "../model/onnx/node-runtime.js";
+import type { ComparedOutput } from "../model/onnx/output-difference.js";
+import { compareOnnx, type OnnxComparison } from "../model/onnx/run.js";
+import type { Context } from "./context.js";
+import { collect, parseChoice, parseRank, parseSeed } from "./options.js";
+import { megabytes, number, percent, table } from "./text.js";
+
+/** A model that is open, and the file that it is in. */
+export interface OpenOnnx {
+  readonly path: string;
+  readonly file: OnnxModel;
+}
+
+export interface RunOptions {
+  /** `x.npy` or `name=x.npy`. */
+  readonly inputs?: readonly string[];
+  readonly shape?: Readonly<Record<string, readonly number[]>>;
+  /** The first that is installed, unless given. */
+  readonly runtime?: RuntimeKind;
+  readonly seed?: number;
+  readonly repeats?: number;
+}
+
+/** What --json prints of the runs. */
+export interface OnnxRunReport extends OnnxComparison {
+  readonly runtime: string;
+  readonly inputs: readonly { name: string; dtype: string; shape: readonly number[]; source: string }[];
+  /** No output has NaN or infinities that the original has not, or another shape. Loss of accuracy is not judged. */
+  readonly ok: boolean;
+}
+
+export function addRunOptions(command: Command): Command {
+  return command
+    .option("--inputs <file>", "ONNX: what to run on, x.npy or name=x.npy (may be given more than once)", collect)
+    .option(
+      "--shape <name=n,m>",
+      "ONNX: shape of a made-up input, ids=2,128 (may be given more than once)",
+      collectShape,
+    )
+    .option("--runtime <name>", "ONNX: node or web (default: node if it is installed)", parseChoice("node", "web"))
+    .option("--seed <n>", "ONNX: seed of made-up inputs", parseSeed, 0)
+    .option("--repeats <n>", "ONNX: timed runs of each model", parseRank, 5);
+}
+
+function collectShape(text: string, previous: Record<string, number[]> = {}): Record<string, number[]> {
+  const [, name, sizes] = /^(.+)=(\d+(?:,\d+)*)$/.exec(text) ?? [];
+  if (name === undefined)
+    throw new InvalidArgumentError("the name of an input and its shape were expected, ids=2,128.");
+  return { ...previous, [name]: sizes.split(",").map(Number) };
+}
+
+/**
+ * Runs both models, and says on the terminal how they compare.
+ * @throws {VerificationError} when the compressed model does not load or run, and the original does.
+ */
+export async function verifyOnnx(
+  context: Context,
+  original: OpenOnnx,
+  compressed: OpenOnnx,
+  { inputs: files = [], shape: shapes, runtime: kind, seed, repeats }: RunOptions,
+): Promise<OnnxRunReport> {
+  const given = await readInputs(original.file, files);
+  const inputs = await onnxInputs(original.file, { given, shapes, seed });
+  const runtime = await loadRuntime(kind);
+  const comparison = await compareOnnx(
+    runtime,
+    runnableFile(runtime, original.path, original.file),
+    runnableFile(runtime, compressed.path, compressed.file),
+    inputs,
+    { repeats, signal: context.signal, onProgress: context.progress },
+  );
+  context.endProgress();
+  const report: OnnxRunReport = {
+    runtime: runtime.name,
+    inputs: inputs.map(({ name, dtype, shape, source }) => ({ name, dtype, shape, source })),
+    ...comparison,
+    ok: comparison.outputs.every((output) => faultOf(output) === undefined),
+  };
+  say(context, report, repeats);
+  return report;
+}
+
+/** The error that a report which is not ok ends in; throw it once the report is printed. */
+export function runFailure({ outputs }: OnnxRunReport, file: string): VerificationError | undefined {
+  const faults = outputs.flatMap((output) => faultOf(output) ?? []);
+  if (faults.length === 0) return undefined;
+  return new VerificationError(
+    `${file} does not answer as the original does: ${faults.join("; ")}. Compress it again, in a wider type (--dtype) if it was a narrow one.`,
+    { file },
+  );
+}
+
+function faultOf({ name, shapes, newNonFinite, elements }: ComparedOutput): string | undefined {
+  if (shapes)
+    return `output "${name}" has shape ${shapes.compressed.join(" x ")} instead of ${shapes.original.join(" x ")}`;
+  if (newNonFinite)
+    return `output "${name}" has ${newNonFinite} of ${elements} elements NaN or infinite that were not so`;
+  return undefined;
+}
+
+/** Arrays without a name go to the inputs that no other names, in the model's order. */
+async function readInputs(
+  model: OnnxModel,
+  texts: readonly string[],
+): Promise<Record<string, NpyTensor & { source: string }>> {
+  const names = model.graph.inputs.map(({ name }) => name).filter((name) => !model.graph.initializers.has(name));
+  const named = texts.map((text) => {
+    const at = text.indexOf("=");
+    // A folder may have "=" in its name; an input named like one cannot be told apart, unless the model has it.
+    const name =
+      at > 0 && (names.includes(text.slice(0, at)) || !/[\\/]/.test(text.slice(0, at))) ? text.slice(0, at) : undefined;
+    return { name, path: name === undefined ? text : text.slice(at + 1) };
+  });
+  const free = names.filter((name) => named.every((each) => each.name !== name));
+  const given: Record<string, NpyTensor & { source: string }> = {};
+  for (const { name = free.shift(), path } of named) {
+    if (name === undefined) {
+      throw new InvalidInputError(
+        `${path}: there is no input left for it; the model takes ${names.join(", ") || "none"}.`,
+        {
+          file: path,
+        },
+      );
+    }
+    if (Object.hasOwn(given, name)) throw new InvalidInputError(`--inputs gives "${name}" twice.`);
+    const source = await openFile(path);
+    try {
+      given[name] = { ...(await readNpyArray(source)), source: path };
+    } finally {
+      await source.close();
+    }
+  }
+  return given;
+}
+
+function say(context: Context, report: OnnxRunReport, repeats = 5): void {
+  const { runtime, inputs, outputs, seconds, loadSeconds, bytes, rows } = report;
+  const shapeOf = (shape: readonly number[]) => shape.join(" x ") || "scalar";
+  context.say(`run in ${runtime}`);
+  const fed = inputs.map(({ name, dtype, shape, source }) => [name, dtype, shapeOf(shape), source]);
+  context.say(table([["input", "type", "shape", "from"], ...fed], [0, 1, 2, 3]));
+  const optional = (value: number | undefined, text: (x: number) => string) => (value === undefined ? "" : text(value));
+  const compared = outputs.map((output) => [
+    output.name,
+    output.dtype,
+    optional(output.cosine, (x) => x.toFixed(6)),
+    optional(output.maxDifference, number),
+    optional(output.relativeDifference, number),
+    optional(output.top1Agreement, percent),
+    percent(output.equal),
+  ]);
+  const head = ["output", "type", "cosine", "largest difference", "relative (l_2)", "same top 1", "equal"];
+  context.say(`\n${table([head, ...compared], [0, 1])}`);
+  const ms = (s: number) => `${number(1e3 * s)} ms`;
+  const { original, compressed, ratio } = seconds;
+  const each = rows === undefined ? "a run" : `a run of ${rows} rows`;
+  context.say(
+    `\n${each}: ${ms(original)}, compressed ${ms(compressed)}, ${number(ratio)} times (median of ${repeats}); loading: ${ms(loadSeconds.original)}, compressed ${ms(loadSeconds.compressed)}`,
+  );
+  context.say(`size: ${megabytes(bytes.before)}, compressed ${megabytes(bytes.after)}`);
+}

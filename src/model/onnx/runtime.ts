@@ -1,0 +1,81 @@
+/**
+ * As much of onnxruntime as running a model takes. The namespaces of onnxruntime-web and onnxruntime-node have it; whoever calls
+ * brings one, so that this package depends on neither.
+ */
+import type { OnnxModel } from "../../formats/onnx/types.js";
+
+export interface RuntimeTensor {
+  readonly type: string;
+  readonly dims: readonly number[];
+  /** A typed array; strings are an array of strings. */
+  readonly data: unknown;
+  /** Frees what lies outside JavaScript's memory. */
+  dispose?(): void;
+}
+
+export interface RuntimeSession {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  run(
+    feeds: Readonly<Record<string, RuntimeTensor>>,
+    options?: { readonly logSeverityLevel?: 4 },
+  ): Promise<Readonly<Record<string, RuntimeTensor>>>;
+  release(): Promise<void>;
+}
+
+export interface SessionOptions {
+  executionProviders?: string[];
+  /** onnxruntime-web takes its threads from `env.wasm.numThreads` instead. */
+  intraOpNumThreads?: number;
+  /** 4 is fatal: errors are thrown, and would be printed as well. */
+  logSeverityLevel?: 4;
+  externalData?: { path: string; data: Uint8Array }[];
+}
+
+/** onnxruntime-web, onnxruntime-node, or anything like them. */
+export interface OnnxRuntime {
+  readonly InferenceSession: {
+    create(path: string, options?: SessionOptions): Promise<RuntimeSession>;
+    create(bytes: Uint8Array, options?: SessionOptions): Promise<RuntimeSession>;
+  };
+  readonly Tensor: new (type: never, data: never, dims: readonly number[]) => RuntimeTensor;
+}
+
+/** A model that can be handed to a runtime; nothing is held before `load` is called. */
+export interface RunnableModel {
+  /** In error messages. */
+  readonly name: string;
+  /** With external data. */
+  readonly byteLength: number;
+  load(): Promise<LoadedModel>;
+}
+
+export interface LoadedModel {
+  /** The model's bytes, or its path where the runtime opens files itself (onnxruntime-node). */
+  readonly model: Uint8Array | string;
+  /** Needed beside bytes: each file of external data under the location that the model has for it. */
+  readonly externalData?: readonly { readonly path: string; readonly data: Uint8Array }[];
+}
+
+/** Every byte in memory when it is loaded: what a browser has to do. */
+export function runnableModel(model: OnnxModel): RunnableModel {
+  const { source, byteLength } = model;
+  return {
+    name: source.name,
+    byteLength,
+    async load() {
+      const externalData: { path: string; data: Uint8Array }[] = [];
+      for (const path of externalLocations(model)) {
+        const file = await model.external(path);
+        externalData.push({ path, data: await file.slice(0, file.size) });
+      }
+      return { model: await source.slice(0, source.size), externalData };
+    },
+  };
+}
+
+/** Each file of external data that a tensor lies in. */
+function externalLocations({ graph, nested }: OnnxModel): Set<string> {
+  const tensors = [...graph.initializers.values(), ...nested.map(({ tensor }) => tensor)];
+  return new Set(tensors.flatMap(({ data }) => (data.kind === "external" ? [data.location] : [])));
+}
