@@ -29,7 +29,7 @@ export async function openSafetensorsIndex(
   resolve: (shard: string) => ByteSource | Promise<ByteSource>,
 ): Promise<SafetensorsIndex> {
   const file = source.name;
-  const { metadata, weightMap } = await readIndex(source);
+  const { metadata, weightMap } = await readSafetensorsIndex(source);
   const shards = new Map<string, SafetensorsFile>();
   for (const [tensor, shard] of weightMap) {
     let open = shards.get(shard);
@@ -59,7 +59,13 @@ export async function writeSafetensorsIndex(
   await sink.write(new TextEncoder().encode(`${text}\n`));
 }
 
-async function readIndex(source: ByteSource): Promise<Pick<SafetensorsIndex, "metadata" | "weightMap">> {
+/**
+ * What an index says, without its shards.
+ * @throws {InvalidFormatError} when it is not an index, or the name of a shard would leave its folder.
+ */
+export async function readSafetensorsIndex(
+  source: ByteSource,
+): Promise<Pick<SafetensorsIndex, "metadata" | "weightMap">> {
   const file = source.name;
   const bad = (message: string, tensor?: string) => new InvalidFormatError(`${file}: ${message}`, { file, tensor });
   if (source.size === 0) throw bad("the file is empty (0 bytes); a safetensors index (JSON) was expected.");
