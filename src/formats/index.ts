@@ -10,6 +10,24 @@ export {
 } from "./bytes.js";
 export { bf16ToF32, decodeNumbers, encodeNumbers, f16ToF32, f32ToBf16, f32ToF16 } from "./half.js";
 export type { JsonValue } from "./json.js";
+export { onnxDtypeName, onnxRowType, onnxTensorBytes } from "./onnx/dtype.js";
+export type { ExternalFile } from "./onnx/external-files.js";
+export { layOutOnnx, MAX_ONNX_FILE, type OnnxLayout, type OnnxLayoutOptions, writeOnnx } from "./onnx/layout.js";
+export { openOnnx, type OpenOnnxOptions, readNode } from "./onnx/open.js";
+export { onnxRows, onnxTensorChunks } from "./onnx/tensor-bytes.js";
+export type {
+  ExternalResolver,
+  NewTensor,
+  OnnxEdits,
+  OnnxGraph,
+  OnnxModel,
+  OnnxNode,
+  OnnxTensor,
+  OnnxValue,
+  Span,
+  StreamedBytes,
+  TensorData,
+} from "./onnx/types.js";
 export { type NpyHeader, type NpyRows, openNpy, readNpyHeader } from "./npy.js";
 export { type NpyArray, npyHeader, writeNpy } from "./npy-write.js";
 export {

@@ -17,6 +17,16 @@ test("the public names", () => {
       "f16ToF32",
       "f32ToBf16",
       "f32ToF16",
+      "onnxDtypeName",
+      "onnxRowType",
+      "onnxTensorBytes",
+      "layOutOnnx",
+      "MAX_ONNX_FILE",
+      "writeOnnx",
+      "openOnnx",
+      "readNode",
+      "onnxRows",
+      "onnxTensorChunks",
       "openNpy",
       "readNpyHeader",
       "npyHeader",
@@ -49,12 +59,17 @@ test("the public names", () => {
   `);
 });
 
-test("only node-file.ts needs node:, and no format knows of wasm", () => {
+test("only files named node-*.ts need node:, and no format knows of wasm", () => {
   const folder = fileURLToPath(new URL("../../src/formats/", import.meta.url));
-  for (const name of readdirSync(folder)) {
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    if (!name.endsWith(".ts") || name.endsWith("_pb.ts")) continue;
     const from = [...readFileSync(folder + name, "utf8").matchAll(/ from "([^"]+)"/g)].map((match) => match[1]);
-    const allowed =
-      name === "node-file.ts" ? /^(\.\/|\.\.\/errors\.js$|node:)/ : /^(\.\/(?!node-file)|\.\.\/(errors|matrix)\.js$)/;
-    expect(from.filter((path) => !allowed.test(path))).toEqual([]);
+    const onDisk = /(^|[/\\])node-[^/\\]*$/.test(name);
+    const allowed = onDisk
+      ? /^(\.\.?\/|node:)/
+      : /^(\.\/(?!node-)|(\.\.\/){1,2}(errors|matrix)\.js$|\.\.\/(bytes|json|sniff)\.js$|@bufbuild\/)/;
+    expect(from.filter((path) => !allowed.test(path) || /\/(kernel|engine|geometry|model|cli)\//.test(path))).toEqual(
+      [],
+    );
   }
 });

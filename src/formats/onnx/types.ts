@@ -1,5 +1,6 @@
 // An ONNX model as it lies in its file: what is small is decoded, what is large is a range of bytes.
 import type { ByteSource } from "../bytes.js";
+import type { Message } from "./cursor.js";
 import type { RowType } from "../../matrix.js";
 
 /** A range of bytes of the model file. */
@@ -14,7 +15,7 @@ export type TensorData =
   | { readonly kind: "inline"; readonly span: Span }
   /** External data; `length` is what the shape and type make, or what the file says. */
   | { readonly kind: "external"; readonly location: string; readonly offset: number; readonly length: number }
-  /** int32_data, int64_data, unpacked float_data ...: must be decoded whole. `span` is the TensorProto itself (without tag and length). */
+  /** int32_data, int64_data, unpacked float_data ...: the TensorProto must be decoded whole. */
   | { readonly kind: "typed" }
   /** No numbers: a dimension is 0, or nothing was stored. */
   | { readonly kind: "none" };
@@ -29,6 +30,8 @@ export interface OnnxTensor {
   /** The whole field, with tag and length, in its parent message. */
   readonly field: Span;
   readonly data: TensorData;
+  /** Its other fields (dims, data_type, name, doc_string, what is not known), with tag and length. */
+  readonly header: readonly Span[];
   /** Bytes that its numbers take. */
   readonly byteLength: number;
   /** Set for the four float types: how rows of it are read. */
@@ -75,10 +78,19 @@ export interface OnnxGraph {
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
   readonly valueInfo: ReadonlyMap<string, OnnxValue>;
+  /** value_info entries of a name that has one already. */
+  readonly repeatedValueInfo: readonly OnnxValue[];
   /** Tensors named in quantization_annotation. */
   readonly annotated: ReadonlySet<string>;
   /** Every name that stands anywhere in the graph or its subgraphs: values, nodes. A fresh name must be none of these. */
   readonly names: ReadonlySet<string>;
+}
+
+/** A tensor with external data that is no initializer of the main graph: it may lie in a node, a subgraph, a function. */
+export interface NestedTensor {
+  readonly tensor: OnnxTensor;
+  /** The TensorProto, with the messages around it. */
+  readonly message: Message;
 }
 
 export interface OnnxModel {
@@ -90,11 +102,15 @@ export interface OnnxModel {
   readonly graph: OnnxGraph;
   /** The `graph` field of the ModelProto with tag and length. */
   readonly graphField: Span;
+  /** The same as a message. */
+  readonly graphMessage: Message;
   readonly metadata: ReadonlyMap<string, string>;
   /** The metadata_props fields, with tag and length, by key. */
   readonly metadataFields: ReadonlyMap<string, Span>;
   /** "domain:name" of the model's own functions. */
   readonly functions: ReadonlySet<string>;
+  /** Tensors with external data other than initializers of the main graph, in the order of the file. */
+  readonly nested: readonly NestedTensor[];
   /** True when any tensor lies outside the file. */
   readonly hasExternalData: boolean;
   /** Bytes of the model: the file itself and the external data that its tensors use. */

@@ -1,0 +1,97 @@
+/** External data on disk: files in the folder of the model, for Node, Deno and Bun. */
+import { realpath } from "node:fs/promises";
+import { dirname, isAbsolute, relative, resolve, sep } from "node:path";
+import { FileError, InvalidFormatError } from "../../errors.js";
+import type { ByteSource } from "../bytes.js";
+import { readFault } from "../file-faults.js";
+import { quote } from "../json.js";
+import { type FileSource, openFile } from "../node-file.js";
+import { locationFault } from "./location.js";
+import type { ExternalResolver } from "./types.js";
+
+/** A resolver that holds files open; close it when done with the model. */
+export interface OnnxFolderResolver extends ExternalResolver {
+  /** Closes every file; what was handed out cannot be read any more. */
+  close(): Promise<void>;
+}
+
+/** Old exporters write a file for every tensor: more than a process may hold open. */
+const MAX_OPEN = 64;
+
+/**
+ * Finds external data beside a model on disk. Symbolic links are followed, but not out of the model's own folder.
+ *
+ * At most 64 files are open at a time; the one used longest ago is closed for the next.
+ * @throws {InvalidFormatError} (from the resolver) when a location is absolute, leads out of the folder, or is a link that does.
+ * @throws {FileError} (from the resolver) when there is no such file, or it may not be read.
+ */
+export function onnxFolderResolver(modelPath: string): OnnxFolderResolver {
+  const open = new Map<string, Promise<FileSource>>();
+  let closed = false;
+
+  const acquire = (path: string): Promise<FileSource> => {
+    if (closed)
+      throw new FileError(`${path} was closed together with its model; open the model again.`, { file: path });
+    const file = open.get(path) ?? openFile(path);
+    open.delete(path);
+    open.set(path, file); // the last one is the one used last
+    file.catch(() => open.delete(path));
+    for (const [oldest, old] of open) {
+      if (open.size <= MAX_OPEN) break;
+      open.delete(oldest);
+      void old.then(
+        (source) => source.close(),
+        () => undefined,
+      ); // waits for reads under way
+    }
+    return file;
+  };
+
+  const resolver = async (location: string): Promise<ByteSource> => {
+    const path = await locate(modelPath, location);
+    const { size } = await acquire(path);
+    return { name: path, size, slice: async (start, end) => (await acquire(path)).slice(start, end) };
+  };
+  return Object.assign(resolver, {
+    async close() {
+      closed = true;
+      const files = [...open.values()];
+      open.clear();
+      await Promise.all(
+        files.map((file) =>
+          file.then(
+            (source) => source.close(),
+            () => undefined,
+          ),
+        ),
+      );
+    },
+  });
+}
+
+async function locate(modelPath: string, location: string): Promise<string> {
+  const outside = (what: string) =>
+    new InvalidFormatError(
+      `${modelPath}: external data at ${quote(location)}, which ${what}; it must lie in the model's folder, or in one under it.`,
+      { file: modelPath },
+    );
+  const wrong = locationFault(location);
+  if (wrong !== undefined) throw outside(wrong);
+  const path = resolve(dirname(modelPath), location);
+  let real: string;
+  let folders: string[];
+  try {
+    real = await realpath(path);
+    // A download cache may link the model and its data alike to where the files are: that folder is the model's as well.
+    folders = [await realpath(dirname(modelPath)), dirname(await realpath(modelPath))];
+  } catch (cause) {
+    throw readFault(path, cause);
+  }
+  if (!folders.some((folder) => contains(folder, real))) throw outside(`is a link that leads to ${real}`);
+  return real;
+}
+
+function contains(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}

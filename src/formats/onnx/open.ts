@@ -1,0 +1,274 @@
+/**
+ * The ONNX format, reading (https://onnx.ai, IR specification; the schema is onnx.proto). A model is one protocol buffer;
+ * all that is small in it is decoded here, its tensors stay where they are and are read by ranges when asked for.
+ */
+import { fromBinary } from "@bufbuild/protobuf";
+import { WireType } from "@bufbuild/protobuf/wire";
+import { FileError, InvalidFormatError, isLoewnerError } from "../../errors.js";
+import type { ByteSource } from "../bytes.js";
+import { quote } from "../json.js";
+import { sniff } from "../sniff.js";
+import { Cursor, type Field, type Message } from "./cursor.js";
+import { type NodeProto, NodeProtoSchema, OperatorSetIdProtoSchema, StringStringEntryProtoSchema } from "./onnx_pb.js";
+import { checkOrder } from "./order.js";
+import { decode, type Scan, scanAttribute, scanGraph, scanNode } from "./scan-graph.js";
+import type { ExternalResolver, OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, Span } from "./types.js";
+
+/** How a model is opened. */
+export interface OpenOnnxOptions {
+  /** Where external data comes from; without it a model that has such data opens, but its data cannot be read. */
+  external?: ExternalResolver;
+  /** Most nodes, subgraphs and functions included. Default 2 000 000. */
+  maxNodes?: number;
+}
+
+/** Fields of ModelProto while they are gathered. */
+interface Parts {
+  irVersion: number;
+  producer: string;
+  graph?: { graph: OnnxGraph; message: Message };
+  readonly opsets: Map<string, number>;
+  readonly metadata: Map<string, string>;
+  readonly metadataFields: Map<string, Span>;
+  readonly functions: Set<string>;
+}
+
+/**
+ * Opens a model.
+ *
+ * Cost: one pass over everything but the numbers of tensors. Memory: the names in it, some 500 bytes a node; never weights.
+ * @throws {InvalidFormatError} when the file is no ONNX model or breaks the format, with the byte; when tensor data does
+ *   not fit shape and type, or external data is too short; when names are defined twice or nodes are out of order.
+ * @throws {FileError} from `external`, for a file that is missing or may not be read.
+ */
+export async function openOnnx(source: ByteSource, options: OpenOnnxOptions = {}): Promise<OnnxModel> {
+  const file = source.name;
+  if (source.size === 0)
+    throw new InvalidFormatError(`${file}: the file is empty (0 bytes); an ONNX model was expected.`, {
+      file,
+      offset: 0,
+    });
+  const cursor = new Cursor(source);
+  const scan: Scan = {
+    cursor,
+    maxNodes: options.maxNodes ?? 2_000_000,
+    names: new Set(),
+    operators: new Map(),
+    nested: [],
+    nodes: 0,
+  };
+  const parts: Parts = {
+    irVersion: 0,
+    producer: "",
+    opsets: new Map(),
+    metadata: new Map(),
+    metadataFields: new Map(),
+    functions: new Set(),
+  };
+  try {
+    await scanModel(scan, source, parts);
+  } catch (error) {
+    throw isLoewnerError(error, "INVALID_FORMAT") ? await withHint(error, source) : error;
+  }
+  const { graph, message } = parts.graph!;
+  checkOrder(graph, file);
+  const tensors = externalTensors(graph, scan);
+  const files = new ExternalFiles(file, options.external);
+  if (options.external) for (const tensor of tensors) await files.check(tensor);
+  const { irVersion, producer, opsets, metadata, metadataFields, functions } = parts;
+  return {
+    source,
+    irVersion,
+    producer,
+    opsets,
+    graph,
+    graphField: { start: message.start, end: message.end },
+    graphMessage: message,
+    metadata,
+    metadataFields,
+    functions,
+    nested: scan.nested,
+    hasExternalData: tensors.length > 0,
+    byteLength: source.size + distinctBytes(tensors),
+    external: (location) => files.open(location),
+  };
+}
+
+/**
+ * A node with all its attributes.
+ *
+ * Memory: the node, tensors and subgraphs in it included.
+ * @throws {InvalidFormatError} when it cannot be decoded.
+ */
+export async function readNode(model: OnnxModel, { span, name }: OnnxNode): Promise<NodeProto> {
+  const bytes = await model.source.slice(span.start, span.end);
+  try {
+    return fromBinary(NodeProtoSchema, bytes);
+  } catch (cause) {
+    const file = model.source.name;
+    throw new InvalidFormatError(
+      `${file}: node ${quote(name)} at byte ${span.start} cannot be decoded: ${(cause as Error).message}. Get or save the file again.`,
+      { file, offset: span.start },
+      { cause },
+    );
+  }
+}
+
+async function scanModel(scan: Scan, source: ByteSource, parts: Parts): Promise<void> {
+  const { cursor } = scan;
+  const end = source.size;
+  const model: Message = { what: "model", number: 0, start: 0, body: 0, end, parent: undefined, depth: 0 };
+  for (let at = 0; at < end;) {
+    const field = cursor.field(at, model) ?? (await cursor.loadField(at, model));
+    at = field.end;
+    await takeField(scan, model, field, parts);
+  }
+  const lacks = (what: string) =>
+    new InvalidFormatError(
+      `${source.name}: not an ONNX model, or not a whole one: it has no ${what}. Copy, download or export it again.`,
+      { file: source.name, offset: end },
+    );
+  if (parts.irVersion === 0) throw lacks("ir_version");
+  if (!parts.graph) throw lacks("graph");
+  if (parts.irVersion >= 3 && parts.opsets.size === 0) throw lacks("opset_import");
+}
+
+async function takeField(scan: Scan, model: Message, field: Field, parts: Parts): Promise<void> {
+  const { cursor } = scan;
+  switch (field.number) {
+    case 1:
+      cursor.expect(field, WireType.Varint, model);
+      if (field.value < 1 || !Number.isSafeInteger(field.value))
+        throw cursor.fault(`an ir_version of ${field.value}; versions begin at 1`, field.start);
+      parts.irVersion = field.value;
+      return;
+    case 2:
+      parts.producer = cursor.text(field, model) ?? (await cursor.loadText(field, model));
+      return;
+    case 7: {
+      if (parts.graph) throw cursor.fault("a second graph; a model has one", field.start);
+      const message = cursor.enter(field, model, "graph");
+      parts.graph = { graph: await scanGraph(scan, message), message };
+      return;
+    }
+    case 8: {
+      const { domain, version } = await decode(cursor, OperatorSetIdProtoSchema, field, model);
+      parts.opsets.set(domain, Number(version));
+      return;
+    }
+    case 14: {
+      const { key, value } = await decode(cursor, StringStringEntryProtoSchema, field, model);
+      if (parts.metadata.has(key)) throw cursor.fault(`the metadata ${quote(key)} stands twice`, field.start);
+      parts.metadata.set(key, value);
+      parts.metadataFields.set(key, { start: field.start, end: field.end });
+      return;
+    }
+    case 20:
+      return scanTraining(scan, cursor.enter(field, model, "training_info"));
+    case 25:
+      parts.functions.add(await scanFunction(scan, cursor.enter(field, model, "function")));
+      return;
+  }
+}
+
+/** "domain:name" of a function. Only tensors with external data in it are of interest. */
+async function scanFunction(scan: Scan, message: Message): Promise<string> {
+  const { cursor } = scan;
+  let name = "";
+  let domain = "";
+  for (let at = message.body; at < message.end;) {
+    const field = cursor.field(at, message) ?? (await cursor.loadField(at, message));
+    at = field.end;
+    if (field.number === 1) name = cursor.text(field, message) ?? (await cursor.loadText(field, message));
+    else if (field.number === 10) domain = cursor.text(field, message) ?? (await cursor.loadText(field, message));
+    else if (field.number === 7) await scanNode(scan, cursor.enter(field, message, "node"));
+    else if (field.number === 11) {
+      const inner = { tensors: new Map<string, OnnxTensor>(), captured: new Set<string>(), weights: [] };
+      await scanAttribute(scan, cursor.enter(field, message, "attribute"), inner);
+    }
+  }
+  return `${domain}:${name}`;
+}
+
+/** The graphs of training_info, again for their external data. */
+async function scanTraining(scan: Scan, message: Message): Promise<void> {
+  const { cursor } = scan;
+  for (let at = message.body; at < message.end;) {
+    const field = cursor.field(at, message) ?? (await cursor.loadField(at, message));
+    at = field.end;
+    if (field.number === 1 || field.number === 2) await scanGraph(scan, cursor.enter(field, message, "graph"));
+  }
+}
+
+function externalTensors(graph: OnnxGraph, { nested }: Scan): OnnxTensor[] {
+  const initializers = [...graph.initializers.values()].filter(({ data }) => data.kind === "external");
+  return [...initializers, ...nested.map(({ tensor }) => tensor)];
+}
+
+/** Tensors may share a range. */
+function distinctBytes(tensors: readonly OnnxTensor[]): number {
+  const ranges = new Map<string, number>();
+  for (const { data } of tensors)
+    if (data.kind === "external") ranges.set(`${data.offset} ${data.length} ${data.location}`, data.length);
+  return [...ranges.values()].reduce((sum, length) => sum + length, 0);
+}
+
+/** The external files of a model, each opened once. */
+class ExternalFiles {
+  private readonly opened = new Map<string, Promise<ByteSource>>();
+
+  constructor(
+    private readonly model: string,
+    private readonly resolve: ExternalResolver | undefined,
+  ) {}
+
+  open(location: string): Promise<ByteSource> {
+    let source = this.opened.get(location);
+    if (!source) {
+      source = this.ask(location);
+      this.opened.set(location, source);
+    }
+    return source;
+  }
+
+  /** @throws {InvalidFormatError} when the file ends before the tensor does. */
+  async check({ name, data }: OnnxTensor): Promise<void> {
+    if (data.kind !== "external") return;
+    let size: number;
+    try {
+      ({ size } = await this.open(data.location));
+    } catch (cause) {
+      if (!isLoewnerError(cause, "FILE")) throw cause;
+      throw new FileError(
+        `${this.model}: the external data of tensor ${quote(name)} cannot be read. ${cause.message}`,
+        { file: this.model, tensor: name },
+        { cause },
+      );
+    }
+    const end = data.offset + data.length;
+    if (end <= size) return;
+    throw new InvalidFormatError(
+      `${this.model}: tensor ${quote(name)} ends at byte ${end} of its external data ${quote(data.location)}, but that file has ${size} bytes: it is truncated, or belongs to another model. Get it again.`,
+      { file: this.model, tensor: name, offset: size },
+    );
+  }
+
+  private async ask(location: string): Promise<ByteSource> {
+    if (this.resolve) return this.resolve(location);
+    throw new FileError(
+      `${this.model} keeps tensors in the file ${quote(location)} beside it, and only the model file was given. Give both.`,
+      { file: this.model },
+    );
+  }
+}
+
+/** What the file probably is instead, if its first bytes say so. */
+async function withHint(error: InvalidFormatError | Error, source: ByteSource): Promise<Error> {
+  const hint = sniff(await source.slice(0, Math.min(64, source.size)));
+  if (hint === "") return error;
+  return new InvalidFormatError(
+    `${source.name}: not an ONNX model.${hint}`,
+    { file: source.name, offset: 0 },
+    { cause: error },
+  );
+}
