@@ -28,7 +28,7 @@ import {
   rankForEnergy,
   rankForKeep,
 } from "./options.js";
-import type { Candidate, ChosenMethod, LowRankOptions, LowRankResult, ObjectiveName } from "./types/index.js";
+import type { Candidate, ChosenMethod, LeftSink, LowRankOptions, LowRankResult, ObjectiveName } from "./types/index.js";
 
 export function checkLowRank(options: LowRankOptions, source: RowSource): void {
   const {
@@ -86,19 +86,21 @@ function cutOf(rank: number, { energy }: LowRankOptions, most: number) {
 
 /** Fits by every method and scores what would be stored; the factors of the first, which mostly wins, are kept as they are made. */
 async function keepBest(task: Task, methods: ChosenMethod[], options: LowRankOptions): Promise<LowRankResult> {
-  const { method = "auto", objective: by = "lp" } = options;
+  const { method = "auto", objective: by = "lp", left: wanted } = options;
   const { run, rows, rank, factorType } = task;
   const { rows: n, cols: d } = rows.source;
-  const space = factorType === "f64" ? new Float64Array(n * rank) : new Float32Array(n * rank);
-  /** Stores a projection, and what it errs by. */
-  const project = ({ basis }: Fit, left?: typeof space) =>
-    factors(run, rows, task.profile, { basis, rank, p: task.p, factorType, left });
+  const length = wanted === undefined ? n * rank : 0;
+  const space = factorType === "f64" ? new Float64Array(length) : new Float32Array(length);
+  const keep: LeftSink = (start, block) => space.set(block, start * rank);
+  /** A projection, where its left factor goes, and what it errs by. */
+  const project = ({ basis }: Fit, emit?: LeftSink) =>
+    factors(run, rows, task.profile, { basis, rank, p: task.p, factorType, emit });
 
   const tried: { candidate: Candidate; fit: Fit; right: Float64Array }[] = [];
   for (const name of methods) {
     const fit = await fitters[name].fit(task);
     dropState(rows);
-    const { right, objective } = fit.pair ?? (await project(fit, tried.length === 0 ? space : undefined));
+    const { right, objective } = fit.pair ?? (await project(fit, tried.length === 0 && wanted === undefined ? keep : undefined));
     const certificate = fit.pair
       ? await residualCertificate(task, ...matrices(fit.pair, n, rank, d))
       : await certificateOf(task, fit.basis.subarray(0, rank * d), right, fit);
@@ -109,14 +111,15 @@ async function keepBest(task: Task, methods: ChosenMethod[], options: LowRankOpt
   if (method === "auto") {
     for (const other of tried) if (score(other.candidate, by) < score(winner.candidate, by)) winner = other;
   }
-  if (winner !== tried[0] && !winner.fit.pair) await project(winner.fit, space);
+  if (wanted) await handOver(winner.fit, wanted, project, rank);
+  else if (wanted === undefined && winner !== tried[0] && !winner.fit.pair) await project(winner.fit, keep);
   run.finish();
 
   const { candidate, right, fit } = winner;
   const { certificate } = candidate;
   const others = tried.filter((x) => x !== winner).map((x) => x.candidate);
   return {
-    left: { data: fit.pair?.left ?? space, rows: n, cols: rank },
+    left: { data: (wanted === undefined && fit.pair?.left) || space, rows: n, cols: rank },
     right: { data: factorType === "f64" ? right : Float32Array.from(right), rows: rank, cols: d },
     rank,
     p: task.p,
@@ -126,6 +129,18 @@ async function keepBest(task: Task, methods: ChosenMethod[], options: LowRankOpt
     ...{ iterations: fit.iterations, residual: fit.residual, converged: fit.converged },
     seconds: run.seconds,
   };
+}
+
+/** The winner's left factor, block by block. */
+async function handOver(
+  fit: Fit,
+  sink: LeftSink,
+  project: (fit: Fit, emit: LeftSink) => Promise<unknown>,
+  rank: number,
+): Promise<void> {
+  const left = fit.pair?.left;
+  if (!left) await project(fit, sink);
+  else for (let at = 0; at < left.length; at += 256 * rank) await sink(at / rank, left.subarray(at, at + 256 * rank));
 }
 
 function matrices({ left, right }: EntrywiseFactors, n: number, rank: number, d: number): [Matrix, Matrix] {

@@ -1,35 +1,44 @@
-import { realpath } from "node:fs/promises";
+import { readFile, realpath } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { InvalidInputError } from "../errors.js";
-import { writeSafetensors } from "../formats/index.js";
-import { checkTarget, writeAtomically } from "../formats/node-file.js";
+import { checkTarget, writeAllAtomically } from "../formats/node-file.js";
+import { openSpill } from "../formats/node-spill.js";
 import {
   compressModel,
   modelObjective,
   planCompression,
-  type CompressedModel,
+  readPlan,
   type CompressOptions,
+  type PlanFile,
 } from "../model/index.js";
+import { storedTypes } from "../model/plan-file.js";
+import { reportCompression, reportPlan } from "./compress-report.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
+import { withModel, type OpenModel } from "./models.js";
 import {
   addCommon,
   addFit,
   addLayers,
-  addSize,
+  addModelSize,
   checkOneSize,
+  parseChoice,
+  parseRank,
   readRowWeights,
-  withModel,
   type SizeOptions,
 } from "./options.js";
-import { megabytes, number, percent, table } from "./text.js";
-import { version } from "./version.js";
 
 type Options = CommonOptions &
   SizeOptions &
-  Pick<CompressOptions, "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork"> & {
+  Pick<
+    CompressOptions,
+    "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork" | "minRank" | "multipleOf" | "operators"
+  > & {
     output?: string;
     layers?: string[];
     exclude?: string[];
+    dtype?: CompressOptions["type"];
+    plan?: string;
     rowWeights?: string;
     dryRun?: boolean;
     force?: boolean;
@@ -38,126 +47,109 @@ type Options = CommonOptions &
 export function addCompress(program: Command): void {
   const command = program
     .command("compress <model>")
-    .description("replace the large tables of a .safetensors model by factors, with a proven error bound")
+    .description("replace the large tables of a model (.onnx or .safetensors) by factors, with a proven error bound")
     .option("-o, --output <file>", "the smaller model");
-  addLayers(addFit(addSize(command), modelObjective));
+  addLayers(addFit(addModelSize(command), modelObjective));
   addCommon(
     command
+      .option("--dtype <type>", `how factors are stored: ${storedTypes.join(", ")}, or auto`, parseChoice(...storedTypes, "auto"))
+      .option("--min-rank <k>", "smallest rank that --budget and --bytes give", parseRank)
+      .option("--multiple-of <k>", "ranks are multiples of this (default: 1, below 8 bits 8)", parseRank)
+      .option("--plan <file>", "JSON: size, dtype, p and method of each layer; inspect --plan writes one")
+      .option("--operators <set>", "of an ONNX result: standard, or onnxruntime's own too", parseChoice("standard", "onnxruntime"))
       .option("--row-weights <file>", ".npy vector: how much each row counts, e.g. how often its token occurs")
       .option("--dry-run", "say what would be done, write nothing")
       .option("--force", "replace the output if it exists"),
   )
-    .addHelpText("after", "\nExample:\n  loewner compress model.safetensors -o small.safetensors --keep 0.5")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  loewner compress model.onnx -o small.onnx --keep 0.5
+  loewner compress model.onnx -o small.onnx --bytes 12MB --dtype auto`,
+    )
     .action((model: string, options: Options) => runCommand(options, (context) => compress(context, model, options)));
 }
 
-async function compress(context: Context, model: string, options: Options): Promise<void> {
-  checkOneSize(options);
-  const { output, dryRun, force } = options;
+async function compress(context: Context, path: string, options: Options): Promise<void> {
+  const { output, dryRun } = options;
+  checkOneSize(options, { whole: true, optional: options.plan !== undefined });
   if (output === undefined && !dryRun)
-    throw new InvalidInputError("Say where the smaller model goes: -o small.safetensors (or --dry-run).");
-  await withModel(model, async (file) => {
-    if (output !== undefined && !dryRun) {
-      if ((await realpath(output).catch(() => undefined)) === (await realpath(model))) {
-        throw new InvalidInputError(
-          `The output ${output} is the input itself; name another file, so that the original stays.`,
-          { file: output },
-        );
-      }
-      await checkTarget(output, { force });
-    }
-    const rowWeights = await readRowWeights(options.rowWeights);
-    const { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, layers, exclude } = options;
-    const wanted = { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, layers, exclude, rowWeights };
-    if (dryRun) return plan(context, model, planCompression(file, wanted), file.source.size);
-    const result = await context.withLoewner((loewner) =>
-      compressModel(loewner, file, { ...wanted, signal: context.signal, onProgress: context.progress }),
-    );
-    const { tensors, metadata, bytesAfter } = result;
-    await writeAtomically(output!, { force, signal: context.signal, byteLength: bytesAfter }, (sink) =>
-      writeSafetensors(sink, { tensors, metadata }, { signal: context.signal }),
-    );
-    report(context, model, output!, result);
-  });
-}
-
-function plan(
-  context: Context,
-  model: string,
-  { chosen, skipped }: ReturnType<typeof planCompression>,
-  bytesBefore: number,
-): void {
-  const layers = chosen.map(({ name, kind, shape: [rows, cols], bytes, rank }) => {
-    const keep = rank === undefined ? undefined : (rank * (rows + cols)) / (rows * cols);
-    return {
-      name,
-      kind,
-      rows,
-      cols,
-      rank,
-      keep,
-      bytesBefore: bytes,
-      bytesAfter: keep === undefined ? undefined : Math.round(bytes * keep),
+    throw new InvalidInputError("Say where the smaller model goes: -o small.onnx (or --dry-run).");
+  const plan = options.plan === undefined ? undefined : await planFrom(options.plan);
+  await withModel(path, async (open) => {
+    if (output !== undefined && !dryRun) await checkOutput(open, output, options);
+    const weights = await readRowWeights(options.rowWeights);
+    const { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes } = options;
+    const { layers, exclude, minRank, multipleOf, operators, dtype: type } = options;
+    const wanted: CompressOptions = {
+      ...{ p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes },
+      ...{ layers, exclude, minRank, multipleOf, operators, type, plan },
+      weightsFor: weights && ((rows) => (rows === weights.length ? weights : undefined)),
+      mainName: output && basename(output),
+      signal: context.signal,
+      onProgress: context.progress,
     };
+    if (dryRun) {
+      const planned = await context.withLoewner((loewner) => planCompression(loewner, open.model, wanted));
+      return reportPlan(context, open.model, planned);
+    }
+    await write(context, open, output!, wanted, options);
   });
-  const saved = layers.reduce(
-    (sum, layer) => sum + (layer.bytesAfter === undefined ? 0 : layer.bytesBefore - layer.bytesAfter),
-    0,
-  );
-  context.json({ input: model, dryRun: true, bytesBefore, bytesAfter: bytesBefore - saved, layers, skipped, version });
-  const rows = layers.map((l) => [
-    l.name,
-    `${l.rows} x ${l.cols}`,
-    l.rank === undefined ? "by energy" : String(l.rank),
-    megabytes(l.bytesBefore),
-    l.bytesAfter === undefined ? "?" : megabytes(l.bytesAfter),
-  ]);
-  if (rows.length) context.say(table([["layer", "shape", "rank", "before", "after"], ...rows]));
-  sayTotals(context, bytesBefore, bytesBefore - saved, "would be ");
-  saySkipped(context, skipped);
-  context.say("Dry run: nothing was computed, nothing was written.");
 }
 
-function report(context: Context, input: string, output: string, result: CompressedModel): void {
-  const { layers, skipped, bytesBefore, bytesAfter, seconds, seed } = result;
-  context.json({ input, output, bytesBefore, bytesAfter, layers, skipped, seconds, seed, version });
-  for (const layer of layers) {
-    context.say(
-      `${layer.name}  ${layer.rows} x ${layer.cols} -> rank ${layer.rank} (${percent(layer.keep)} of the layer), ${layer.seconds.toFixed(1)} s`,
+async function write(
+  context: Context,
+  { model, path }: OpenModel,
+  output: string,
+  wanted: CompressOptions,
+  { force }: Options,
+): Promise<void> {
+  const { signal } = context;
+  const spills: Awaited<ReturnType<typeof openSpill>>[] = [];
+  try {
+    const spill = async () => {
+      const opened = await openSpill(dirname(output));
+      spills.push(opened);
+      return opened;
+    };
+    const result = await context.withLoewner((loewner) => compressModel(loewner, model, { ...wanted, spill }));
+    await writeAllAtomically(
+      result.files.map(({ name, byteLength, write }) => ({
+        path: name === "" ? output : join(dirname(output), name),
+        byteLength,
+        write: (sink) => write(sink, { signal }),
+      })),
+      { force, signal },
     );
-    const rows = layer.candidates.map(({ method, objective, certificate }, i) => [
-      `  ${method}${i === 0 ? " (chosen)" : ""}`,
-      number(objective.lp),
-      number(objective.l1),
-      number(objective.l21),
-      number(objective.l2),
-      number(objective.worstRow.norm),
-      number(certificate.bound),
-    ]);
-    context.say(table([["  method", `l_${layer.p}^${layer.p}`, "l_1", "l_2,1", "l_2", "worst row", "bound"], ...rows]));
-    const { lower, upper } = layer.certificate;
-    context.say(
-      `  proven: |(A - left right) x|_${layer.p} <= ${number(layer.certificate.bound)} |x|_2 for every x; no rank-${layer.rank} matrix is more than ${number(upper / lower)} times better.\n`,
+    context.endProgress();
+    reportCompression(context, path, output, result);
+  } finally {
+    for (const { close } of spills) await close();
+  }
+}
+
+async function checkOutput({ path, kind }: OpenModel, output: string, { force }: Options): Promise<void> {
+  const place = { file: output };
+  if ((await realpath(output).catch(() => undefined)) === (await realpath(path))) {
+    throw new InvalidInputError(
+      `The output ${output} is the input itself; name another file, so that the original stays.`,
+      place,
     );
   }
-  sayTotals(context, bytesBefore, bytesAfter, "");
-  saySkipped(context, skipped);
-  context.say(`Written: ${output}  (${seconds.toFixed(1)} s)`);
-}
-
-function sayTotals(context: Context, before: number, after: number, tense: string): void {
-  context.say(
-    `${megabytes(before)} -> ${megabytes(after)}: ${megabytes(before - after)} (${percent(1 - after / before)}) ${tense}removed, ${percent(after / before)} ${tense}kept`,
-  );
-}
-
-function saySkipped(context: Context, skipped: { name: string; reason: string }[]): void {
-  if (skipped.length === 0) return;
-  const reasons = new Map<string, string[]>();
-  for (const { name, reason } of skipped) reasons.set(reason, [...(reasons.get(reason) ?? []), name]);
-  context.say("Left alone:");
-  for (const [reason, names] of reasons) {
-    const some = names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
-    context.say(`  ${some}: ${reason}`);
+  const wants = kind === "onnx" ? /\.onnx$/i : /\.(safetensors|index\.json)$/i;
+  if (!wants.test(output)) {
+    throw new InvalidInputError(
+      `${path} is ${kind === "onnx" ? "an ONNX" : "a safetensors"} model, and so will be what comes out: name the output .${kind}, not ${output}.`,
+      place,
+    );
   }
+  await checkTarget(output, { force });
+}
+
+async function planFrom(path: string): Promise<PlanFile> {
+  const text = await readFile(path, "utf8").catch((cause: Error) => {
+    throw new InvalidInputError(`Cannot read the plan ${path}: ${cause.message}.`, { file: path }, { cause });
+  });
+  return readPlan(text, path);
 }

@@ -1,9 +1,11 @@
 import type { Command } from "commander";
+import { InvalidInputError } from "../errors.js";
 import { writeSafetensors } from "../formats/index.js";
 import { checkTarget, writeAtomically } from "../formats/node-file.js";
 import { expandModel } from "../model/index.js";
 import { type CommonOptions, runCommand } from "./context.js";
-import { addCommon, withModel } from "./options.js";
+import { withModel } from "./models.js";
+import { addCommon } from "./options.js";
 import { version } from "./version.js";
 
 export function addExpand(program: Command): void {
@@ -17,7 +19,13 @@ export function addExpand(program: Command): void {
     .addHelpText("after", "\nExample:\n  loewner expand small.safetensors -o dense.safetensors")
     .action((model: string, options: CommonOptions & { output: string; force?: boolean }) =>
       runCommand(options, (context) =>
-        withModel(model, async (file) => {
+        withModel(model, async ({ kind, file }) => {
+          if (kind === "onnx") {
+            throw new InvalidInputError(
+              `${model}: an ONNX model runs with its factors as it is; expand is for safetensors.`,
+              { file: model },
+            );
+          }
           const { output, force } = options;
           await checkTarget(output, { force });
           const { signal } = context;

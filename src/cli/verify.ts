@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { VerificationError } from "../errors.js";
-import { verifyModel } from "../model/index.js";
+import { compareUntouched, verifyLayers } from "../model/index.js";
 import { type CommonOptions, runCommand } from "./context.js";
-import { addCommon, readRowWeights, withModel } from "./options.js";
+import { withModel } from "./models.js";
+import { addCommon, readRowWeights } from "./options.js";
 import { number } from "./text.js";
 
 export function addVerify(program: Command): void {
@@ -15,16 +16,21 @@ export function addVerify(program: Command): void {
     .addHelpText("after", "\nExample:\n  loewner verify model.safetensors small.safetensors")
     .action((model: string, compressed: string, options: CommonOptions & { rowWeights?: string }) =>
       runCommand(options, async (context) => {
-        const rowWeights = await readRowWeights(options.rowWeights);
+        const weights = await readRowWeights(options.rowWeights);
+        const weightsFor = weights && ((rows: number) => (rows === weights.length ? weights : undefined));
         const result = await withModel(model, (original) =>
           withModel(compressed, (small) =>
-            context.withLoewner((loewner) =>
-              verifyModel(loewner, original, small, {
-                rowWeights,
-                signal: context.signal,
-                onProgress: context.progress,
-              }),
-            ),
+            context.withLoewner(async (loewner) => {
+              const run = { weightsFor, signal: context.signal, onProgress: context.progress };
+              const proved = await verifyLayers(loewner, original.model, small.model, run);
+              const rest =
+                original.kind === "safetensors" && small.kind === "safetensors"
+                  ? await compareUntouched(original.file, small.file, small.model)
+                  : { untouched: 0, changed: [], missing: [] };
+              const missing = [...new Set([...proved.missing, ...rest.missing])];
+              const ok = proved.ok && rest.changed.length === 0 && missing.length === 0;
+              return { ...proved, ...rest, missing, ok };
+            }),
           ),
         );
         context.endProgress();

@@ -270,13 +270,13 @@ async function flushFolder(folder: string): Promise<void> {
   await handle?.close();
 }
 
-function temporaryName(target: string): string {
+export function temporaryName(target: string): string {
   const name = [...basename(target)].slice(0, 50).join(""); // names of files are limited to 255 bytes
   return join(dirname(target), `.${name}.${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
 }
 
 /** Synchronous, so that a signal handler never meets a file on its way to being made. */
-function createTemporary(path: string, fault: (error: unknown) => never): void {
+export function createTemporary(path: string, fault: (error: unknown) => never): void {
   try {
     closeSync(openSync(path, "wx"));
     live.add(path);
@@ -285,7 +285,7 @@ function createTemporary(path: string, fault: (error: unknown) => never): void {
   }
 }
 
-function removeTemporary(path: string): void {
+export function removeTemporary(path: string): void {
   try {
     unlinkSync(path);
   } catch {

@@ -17,8 +17,8 @@ export interface FactorRequest {
   rank: number;
   p: number;
   factorType: FactorType;
-  /** Where left goes; without it only the error is computed. */
-  left?: Float32Array | Float64Array;
+  /** Takes left block by block, in row order; without it only the error is computed. The block is only valid during the call. */
+  emit?: (start: number, block: Float32Array | Float64Array) => void | Promise<void>;
 }
 
 /**
@@ -27,7 +27,7 @@ export interface FactorRequest {
  * f16 and bf16 round right so far that A V would no longer be the best left factor: left = A R' (R R')^-1 of the rounded R.
  */
 export async function factors(run: Run, rows: EngineRows, { unit }: Profile, request: FactorRequest) {
-  const { rank, p, factorType, left } = request;
+  const { rank, p, factorType, emit } = request;
   const { cols: d, dtype } = rows.source;
   const basis = request.basis.slice(0, rank * d);
   const rest = request.basis.slice(rank * d);
@@ -41,7 +41,7 @@ export async function factors(run: Run, rows: EngineRows, { unit }: Profile, req
     (wide ? 2 : 1) * 2 * d * rank,
     {
       op: "project",
-      params: { rank, p, unit, round: roundCode[factorType], wide: Number(wide), keepLeft: Number(left !== undefined) },
+      params: { rank, p, unit, round: roundCode[factorType], wide: Number(wide), keepLeft: Number(emit !== undefined) },
       reads: {
         shared: {
           basis: coarse ? await pseudoInverse(run, right, rank, d) : transpose(basis, rank, d),
@@ -53,7 +53,7 @@ export async function factors(run: Run, rows: EngineRows, { unit }: Profile, req
       writes: { state: [] },
       reduce: { sums: "sum", worst: "worst", top: "max", left: "concat" },
     },
-    (_name, start, block) => left!.set(block, start * rank),
+    (_name, start, block) => emit!(start, block),
   );
   return { right, objective: await objectiveOf(run, result, p, unit) };
 }
@@ -101,7 +101,7 @@ export async function roundTo(run: Run, matrix: Float64Array, type: FactorType):
 }
 
 /** R' (R R')^-1, d x k: R R' is within a percent of I, so Cholesky is safe. */
-async function pseudoInverse(run: Run, right: Float64Array, rank: number, d: number): Promise<Float64Array> {
+export async function pseudoInverse(run: Run, right: Float64Array, rank: number, d: number): Promise<Float64Array> {
   const { engine } = run;
   const transposed = transpose(right, rank, d);
   const { matrix: gram } = await engine.dense({

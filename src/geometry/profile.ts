@@ -6,6 +6,8 @@ import type { Run } from "./run.js";
 export interface Profile {
   /** Frobenius norm of A, after multiplication by `unit`. */
   frobenius: number;
+  /** The largest |entry|. */
+  top: number;
   /** Power of two that brings the largest entry near 1; 1 when squares are safe as they are. */
   unit: number;
   /** d powers of two that bring each column's norm near 1. */
@@ -43,7 +45,7 @@ export async function profile(run: Run, rows: EngineRows): Promise<Profile> {
   }
   const scaled = sums.reduce((a, b) => a + b, 0);
   const frobenius = unit === 1 ? Math.sqrt(scaled) : top * unit * Math.sqrt(source.rows * cols);
-  return { frobenius, unit, columnScale };
+  return { frobenius, top, unit, columnScale };
 }
 
 /** The largest power of two not above x > 0 (2^±limit at the ends). Exact: it reads the exponent. */

@@ -29,10 +29,12 @@ export class Run {
     workPerRow: number,
     sweep: Sweep,
     emit?: SweepHooks["emit"],
+    emitBytes?: SweepHooks["emitBytes"],
   ): Promise<SweepResult> {
     return this.engine.sweep(rows, sweep, {
       signal: this.options.signal,
       emit,
+      emitBytes,
       onRows: (count) => {
         // More sweeps than expected: creep towards the end, which only finish() reaches.
         const left = Math.max(0, this.total - 1 - this.done);

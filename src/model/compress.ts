@@ -1,16 +1,5 @@
-// A safetensors model in, a smaller one out: every chosen tensor becomes a factor pair, everything else passes through.
+// A model in, a smaller one out: every chosen layer becomes factors, everything else passes through.
 import { InvalidInputError } from "../errors.js";
-import {
-  encodeNumbers,
-  layOutSafetensors,
-  rowTypeOf,
-  tensorChunks,
-  tensorRows,
-  type SafetensorsFile,
-  type SafetensorsInput,
-} from "../formats/index.js";
-import type { RowType } from "../matrix.js";
-import { rankForKeep } from "../options.js";
 import type {
   Candidate,
   ChosenMethod,
@@ -19,11 +8,11 @@ import type {
   LowRankOptions,
   Objective,
   ObjectiveName,
-  Progress,
-  RowWeights,
 } from "../types/index.js";
-import { select, type Layer, type Selection } from "./layers.js";
-import { describe, metadataKey, pairsOf, type PairDescription } from "./pairs.js";
+import { bitsOf, fitLayer, type FitOptions, type Spill } from "./fit.js";
+import { shapeOf, type Layer, type Model, type OutputFile } from "./model.js";
+import { planCompression, weightsOf, type Plan, type PlannedLayer, type PlanOptions, type Skipped } from "./plan.js";
+import { storedBytes, type StoredLayer, type StoredType } from "./stored.js";
 
 /**
  * What `auto` minimises for models: sums of whole rows' errors. A model reads rows, and loss follows these; the least sum of
@@ -32,15 +21,9 @@ import { describe, metadataKey, pairsOf, type PairDescription } from "./pairs.js
 export const modelObjective: ObjectiveName = "l21";
 
 export interface CompressOptions
-  extends
-    Selection,
-    Pick<
-      LowRankOptions,
-      "rank" | "keep" | "energy" | "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork" | "signal"
-    > {
-  /** One number a row, for every chosen layer with that many rows. */
-  rowWeights?: RowWeights;
-  onProgress?: (progress: Progress & { layer: string }) => void;
+  extends PlanOptions, Pick<LowRankOptions, "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork"> {
+  /** Gives a place for what memory should not hold; without it factors of all layers stay in memory until they are written. */
+  spill?: () => Promise<Spill>;
 }
 
 export interface CompressedLayer {
@@ -51,23 +34,25 @@ export interface CompressedLayer {
   rank: number;
   /** Share of the layer's elements that the factors hold. */
   keep: number;
-  method: ChosenMethod;
+  /** How numbers are stored. */
+  dtype: StoredType;
+  bytesBefore: number;
+  bytesAfter: number;
+  method: ChosenMethod | "dense";
   p: number;
+  /** Of what is stored. */
   objective: Objective;
-  candidates: Candidate[];
+  candidates: readonly Candidate[];
   certificate: LowRankCertificate;
+  /** Why this rank, this method, this way to store it. */
+  explain: string;
   seconds: number;
 }
 
-export interface Skipped {
-  name: string;
-  reason: string;
-}
-
-/** What compress made: give `tensors` and `metadata` to writeSafetensors. */
+/** What compress made: the files are still to be written. */
 export interface CompressedModel {
-  tensors: SafetensorsInput[];
-  metadata: [string, string][];
+  /** Data files first, the main file ("") last. */
+  files: OutputFile[];
   layers: CompressedLayer[];
   skipped: Skipped[];
   bytesBefore: number;
@@ -76,183 +61,103 @@ export interface CompressedModel {
   seed: number;
 }
 
-export interface PlannedLayer extends Layer {
-  /** Unknown before the spectrum is: --energy. */
-  rank?: number;
-}
-
-/** What would be compressed, and to which rank, before anything is computed. */
-export function planCompression(
-  file: SafetensorsFile,
-  options: CompressOptions,
-): { chosen: PlannedLayer[]; skipped: Skipped[] } {
-  const { chosen, skipped } = select(file, options);
-  const taken = new Set([...pairsOf(file).values()].flatMap((pair) => [pair.left, pair.right]));
-  const planned: PlannedLayer[] = [];
-  for (const layer of chosen) {
-    const [rows, cols] = layer.shape;
-    const rank = options.rank ?? (options.keep === undefined ? undefined : rankForKeep(options.keep, rows, cols));
-    if (options.rank !== undefined && options.rank > Math.min(rows, cols)) {
-      throw new InvalidInputError(
-        `rank ${options.rank} is above min(rows, cols) = ${Math.min(rows, cols)} of ${layer.name} (${rows} x ${cols}); ask for less, or leave the layer out with --exclude.`,
-        { tensor: layer.name },
-      );
-    }
-    const growth = rank === undefined ? undefined : noGain(rank, rows, cols);
-    if (taken.has(layer.name)) skipped.push({ name: layer.name, reason: "already a factor of a compressed layer" });
-    else if (rank === 0) skipped.push({ name: layer.name, reason: `keep ${options.keep} leaves it no rank at all` });
-    else if (growth) skipped.push({ name: layer.name, reason: growth });
-    else {
-      for (const factor of [`${layer.name}.left`, `${layer.name}.right`]) {
-        if (file.tensors.has(factor)) {
-          throw new InvalidInputError(
-            `${file.source.name} already has a tensor named ${factor}; leave ${layer.name} out with --exclude.`,
-            {
-              file: file.source.name,
-              tensor: factor,
-            },
-          );
-        }
-      }
-      planned.push({ ...layer, rank });
-    }
-  }
-  return { chosen: planned, skipped };
-}
-
-function noGain(rank: number, rows: number, cols: number): string | undefined {
-  const factors = rank * (rows + cols);
-  if (factors < rows * cols) return undefined;
-  return `would not shrink: rank ${rank} takes ${factors} numbers, the layer has ${rows * cols}`;
-}
-
 /** @throws {InvalidInputError} for a NaN or infinity, naming tensor, row and column; for options out of range */
 export async function compressModel(
   loewner: Loewner,
-  file: SafetensorsFile,
+  model: Model,
   options: CompressOptions,
 ): Promise<CompressedModel> {
   const started = performance.now();
-  const { chosen, skipped } = planCompression(file, options);
-  const { rowWeights, seed = 0, tolerance = 0.01 } = options;
-  if (rowWeights && !chosen.some((layer) => layer.shape[0] === rowWeights.length)) {
-    const rows = chosen.map((layer) => `${layer.name} (${layer.shape[0]})`).join(", ");
-    throw new InvalidInputError(
-      `There are ${rowWeights.length} row weights, but no chosen layer has as many rows: ${rows || "none is left"}.`,
-    );
-  }
-  const pairs = new Map<string, PairDescription>(
-    [...pairsOf(file)].map(([name, { leftTensor: _l, rightTensor: _r, name: _n, ...pair }]) => [name, pair]),
-  );
-  const replaced = new Map<string, SafetensorsInput[]>();
+  const { chosen, skipped: passed } = await planCompression(loewner, model, options);
+  const skipped = [...passed];
+  checkWeights(model, chosen, options);
+  const stored: StoredLayer[] = [];
   const layers: CompressedLayer[] = [];
-  for (const layer of chosen) {
-    const [rows, cols] = layer.shape;
-    const weights = rowWeights?.length === rows ? rowWeights : undefined;
-    const result = await loewner.lowRank(tensorRows(file, layer.name), {
-      rank: layer.rank,
-      energy: layer.rank === undefined ? options.energy : undefined,
-      p: options.p,
-      method: options.method,
-      objective: options.objective ?? modelObjective,
-      tolerance,
-      seed,
-      maxWork: options.maxWork,
-      rowWeights: weights,
-      signal: options.signal,
-      onProgress: options.onProgress && ((progress) => options.onProgress!({ ...progress, layer: layer.name })),
-    });
-    const { rank, left, right, method, p, certificate } = result;
-    const growth = noGain(rank, rows, cols);
-    if (growth) {
-      skipped.push({ name: layer.name, reason: growth });
+  for (const planned of chosen) {
+    const best = await fitBest(loewner, model, planned, options);
+    const bytesAfter = bytesOf(best);
+    const { layer, because } = planned;
+    if (bytesAfter >= layer.bytes) {
+      const reason = `would not shrink: rank ${best.rank} takes ${bytesAfter} bytes, the layer has ${layer.bytes}`;
+      skipped.push({ name: layer.name, reason });
       continue;
     }
-    const { objective, candidates } = result.report;
-    const [leftName, rightName] = [`${layer.name}.left`, `${layer.name}.right`];
-    replaced.set(layer.name, [factor(leftName, layer.dtype, left), factor(rightName, layer.dtype, right)]);
-    pairs.set(layer.name, {
-      left: leftName,
-      right: rightName,
-      rows,
-      cols,
-      rank,
-      dtype: layer.dtype,
-      p,
-      method,
-      objective,
-      certificate,
-      tolerance,
-      rowWeights: weights !== undefined,
-      seed,
-    });
-    const keep = (rank * (rows + cols)) / (rows * cols);
-    const { seconds } = result;
-    layers.push({
-      name: layer.name,
-      kind: layer.kind,
-      rows,
-      cols,
-      rank,
-      keep,
-      method,
-      p,
-      objective,
-      candidates,
-      certificate,
-      seconds,
-    });
+    stored.push(best);
+    layers.push(reportOf(layer, best, `${because}; ${why(best, planned, options)}`));
   }
-  const tensors = [...file.tensors.keys()].flatMap((name) => replaced.get(name) ?? [passThrough(file, name)]);
-  const metadata = (file.metadataEntries ?? [])
-    .filter(([key]) => key !== metadataKey)
-    .map(([k, v]): [string, string] => [k, v]);
-  if (pairs.size) metadata.push([metadataKey, describe(pairs)]);
+  const files = await model.layOut(stored, options);
   return {
-    tensors,
-    metadata,
-    layers,
-    skipped,
-    bytesBefore: file.source.size,
-    bytesAfter: layOutSafetensors(tensors, metadata).byteLength,
+    ...{ files, layers, skipped, bytesBefore: model.byteLength },
+    bytesAfter: files.reduce((sum, file) => sum + file.byteLength, 0),
     seconds: (performance.now() - started) / 1000,
-    seed,
+    seed: options.seed ?? 0,
   };
 }
 
-/** A tensor as it stands in a file, read when its turn to be written comes. */
-export function passThrough(file: SafetensorsFile, name: string): SafetensorsInput {
-  const { dtype, shape, byteLength } = file.tensors.get(name)!;
-  return { name, dtype, shape, byteLength, chunks: () => tensorChunks(file, name) };
+function checkWeights(model: Model, chosen: Plan["chosen"], { weightsFor }: CompressOptions): void {
+  if (!weightsFor || chosen.some(({ layer }) => weightsOf(layer, weightsFor))) return;
+  const rows = chosen.map(({ layer }) => `${layer.name} (${shapeOf(layer)[0]})`).join(", ");
+  throw new InvalidInputError(
+    `The row weights fit no chosen layer of ${model.name}: a table of tokens with as many rows is needed; chosen are ${rows || "none"}.`,
+    { file: model.name },
+  );
 }
 
-function factor(
-  name: string,
-  dtype: string,
-  matrix: { data: Float32Array | Float64Array; rows: number; cols: number },
-): SafetensorsInput {
-  const type = rowTypeOf(dtype as SafetensorsInput["dtype"])!;
-  const bytes = encodeNumbers(matrix.data, type);
-  checkRange(name, matrix.data, type);
-  return {
-    name,
-    dtype: dtype as SafetensorsInput["dtype"],
-    shape: [matrix.rows, matrix.cols],
-    byteLength: bytes.byteLength,
-    chunks: () => [bytes],
+/** Fits each target, and keeps the one that errs least in the objective: ties go to the first. */
+async function fitBest(
+  loewner: Loewner,
+  model: Model,
+  { layer, targets, own }: PlannedLayer,
+  options: CompressOptions,
+): Promise<StoredLayer> {
+  const { objective = modelObjective, tolerance, seed, maxWork, signal, spill, onProgress, operators } = options;
+  const fit: FitOptions = {
+    ...{ objective, tolerance, seed, maxWork, signal, spill },
+    p: own.p ?? options.p,
+    method: own.method ?? options.method,
+    rowWeights: weightsOf(layer, options.weightsFor),
+    uniform: operators === "onnxruntime",
+    onProgress: onProgress && ((progress) => onProgress({ ...progress, layer: layer.name })),
   };
-}
-
-/** f16 ends at 65504: a left factor can pass it where the layer itself did not. */
-function checkRange(name: string, data: Float32Array | Float64Array, type: RowType): void {
-  if (type !== "f16") return;
-  const at = data.findIndex((x) => !(Math.abs(x) <= 65504));
-  if (at >= 0) {
-    throw new InvalidInputError(
-      `${name} holds ${data[at]}, more than F16 can store (65504); leave this layer out with --exclude.`,
-      {
-        tensor: name,
-      },
-    );
+  let best: StoredLayer | undefined;
+  for (const target of targets) {
+    const next = await fitLayer(loewner, model, layer, target, fit);
+    if (!best || score(next, objective) < score(best, objective)) best = next;
   }
+  return best!;
+}
+
+function score({ objective, certificate }: StoredLayer, by: ObjectiveName): number {
+  return by === "operator" ? certificate.bound : objective[by];
+}
+
+function bytesOf({ left, right }: StoredLayer): number {
+  return storedBytes(left) + (right ? storedBytes(right) : 0);
+}
+
+function why(
+  { method, type, candidates, rank }: StoredLayer,
+  { targets, layer }: PlannedLayer,
+  { objective = modelObjective }: CompressOptions,
+): string {
+  const others = candidates.map((each) => each.method).filter((name) => name !== method);
+  const reasons: string[] = [];
+  if (method === "dense") reasons.push("the table itself in few bits, of full rank");
+  else if (others.length) reasons.push(`${method} has the least ${objective} of ${[method, ...others].join(", ")}`);
+  else reasons.push(`method ${method}`);
+  if (targets.length > 1) {
+    const tried = targets.map((each) => (each.dense ? `${each.type} at full rank` : `${each.type} at rank ${each.rank}`));
+    reasons.push(`${type} at ${method === "dense" ? "full rank" : `rank ${rank}`} has the least ${objective} of ${tried.join(", ")}`);
+  } else if (bitsOf(type)) reasons.push(`factors rotated and stored in ${bitsOf(type)} bits, right in 8`);
+  else reasons.push(type === layer.dtype.toLowerCase() ? `stored as ${type}, the layer's own type` : `stored as ${type}`);
+  return reasons.join("; ");
+}
+
+function reportOf({ name, kind, bytes }: Layer, best: StoredLayer, explain: string): CompressedLayer {
+  const { rows, cols, rank, type, method, p, objective, candidates, certificate, seconds } = best;
+  const keep = method === "dense" ? 1 : (rank * (rows + cols)) / (rows * cols);
+  return {
+    ...{ name, kind, rows, cols, rank, keep, dtype: type, bytesBefore: bytes, bytesAfter: bytesOf(best) },
+    ...{ method, p, objective, candidates, certificate, explain, seconds },
+  };
 }

@@ -1,17 +1,20 @@
 // Factors multiplied back, for tools that know nothing of them.
+import { codedRows } from "../codes.js";
 import { InvalidInputError } from "../errors.js";
 import {
-  decodeNumbers,
   encodeNumbers,
   rowTypeOf,
-  tensorChunks,
-  tensorRows,
+  tensorBytes,
+  type SafetensorsDtype,
   type SafetensorsFile,
   type SafetensorsInput,
 } from "../formats/index.js";
 import type { Loewner, RunOptions } from "../types/index.js";
-import { passThrough } from "./compress.js";
-import { metadataKey, pairsOf, type Pair } from "./pairs.js";
+import { metadataKey, openPart, tensorsOf, type LayerDescription } from "./description.js";
+import { identity } from "./fit.js";
+import type { Model } from "./model.js";
+import { passThrough, safetensorsModel } from "./safetensors-model.js";
+import { matrixIn } from "./verify.js";
 
 export interface ExpandedModel {
   tensors: SafetensorsInput[];
@@ -21,7 +24,8 @@ export interface ExpandedModel {
 }
 
 /**
- * The same file with X in place of X.left and X.right. Products are computed while the file is being written.
+ * The same file with X in place of its factors. Products are computed while the file is being written; those of a layer that was
+ * fitted transposed are held in memory.
  * @throws {InvalidInputError} when the file holds no factors
  */
 export async function expandModel(
@@ -29,78 +33,102 @@ export async function expandModel(
   file: SafetensorsFile,
   options: RunOptions = {},
 ): Promise<ExpandedModel> {
-  const pairs = pairsOf(file);
-  if (pairs.size === 0) {
+  const model = safetensorsModel(file);
+  const { described } = model;
+  if (described.size === 0) {
     throw new InvalidInputError(
       `${file.source.name} holds no factors: it was not compressed by loewner, or is expanded already.`,
-      {
-        file: file.source.name,
-      },
+      { file: file.source.name },
     );
   }
-  const byLeft = new Map([...pairs.values()].map((pair) => [pair.left, pair]));
-  const rights = new Set([...pairs.values()].map((pair) => pair.right));
-  const tensors = [...file.tensors.keys()]
-    .filter((name) => !rights.has(name))
-    .map((name) => (byLeft.has(name) ? product(loewner, file, byLeft.get(name)!, options) : passThrough(file, name)));
+  const parts = new Map<string, string>();
+  for (const [name, { left, right }] of described) {
+    for (const tensor of [...tensorsOf(left), ...tensorsOf(right)]) parts.set(tensor, name);
+  }
+  const done = new Set<string>();
+  const tensors: SafetensorsInput[] = [];
+  for (const tensor of file.tensors.keys()) {
+    const name = parts.get(tensor);
+    if (name === undefined) tensors.push(passThrough(file, tensor));
+    else if (!done.has(name)) {
+      done.add(name);
+      tensors.push(product(loewner, model, name, described.get(name)!, options));
+    }
+  }
   const metadata = file.metadataEntries
     ?.filter(([key]) => key !== metadataKey)
     .map(([k, v]): [string, string] => [k, v]);
-  return { tensors, metadata: metadata?.length ? metadata : undefined, layers: [...pairs.keys()] };
+  return { tensors, metadata: metadata?.length ? metadata : undefined, layers: [...described.keys()] };
 }
 
-function product(loewner: Loewner, file: SafetensorsFile, pair: Pair, options: RunOptions): SafetensorsInput {
-  const { name, rows, cols, leftTensor } = pair;
-  const dtype = leftTensor.dtype;
+function product(
+  loewner: Loewner,
+  model: Model,
+  name: string,
+  described: LayerDescription,
+  options: RunOptions,
+): SafetensorsInput {
+  const { rows, cols, transposed } = described;
+  const dtype = described.dtype as SafetensorsDtype;
   const type = rowTypeOf(dtype)!;
+  const shape = transposed ? [cols, rows] : [rows, cols];
+  const blocks = () => productBlocks(loewner, model, described, options);
   return {
-    name,
-    dtype,
-    shape: [rows, cols],
-    byteLength: (rows * cols * leftTensor.byteLength) / (leftTensor.shape[0] * leftTensor.shape[1]),
+    ...{ name, dtype, shape, byteLength: tensorBytes(dtype, shape) as number },
     async *chunks() {
-      const right = await readFactor(file, pair.right);
-      // The product comes block by block; a queue of one turns the callback into a stream.
-      let ready: ((bytes: Uint8Array | undefined) => void) | undefined;
-      let taken: (() => void) | undefined;
-      let next = new Promise<Uint8Array | undefined>((resolve) => (ready = resolve));
-      const abort = new AbortController();
-      const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
-      const work = loewner.multiply(
-        { left: tensorRows(file, pair.left), right },
-        (_start, block) =>
-          new Promise<void>((resolve) => {
-            taken = resolve;
-            ready!(encodeNumbers(block, type));
-          }),
-        { ...options, signal },
-      );
-      const ended = work.then(() => ready!(undefined));
-      try {
-        for (;;) {
-          const bytes = await Promise.race([next, ended.then(() => next)]);
-          if (!bytes) break;
-          yield bytes;
-          next = new Promise((resolve) => (ready = resolve));
-          taken!();
-        }
-      } finally {
-        abort.abort();
-        taken?.();
-        await work.catch(() => undefined);
+      if (!transposed) {
+        for await (const block of blocks()) yield encodeNumbers(block, type);
+        return;
       }
+      const whole = type === "f64" ? new Float64Array(rows * cols) : new Float32Array(rows * cols);
+      let row = 0;
+      for await (const block of blocks()) {
+        for (let i = 0; i < block.length / cols; ++i, ++row) {
+          for (let j = 0; j < cols; ++j) whole[j * rows + row] = block[i * cols + j];
+        }
+      }
+      yield encodeNumbers(whole, type);
     },
   };
 }
 
-/** A small tensor as a matrix, in memory. */
-export async function readFactor(file: SafetensorsFile, name: string) {
-  const { dtype, shape, byteLength } = file.tensors.get(name)!;
-  const bytes = new Uint8Array(byteLength);
-  let at = 0;
-  for await (const chunk of tensorChunks(file, name)) {
-    bytes.set(chunk, at);
-    at += chunk.length;
+/** left * right, block by block: a queue of one turns the callback into a stream. */
+async function* productBlocks(
+  loewner: Loewner,
+  model: Model,
+  { left, right, rows, cols, rank }: LayerDescription,
+  options: RunOptions,
+): AsyncGenerator<Float32Array | Float64Array> {
+  const stored = await openPart(model, left, rows, rank);
+  const leftRows = stored.kind === "codes" ? codedRows(stored) : stored.rows;
+  const whole = right ? await matrixIn(await openPart(model, right, rank, cols)) : identity(cols);
+  let ready: ((block: Float32Array | Float64Array | undefined) => void) | undefined;
+  let taken: (() => void) | undefined;
+  const another = () => new Promise<Float32Array | Float64Array | undefined>((resolve) => (ready = resolve));
+  let next = another();
+  const abort = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
+  const work = loewner.multiply(
+    { left: leftRows, right: whole },
+    (_start, block) =>
+      new Promise<void>((resolve) => {
+        taken = resolve;
+        ready!(block);
+      }),
+    { ...options, signal },
+  );
+  const ended = work.then(() => ready!(undefined));
+  try {
+    for (;;) {
+      const block = await Promise.race([next, ended.then(() => next)]);
+      if (!block) break;
+      yield block;
+      next = another();
+      taken!();
+    }
+  } finally {
+    abort.abort();
+    taken?.();
+    await work.catch(() => undefined);
   }
-  return { data: decodeNumbers(bytes, rowTypeOf(dtype)!), rows: shape[0], cols: shape[1] };
 }

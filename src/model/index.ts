@@ -1,16 +1,22 @@
 /** The public names of `loewner/model`: whole models in, whole models out. */
+export { allocate, type Choice } from "./budget.js";
 export {
   type CompressedLayer,
   type CompressedModel,
   compressModel,
-  modelObjective,
   type CompressOptions,
-  planCompression,
-  type PlannedLayer,
-  type Skipped,
+  modelObjective,
 } from "./compress.js";
+export { type Description, type LayerDescription, type PartDescription } from "./description.js";
 export { type ExpandedModel, expandModel } from "./expand.js";
+export { type Spill } from "./fit.js";
 export { type Inspection, type InspectedLayer, inspectModel } from "./inspect.js";
-export { type Layer, type LayerKind, layersOf, select, type Selection } from "./layers.js";
-export { type Description, type Pair, type PairDescription, pairsOf } from "./pairs.js";
-export { type Verification, type VerifiedLayer, verifyModel } from "./verify.js";
+export { select, type Selection } from "./layers.js";
+export type { Layer, LayerKind, LayOutOptions, Model, Operators, OutputFile } from "./model.js";
+export { onnxModel } from "./onnx/model.js";
+export { type Plan, planCompression, type PlannedLayer, type PlanOptions, type Skipped } from "./plan.js";
+export { checkPlan, type LayerPlan, newPlan, type PlanFile, readPlan } from "./plan-file.js";
+export { safetensorsModel } from "./safetensors-model.js";
+export { type StoredType } from "./stored.js";
+export { type Verification, type VerifiedLayer, verifyLayers, type VerifyOptions } from "./verify.js";
+export { compareUntouched, type Untouched } from "./verify-safetensors.js";

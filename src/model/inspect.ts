@@ -1,66 +1,97 @@
 // What is in a model, and what compressing it could save.
-import { tensorRows, type SafetensorsFile } from "../formats/index.js";
-import { rankForKeep } from "../options.js";
-import type { Loewner, RunOptions } from "../types/index.js";
-import { layersOf, type Layer } from "./layers.js";
-import { pairsOf } from "./pairs.js";
+import { rankForEnergy, rankForKeep } from "../options.js";
+import type { Loewner, Progress } from "../types/index.js";
+import { tensorsOf } from "./description.js";
+import { matrixOf, shapeOf, type Layer, type LayerKind, type Model } from "./model.js";
+import { isFactorable } from "./plan-file.js";
 
-/** Shares of the layer's size at which `spectrum` tells how much of the energy would stay. */
+/** Shares of the layer's size at which the spectrum tells how much would be lost. */
 const shares = [0.9, 0.72, 0.5, 0.3, 0.15];
+/** Largest storage buffer binding that WebGPU guarantees, and largest buffer. */
+const gpuLimits = [128 * 2 ** 20, 256 * 2 ** 20] as const;
+
+export interface Spectrum {
+  singularValues: number[];
+  /** Sum of squared singular values over the largest: how many directions count. */
+  stableRank: number;
+  rankAt90: number;
+  rankAt99: number;
+  /** Relative Frobenius error of SVD when the factors take `keep` of the layer. */
+  errors: { keep: number; rank: number; error: number }[];
+}
 
 export interface InspectedLayer extends Layer {
-  /** Of the file. */
+  /** Of the model. */
   share: number;
-  spectrum?: {
-    singularValues: number[];
-    /** Relative Frobenius error of SVD when the factors take `keep` of the layer. */
-    errors: { keep: number; rank: number; error: number }[];
-  };
-  /** Set for the factors of a compressed layer. */
-  factorOf?: string;
+  spectrum?: Spectrum;
+  /** Bytes over a limit of WebGPU: "128 MiB" is the largest binding that every device has, "256 MiB" the largest buffer. */
+  exceeds?: "128 MiB" | "256 MiB";
+  /** Set for a layer that is stored as factors. */
+  stored?: { rank: number; type: string; method: string; parts: string[] };
 }
 
 export interface Inspection {
   file: string;
+  format: Model["format"];
   bytes: number;
-  metadata: Record<string, string>;
   layers: InspectedLayer[];
 }
 
-/** @param loewner given, the spectra of the default layers are computed too (one sweep each) */
-export async function inspectModel(
-  file: SafetensorsFile,
-  loewner?: Loewner,
-  options: RunOptions = {},
-): Promise<Inspection> {
-  const factors = new Map(
-    [...pairsOf(file).values()].flatMap((pair) => [
-      [pair.left, pair.name],
-      [pair.right, pair.name],
-    ]),
-  );
-  const layers: InspectedLayer[] = [];
-  for (const layer of layersOf(file)) {
-    const inspected: InspectedLayer = { ...layer, share: layer.bytes / file.source.size };
-    if (factors.has(layer.name)) Object.assign(inspected, { factorOf: factors.get(layer.name), byDefault: false });
-    else if (loewner && layer.byDefault) inspected.spectrum = await spectrumOf(file, layer, loewner, options);
-    layers.push(inspected);
-  }
-  return { file: file.source.name, bytes: file.source.size, metadata: { ...file.metadata }, layers };
+export interface InspectOptions {
+  /** Which spectra are computed: of the default layers, of every layer that can be factored, or none. Default "default". */
+  spectra?: "default" | "all" | "none";
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress & { layer: string }) => void;
 }
 
-async function spectrumOf(
-  file: SafetensorsFile,
-  { name, shape: [rows, cols] }: Layer,
+/** Cost: a sweep over each layer whose spectrum is asked for, and the eigenvalues of a cols x cols matrix. */
+export async function inspectModel(
   loewner: Loewner,
-  options: RunOptions,
-) {
-  const values = await loewner.singularValues(tensorRows(file, name), options);
+  model: Model,
+  { spectra = "default", signal, onProgress }: InspectOptions = {},
+): Promise<Inspection> {
+  const layers: InspectedLayer[] = [];
+  for (const layer of model.layers) {
+    const { bytes, name } = layer;
+    const inspected: InspectedLayer = { ...layer, share: bytes / model.byteLength };
+    if (bytes > gpuLimits[0]) inspected.exceeds = bytes > gpuLimits[1] ? "256 MiB" : "128 MiB";
+    const wanted = spectra === "all" ? isFactorable(layer) : spectra === "default" && layer.byDefault;
+    if (wanted) {
+      const run = { signal, onProgress: onProgress && ((progress: Progress) => onProgress({ ...progress, layer: name })) };
+      const values = await loewner.singularValues(matrixOf(model, layer), run);
+      inspected.spectrum = spectrumOf(values, ...shapeOf(layer));
+    }
+    layers.push(inspected);
+  }
+  layers.push(...storedLayers(model));
+  return { file: model.name, format: model.format, bytes: model.byteLength, layers };
+}
+
+export function spectrumOf(values: Float64Array, rows: number, cols: number): Spectrum {
   const tails = new Float64Array(cols + 1);
   for (let j = cols - 1; j >= 0; --j) tails[j] = tails[j + 1] + values[j] * values[j];
   const errors = shares
     .map((keep) => ({ keep, rank: rankForKeep(keep, rows, cols) }))
     .filter(({ rank }) => rank >= 1)
     .map(({ keep, rank }) => ({ keep, rank, error: tails[0] > 0 ? Math.sqrt(tails[rank] / tails[0]) : 0 }));
-  return { singularValues: Array.from(values), errors };
+  const most = Math.min(rows, cols);
+  return {
+    singularValues: Array.from(values),
+    stableRank: values[0] > 0 ? tails[0] / (values[0] * values[0]) : 0,
+    rankAt90: rankForEnergy(0.9, values, most),
+    rankAt99: rankForEnergy(0.99, values, most),
+    errors,
+  };
+}
+
+/** Layers that are factors already, with all that holds them. */
+function storedLayers(model: Model): InspectedLayer[] {
+  return [...model.described].map(([name, { rows, cols, rank, type, dtype, method, left, right, transposed = false }]) => {
+    const parts = [...tensorsOf(left), ...tensorsOf(right)];
+    const bytes = parts.reduce((sum, part) => sum + model.tensorBytes(part), 0);
+    return {
+      ...{ name, kind: "other" as LayerKind, shape: transposed ? [cols, rows] : [rows, cols], dtype, bytes },
+      ...{ byDefault: false, transposed, share: bytes / model.byteLength, stored: { rank, type, method, parts } },
+    };
+  });
 }

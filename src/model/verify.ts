@@ -1,9 +1,12 @@
 // Is a compressed file what it says it is? Everything is computed afresh from the original and the stored factors.
+import { codedRows } from "../codes.js";
 import { InvalidInputError } from "../errors.js";
-import { tensorChunks, tensorRows, type SafetensorsFile } from "../formats/index.js";
+import { readRows, type Matrix } from "../matrix.js";
 import type { Loewner, LowRankCertificate, Objective, RowWeights, RunOptions } from "../types/index.js";
-import { readFactor } from "./expand.js";
-import { pairsOf, type Pair } from "./pairs.js";
+import { openPart, type LayerDescription } from "./description.js";
+import { identity, matrixOfCodes, storedCertificate } from "./fit.js";
+import { matrixOf, type Model } from "./model.js";
+import type { StoredMatrix } from "./stored.js";
 
 /** Objectives must agree to this, relative. */
 const objectiveTolerance = 1e-5;
@@ -23,74 +26,76 @@ export interface VerifiedLayer {
 
 export interface Verification {
   layers: VerifiedLayer[];
-  /** Tensors that should have passed through byte for byte, and those that did not. */
-  untouched: number;
-  changed: string[];
+  /** Layers that the original does not have, or of another shape. */
   missing: string[];
   ok: boolean;
 }
 
-export async function verifyModel(
+export interface VerifyOptions extends RunOptions {
+  /** The weights that compress was given. */
+  weightsFor?: (rows: number) => RowWeights | undefined;
+}
+
+/** Errors and certificates of every described layer, against the original. */
+export async function verifyLayers(
   loewner: Loewner,
-  original: SafetensorsFile,
-  compressed: SafetensorsFile,
-  options: RunOptions & { rowWeights?: RowWeights } = {},
+  original: Model,
+  compressed: Model,
+  options: VerifyOptions = {},
 ): Promise<Verification> {
-  const pairs = pairsOf(compressed);
-  if (pairs.size === 0) {
-    throw new InvalidInputError(`${compressed.source.name} holds no factors: there is nothing to verify.`, {
-      file: compressed.source.name,
+  if (compressed.described.size === 0) {
+    throw new InvalidInputError(`${compressed.name} holds no factors: there is nothing to verify.`, {
+      file: compressed.name,
     });
   }
   const layers: VerifiedLayer[] = [];
   const missing: string[] = [];
-  for (const pair of pairs.values()) {
-    const tensor = original.tensors.get(pair.name);
-    if (!tensor || tensor.shape.length !== 2 || tensor.shape[0] !== pair.rows || tensor.shape[1] !== pair.cols)
-      missing.push(pair.name);
-    else layers.push(await verifyPair(loewner, original, compressed, pair, options));
+  for (const [name, described] of compressed.described) {
+    const already = original.described.get(name);
+    if (already && JSON.stringify(already) === JSON.stringify(described)) continue; // was compressed before
+    const layer = original.layers.find((each) => each.name === name);
+    const [rows, cols] = described.transposed ? [described.cols, described.rows] : [described.rows, described.cols];
+    if (!layer || layer.shape.length !== 2 || layer.shape[0] !== rows || layer.shape[1] !== cols) missing.push(name);
+    else layers.push(await verifyLayer(loewner, original, compressed, name, described, options));
   }
-  const changed: string[] = [];
-  const factors = new Set([...pairs.values()].flatMap((pair) => [pair.left, pair.right]));
-  let untouched = 0;
-  for (const name of original.tensors.keys()) {
-    if (pairs.has(name)) continue;
-    if (!compressed.tensors.has(name)) missing.push(name);
-    else if (await sameBytes(original, compressed, name)) ++untouched;
-    else changed.push(name);
-  }
-  for (const name of compressed.tensors.keys()) {
-    if (!factors.has(name) && !original.tensors.has(name)) changed.push(name);
-  }
-  const ok = layers.every((layer) => layer.ok) && changed.length === 0 && missing.length === 0;
-  return { layers, untouched, changed, missing, ok };
+  return { layers, missing, ok: layers.every((layer) => layer.ok) && missing.length === 0 };
 }
 
-async function verifyPair(
+async function verifyLayer(
   loewner: Loewner,
-  original: SafetensorsFile,
-  compressed: SafetensorsFile,
-  pair: Pair,
-  { rowWeights: given, ...run }: RunOptions & { rowWeights?: RowWeights },
+  original: Model,
+  compressed: Model,
+  name: string,
+  described: LayerDescription,
+  { weightsFor, ...run }: VerifyOptions,
 ): Promise<VerifiedLayer> {
-  const { name, p, tolerance, objective, certificate } = pair;
-  if (pair.rowWeights && given?.length !== pair.rows) {
+  const { p, tolerance, objective, certificate, rows, cols, rank, transposed = false } = described;
+  const rowWeights = described.rowWeights ? weightsFor?.(rows) : undefined;
+  if (described.rowWeights && rowWeights?.length !== rows) {
     throw new InvalidInputError(`${name} was compressed with row weights; pass the same ones with --row-weights.`, {
       tensor: name,
     });
   }
-  const rowWeights = pair.rowWeights ? given : undefined;
-  const source = tensorRows(original, name);
-  const right = await readFactor(compressed, pair.right);
-  const left = tensorRows(compressed, pair.left);
-  const computed = {
-    objective: await loewner.residual(source, { left, right }, { p, rowWeights, ...run }),
-    certificate: await loewner.certify(source, right, {
-      ...{ p, tolerance, rowWeights, ...run },
-      ...(pair.method === "entrywise" && { left }),
-      ...(pair.method === "level-set" && { ellipsoid: "level-set", seed: pair.seed }),
-    }),
+  const source = matrixOf(original, { name, transposed });
+  const left = await openPart(compressed, described.left, rows, rank);
+  const right = described.right ? await openPart(compressed, described.right, rank, cols) : undefined;
+  const whole = right ? await matrixIn(right) : identity(cols);
+  const leftRows = left.kind === "codes" ? codedRows(left) : left.rows;
+  const computed: VerifiedLayer["computed"] = {
+    objective: await loewner.residual(source, { left: leftRows, right: whole }, { p, rowWeights, ...run }),
+    certificate,
   };
+  if (left.kind === "codes") {
+    const pair = { left, right: right?.kind === "codes" ? right : undefined };
+    const options = { p, tolerance, rowWeights, ...run };
+    computed.certificate = await storedCertificate(loewner, source, pair, computed.objective, options);
+  } else {
+    computed.certificate = await loewner.certify(source, whole, {
+      ...{ p, tolerance, rowWeights, ...run },
+      ...(described.method === "entrywise" && { left: leftRows }),
+      ...(described.method === "level-set" && { ellipsoid: "level-set", seed: described.seed }),
+    });
+  }
   const keys = ["lp", "l1", "l21", "l2"] as const;
   const difference = Math.max(...keys.map((key) => relative(objective[key], computed.objective[key])));
   const allowance = certificate.bound * (1 + certificate.slack) + certificate.rounding;
@@ -109,20 +114,15 @@ async function verifyPair(
   };
 }
 
+/** A stored matrix as numbers, in memory. */
+export async function matrixIn(stored: StoredMatrix): Promise<Matrix> {
+  if (stored.kind === "codes") return matrixOfCodes(stored);
+  const { rows, cols, dtype } = stored.rows;
+  const data = await readRows(stored.rows);
+  return { data: dtype === "f64" ? data : Float32Array.from(data), rows, cols };
+}
+
 function relative(saved: number, computed: number): number {
   const size = Math.max(Math.abs(saved), Math.abs(computed));
   return size === 0 ? 0 : Math.abs(saved - computed) / size;
-}
-
-async function sameBytes(a: SafetensorsFile, b: SafetensorsFile, name: string): Promise<boolean> {
-  const x = a.tensors.get(name)!;
-  const y = b.tensors.get(name)!;
-  if (x.dtype !== y.dtype || x.byteLength !== y.byteLength || x.shape.join() !== y.shape.join()) return false;
-  const others = tensorChunks(b, name)[Symbol.asyncIterator]();
-  for await (const chunk of tensorChunks(a, name)) {
-    const { value } = await others.next();
-    if (!value || value.length !== chunk.length) return false;
-    for (let i = 0; i < chunk.length; ++i) if (chunk[i] !== value[i]) return false;
-  }
-  return true;
 }

@@ -35,6 +35,9 @@ export type ObjectiveName = "lp" | "l21" | "l2" | "operator";
 /** How factors are stored, and rounded before the report is computed. */
 export type FactorType = "f16" | "bf16" | "f32" | "f64";
 
+/** Takes rows of the left factor from row `start` on, in row order; the array is only valid during the call. */
+export type LeftSink = (start: number, rows: Float32Array | Float64Array) => void | Promise<void>;
+
 export interface LowRankOptions extends WeightedOptions {
   /** Exactly one of rank, keep, energy. rank: 1 ... min(rows, cols). */
   rank?: number;
@@ -62,6 +65,11 @@ export interface LowRankOptions extends WeightedOptions {
   seed?: number;
   /** Also score SVD at the same rank, and list it among report.candidates. Default false (auto always does). */
   compareSvd?: boolean;
+  /**
+   * Default: left is returned. A function takes it instead, so that it need not fit into memory; false: it is not made. In both
+   * cases result.left.data is empty.
+   */
+  left?: LeftSink | false;
   /** Factors are rounded to this and the report is of the rounded ones. Default: the type of A. f16 and bf16 factors come back as Float32Array whose values that type holds exactly. */
   factorType?: FactorType;
 }
@@ -83,7 +91,7 @@ export interface LowRankReport {
 
 /** A ~ left * right. */
 export interface LowRankResult extends Convergence {
-  /** rows x rank; equals A right' up to rounding, but for method entrywise. */
+  /** rows x rank; equals A right' up to rounding, but for method entrywise. Without data where options.left says so. */
   left: Matrix;
   /** rank x cols, orthonormal rows; the largest entry of each is positive. */
   right: Matrix;

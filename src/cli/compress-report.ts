@@ -1,0 +1,95 @@
+// What compress tells, to people and to programs.
+import type { CompressedLayer, CompressedModel, Model, Plan } from "../model/index.js";
+import { shapeOf } from "../model/model.js";
+import { targetBytes } from "../model/sizes.js";
+import type { Context } from "./context.js";
+import { megabytes, number, percent, table } from "./text.js";
+import { version } from "./version.js";
+
+export function reportPlan(context: Context, model: Model, { chosen, skipped, bytesAfter }: Plan): void {
+  context.endProgress();
+  const layers = chosen.flatMap(({ layer, targets, because }) =>
+    targets.map(({ rank, type, dense }) => {
+      const [rows, cols] = shapeOf(layer);
+      const after = targetBytes(rows, cols, { rank, type, dense });
+      const keep = dense ? 1 : (rank * (rows + cols)) / (rows * cols);
+      const explain = because;
+      return {
+        ...{ name: layer.name, kind: layer.kind, rows, cols, rank, keep, dtype: type, dense: dense ?? false },
+        ...{ bytesBefore: layer.bytes, bytesAfter: after, explain },
+      };
+    }),
+  );
+  const bytesBefore = model.byteLength;
+  context.json({ input: model.name, dryRun: true, bytesBefore, bytesAfter, layers, skipped, version });
+  const rows = layers.map((l) => [
+    l.name,
+    `${l.rows} x ${l.cols}`,
+    l.dense ? "full" : String(l.rank),
+    l.dtype,
+    megabytes(l.bytesBefore),
+    megabytes(l.bytesAfter),
+  ]);
+  if (rows.length) context.say(table([["layer", "shape", "rank", "dtype", "before", "after"], ...rows]));
+  if (chosen.some(({ targets }) => targets.length > 1))
+    context.say("Where a layer stands more than once, the one that errs least will be taken.");
+  sayTotals(context, bytesBefore, bytesAfter, "would be ");
+  saySkipped(context, skipped);
+  context.say("Dry run: nothing was written.");
+}
+
+export function reportCompression(context: Context, input: string, output: string, result: CompressedModel): void {
+  const { layers, skipped, bytesBefore, bytesAfter, seconds, seed } = result;
+  context.json({ input, output, bytesBefore, bytesAfter, layers, skipped, seconds, seed, version });
+  for (const layer of layers) sayLayer(context, layer);
+  if (layers.length === 0) context.say("No layer was compressed: what was written is the model as it was.");
+  sayTotals(context, bytesBefore, bytesAfter, "");
+  saySkipped(context, skipped);
+  context.say(`Written: ${output}  (${seconds.toFixed(1)} s)`);
+}
+
+function sayLayer(context: Context, layer: CompressedLayer): void {
+  const { name, rows, cols, rank, dtype, bytesBefore, bytesAfter, seconds, objective, candidates, certificate, p } = layer;
+  const shape = layer.method === "dense" ? `${dtype}` : `rank ${rank}, ${dtype}`;
+  const share = percent(bytesAfter / bytesBefore);
+  context.say(`${name}  ${rows} x ${cols} -> ${shape} (${share} of the layer), ${seconds.toFixed(1)} s`);
+  context.say(`  ${layer.explain}`);
+  const line = (label: string, o: typeof objective, bound: number) => [
+    `  ${label}`,
+    number(o.lp),
+    number(o.l1),
+    number(o.l21),
+    number(o.l2),
+    number(o.worstRow.norm),
+    number(bound),
+  ];
+  const lines = candidates.map((each, i) =>
+    line(`${each.method}${i === 0 ? " (chosen)" : ""}`, each.objective, each.certificate.bound),
+  );
+  // Stored in few bits, the error is another than that of the factors.
+  if (!candidates.length || candidates[0].objective.l2 !== objective.l2)
+    lines.push(line(`as stored (${dtype})`, objective, certificate.bound));
+  context.say(table([["  method", `l_${p}^${p}`, "l_1", "l_2,1", "l_2", "worst row", "bound"], ...lines]));
+  const better =
+    certificate.lower > 0 && candidates.length && candidates[0].certificate.bound === certificate.bound
+      ? `; no rank-${rank} matrix is more than ${number(certificate.upper / certificate.lower)} times better`
+      : "";
+  context.say(`  proven: |(A - stored) x|_${p} <= ${number(certificate.bound)} |x|_2 for every x${better}.\n`);
+}
+
+function sayTotals(context: Context, before: number, after: number, tense: string): void {
+  context.say(
+    `${megabytes(before)} -> ${megabytes(after)}: ${megabytes(before - after)} (${percent(1 - after / before)}) ${tense}removed, ${percent(after / before)} ${tense}kept`,
+  );
+}
+
+function saySkipped(context: Context, skipped: readonly { name: string; reason: string }[]): void {
+  if (skipped.length === 0) return;
+  const reasons = new Map<string, string[]>();
+  for (const { name, reason } of skipped) reasons.set(reason, [...(reasons.get(reason) ?? []), name]);
+  context.say("Left alone:");
+  for (const [reason, names] of reasons) {
+    const some = names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+    context.say(`  ${some}: ${reason}`);
+  }
+}

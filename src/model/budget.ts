@@ -1,0 +1,72 @@
+// How much of a byte budget each layer gets: least total error, greedily by error saved a byte on each layer's lower convex hull.
+// For errors that are convex in bytes (a spectrum's tail is, in the rank) that is exact up to the last step (Fox, Discrete
+// optimization via marginal analysis, 1966).
+
+/** One way to store a layer. */
+export interface Choice {
+  readonly bytes: number;
+  /** Relative squared error, 0 ... 1. */
+  readonly error: number;
+}
+
+/**
+ * One choice for each layer, together at most `bytes`.
+ * @returns undefined when even the smallest choices take more
+ * Cost: sorting all choices.
+ */
+export function allocate<C extends Choice>(layers: readonly (readonly C[])[], bytes: number): C[] | undefined {
+  const hulls = layers.map(lowerHull);
+  const chosen = hulls.map((hull) => hull[0]);
+  let left = bytes - chosen.reduce((sum, { bytes: size }) => sum + size, 0);
+  if (left < 0) return undefined;
+  const steps = hulls.flatMap((hull, layer) =>
+    hull.slice(1).map((to, i) => ({ layer, at: i + 1, slope: (hull[i].error - to.error) / (to.bytes - hull[i].bytes) })),
+  );
+  // Slopes fall along a hull, so its steps stay in order; equals go to the earlier layer.
+  steps.sort((a, b) => b.slope - a.slope || a.layer - b.layer || a.at - b.at);
+  const stopped = new Set<number>();
+  for (const { layer, at } of steps) {
+    const cost = hulls[layer][at].bytes - chosen[layer].bytes;
+    if (stopped.has(layer)) continue;
+    if (cost > left) stopped.add(layer);
+    else {
+      left -= cost;
+      chosen[layer] = hulls[layer][at];
+    }
+  }
+  return fill(layers, chosen, left);
+}
+
+/** What is left is spent on the single best change, while there is one: choices off the hulls count here. */
+function fill<C extends Choice>(layers: readonly (readonly C[])[], chosen: C[], left: number): C[] {
+  for (;;) {
+    let best: { layer: number; to: C; gain: number } | undefined;
+    layers.forEach((choices, layer) => {
+      for (const to of choices) {
+        const gain = chosen[layer].error - to.error;
+        if (gain > (best?.gain ?? 0) && to.bytes - chosen[layer].bytes <= left) best = { layer, to, gain };
+      }
+    });
+    if (!best) return chosen;
+    left -= best.to.bytes - chosen[best.layer].bytes;
+    chosen[best.layer] = best.to;
+  }
+}
+
+/** Vertices of the lower convex hull from the fewest bytes to the least error, by rising bytes. */
+export function lowerHull<C extends Choice>(choices: readonly C[]): C[] {
+  const sorted = [...choices].sort((a, b) => a.bytes - b.bytes || a.error - b.error);
+  const hull: C[] = [];
+  for (const next of sorted) {
+    if (hull.length && next.error >= hull[hull.length - 1].error) continue;
+    while (hull.length > 1 && !isBelow(hull[hull.length - 2], hull[hull.length - 1], next)) hull.pop();
+    if (hull.length && hull[hull.length - 1].bytes === next.bytes) hull.pop();
+    hull.push(next);
+  }
+  return hull;
+}
+
+/** b lies below the line from a to c. */
+function isBelow(a: Choice, b: Choice, c: Choice): boolean {
+  return (b.error - a.error) * (c.bytes - a.bytes) < (c.error - a.error) * (b.bytes - a.bytes);
+}

@@ -1,0 +1,172 @@
+// What a compressed file says of its layers: JSON under the metadata key "loewner".
+import { infinityAsText, textAsInfinity } from "./json.js";
+import { InvalidFormatError } from "../errors.js";
+import type { ChosenMethod, CodeBits, CodedMatrix, LowRankCertificate, Objective } from "../types/index.js";
+import type { Model } from "./model.js";
+import type { StoredLayer, StoredMatrix, StoredType } from "./stored.js";
+import { transposedRows } from "./transposed-rows.js";
+
+export const metadataKey = "loewner";
+
+/** Where a factor lies: the name of a float tensor, one that lies transposed, or the parts of a matrix in few bits. */
+export type PartDescription =
+  | string
+  | { readonly tensor: string; readonly transposed: true }
+  | {
+      readonly codes: readonly string[];
+      readonly scales: string;
+      readonly bits: CodeBits;
+      readonly block: number;
+      readonly paddedCols: number;
+      readonly levels: readonly number[];
+    };
+
+/** One tensor X that was replaced: X (or its transpose) ~ left right. */
+export interface LayerDescription {
+  left: PartDescription;
+  /** Absent for a table in few bits of full rank. */
+  right?: PartDescription;
+  /** Of what was fitted: X, or its transpose. */
+  rows: number;
+  cols: number;
+  transposed?: true;
+  rank: number;
+  /** The type of X. */
+  dtype: string;
+  /** How numbers are stored. */
+  type: StoredType;
+  p: number;
+  method: ChosenMethod | "dense";
+  /** Error of what is stored. */
+  objective: Objective;
+  certificate: LowRankCertificate;
+  tolerance: number;
+  /** Row weights were used: norms are weighted, and checking them takes the same weights. */
+  rowWeights: boolean;
+  seed: number;
+}
+
+export interface Description {
+  version: 1;
+  layers: Record<string, LayerDescription>;
+}
+
+/** Names of the tensors that hold a part. */
+export function tensorsOf(part: PartDescription | undefined): string[] {
+  if (part === undefined) return [];
+  if (typeof part === "string") return [part];
+  return "tensor" in part ? [part.tensor] : [...part.codes, part.scales];
+}
+
+/** @param parts where left and right lie */
+export function describeLayer(
+  layer: StoredLayer,
+  dtype: string,
+  parts: { left: PartDescription; right?: PartDescription },
+): LayerDescription {
+  const { rows, cols, transposed, rank, type, p, method, objective, certificate, tolerance, rowWeights, seed } = layer;
+  return {
+    ...parts,
+    ...{ rows, cols, ...(transposed && { transposed: true as const }), rank, dtype, type },
+    ...{ p, method, objective, certificate, tolerance, rowWeights, seed },
+  };
+}
+
+/** A matrix in few bits whose parts lie under these names. */
+export function describeCodes(
+  { bits, block, paddedCols, levels }: CodedMatrix,
+  codes: readonly string[],
+  scales: string,
+): PartDescription {
+  return { codes, scales, bits, block, paddedCols, levels: Array.from(levels) };
+}
+
+export function descriptionText(layers: ReadonlyMap<string, LayerDescription>): string {
+  return JSON.stringify({ version: 1, layers: Object.fromEntries(layers) } satisfies Description, infinityAsText);
+}
+
+/**
+ * The layers that a description names, checked; empty without one.
+ * @param shapeOf of a tensor of the file
+ * @throws {InvalidFormatError} when the description is damaged, or a tensor is not as described
+ */
+export function readDescription(
+  text: string | undefined,
+  file: string,
+  shapeOf: (tensor: string) => readonly number[] | undefined,
+): Map<string, LayerDescription> {
+  const layers = new Map<string, LayerDescription>();
+  if (text === undefined) return layers;
+  const broken = (what: string) =>
+    new InvalidFormatError(
+      `${file}: metadata "${metadataKey}" ${what}; the file was damaged, or not written by loewner.`,
+      { file },
+    );
+  let description: Description;
+  try {
+    description = JSON.parse(text, textAsInfinity) as Description;
+  } catch {
+    throw broken("is not JSON");
+  }
+  if (description?.version !== 1 || typeof description.layers !== "object" || description.layers === null) {
+    throw broken(`has version ${JSON.stringify(description?.version)}, not 1`);
+  }
+  for (const [name, layer] of Object.entries(description.layers)) {
+    if (!isDescribed(layer)) throw broken(`lacks the certificate or the error of "${name}"`);
+    const { left, right, rows, cols, rank } = layer;
+    const missing = [...tensorsOf(left), ...tensorsOf(right)].filter((tensor) => shapeOf(tensor) === undefined);
+    if (missing.length) throw broken(`names factors of "${name}" that are not in the file`);
+    if (!fits(left, rows, rank, shapeOf) || (right && !fits(right, rank, cols, shapeOf)) || (!right && rank !== cols)) {
+      throw broken(`says that "${name}" is ${rows} x ${cols} of rank ${rank}, which its factors are not`);
+    }
+    layers.set(name, { ...layer, type: layer.type ?? "f32" });
+  }
+  return layers;
+}
+
+function fits(part: PartDescription, rows: number, cols: number, shapeOf: (tensor: string) => readonly number[] | undefined) {
+  const is = (name: string, a: number, b: number) => {
+    const shape = shapeOf(name);
+    return shape?.length === 2 && shape[0] === a && shape[1] === b;
+  };
+  if (typeof part === "string") return is(part, rows, cols);
+  if ("tensor" in part) return is(part.tensor, cols, rows);
+  const { bits, block, paddedCols, levels, codes, scales } = part;
+  const widths = planeBits[bits];
+  return (
+    widths?.length === codes.length &&
+    levels?.length === 2 ** bits &&
+    paddedCols >= cols &&
+    paddedCols % block === 0 &&
+    // A right factor has a row for each padded column of left.
+    codes.every((name, i) => shapeOf(name)![0] >= rows && shapeOf(name)![1] === (paddedCols * widths[i]) / 8) &&
+    shapeOf(scales)![0] >= rows
+  );
+}
+
+/** Bits in each plane of codes. */
+export const planeBits: Record<CodeBits, readonly (8 | 4 | 2 | 1)[]> = { 8: [8], 4: [4], 3: [2, 1], 2: [2] };
+
+function isDescribed(layer: LayerDescription | null): layer is LayerDescription {
+  const { left, p, rows, cols, rank, objective, certificate } = layer ?? ({} as LayerDescription);
+  if (left === undefined || left === null) return false;
+  const numbers = [p, rows, cols, rank, objective?.lp, objective?.l1, objective?.l21, objective?.l2, objective?.worstRow?.norm];
+  const { lower, upper, slack, sigmaNext, bound, rounding } = certificate ?? {};
+  return [...numbers, lower, upper, slack, sigmaNext, bound, rounding].every((x) => typeof x === "number");
+}
+
+/** The numbers of a described factor. */
+export async function openPart(model: Model, part: PartDescription, rows: number, cols: number): Promise<StoredMatrix> {
+  if (typeof part === "string") return { kind: "float", rows: model.rows(part) };
+  if ("tensor" in part) return { kind: "float", rows: transposedRows(model.rows(part.tensor)) };
+  const { bits, block, paddedCols, levels } = part;
+  const planes = await Promise.all(
+    part.codes.map(async (name, i) => {
+      const bytesPerRow = (paddedCols * planeBits[bits][i]) / 8;
+      return { bits: planeBits[bits][i], bytesPerRow, bytes: (await model.bytes(name)).subarray(0, rows * bytesPerRow) };
+    }),
+  );
+  const scaleBytes = new Uint8Array((await model.bytes(part.scales)).subarray(0, (2 * rows * paddedCols) / block));
+  const scales = new Uint16Array(scaleBytes.buffer);
+  return { kind: "codes", rows, cols, paddedCols, bits, block, levels: Float32Array.from(levels), planes, scales };
+}

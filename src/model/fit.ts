@@ -1,0 +1,186 @@
+// One layer fitted and made ready to be stored: floating-point factors, factors in few bits, or a table in few bits.
+import { codedRows, decodeRows } from "../codes.js";
+import { InvalidInputError } from "../errors.js";
+import { encodeNumbers, type ByteSink, type ByteSource } from "../formats/index.js";
+import { rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
+import type {
+  CodeBits,
+  CodedMatrix,
+  Loewner,
+  LowRankCertificate,
+  LowRankOptions,
+  LowRankResult,
+  Objective,
+  RowWeights,
+  RunOptions,
+} from "../types/index.js";
+import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
+import { floatMatrix, type FloatMatrix, type StoredLayer, type StoredType } from "./stored.js";
+
+/** A place for bytes that memory should not hold: a temporary file. */
+export interface Spill {
+  readonly sink: ByteSink;
+  /** What was written, to be read until the output is. */
+  finish(): Promise<ByteSource>;
+}
+
+export interface FitOptions extends Pick<
+  LowRankOptions,
+  "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork" | "signal" | "onProgress"
+> {
+  rowWeights?: RowWeights;
+  /** Gives a place for a left factor of more than 64 MiB. Without it everything stays in memory. */
+  spill?: () => Promise<Spill>;
+  /** Levels in even steps, which onnxruntime's own operators can hold; else those that suit rotated numbers best. */
+  uniform?: boolean;
+}
+
+/** How a layer is to be stored. `rank` of cols without a right factor: "dense", a table in few bits. */
+export interface Target {
+  readonly rank: number;
+  readonly type: StoredType;
+  readonly dense?: boolean;
+}
+
+const spillBytes = 64 << 20;
+/** A residual of more bytes than this is bounded by its rows' norms: proving more would take it into memory. */
+const residualBytes = 1 << 30;
+
+export async function fitLayer(
+  loewner: Loewner,
+  model: Model,
+  layer: Layer,
+  { rank, type, dense = false }: Target,
+  options: FitOptions,
+): Promise<StoredLayer> {
+  const started = performance.now();
+  const source = matrixOf(model, layer);
+  const bits = bitsOf(type);
+  const { p = 1, tolerance = 0.01, seed = 0, rowWeights } = options;
+  const fitted =
+    bits === undefined
+      ? await floatFactors(loewner, source, layer.name, rank, type as RowType, options)
+      : await codedFactors(loewner, source, { rank, bits, dense }, options);
+  const [rows, cols] = shapeOf(layer);
+  return {
+    ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type, p, tolerance, seed },
+    ...fitted,
+    rowWeights: rowWeights !== undefined,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** Bits of a code, undefined for a float type. */
+export function bitsOf(type: StoredType): CodeBits | undefined {
+  return type.startsWith("int") ? (Number(type.slice(3)) as CodeBits) : undefined;
+}
+
+type Fitted = Pick<StoredLayer, "left" | "right" | "method" | "objective" | "candidates" | "certificate">;
+
+async function floatFactors(
+  loewner: Loewner,
+  source: RowSource,
+  name: string,
+  rank: number,
+  type: RowType,
+  { spill, uniform: _, ...options }: FitOptions,
+): Promise<Fitted> {
+  const { rows } = source;
+  const big = spill && rows * rank * rowTypeBytes[type] > spillBytes ? await spill() : undefined;
+  // f32 rows take f32 factors as they are computed; a wider factor type would be the same numbers.
+  const factorType = type;
+  const result = await loewner.lowRank(source, {
+    ...{ ...options, rank, factorType },
+    ...(big && {
+      left: async (start: number, block: Float32Array | Float64Array) => {
+        checkRange(name, block, type, start * rank, rank);
+        await big.sink.write(encodeNumbers(block, type));
+      },
+    }),
+  });
+  if (!big) checkRange(name, result.left.data, type, 0, rank);
+  const left = big
+    ? spilledMatrix(await big.finish(), { rows, cols: rank, type, name })
+    : floatMatrix(result.left, type, name);
+  return { left, right: floatMatrix(result.right, type, name), ...outcome(result) };
+}
+
+function outcome({ method, certificate, report: { objective, candidates } }: LowRankResult) {
+  return { method, certificate, objective, candidates };
+}
+
+function spilledMatrix(
+  source: ByteSource,
+  { rows, cols, type, name }: { rows: number; cols: number; type: RowType; name: string },
+): FloatMatrix {
+  const rowBytes = cols * rowTypeBytes[type];
+  const read = (start: number, count: number) => source.slice(start * rowBytes, (start + count) * rowBytes);
+  return { kind: "float", rows: { rows, cols, dtype: type, name, read } };
+}
+
+/** f16 ends at 65504: a left factor can pass it where the layer itself did not. */
+function checkRange(name: string, data: Float32Array | Float64Array, type: RowType, first: number, cols: number): void {
+  if (type !== "f16") return;
+  const at = data.findIndex((x) => !(Math.abs(x) <= 65504));
+  if (at < 0) return;
+  const row = Math.floor((first + at) / cols);
+  throw new InvalidInputError(
+    `The left factor of ${name} holds ${data[at]} in row ${row}, more than f16 can store (65504); store it as f32 or int8 (--dtype), or leave the layer out with --exclude.`,
+    { tensor: name, row },
+  );
+}
+
+async function codedFactors(
+  loewner: Loewner,
+  source: RowSource,
+  { rank, bits, dense }: { rank: number; bits: CodeBits; dense: boolean },
+  { spill: _, uniform, ...options }: FitOptions,
+): Promise<Fitted> {
+  const { p = 1, seed = 0, rowWeights, signal, onProgress } = options;
+  const result = dense ? undefined : await loewner.lowRank(source, { ...options, rank, left: false });
+  const levels = uniform ? ("uniform" as const) : undefined;
+  const { left, right, objective } = await loewner.quantise(source, {
+    ...{ bits, seed, p, rowWeights, levels, signal, onProgress },
+    right: result?.right,
+  });
+  const certificate = await storedCertificate(loewner, source, { left, right }, objective, options);
+  return {
+    ...{ left, right, objective, certificate },
+    method: result?.method ?? "dense",
+    candidates: result?.report.candidates ?? [],
+  };
+}
+
+/** What is proved of A - left right as it is stored in few bits. */
+export async function storedCertificate(
+  loewner: Loewner,
+  source: RowSource,
+  { left, right }: { left: CodedMatrix; right?: CodedMatrix },
+  objective: Objective,
+  { p = 1, tolerance = 0.01, rowWeights, signal, onProgress }: FitOptions,
+): Promise<LowRankCertificate> {
+  const { rows, cols, dtype } = source;
+  if (p >= 1 && rows * cols * rowTypeBytes[dtype] > residualBytes) return rowNormCertificate(objective, rowWeights);
+  const run: RunOptions = { signal, onProgress };
+  const whole = right ? matrixOfCodes(right) : identity(cols);
+  return loewner.certify(source, whole, { ...run, p, tolerance, rowWeights, left: codedRows(left) });
+}
+
+/**
+ * |Rx|_p <= sum_i |r_i|_2 |x|_2 for p >= 1 and weights of at least 1; smaller weights scale it. `lower` 0: nothing is said of
+ * how much better another choice could be.
+ */
+function rowNormCertificate({ l21 }: Objective, weights?: RowWeights): LowRankCertificate {
+  let least = 1;
+  for (let i = 0; i < (weights?.length ?? 0); ++i) if (weights![i] > 0) least = Math.min(least, weights![i]);
+  const bound = l21 / least;
+  return { lower: 0, upper: 1, slack: 1e-6, sigmaNext: bound, bound, rounding: 0 };
+}
+
+export function matrixOfCodes(coded: CodedMatrix): Matrix {
+  return { data: decodeRows(coded, 0, coded.rows), rows: coded.rows, cols: coded.cols };
+}
+
+export function identity(n: number): Matrix {
+  return { data: Float32Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0)), rows: n, cols: n };
+}

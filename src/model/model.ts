@@ -1,0 +1,83 @@
+// What every model format offers the pipeline: layers, their rows, and the files that hold the model with some of them replaced.
+import type { ByteSink } from "../formats/index.js";
+import type { RowSource } from "../matrix.js";
+import type { LayerDescription } from "./description.js";
+import type { StoredLayer } from "./stored.js";
+import { transposedRows } from "./transposed-rows.js";
+
+/**
+ * "embedding": a table of words or tokens, read by row. "head": the output projection onto the vocabulary. "tied": both at once.
+ * "position": a table of positions or token types. "linear": another 2-D weight. "other": anything else.
+ */
+export type LayerKind = "embedding" | "head" | "tied" | "position" | "linear" | "other";
+
+export interface Layer {
+  readonly name: string;
+  readonly kind: LayerKind;
+  /** As the file has it. */
+  readonly shape: readonly number[];
+  /** As safetensors spells it: "F32", "F16", "BF16", ... */
+  readonly dtype: string;
+  readonly bytes: number;
+  /** Compressed unless other layers are asked for by name. */
+  readonly byDefault: boolean;
+  /**
+   * What is fitted is the transpose: rows are the tensor's columns. Always the one with more rows than columns, so that rows are
+   * tokens or neurons and the small dense steps are of the smaller size.
+   */
+  readonly transposed: boolean;
+  /** Why it cannot be factored. */
+  readonly blocked?: string;
+}
+
+/** Operators that an ONNX result may use: those of ai.onnx alone, or onnxruntime's own too. */
+export type Operators = "standard" | "onnxruntime";
+
+/** A file to write. */
+export interface OutputFile {
+  /** Beside the main file, which is "". */
+  readonly name: string;
+  readonly byteLength: number;
+  write(sink: ByteSink, options?: { signal?: AbortSignal }): Promise<unknown>;
+}
+
+export interface LayOutOptions {
+  operators?: Operators;
+  /** Name of the main file, without folder: what files beside it are named after. */
+  mainName?: string;
+}
+
+export interface Model {
+  readonly format: "onnx" | "safetensors";
+  /** Path or name, for messages. */
+  readonly name: string;
+  /** Of all its files. */
+  readonly byteLength: number;
+  /** In the order of the file: every 2-D weight, whether it can be factored or not, and whatever else takes space. */
+  readonly layers: readonly Layer[];
+  /** Layers that are stored as factors already. */
+  readonly described: ReadonlyMap<string, LayerDescription>;
+  /** Bytes of a tensor by name. */
+  tensorBytes(name: string): number;
+  /** True for a name that the file has, and whoever stores a part cannot change. */
+  isTaken(name: string): boolean;
+  /** A 2-D float tensor, by ranges. */
+  rows(name: string): RowSource;
+  /** All bytes of a small tensor. */
+  bytes(name: string): Promise<Uint8Array>;
+  /** Shape of a tensor, undefined when there is none of that name. */
+  shape(name: string): readonly number[] | undefined;
+  /** The files of the model with these layers replaced, data files first, the main file last. Nothing is written yet. */
+  layOut(stored: readonly StoredLayer[], options?: LayOutOptions): Promise<OutputFile[]>;
+}
+
+/** What is fitted: the layer's tensor, or its transpose. */
+export function matrixOf(model: Model, layer: Pick<Layer, "name" | "transposed">): RowSource {
+  const rows = model.rows(layer.name);
+  return layer.transposed ? transposedRows(rows) : rows;
+}
+
+/** Rows and columns of what is fitted. */
+export function shapeOf({ shape: [rows, cols], transposed }: Pick<Layer, "shape" | "transposed">): [number, number] {
+  return transposed ? [cols, rows] : [rows, cols];
+}

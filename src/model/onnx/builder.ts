@@ -1,0 +1,100 @@
+// New nodes and tensors of a graph under fresh names.
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  AttributeProto_AttributeType as Kind,
+  AttributeProtoSchema,
+  NodeProtoSchema,
+} from "../../formats/onnx/onnx_pb.js";
+import type { NewTensor, OnnxGraph, StreamedBytes } from "../../formats/onnx/types.js";
+
+/** TensorProto.DataType of what is written. */
+export const DataType = { f32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, f16: 10, f64: 11, bf16: 16 } as const;
+
+export type Attribute = number | { readonly float: number } | readonly number[];
+
+export class Builder {
+  readonly tensors: NewTensor[] = [];
+  /** Domains other than ai.onnx that a node was written in. */
+  readonly domains = new Set<string>();
+  private readonly taken: Set<string>;
+  private readonly vectors = new Map<string, string>();
+  private nodes: Uint8Array[] = [];
+
+  constructor(graph: OnnxGraph) {
+    this.taken = new Set(graph.names);
+  }
+
+  /** A name that nothing else has: `wanted`, or `wanted_2`, `wanted_3`, ... */
+  fresh(wanted: string): string {
+    let name = wanted;
+    for (let i = 2; this.taken.has(name); ++i) name = `${wanted}_${i}`;
+    this.taken.add(name);
+    return name;
+  }
+
+  /** The nodes written since the last call. */
+  take(): Uint8Array[] {
+    const { nodes } = this;
+    this.nodes = [];
+    return nodes;
+  }
+
+  /**
+   * A node with one output; gives the output's name: a fresh one after `name`, unless `output` says what it must be.
+   */
+  node(
+    opType: string,
+    inputs: readonly string[],
+    {
+      name,
+      output,
+      attributes = {},
+      domain = "",
+    }: { name: string; output?: string; attributes?: Readonly<Record<string, Attribute>>; domain?: string },
+  ): string {
+    const made = output ?? this.fresh(name);
+    if (domain) this.domains.add(domain);
+    const node = create(NodeProtoSchema, {
+      ...{ opType, input: [...inputs], output: [made], name: this.fresh(`${name}/${opType}`), domain },
+      attribute: Object.entries(attributes).map(([key, value]) => attributeOf(key, value)),
+    });
+    this.nodes.push(toBinary(NodeProtoSchema, node));
+    return made;
+  }
+
+  tensor(wanted: string, dataType: number, dims: readonly number[], data: StreamedBytes | Uint8Array): string {
+    const name = this.fresh(wanted);
+    const streamed = data instanceof Uint8Array ? { byteLength: data.byteLength, chunks: () => [data] } : data;
+    this.tensors.push({ name, dataType, dims, data: streamed });
+    return name;
+  }
+
+  /** A vector of int64, written once however often it is asked for. */
+  vector(values: readonly number[]): string {
+    const key = values.join();
+    let name = this.vectors.get(key);
+    if (!name) {
+      const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+      name = this.tensor(`loewner/${values.join("_")}`, DataType.int64, [values.length], bytes);
+      this.vectors.set(key, name);
+    }
+    return name;
+  }
+
+  /** A table of numbers, written once for each `key`. */
+  shared(key: string, wanted: string, make: () => { dataType: number; dims: number[]; data: Uint8Array }): string {
+    let name = this.vectors.get(key);
+    if (!name) {
+      const { dataType, dims, data } = make();
+      name = this.tensor(`loewner/${wanted}`, dataType, dims, data);
+      this.vectors.set(key, name);
+    }
+    return name;
+  }
+}
+
+function attributeOf(name: string, value: Attribute) {
+  if (typeof value === "number") return create(AttributeProtoSchema, { name, type: Kind.INT, i: BigInt(value) });
+  if ("float" in value) return create(AttributeProtoSchema, { name, type: Kind.FLOAT, f: value.float });
+  return create(AttributeProtoSchema, { name, type: Kind.INTS, ints: value.map(BigInt) });
+}

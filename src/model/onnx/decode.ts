@@ -1,0 +1,168 @@
+// The nodes that turn a stored matrix back into numbers inside the graph. Patterns, and what they cost in onnxruntime, were
+// measured: codes are gathered first and unpacked after, so that a table in few bits stays so in memory.
+import { f32ToBf16, f32ToF16 } from "../../formats/index.js";
+import type { RowType } from "../../matrix.js";
+import type { CodedMatrix } from "../../types/index.js";
+import { describeCodes, type PartDescription } from "../description.js";
+import { rowChunks, storedBytes, type FloatMatrix, type StoredMatrix } from "../stored.js";
+import { transposedRows } from "../transposed-rows.js";
+import { DataType, type Builder } from "./builder.js";
+
+/** A stored matrix in the graph, and how to read it. */
+export interface Operand {
+  readonly rows: number;
+  /** Columns of what is read: padding included. */
+  readonly cols: number;
+  /** It lies transposed: cols x rows. */
+  readonly transposed: boolean;
+  /** The whole of it as numbers of the layer's type; nodes are written at the first call. */
+  whole(): string;
+  /** Under which names it is stored. */
+  readonly part: PartDescription;
+  /** Its rows `indices`, whose rank is known or not: a value of shape indices x cols. Not for one that lies transposed. */
+  gather(indices: string, rank: number | undefined, name: string): string;
+}
+
+/** @param type the layer's: what whole() and gather() give */
+export function operandOf(
+  builder: Builder,
+  name: string,
+  matrix: StoredMatrix,
+  type: RowType,
+  layout: { transposed?: boolean; paddedRows?: number } = {},
+): Operand {
+  return matrix.kind === "float"
+    ? floatOperand(builder, name, matrix, type, layout.transposed ?? false)
+    : codedOperand(builder, name, matrix, type, layout.paddedRows ?? matrix.rows);
+}
+
+function floatOperand(
+  builder: Builder,
+  name: string,
+  { rows: source }: FloatMatrix,
+  type: RowType,
+  transposed: boolean,
+): Operand {
+  const { rows, cols, dtype } = source;
+  const byteLength = storedBytes({ kind: "float", rows: source });
+  const written = transposed ? transposedRows(source) : source;
+  const tensor = builder.tensor(name, DataType[dtype], [written.rows, written.cols], {
+    byteLength,
+    chunks: () => rowChunks(written),
+  });
+  const cast = (value: string, as: string) =>
+    dtype === type ? value : builder.node("Cast", [value], { name: as, attributes: { to: DataType[type] } });
+  let whole: string | undefined;
+  return {
+    ...{ rows, cols, transposed, part: transposed ? { tensor, transposed } : tensor },
+    whole: () => (whole ??= cast(tensor, `${name}/numbers`)),
+    gather: (indices, _rank, as) =>
+      cast(builder.node("Gather", [tensor, indices], { name: `${as}/rows` }), `${as}/cast`),
+  };
+}
+
+function codedOperand(builder: Builder, name: string, coded: CodedMatrix, type: RowType, rows: number): Operand {
+  const { bits, paddedCols: cols, block } = coded;
+  const blocks = cols / block;
+  const padded = (bytes: Uint8Array, rowBytes: number) => {
+    if (rows === coded.rows) return bytes;
+    const all = new Uint8Array(rows * rowBytes); // rows past the end have scale 0
+    all.set(bytes);
+    return all;
+  };
+  const planes = coded.planes.map(({ bits: width, bytesPerRow, bytes }) =>
+    builder.tensor(
+      coded.planes.length > 1 ? `${name}.codes${width}` : `${name}.codes`,
+      bits === 8 ? DataType.int8 : DataType.uint8,
+      [rows, bytesPerRow],
+      padded(bytes, bytesPerRow),
+    ),
+  );
+  const scaleBytes = new Uint8Array(coded.scales.buffer, coded.scales.byteOffset, coded.scales.byteLength);
+  const scaleShape = blocks === 1 ? [rows, 1] : [rows, blocks, 1];
+  const scales = builder.tensor(`${name}.scales`, DataType.f16, scaleShape, padded(scaleBytes, 2 * blocks));
+
+  /** From codes and scales of some rows to numbers; `lead` is how many dimensions come before the columns, copied by Reshape. */
+  const unpack = (codes: string[], scale: string, lead: number | undefined, as: string): string => {
+    // Without a known rank indices come flat: one dimension.
+    const front = lead === undefined ? [-1] : new Array<number>(lead).fill(0);
+    const shaped = (value: string, last: number[]) =>
+      builder.node("Reshape", [value, builder.vector([...front, ...last])], { name: `${as}/shaped` });
+    const values = unpackCodes(builder, coded, codes, type, as, shaped);
+    const factor =
+      type === "f16"
+        ? scale
+        : builder.node("Cast", [scale], { name: `${as}/scale`, attributes: { to: DataType[type] } });
+    if (blocks === 1) return builder.node("Mul", [values, factor], { name: `${as}/values` });
+    const scaled = builder.node("Mul", [shaped(values, [blocks, block]), factor], { name: `${as}/values` });
+    return shaped(scaled, [cols]);
+  };
+  let whole: string | undefined;
+  return {
+    ...{ rows, cols, transposed: false, part: describeCodes(coded, planes, scales) },
+    whole: () => (whole ??= unpack(planes, scales, 1, `${name}/numbers`)),
+    gather(indices, rank, as) {
+      const rowsOf = (table: string) => builder.node("Gather", [table, indices], { name: `${as}/rows` });
+      return unpack(planes.map(rowsOf), rowsOf(scales), rank, as);
+    },
+  };
+}
+
+/** Values of codes before scaling, in shape front x paddedCols. */
+function unpackCodes(
+  builder: Builder,
+  { bits, levels, paddedCols }: CodedMatrix,
+  codes: readonly string[],
+  type: RowType,
+  as: string,
+  shaped: (value: string, last: number[]) => string,
+): string {
+  const to = DataType[type];
+  if (bits === 8) return builder.node("Cast", codes, { name: `${as}/codes`, attributes: { to } });
+  const look = (plane: string, table: string) => {
+    const index = builder.node("Cast", [plane], { name: `${as}/codes`, attributes: { to: DataType.int32 } });
+    return builder.node("Gather", [table, index], { name: `${as}/looked` });
+  };
+  if (bits !== 3) {
+    // A byte looks up all the values it holds.
+    const table = levelTable(builder, bits, levels, type);
+    return shaped(look(codes[0], table), [paddedCols]);
+  }
+  const upper = shaped(look(codes[0], bitTable(builder, 2, 2)), [paddedCols]);
+  const lower = shaped(look(codes[1], bitTable(builder, 1, 1)), [paddedCols]);
+  const code = builder.node("Add", [upper, lower], { name: `${as}/code` });
+  const values = builder.shared(`levels3 ${type} ${levels.join()}`, "levels3", () => ({
+    ...{ dataType: to, dims: [levels.length], data: encode(levels, type) },
+  }));
+  return builder.node("Gather", [values, code], { name: `${as}/levels` });
+}
+
+/** [256, 8 / bits]: the values that a byte stands for, the lowest bits first. */
+function levelTable(builder: Builder, bits: number, levels: Float32Array, type: RowType): string {
+  const each = 8 / bits;
+  return builder.shared(`levels${bits} ${type} ${levels.join()}`, `levels${bits}`, () => {
+    const table = Float32Array.from(
+      { length: 256 * each },
+      (_, i) => levels[(Math.floor(i / each) >> (bits * (i % each))) & (2 ** bits - 1)],
+    );
+    return { dataType: DataType[type], dims: [256, each], data: encode(table, type) };
+  });
+}
+
+/** [256, 8 / bits] of int32: the fields of a byte, times `unit`. */
+function bitTable(builder: Builder, bits: number, unit: number): string {
+  const each = 8 / bits;
+  return builder.shared(`bits${bits}`, `bits${bits}`, () => {
+    const table = Int32Array.from(
+      { length: 256 * each },
+      (_, i) => unit * ((Math.floor(i / each) >> (bits * (i % each))) & (2 ** bits - 1)),
+    );
+    return { dataType: DataType.int32, dims: [256, each], data: new Uint8Array(table.buffer) };
+  });
+}
+
+function encode(values: Float32Array, type: RowType): Uint8Array {
+  if (type === "f32") return new Uint8Array(Float32Array.from(values).buffer);
+  if (type === "f64") return new Uint8Array(Float64Array.from(values).buffer);
+  return new Uint8Array((type === "f16" ? f32ToF16(values) : f32ToBf16(values)).buffer);
+}

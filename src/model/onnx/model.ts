@@ -1,0 +1,87 @@
+// An open ONNX model as the pipeline sees it.
+import { layOutOnnx, onnxDtypeName, onnxRows, onnxTensorChunks } from "../../formats/index.js";
+import type { OnnxModel } from "../../formats/onnx/types.js";
+import { descriptionText, metadataKey, readDescription, tensorsOf } from "../description.js";
+import { isTable, kindOf } from "../layer-names.js";
+import type { Layer, LayerKind, LayOutOptions, Model, OutputFile } from "../model.js";
+import type { StoredLayer } from "../stored.js";
+import { rewrite } from "./rewrite.js";
+import { findWeights, type FoundWeight } from "./uses.js";
+
+/** Finds the layers of an open model. */
+export async function onnxModel(model: OnnxModel): Promise<Model> {
+  const { initializers } = model.graph;
+  const shape = (name: string) => initializers.get(name)?.dims;
+  const text = model.metadata.get(metadataKey);
+  const described = readDescription(text, model.source.name, shape);
+  const factors = new Set([...described.values()].flatMap(({ left, right }) => [...tensorsOf(left), ...tensorsOf(right)]));
+  const weights = new Map<string, FoundWeight>();
+  const layers: Layer[] = [];
+  for (const weight of await findWeights(model)) {
+    if (factors.has(weight.name)) continue;
+    weights.set(weight.name, weight);
+    layers.push(layerOf(weight));
+  }
+  const tensor = (name: string) => weights.get(name)?.tensor ?? initializers.get(name)!;
+
+  async function layOut(stored: readonly StoredLayer[], options: LayOutOptions = {}): Promise<OutputFile[]> {
+    const replacements = stored.map((layer) => ({ weight: weights.get(layer.name)!, layer }));
+    const { edits, described: added } = rewrite(model, replacements, options.operators);
+    const all = new Map([...described, ...added]);
+    const setMetadata = new Map(all.size ? [[metadataKey, descriptionText(all)]] : []);
+    const externalName = options.mainName && `${options.mainName}_data`;
+    const { main, external } = layOutOnnx(model, { ...edits, setMetadata }, { externalName });
+    return [...external.map(({ name, bytes }) => ({ name, bytes })), { name: "", bytes: main }].map(({ name, bytes }) => ({
+      name,
+      byteLength: bytes.byteLength,
+      write: async (sink, { signal } = {}) => {
+        for await (const chunk of bytes.chunks()) {
+          signal?.throwIfAborted();
+          await sink.write(chunk);
+        }
+      },
+    }));
+  }
+
+  return {
+    format: "onnx",
+    name: model.source.name,
+    byteLength: model.byteLength,
+    layers,
+    described,
+    tensorBytes: (name) => tensor(name).byteLength,
+    isTaken: () => false, // new names are fresh ones
+    rows: (name) => onnxRows(model, tensor(name)),
+    async bytes(name) {
+      const { byteLength } = tensor(name);
+      const all = new Uint8Array(byteLength);
+      let at = 0;
+      for await (const chunk of onnxTensorChunks(model, tensor(name))) {
+        all.set(chunk, at);
+        at += chunk.byteLength;
+      }
+      return all;
+    },
+    shape,
+    layOut,
+  };
+}
+
+function layerOf({ name, tensor, uses, blocked }: FoundWeight): Layer {
+  const { dims: shape, dataType, byteLength: bytes } = tensor;
+  const transposed = shape[0] < shape[1] && !uses.some(({ op }) => op === "gather");
+  const kind = kindIn(name, uses, shape);
+  const byDefault = blocked === undefined && kind !== "position" && isTable(name, transposed ? [shape[1], shape[0]] : shape);
+  return { name, kind, shape, dtype: onnxDtypeName(dataType), bytes, transposed, byDefault, ...(blocked && { blocked }) };
+}
+
+/** By what reads it; the name tells tables of positions from tables of tokens. */
+function kindIn(name: string, uses: FoundWeight["uses"], shape: readonly number[]): LayerKind {
+  const read = uses.some(({ op }) => op === "gather");
+  const multiplied = uses.some(({ op }) => op !== "gather");
+  if (read && multiplied) return "tied";
+  const named = kindOf(name, shape);
+  if (read) return named === "position" ? "position" : "embedding";
+  if (uses.length === 0) return named;
+  return Math.max(...shape) >= 8 * Math.min(...shape) ? "head" : "linear";
+}

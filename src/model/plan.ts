@@ -1,0 +1,271 @@
+// Which layers are compressed, and to what: a rank and a way to store it for each, from a size for each layer, or from a size of
+// the whole file that is spread over them by their spectra.
+import { InvalidInputError } from "../errors.js";
+import { rankForEnergy, rankForKeep } from "../options.js";
+import type { Loewner, Progress, RowWeights } from "../types/index.js";
+import { allocate } from "./budget.js";
+import { optionsFor, shortlist, type Candidates, type Option } from "./choices.js";
+import { bitsOf, type Target } from "./fit.js";
+import { select, type Selection } from "./layers.js";
+import { matrixOf, shapeOf, type Layer, type LayOutOptions, type Model } from "./model.js";
+import { checkPlan, type LayerPlan, type PlanFile } from "./plan-file.js";
+import { emptyLayer, targetBytes } from "./sizes.js";
+import type { StoredType } from "./stored.js";
+
+/** Exactly one of the five, for the layers that a plan file says nothing of. */
+export interface SizeOptions {
+  rank?: number;
+  /** Share of the layer's elements (with type "auto": of its bytes) that its factors may take. */
+  keep?: number;
+  energy?: number;
+  /** Share of the whole model's bytes that the result may take. */
+  budget?: number;
+  /** Bytes that the result may take. */
+  bytes?: number;
+}
+
+export interface PlanOptions extends Selection, SizeOptions, LayOutOptions {
+  /** How numbers are stored. Default: as the layer's own. "auto": whichever bits and rank err least at the size asked for. */
+  type?: StoredType | "auto";
+  /** Smallest rank that a budget may give. Default 1. */
+  minRank?: number;
+  /** Ranks that keep or a budget gives are multiples of this. Default 1, in few bits 8. */
+  multipleOf?: number;
+  plan?: PlanFile;
+  /** Row weights for a layer of so many rows; undefined where there are none. */
+  weightsFor?: (rows: number) => RowWeights | undefined;
+  signal?: AbortSignal;
+  onProgress?: (progress: Progress & { layer: string }) => void;
+}
+
+export interface Skipped {
+  name: string;
+  reason: string;
+}
+
+export interface PlannedLayer {
+  readonly layer: Layer;
+  /** Tried in turn; the best in the objective is kept. One, unless the way to store it is left open. */
+  readonly targets: readonly Target[];
+  /** Why these. */
+  readonly because: string;
+  /** What the plan file says of it. */
+  readonly own: LayerPlan;
+}
+
+export interface Plan {
+  readonly chosen: readonly PlannedLayer[];
+  readonly skipped: readonly Skipped[];
+  /** Of the files that would be written; only the numbers in the metadata are not known yet. */
+  readonly bytesAfter: number;
+}
+
+/** @throws {InvalidInputError} when a size, a layer or a plan cannot be used: the message says which */
+export async function planCompression(loewner: Loewner, model: Model, options: PlanOptions): Promise<Plan> {
+  if (options.plan) checkPlan(options.plan, model);
+  const { chosen: layers, skipped } = select(model, withPlan(options));
+  const planner = new Planner(loewner, model, options);
+  const planned: PlannedLayer[] = [];
+  const shared: { layer: Layer; own: LayerPlan }[] = [];
+  for (const layer of layers) {
+    const own = options.plan?.layers[layer.name] ?? {};
+    checkNames(model, layer);
+    if (own.skip) skipped.push({ name: layer.name, reason: "the plan says so" });
+    else if (sizesIn(own).length === 0 && isOfFile(options)) shared.push({ layer, own });
+    else {
+      const result = await planner.alone(layer, own);
+      if (typeof result === "string") skipped.push({ name: layer.name, reason: result });
+      else planned.push(result);
+    }
+  }
+  if (shared.length) planned.push(...(await planner.spread(shared, planned, skipped)));
+  planned.sort((a, b) => layers.indexOf(a.layer) - layers.indexOf(b.layer));
+  return { chosen: planned, skipped, bytesAfter: await planner.size(planned) };
+}
+
+/** A plan's own layers are chosen, unless others are named. */
+function withPlan({ layers, exclude, plan }: PlanOptions): Selection {
+  if (!plan || layers?.length) return { layers, exclude };
+  return { exclude, names: Object.keys(plan.layers).filter((name) => !plan.layers[name].skip) };
+}
+
+const sizesIn = (size: SizeOptions) =>
+  (["rank", "keep", "energy", "budget", "bytes"] as const).filter((key) => size[key] !== undefined);
+const isOfFile = ({ budget, bytes }: SizeOptions) => budget !== undefined || bytes !== undefined;
+
+function checkNames(model: Model, { name }: Layer): void {
+  const taken = [`${name}.left`, `${name}.right`].find((factor) => model.isTaken(factor));
+  if (taken === undefined) return;
+  throw new InvalidInputError(`${model.name} already has a tensor named ${taken}; leave ${name} out with --exclude.`, {
+    file: model.name,
+    tensor: taken,
+  });
+}
+
+class Planner {
+  private readonly candidates = new Map<string, Candidates>();
+
+  constructor(
+    private readonly loewner: Loewner,
+    private readonly model: Model,
+    private readonly options: PlanOptions,
+  ) {}
+
+  /** A layer by a size of its own; text: why it is left alone. */
+  async alone(layer: Layer, own: LayerPlan): Promise<PlannedLayer | string> {
+    const [rows, cols] = shapeOf(layer);
+    const size = sizesIn(own).length ? own : this.options;
+    const type = this.typeOf(layer, own);
+    if (sizesIn(size).length !== 1) {
+      throw new InvalidInputError(
+        `Give exactly one of rank, keep, energy, budget and bytes for ${layer.name}; got ${sizesIn(size).join(" and ") || "none"}.`,
+        { tensor: layer.name },
+      );
+    }
+    if (type === "auto") return this.openChoice(layer, own, size.keep);
+    const most = Math.min(rows, cols);
+    if (size.rank !== undefined && size.rank > most) {
+      throw new InvalidInputError(
+        `rank ${size.rank} is above min(rows, cols) = ${most} of ${layer.name} (${rows} x ${cols}); ask for less, or leave the layer out with --exclude.`,
+        { tensor: layer.name },
+      );
+    }
+    let rank = size.rank ?? 0;
+    let because = `rank ${rank} was asked for`;
+    if (size.keep !== undefined) {
+      rank = this.stepped(rankForKeep(size.keep, rows, cols), type);
+      because = `rank ${rank}: the factors hold at most ${size.keep} of its ${rows * cols} elements`;
+      if (rank === 0) return `keep ${size.keep} leaves it no rank at all`;
+    } else if (size.energy !== undefined) {
+      const { singularValues } = await this.candidatesFor(layer);
+      rank = rankForEnergy(size.energy, singularValues, most);
+      because = `rank ${rank}: the smallest that holds ${size.energy} of the sum of squared singular values`;
+    }
+    const target = { rank, type };
+    const bytes = targetBytes(rows, cols, target);
+    if (bytes >= layer.bytes) return `would not shrink: rank ${rank} takes ${bytes} bytes, the layer has ${layer.bytes}`;
+    return { layer, own, targets: [target], because };
+  }
+
+  /** `keep` of a layer's bytes, whatever way stores it best. */
+  private async openChoice(layer: Layer, own: LayerPlan, keep: number | undefined): Promise<PlannedLayer | string> {
+    if (keep === undefined) {
+      throw new InvalidInputError(
+        `dtype auto chooses rank and bits for a size: give keep, budget or bytes for ${layer.name}, or name a dtype.`,
+        { tensor: layer.name },
+      );
+    }
+    const bytes = keep * layer.bytes;
+    const targets = shortlist(await this.optionsOf(layer, "auto"), bytes);
+    if (targets.length === 0) return `nothing fits into ${Math.floor(bytes)} bytes, ${keep} of it`;
+    return { layer, own, targets, because: `the best found in ${keep} of its ${layer.bytes} bytes` };
+  }
+
+  /** A size of the whole file, spread over layers. */
+  async spread(
+    shared: readonly { layer: Layer; own: LayerPlan }[],
+    fixed: readonly PlannedLayer[],
+    skipped: Skipped[],
+  ): Promise<PlannedLayer[]> {
+    const { model, options } = this;
+    const asked = options.bytes ?? Math.floor(options.budget! * model.byteLength);
+    const lists: Option[][] = [];
+    for (const { layer, own } of shared) lists.push(await this.optionsOf(layer, this.typeOf(layer, own)));
+    // What the rest of the file takes, new nodes and metadata included, is known once a plan is laid out; then again, exactly.
+    let available = asked - model.byteLength + shared.reduce((sum, { layer }) => sum + layer.bytes, 0);
+    for (let round = 0; ; ++round) {
+      const chosen = allocate(lists, available);
+      if (!chosen) throw await this.tooSmall(shared, fixed, lists, asked);
+      const planned: PlannedLayer[] = [];
+      shared.forEach(({ layer, own }, i) => {
+        const { bytes, rank } = chosen[i];
+        if (rank === undefined) return;
+        const targets = this.typeOf(layer, own) === "auto" ? shortlist(lists[i], bytes) : [targetOf(chosen[i])];
+        const because = `${bytes} bytes of a budget of ${asked}: least total error over ${shared.length} layers, by their spectra`;
+        planned.push({ layer, own, targets, because });
+      });
+      const over = (await this.size([...fixed, ...planned])) - asked;
+      if (over > 0 && round < 20) {
+        available -= over;
+        continue;
+      }
+      shared.forEach(({ layer }, i) => {
+        if (chosen[i].rank === undefined) skipped.push({ name: layer.name, reason: "the budget has room for it as it is" });
+      });
+      return planned;
+    }
+  }
+
+  private async tooSmall(
+    shared: readonly { layer: Layer; own: LayerPlan }[],
+    fixed: readonly PlannedLayer[],
+    lists: readonly Option[][],
+    asked: number,
+  ): Promise<InvalidInputError> {
+    const smallest = shared.map(({ layer, own }, i): PlannedLayer => {
+      const least = lists[i].reduce((a, b) => (b.bytes < a.bytes ? b : a));
+      return { layer, own, because: "", targets: least.rank === undefined ? [] : [targetOf(least)] };
+    });
+    const least = await this.size([...fixed, ...smallest.filter(({ targets }) => targets.length)]);
+    return new InvalidInputError(
+      `${asked} bytes are too few for ${this.model.name}: the chosen layers at their smallest make ${least} bytes. Allow more, choose more layers with --layers, or a smaller dtype.`,
+      { file: this.model.name },
+    );
+  }
+
+  /** Bytes of the files with these layers; of targets that are still open, the largest. */
+  async size(planned: readonly PlannedLayer[]): Promise<number> {
+    const empty = planned.map(({ layer, targets }) => {
+      const [rows, cols] = shapeOf(layer);
+      const bytes = (target: Target) => targetBytes(rows, cols, target);
+      return emptyLayer(layer, targets.reduce((a, b) => (bytes(b) > bytes(a) ? b : a)));
+    });
+    const files = await this.model.layOut(empty, this.options);
+    return files.reduce((sum, file) => sum + file.byteLength, 0);
+  }
+
+  private typeOf({ dtype }: Layer, own: LayerPlan): StoredType | "auto" {
+    return own.dtype ?? this.options.type ?? (dtype.toLowerCase() as StoredType);
+  }
+
+  private stepped(rank: number, type: StoredType): number {
+    const { multipleOf } = this.options;
+    // In few bits columns are padded to whole bytes: ranks in between would pay for them all the same.
+    const step = multipleOf ?? ((bitsOf(type) ?? 8) < 8 ? 8 : 1);
+    return Math.floor(rank / step) * step;
+  }
+
+  private async optionsOf(layer: Layer, type: StoredType | "auto"): Promise<Option[]> {
+    const { minRank, multipleOf } = this.options;
+    return optionsFor(await this.candidatesFor(layer), { type, minRank, multipleOf });
+  }
+
+  private async candidatesFor(layer: Layer): Promise<Candidates> {
+    let found = this.candidates.get(layer.name);
+    if (!found) {
+      const { onProgress, signal } = this.options;
+      const [rows, cols] = shapeOf(layer);
+      const singularValues = await this.loewner.singularValues(matrixOf(this.model, layer), {
+        rowWeights: weightsOf(layer, this.options.weightsFor),
+        signal,
+        onProgress: onProgress && ((progress) => onProgress({ ...progress, layer: layer.name })),
+      });
+      found = { rows, cols, bytes: layer.bytes, singularValues };
+      this.candidates.set(layer.name, found);
+    }
+    return found;
+  }
+}
+
+/** Only rows that are tokens have weights. */
+export function weightsOf(
+  { kind, shape, transposed }: Layer,
+  weightsFor: PlanOptions["weightsFor"],
+): RowWeights | undefined {
+  if (kind !== "embedding" && kind !== "tied" && kind !== "head") return undefined;
+  return weightsFor?.(shape[transposed ? 1 : 0]);
+}
+
+function targetOf({ rank, type, dense }: Option): Target {
+  return { rank: rank!, type: type!, ...(dense && { dense }) };
+}

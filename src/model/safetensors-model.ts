@@ -1,0 +1,139 @@
+// An open safetensors file as the pipeline sees it.
+import {
+  dtypeOf,
+  layOutSafetensors,
+  rowTypeOf,
+  tensorChunks,
+  tensorRows,
+  writeSafetensors,
+  type SafetensorsDtype,
+  type SafetensorsFile,
+  type SafetensorsInput,
+  type SafetensorsTensor,
+} from "../formats/index.js";
+import type { CodedMatrix } from "../types/index.js";
+import {
+  describeCodes,
+  describeLayer,
+  descriptionText,
+  metadataKey,
+  readDescription,
+  tensorsOf,
+  type LayerDescription,
+  type PartDescription,
+} from "./description.js";
+import { isTable, kindOf } from "./layer-names.js";
+import type { Layer, Model, OutputFile } from "./model.js";
+import { rowChunks, storedBytes, type StoredLayer, type StoredMatrix } from "./stored.js";
+import { transposedRows } from "./transposed-rows.js";
+
+export function safetensorsModel(file: SafetensorsFile): Model {
+  const shape = (name: string) => file.tensors.get(name)?.shape;
+  const described = readDescription(file.metadata[metadataKey], file.source.name, shape);
+  const factors = new Set([...described.values()].flatMap(({ left, right }) => [...tensorsOf(left), ...tensorsOf(right)]));
+  const layers = [...file.tensors.values()].filter(({ name }) => !factors.has(name)).map(layerOf);
+  return {
+    format: "safetensors",
+    name: file.source.name,
+    byteLength: file.source.size,
+    layers,
+    described,
+    tensorBytes: (name) => file.tensors.get(name)!.byteLength,
+    isTaken: (name) => file.tensors.has(name),
+    rows: (name) => tensorRows(file, name),
+    bytes: (name) => tensorBytesOf(file, name),
+    shape,
+    layOut: async (stored) => layOut(file, described, stored),
+  };
+}
+
+function layerOf({ name, shape, dtype, byteLength: bytes }: SafetensorsTensor): Layer {
+  const isMatrix = shape.length === 2 && shape[0] > 0 && shape[1] > 0;
+  const isWeight = isMatrix && rowTypeOf(dtype) !== undefined;
+  const layer = { name, shape, dtype, bytes, transposed: false };
+  if (!isWeight) {
+    const blocked = isMatrix ? `is ${dtype}: only F16, BF16, F32 and F64 are factored` : undefined;
+    return { ...layer, kind: "other", byDefault: false, ...(blocked && { blocked }) };
+  }
+  const kind = kindOf(name, shape);
+  const transposed = kind === "linear" && shape[0] < shape[1];
+  return { ...layer, kind, transposed, byDefault: isTable(name, shape) };
+}
+
+function layOut(
+  file: SafetensorsFile,
+  before: ReadonlyMap<string, LayerDescription>,
+  stored: readonly StoredLayer[],
+): OutputFile[] {
+  const described = new Map(before);
+  const replaced = new Map<string, SafetensorsInput[]>();
+  for (const layer of stored) {
+    // X = X.left X.right whichever of the two was fitted: of a transpose the factors change places, transposed.
+    const { name, transposed } = layer;
+    const left = partOf(layer.right ? `${name}.${transposed ? "right" : "left"}` : name, layer.left, transposed);
+    const right = layer.right && partOf(`${name}.${transposed ? "left" : "right"}`, layer.right, transposed);
+    replaced.set(layer.name, [...left.tensors, ...(right?.tensors ?? [])]);
+    const parts = { left: left.part, ...(right && { right: right.part }) };
+    described.set(layer.name, describeLayer(layer, file.tensors.get(layer.name)!.dtype, parts));
+  }
+  const tensors = [...file.tensors.keys()].flatMap((name) => replaced.get(name) ?? [passThrough(file, name)]);
+  const metadata = (file.metadataEntries ?? [])
+    .filter(([key]) => key !== metadataKey)
+    .map(([k, v]): [string, string] => [k, v]);
+  if (described.size) metadata.push([metadataKey, descriptionText(described)]);
+  return [
+    {
+      name: "",
+      byteLength: layOutSafetensors(tensors, metadata).byteLength,
+      write: (sink, options) => writeSafetensors(sink, { tensors, metadata }, options),
+    },
+  ];
+}
+
+/** A tensor as it stands in a file, read when its turn to be written comes. */
+export function passThrough(file: SafetensorsFile, name: string): SafetensorsInput {
+  const { dtype, shape, byteLength } = file.tensors.get(name)!;
+  return { name, dtype, shape, byteLength, chunks: () => tensorChunks(file, name) };
+}
+
+/** The tensors that hold a stored matrix; codes never lie transposed. */
+function partOf(
+  name: string,
+  matrix: StoredMatrix,
+  transposed: boolean,
+): { part: PartDescription; tensors: SafetensorsInput[] } {
+  if (matrix.kind === "codes") return codedPart(name, matrix);
+  const rows = transposed ? transposedRows(matrix.rows) : matrix.rows;
+  const tensor: SafetensorsInput = {
+    ...{ name, dtype: dtypeOf(rows.dtype), shape: [rows.rows, rows.cols], byteLength: storedBytes(matrix) },
+    chunks: () => rowChunks(rows),
+  };
+  return { part: transposed ? { tensor: name, transposed } : name, tensors: [tensor] };
+}
+
+function codedPart(name: string, coded: CodedMatrix): { part: PartDescription; tensors: SafetensorsInput[] } {
+  const tensor = (as: string, dtype: SafetensorsDtype, cols: number, bytes: Uint8Array): SafetensorsInput => ({
+    ...{ name: as, dtype, shape: [coded.rows, cols], byteLength: bytes.byteLength },
+    chunks: () => [bytes],
+  });
+  const { scales, planes, paddedCols, block } = coded;
+  const scaleBytes = new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength);
+  const codes = planes.map(({ bits, bytesPerRow, bytes }) =>
+    tensor(planes.length > 1 ? `${name}.codes${bits}` : `${name}.codes`, bits === 8 ? "I8" : "U8", bytesPerRow, bytes),
+  );
+  const scale = tensor(`${name}.scales`, "F16", paddedCols / block, scaleBytes);
+  return {
+    part: describeCodes(coded, codes.map((each) => each.name), scale.name), // prettier-ignore
+    tensors: [...codes, scale],
+  };
+}
+
+async function tensorBytesOf(file: SafetensorsFile, name: string): Promise<Uint8Array> {
+  const bytes = new Uint8Array(file.tensors.get(name)!.byteLength);
+  let at = 0;
+  for await (const chunk of tensorChunks(file, name)) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
