@@ -35,7 +35,7 @@ export function widenBF16(to: usize, from: usize, count: usize): void {
 
 /** The f32 nearest to x that half precision holds exactly. */
 // @ts-ignore: decorator
-@inline function toHalf(x: f32): f32 {
+@inline export function toHalf(x: f32): f32 {
   const bits = reinterpret<u32>(x);
   const a = bits & 0x7fffffff;
   if (a >= 0x7f800000) return x;
@@ -48,6 +48,14 @@ export function widenBF16(to: usize, from: usize, count: usize): void {
     return reinterpret<f32>((bits & 0x80000000) | reinterpret<u32>(r));
   }
   return reinterpret<f32>((bits + 0xfff + ((bits >> 13) & 1)) & 0xffffe000);
+}
+
+/** The 16 bits of an f32 >= 0 that half precision holds exactly. */
+// @ts-ignore: decorator
+@inline export function halfBits(x: f32): u32 {
+  // Below 2^-14 the bits count steps of 2^-24.
+  if (x < 0.00006103515625) return <u32>(x * 16777216);
+  return (reinterpret<u32>(x) - ((127 - 15) << 23)) >> 13;
 }
 
 // @ts-ignore: decorator

@@ -11,6 +11,7 @@ import { lewisStart, lewisStep } from "./lewis";
 import { levelSetBreaks, levelSetFaces, levelSetScales, levelSetSlopes, levelSetTrials, transposeBlock } from "./level-set";
 import { peakF32 } from "./peak";
 import * as profile from "./profile";
+import * as quantise from "./quantise";
 import * as residual from "./residual";
 import { normals, uniforms } from "./random";
 import { residualSums } from "./residual";
@@ -24,7 +25,7 @@ export { levelSetBreaks, levelSetFaces, levelSetScales, levelSetSlopes, levelSet
 
 /** Raised whenever a signature or a layout changes. */
 export function abiVersion(): u32 {
-  return 1;
+  return 2;
 }
 
 /** First byte that the host may use; all memory from here on is the host's. */
@@ -172,3 +173,15 @@ export function weightedSum(out: usize, x: usize, s: usize, n: u32): void {
 // Sensitivities and coresets (sensitivity.ts).
 
 export { lewisScale, whitenedRows, sensitivityTerms, normsBlock } from "./sensitivity";
+
+// Rows in few bits (quantise.ts).
+
+export { quantiseWorkBytes } from "./quantise";
+
+export function quantiseRows(
+  wide: bool, out: usize, X: usize, n: u32, k: u32, padded: u32, block: u32, bits: u32, levels: usize, zero: f32, factor: f64,
+  starts: usize, startCount: u32, unbiased: bool, difference: bool, first: usize, second: usize, scales: usize, work: usize,
+): void {
+  if (wide) quantise.quantiseRows<f64>(out, X, n, k, padded, block, bits, levels, zero, factor, starts, startCount, unbiased, difference, first, second, scales, work);
+  else quantise.quantiseRows<f32>(out, X, n, k, padded, block, bits, levels, zero, factor, starts, startCount, unbiased, difference, first, second, scales, work);
+}

@@ -16,6 +16,7 @@ import {
   singularValues,
   type MultiplyOptions,
 } from "./geometry/pair.js";
+import { checkQuantise, quantise } from "./geometry/quantise.js";
 import { checkSubspace, robustSubspace } from "./geometry/subspace.js";
 import { Run } from "./geometry/run.js";
 import { certify, checkCertify } from "./low-rank/certificate.js";
@@ -35,6 +36,7 @@ import type {
   JohnOptions,
   LowRankOptions,
   MinVolumeOptions,
+  QuantiseOptions,
   RunOptions,
   SubspaceOptions,
   SensitivityOptions,
@@ -91,6 +93,10 @@ class Instance implements Loewner {
 
   johnEllipsoid(a: MatrixLike, options: JohnOptions = {}) {
     return this.call(a, options, johnEllipsoid, checkMinVolume);
+  }
+
+  quantise(a: MatrixLike, options: QuantiseOptions) {
+    return this.call(a, options, quantise, checkQuantise);
   }
 
   robustSubspace(a: MatrixLike, options: SubspaceOptions) {

@@ -85,7 +85,7 @@ export const project: Operation = (job) => {
       all.run(block.pointer, block.rows);
       far?.(block);
       const partial = report(block, all.sums);
-      if (keepLeft) partial.left = { pointer: all.left, count: block.rows * rank, f32: form === 0 };
+      if (keepLeft) partial.left = { pointer: all.left, count: block.rows * rank, type: form ? undefined : "f32" };
       return partial;
     },
   };
@@ -156,7 +156,7 @@ export const multiply: Operation = (job) => {
     run(block) {
       const pairs = pack(block.pointer, block.rows);
       frame.kernel.call.multiply(form ? 1 : 0, product, pairs, block.rows, cols, packed, width, strip);
-      return { product: { pointer: product, count: block.rows * width, f32: form === 0 } };
+      return { product: { pointer: product, count: block.rows * width, type: form ? undefined : "f32" } };
     },
   };
 };

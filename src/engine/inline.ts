@@ -103,15 +103,19 @@ export class InlineEngine implements Engine {
     reducers: Map<string, SumTree | Maximum | Worst>,
     sweep: Sweep,
     first: number,
-    { emit }: SweepHooks,
+    { emit, emitBytes }: SweepHooks,
   ): Promise<void> {
-    for (const [name, { pointer, count, f32 }] of Object.entries(partials)) {
-      const view = f32 ? this.kernel.f32(pointer, count) : this.kernel.f64(pointer, count);
-      if (sweep.reduce[name] !== "concat") reducers.get(name)?.add(view as Float64Array);
-      else {
-        const waiting = emit?.(name, first, view);
-        if (waiting) await waiting;
+    const { kernel } = this;
+    for (const [name, { pointer, count, type }] of Object.entries(partials)) {
+      if (sweep.reduce[name] !== "concat") {
+        reducers.get(name)?.add(kernel.f64(pointer, count));
+        continue;
       }
+      const waiting =
+        type === "bytes"
+          ? emitBytes?.(name, first, kernel.bytes(pointer, count))
+          : emit?.(name, first, kernel[type ?? "f64"](pointer, count));
+      if (waiting) await waiting;
     }
   }
 

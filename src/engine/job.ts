@@ -25,8 +25,8 @@ export interface Job {
   dtype: RowType;
 }
 
-/** Where a block's partial results lie: f64 unless `f32`, `count` of them. */
-export type Partial = { pointer: number; count: number; f32?: boolean };
+/** Where a block's partial results lie: `count` numbers, f64 unless `type` says otherwise. Only what is handed on may. */
+export type Partial = { pointer: number; count: number; type?: "f32" | "bytes" };
 
 export interface BlockRunner {
   /** Partial results by name, valid until the next call. A Gram matrix is summed in the kernel and not among them. */

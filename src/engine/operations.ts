@@ -5,6 +5,7 @@ import { lewisScale, norms, sensitivity } from "./coreset-operations.js";
 import { multiply, project, residual } from "./factor-operations.js";
 import { levelSetGram, levelSetMoves, levelSetSlopes } from "./level-set-operations.js";
 import { formOf, nothing, packer, panels, type Block, type Job, type Operation } from "./job.js";
+import { quantise } from "./quantise-operations.js";
 import { subspace } from "./subspace-operations.js";
 import { blockRows, type Sweep } from "./sweep.js";
 
@@ -162,6 +163,7 @@ export const operations: Record<Sweep["op"], Operation> = {
   lewisStep,
   project,
   residual,
+  quantise,
   multiply,
   subspace,
   entrywiseReweight,

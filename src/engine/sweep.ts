@@ -20,6 +20,7 @@ export type OperationName =
   | "lewisStep"
   | "project"
   | "residual"
+  | "quantise"
   | "multiply"
   | "subspace"
   | "entrywiseReweight"
@@ -55,6 +56,8 @@ export interface SweepHooks {
   onRows?: (rows: number) => void;
   /** Takes what `concat` results are made of; the array is only valid during the call. */
   emit?: (name: string, start: number, block: Float32Array | Float64Array) => void | Promise<void>;
+  /** The same for those that are bytes. */
+  emitBytes?: (name: string, start: number, block: Uint8Array) => void | Promise<void>;
 }
 
 /** Rows that an engine has taken charge of, with their row state. */

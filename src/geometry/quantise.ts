@@ -9,7 +9,15 @@ import { levelsOf } from "../code-levels.js";
 import { InvalidInputError } from "../errors.js";
 import { toRowSource, type Matrix, type RowSource } from "../matrix.js";
 import { checkOneOf, checkP, checkSeed } from "../options.js";
-import type { CodeBits, CodedMatrix, LevelsName, Objective, QuantiseOptions, QuantiseResult, ScaleName } from "../types/index.js";
+import type {
+  CodeBits,
+  CodedMatrix,
+  LevelsName,
+  Objective,
+  QuantiseOptions,
+  QuantiseResult,
+  ScaleName,
+} from "../types/index.js";
 import { objectiveOf, pseudoInverse } from "./factors.js";
 import { powerOfTwoBelow, profile, type Profile } from "./profile.js";
 import { randomRotation } from "./rotation.js";
@@ -36,7 +44,8 @@ export function checkQuantise(options: QuantiseOptions, source: RowSource): void
   checkSeed(seed);
   checkP(p, { above: 0, to: Infinity });
   if (!right) {
-    if (rotate) throw new InvalidInputError("rotate needs a right factor, which takes the rotation back; give `right`.");
+    if (rotate)
+      throw new InvalidInputError("rotate needs a right factor, which takes the rotation back; give `right`.");
     return;
   }
   toRowSource(right, "right");
@@ -138,7 +147,16 @@ async function encode(
     passes * cols + (projection ? 2 * d * cols : d),
     {
       op: "quantise",
-      params: { bits, padded: paddedCols, block, zero: levels.zero, factor, unbiased: Number(scale === "unbiased"), p, unit },
+      params: {
+        bits,
+        padded: paddedCols,
+        block,
+        zero: levels.zero,
+        factor,
+        unbiased: Number(scale === "unbiased"),
+        p,
+        unit,
+      },
       reads: {
         shared: {
           levels: Float64Array.from(levels.values),

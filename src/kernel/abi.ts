@@ -229,4 +229,26 @@ export interface KernelExports extends Record<string, unknown> {
     first: number,
   ): void;
   levelSetFaces(firsts: Pointer, VD: Pointer, s: Pointer, n: number, m: number, zero: number, first: number): void;
+  quantiseWorkBytes(padded: number, block: number): number;
+  quantiseRows(
+    wide: number,
+    out: Pointer,
+    X: Pointer,
+    n: number,
+    k: number,
+    padded: number,
+    block: number,
+    bits: number,
+    levels: Pointer,
+    zero: number,
+    factor: number,
+    starts: Pointer,
+    startCount: number,
+    unbiased: number,
+    difference: number,
+    first: Pointer,
+    second: Pointer,
+    scales: Pointer,
+    work: Pointer,
+  ): void;
 }

@@ -5,6 +5,7 @@ export type * from "./lewis.js";
 export type * from "./low-rank.js";
 export type * from "./loewner.js";
 export type * from "./min-volume.js";
+export type * from "./quantise.js";
 export type * from "./subspace.js";
 export type * from "./entrywise.js";
 export type * from "./level-set.js";

@@ -20,6 +20,7 @@ import type {
   Objective,
 } from "./low-rank.js";
 import type { JohnOptions, JohnResult, MinVolumeOptions, MinVolumeResult } from "./min-volume.js";
+import type { QuantiseOptions, QuantiseResult } from "./quantise.js";
 import type { SubspaceOptions, SubspaceResult } from "./subspace.js";
 
 /** What `createLoewner()` resolves to. Calls on one instance queue up; `dispose()` frees its memory. */
@@ -56,6 +57,13 @@ export interface Loewner {
    * @throws {InvalidInputError} rank, p, maxIterations, tolerance, starts or seed out of range; NaN or infinity in A
    */
   entrywiseLowRank(a: MatrixLike, options: EntrywiseOptions): Promise<EntrywiseResult>;
+  /**
+   * A factor pair in few bits, or A itself: codes, a scale for each block of columns, and the error of what they decode to. With
+   * `right` the left factor is A right', rotated at random, and never exists in floats. Cost: 2 rows * cols * rank multiply-adds
+   * and some 20 passes over rows * rank entries.
+   * @throws {InvalidInputError} an option out of range, rows of right that are not orthonormal, NaN or infinity in A, or a largest entry outside of 2^-100 ... 2^100
+   */
+  quantise(a: MatrixLike, options: QuantiseOptions): Promise<QuantiseResult>;
   /** Upper bounds of sup_x s_i |a_i x|^p / |Ax|_p^p, one a row. */
   sensitivities(a: MatrixLike, options?: SensitivityOptions): Promise<SensitivityResult>;
   /** A few rows with weights that estimate |Ax|_p^p without bias for every x, and how far they are off. */
