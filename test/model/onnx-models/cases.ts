@@ -15,7 +15,7 @@ export interface BuiltModel {
 }
 
 export interface Weight {
-  /** The name of its value in the graph. */
+  /** The name of its value in the graph, or what it is called in reports. */
   readonly name: string;
   readonly rows: number;
   readonly cols: number;
@@ -34,6 +34,8 @@ export interface OnnxCase {
   readonly reason?: RegExp;
   /** Of outputs, relative to the largest; 1e-4 unless numbers are stored in 16 bits. */
   readonly tolerance?: number;
+  /** Other weights in the model, which `--layers all` compresses too: what a test puts back in their place is found by name. */
+  readonly others?: true;
 }
 
 export const plain = (bytes: Uint8Array): BuiltModel => ({ bytes });

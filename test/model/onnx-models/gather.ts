@@ -91,6 +91,7 @@ const twice: OnnxCase = {
 /** As sentence encoders have it: rows, mean, a linear read-out that stays as it is. */
 const pooled: OnnxCase = {
   name: "Gather, then mean and Gemm",
+  others: true,
   weight: table,
   inputs: { ids: ids([2, 5], table.rows) },
   expect: "compressed",

@@ -128,13 +128,18 @@ const subgraphs: OnnxCase[] = [
   skipped("weight inside an If", /inside a subgraph of If "choice"/, { c: condition, x }, (data) =>
     conditional(branch([node("MatMul", ["x", "W"], ["a"])], [floats("W", [40, 24], data)])),
   ),
-  skipped("Constant inside an If", /inside a subgraph of If "choice"/, { c: condition, x }, (data) =>
-    conditional(
-      branch([
-        node("Constant", [], ["W"], { attributes: { value: floats("", [40, 24], data) } }),
-        node("MatMul", ["x", "W"], ["a"]),
-      ]),
-    ),
+  skipped(
+    "Constant inside an If",
+    /inside a subgraph of If "choice"/,
+    { c: condition, x },
+    (data) =>
+      conditional(
+        branch([
+          node("Constant", [], ["W"], { attributes: { value: floats("", [40, 24], data) } }),
+          node("MatMul", ["x", "W"], ["a"]),
+        ]),
+      ),
+    weight('a constant in If "choice"', 40, 24, 2),
   ),
   skipped(
     "weight read inside a Loop",

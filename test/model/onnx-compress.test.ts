@@ -1,0 +1,146 @@
+// Every case of the model zoo, compressed, and run beside the original with left times right in the weight's place: outputs must
+// agree. So the graph computes what the report says, whatever the factors are.
+import { fromBinary } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ModelProtoSchema } from "../../src/formats/onnx/onnx_pb.js";
+import { createLoewner, type Loewner } from "../../src/index.js";
+import type { CompressOptions } from "../../src/model/index.js";
+import { compress, open } from "./onnx-models/compressing.js";
+import { kept, onnxCases, type OnnxCase } from "./onnx-models.js";
+import { gatherCases } from "./onnx-models/gather.js";
+import { productCases } from "./onnx-models/products.js";
+import { tiedCases } from "./onnx-models/tied.js";
+import { type OutputTensor, run } from "./onnx-models/session.js";
+import { putBack, storedProduct } from "./onnx-models/stored.js";
+
+let loewner: Loewner;
+beforeAll(async () => {
+  loewner = await createLoewner();
+});
+afterAll(() => loewner.dispose());
+
+const compressed = onnxCases.filter((each) => each.expect === "compressed");
+const skipped = onnxCases.filter((each) => each.expect === "skipped");
+const titled = (cases: readonly OnnxCase[]) => cases.map((each) => [each.name, each] as const);
+
+function expectClose(actual: Record<string, OutputTensor>, wanted: Record<string, OutputTensor>, tolerance: number) {
+  expect(Object.keys(actual)).toEqual(Object.keys(wanted));
+  for (const [name, { dims, type, data }] of Object.entries(wanted)) {
+    expect(actual[name]).toMatchObject({ dims, type });
+    const size = data.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+    const difference = data.reduce((most, x, i) => Math.max(most, Math.abs(x - actual[name].data[i])), 0);
+    expect(difference, `largest difference of ${name}, whose largest value is ${size}`).toBeLessThanOrEqual(
+      tolerance * size,
+    );
+  }
+}
+
+const options: CompressOptions = { keep: 0.5, layers: ["W"] };
+
+describe("a weight that can be factored", () => {
+  it.each(titled(compressed))("%s", async (_, { weight, build, inputs, tolerance = 1e-4 }) => {
+    const original = build(weight.data);
+    const small = await compress(loewner, original, options);
+    const { layers, bytesBefore, bytesAfter } = small.report;
+    expect(layers.map((layer) => layer.name)).toEqual(["W"]);
+    // Of external files only what tensors lie in is counted.
+    if (!original.external) expect(bytesBefore).toBe(sizeOf(original));
+    expect(bytesAfter).toBe(sizeOf(small));
+    const [{ rank, keep, rows, cols }] = layers;
+    expect([rows, cols]).toEqual([weight.rows, weight.cols].sort((a, b) => b - a));
+    expect(rank).toBe(Math.floor((0.5 * rows * cols) / (rows + cols) + 1e-9));
+    expect(keep).toBeLessThanOrEqual(0.5);
+
+    const product = storedProduct(small, "W");
+    const error = Math.sqrt(product.reduce((sum, x, i) => sum + (x - weight.data[i]) ** 2, 0));
+    const norm = Math.sqrt(weight.data.reduce((sum, x) => sum + x * x, 0));
+    // What the report calls the error of this layer is the error of what is in the file.
+    expect(Math.abs(error - layers[0].objective.l2)).toBeLessThanOrEqual(tolerance * norm);
+
+    const { graph } = fromBinary(ModelProtoSchema, small.bytes);
+    expect(graph!.initializer.map(({ name }) => name)).not.toContain("W");
+    expectClose(await run(small, inputs), await run(build(product), inputs), tolerance);
+  });
+});
+
+/** Ranks that fill no byte in few bits: columns are padded. */
+const storages: [string, CompressOptions][] = [
+  ["f16", { rank: 5, type: "f16" }],
+  ["int8", { rank: 5, type: "int8" }],
+  ["int4", { rank: 5, type: "int4" }],
+  ["int3", { rank: 5, type: "int3" }],
+  ["int2", { rank: 5, type: "int2" }],
+  ["f32 with onnxruntime's operators", { rank: 5, operators: "onnxruntime" }],
+  ["int8 with onnxruntime's operators", { rank: 5, type: "int8", operators: "onnxruntime" }],
+  ["int4 with onnxruntime's operators", { rank: 5, type: "int4", operators: "onnxruntime" }],
+];
+const every = (list: readonly OnnxCase[], step: number) => list.filter((_, i) => i % step === 0);
+const sample = [
+  ...gatherCases.filter(({ name }) => /rank|no ids|two/.test(name)),
+  ...tiedCases.filter(({ name }) => !/rank 4|opset/.test(name)),
+  ...every(productCases, 5),
+];
+
+describe.each(storages)("factors stored as %s", (_, storage) => {
+  it.each(titled(sample))("%s", async (_, { weight, build, inputs }) => {
+    const small = await compress(loewner, build(weight.data), { layers: ["W"], ...storage });
+    expect(small.report.layers.map((layer) => layer.name)).toEqual(["W"]);
+    const product = storedProduct(small, "W");
+    // Half-precision scales and factors are cast to float before anything is multiplied, so nothing more is lost.
+    expectClose(await run(small, inputs), await run(build(product), inputs), 1e-4);
+  });
+});
+
+describe("several weights at once", () => {
+  it.each(titled(onnxCases.filter(({ others }) => others)))("%s", async (_, { weight, build, inputs }) => {
+    const original = build(weight.data);
+    const small = await compress(loewner, original, { keep: 0.5, layers: ["all"] });
+    expect(small.report.layers.length).toBeGreaterThanOrEqual(1);
+    expectClose(await run(small, inputs), await run(putBack(original, small), inputs), 1e-4);
+  });
+});
+
+describe("a weight that stays", () => {
+  it.each(titled(skipped))("%s", async (_, { weight, build, inputs, reason }) => {
+    const original = build(weight.data);
+    const model = await open(original);
+    const listed = model.layers.some(({ name, blocked }) => name === weight.name && blocked !== undefined);
+    const small = await compress(loewner, original, { ...options, layers: listed ? [weight.name] : ["all"] });
+    if (reason) expect(small.report.skipped.find(({ name }) => name === weight.name)?.reason).toMatch(reason);
+    expect(small.report.layers).toEqual([]);
+    expect(small.report.bytesAfter).toBe(small.report.bytesBefore);
+    expect(Buffer.compare(small.bytes, original.bytes)).toBe(0);
+    expectClose(await run(small, inputs), await run(original, inputs), 0);
+  });
+});
+
+describe("what is beside the weight", () => {
+  it("stays: metadata, doc strings, inputs, outputs", async () => {
+    const { weight, build } = onnxCases.find(({ name }) => name === "metadata and doc strings")!;
+    const before = fromBinary(ModelProtoSchema, build(weight.data).bytes);
+    const after = fromBinary(ModelProtoSchema, (await compress(loewner, build(weight.data), options)).bytes);
+    const metadata = Object.fromEntries(after.metadataProps.map(({ key, value }) => [key, value]));
+    expect(metadata).toMatchObject(kept.metadata);
+    expect(Object.keys(metadata)).toEqual([...Object.keys(kept.metadata), "loewner"]);
+    expect(after.graph!.docString).toBe(kept.docs[0]);
+    expect(after.graph!.node.map(({ docString }) => docString)).toContain(kept.docs[1]);
+    expect(after.graph!.input).toEqual(before.graph!.input);
+    expect(after.graph!.output).toEqual(before.graph!.output);
+    expect(after).toMatchObject({ irVersion: before.irVersion, opsetImport: before.opsetImport });
+  });
+
+  it("is given the same bytes by a second run", async () => {
+    for (const { weight, build } of compressed.slice(0, 60).filter((_, i) => i % 12 === 0)) {
+      const [first, second] = [build(weight.data), build(weight.data)];
+      const [a, b] = [await compress(loewner, first, options), await compress(loewner, second, options)];
+      expect(Buffer.compare(a.bytes, b.bytes)).toBe(0);
+    }
+  });
+});
+
+function sizeOf({
+  bytes,
+  external = new Map<string, Uint8Array>(),
+}: Pick<ReturnType<OnnxCase["build"]>, "bytes" | "external">) {
+  return [...external.values()].reduce((sum, file) => sum + file.byteLength, bytes.byteLength);
+}

@@ -1,0 +1,114 @@
+// What a compressed file stores for a layer, multiplied back by plain loops: shares no code with the library's own readers.
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { bf16ToF32, f16ToF32 } from "../../../src/formats/index.js";
+import { ModelProtoSchema, type TensorProto } from "../../../src/formats/onnx/onnx_pb.js";
+import type { BuiltModel } from "./cases.js";
+import { Type } from "./graph.js";
+
+type Part =
+  | string
+  | { tensor: string; transposed: true }
+  | { codes: string[]; scales: string; bits: number; block: number; paddedCols: number; levels: number[] };
+
+interface Layer {
+  left: Part;
+  right?: Part;
+  rows: number;
+  cols: number;
+  transposed?: true;
+  rank: number;
+}
+
+/** The original with each of its raw float initializers that the compressed model has factors of replaced by left times right. */
+export function putBack(original: BuiltModel, small: BuiltModel): BuiltModel {
+  const model = fromBinary(ModelProtoSchema, original.bytes);
+  for (const tensor of model.graph!.initializer) {
+    if (!(tensor.name in describedIn(small))) continue;
+    tensor.rawData = new Uint8Array(storedProduct(small, tensor.name).buffer);
+  }
+  return { bytes: toBinary(ModelProtoSchema, model) };
+}
+
+function describedIn({ bytes }: BuiltModel): Record<string, Layer> {
+  const { metadataProps } = fromBinary(ModelProtoSchema, bytes);
+  const text = metadataProps.find(({ key }) => key === "loewner")!.value;
+  return (JSON.parse(text) as { layers: Record<string, Layer> }).layers;
+}
+
+interface Dense {
+  rows: number;
+  cols: number;
+  at(i: number, j: number): number;
+}
+
+/** left times right of `name`, rows x cols as the tensor that they replace. */
+export function storedProduct({ bytes, external }: BuiltModel, name: string): Float32Array {
+  const { graph } = fromBinary(ModelProtoSchema, bytes);
+  const tensors = new Map(graph!.initializer.map((tensor) => [tensor.name, tensor]));
+  const { left, right, rows, cols, rank, transposed } = describedIn({ bytes })[name];
+  const read = (part: Part) => partOf(part, (tensor) => tensors.get(tensor)!, external);
+  const L = read(left);
+  const R = right === undefined ? undefined : read(right);
+  // In few bits columns of left are padded, and so are rows of right.
+  const inner = R ? Math.min(L.cols, R.rows) : rank;
+  const product = new Float32Array(rows * cols);
+  for (let i = 0; i < rows; ++i) {
+    for (let j = 0; j < cols; ++j) {
+      let sum = R ? 0 : L.at(i, j);
+      if (R) for (let k = 0; k < inner; ++k) sum += L.at(i, k) * R.at(k, j);
+      product[transposed ? j * rows + i : i * cols + j] = sum;
+    }
+  }
+  return product;
+}
+
+function partOf(part: Part, tensor: (name: string) => TensorProto, external: BuiltModel["external"]): Dense {
+  if (typeof part === "string") return matrix(tensor(part), external);
+  if ("tensor" in part) {
+    const { rows, cols, at } = matrix(tensor(part.tensor), external);
+    return { rows: cols, cols: rows, at: (i, j) => at(j, i) };
+  }
+  const { bits, block, paddedCols, levels } = part;
+  const planes = part.codes.map((name) => bytesOf(tensor(name), external));
+  const scales = f16ToF32(new Uint16Array(bytesOf(tensor(part.scales), external).slice().buffer));
+  const field = (plane: Uint8Array, width: number, i: number, j: number) => {
+    const bit = (i * paddedCols + j) * width;
+    return (plane[bit >> 3] >> (bit & 7)) & (2 ** width - 1);
+  };
+  const code = (i: number, j: number) => {
+    if (bits === 8) return (planes[0][i * paddedCols + j] + 128) & 255;
+    return bits === 3 ? 2 * field(planes[0], 2, i, j) + field(planes[1], 1, i, j) : field(planes[0], bits, i, j);
+  };
+  const scale = (i: number, j: number) => scales[(i * paddedCols) / block + Math.floor(j / block)];
+  const rows = Number(tensor(part.scales).dims[0]);
+  return { rows, cols: paddedCols, at: (i, j) => levels[code(i, j)] * scale(i, j) };
+}
+
+function matrix(tensor: TensorProto, external: BuiltModel["external"]): Dense {
+  const numbers = numbersOf(tensor, external);
+  const [rows, cols] = tensor.dims.map(Number);
+  return { rows, cols, at: (i, j) => numbers[i * cols + j] };
+}
+
+function numbersOf(tensor: TensorProto, external: BuiltModel["external"]): ArrayLike<number> {
+  const { buffer } = bytesOf(tensor, external).slice();
+  switch (tensor.dataType) {
+    case Type.float:
+      return new Float32Array(buffer);
+    case Type.double:
+      return new Float64Array(buffer);
+    case Type.float16:
+      return f16ToF32(new Uint16Array(buffer));
+    case Type.bfloat16:
+      return bf16ToF32(new Uint16Array(buffer));
+    default:
+      throw new Error(`${tensor.name} has data type ${tensor.dataType}, which no factor has`);
+  }
+}
+
+/** Of what compress wrote: raw_data, or external data. */
+function bytesOf({ rawData, externalData }: TensorProto, external: BuiltModel["external"]): Uint8Array {
+  if (externalData.length === 0) return rawData;
+  const { location, offset, length } = Object.fromEntries(externalData.map(({ key, value }) => [key, value]));
+  return external!.get(location)!.subarray(Number(offset), Number(offset) + Number(length));
+}
