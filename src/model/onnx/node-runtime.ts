@@ -54,8 +54,7 @@ export async function loadRuntime(kind?: RuntimeKind): Promise<InstalledRuntime>
       failures.push(`${packageOf[candidate]} is installed, but does not load: ${reason}`);
     }
   }
-  if (failures.length)
-    throw new InvalidInputError(`${failures.join("; ")}. ${howToInstall(kind === "node" ? "web" : kind)}`);
+  if (failures.length) throw new InvalidInputError(`${failures.join("; ")}. Install it anew, or the other one.`);
   const missing = kind ? `${packageOf[kind]} is` : "Neither onnxruntime-node nor onnxruntime-web is";
   throw new InvalidInputError(`${missing} not installed, and running a model needs it. ${howToInstall(kind)}`);
 }
@@ -88,16 +87,26 @@ async function ready({ env, InferenceSession, Tensor }: Namespace, kind: Runtime
   env.logLevel = "fatal"; // what goes wrong is thrown
   if (kind === "web") {
     if (env.wasm) env.wasm.numThreads = 1; // one thread needs no workers
-    await InferenceSession.create(emptyModel, { logSeverityLevel: 4 }).then((session) => session.release());
+    await InferenceSession.create(identity, { logSeverityLevel: 4 }).then((session) => session.release());
   }
   const version = env.versions?.[kind] ?? env.versions?.common;
   return { kind, name: [packageOf[kind], version].filter(Boolean).join(" "), InferenceSession, Tensor };
 }
 
-/** A graph of nothing: IR version 8, opset 13. */
-const emptyModel = toBinary(
+const scalar = { tensorType: { elemType: 1, shape: {} } };
+/** y = x: the smallest model that loads. IR version 8, opset 13. */
+const identity = toBinary(
   ModelProtoSchema,
-  create(ModelProtoSchema, { irVersion: 8n, opsetImport: [{ version: 13n }], graph: { name: "empty" } }),
+  create(ModelProtoSchema, {
+    irVersion: 8n,
+    opsetImport: [{ version: 13n }],
+    graph: {
+      name: "identity",
+      input: [{ name: "x", type: scalar }],
+      output: [{ name: "y", type: scalar }],
+      node: [{ opType: "Identity", input: ["x"], output: ["y"] }],
+    },
+  }),
 );
 
 /**

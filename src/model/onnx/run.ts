@@ -191,8 +191,9 @@ class Runner {
   }
 }
 
+/** On one line. */
 function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).trim();
+  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").trim();
 }
 
 function checkInterface(a: Runner, b: Runner): void {
