@@ -5,7 +5,7 @@
 // Small rank by alternating reweighted least squares (entrywise-reweight.ts), large rank by splitting (entrywise-split.ts).
 // Which of the two follows from an estimate of the multiply-adds, never from the clock.
 import type { EngineRows } from "../engine/sweep.js";
-import type { Matrix, RowSource } from "../matrix.js";
+import { toRowSource, type Matrix, type RowSource } from "../matrix.js";
 import {
   checkMaxIterations,
   checkOneOf,
@@ -87,7 +87,8 @@ async function taskOf(
   const { rank, p, factorType, tolerance = defaultTolerance } = options;
   const { rows: n, cols: d } = rows.source;
   const small = isSmall(n, d, options);
-  const nothing = { left: new Float64Array(n), right: { data: new Float64Array(d), rows: 1, cols: d }, p: 1 };
+  const zeros = toRowSource({ data: new Float64Array(n), rows: n, cols: 1 });
+  const nothing = { left: zeros, right: { data: new Float64Array(d), rows: 1, cols: d }, p: 1 };
   const { l1 } = await residualOf(run, rows, facts, nothing);
   const weights = rows.state.get("weights");
   const entries = d * (weights ? weights.reduce((a, b) => a + b, 0) : n);
@@ -179,7 +180,8 @@ async function refineSmall(task: Task, basis: Float64Array) {
   const right = await roundTo(run, pair.right, factorType);
   const rounded = await roundTo(run, pair.left, factorType);
   const stored: Matrix = { data: right, rows: rank, cols: d };
-  const objective = await residualOf(run, rows, profile, { left: rounded, right: stored, p });
+  const leftRows = toRowSource({ data: rounded, rows: n, cols: rank });
+  const objective = await residualOf(run, rows, profile, { left: leftRows, right: stored, p });
   const { iterations, residual, converged } = pair;
   const data = factorType === "f64" ? rounded : Float32Array.from(rounded);
   return { left: data, right, objective, iterations, residual, converged };

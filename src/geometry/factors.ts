@@ -1,6 +1,7 @@
 // From an orthonormal basis of the row space to stored factors, and the error of what was stored: one sweep.
-import type { EngineRows, SweepResult } from "../engine/sweep.js";
-import type { Matrix, RowType } from "../matrix.js";
+import { blockRows, type EngineRows, type SweepResult } from "../engine/sweep.js";
+import { Maximum, SumTree, Worst } from "../engine/tree.js";
+import { widenRows, type Matrix, type RowSource, type RowType } from "../matrix.js";
 import type { FactorType, Objective } from "../types/index.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
@@ -58,24 +59,42 @@ export async function factors(run: Run, rows: EngineRows, { unit }: Profile, req
   return { right, objective: await objectiveOf(run, result, p, unit) };
 }
 
-/** Error of a given pair, in f64: left is copied into row state, so it costs rows * rank * 8 bytes. */
+/** Rows whose left factor is held as f64 at a time: a whole subtree of the sums, so that the answer is that of one sweep. */
+const slabRows = 64 * blockRows;
+
+/** Error of a given pair, in f64. Memory: the left factor of 16384 rows. */
 export async function residual(
   run: Run,
   rows: EngineRows,
   { unit }: Profile,
-  { left, right, p }: { left: Float64Array; right: Matrix; p: number },
+  { left, right, p }: { left: RowSource; right: Matrix; p: number },
 ): Promise<Objective> {
+  const { source, state } = rows;
+  const { cols, dtype, name } = source;
+  const weights = state.get("weights");
   const rank = right.rows;
-  rows.state.set("left", left);
-  const result = await run.sweep(rows, "residual", 2 * rows.source.cols * rank, {
-    op: "residual",
-    params: { rank, p, unit },
-    reads: { shared: { right: Float64Array.from(right.data) }, state: ["left", "weights"] },
-    writes: { state: [] },
-    reduce: { sums: "sum", worst: "worst", top: "max" },
-  });
-  rows.state.delete("left");
-  return objectiveOf(run, result, p, unit);
+  const shared = { right: Float64Array.from(right.data) };
+  const total = { sums: new SumTree(), worst: new Worst(), top: new Maximum() };
+  for (let first = 0; first < source.rows; first += slabRows) {
+    const count = Math.min(slabRows, source.rows - first);
+    const slab = run.open({ rows: count, cols, dtype, name, read: (start, n) => source.read(first + start, n) });
+    if (weights) slab.state.set("weights", weights.subarray(first, first + count));
+    const factor = new Float64Array(count * rank);
+    await widenRows(left, first, count, factor);
+    slab.state.set("left", factor);
+    const { sums, worst, top } = await run.sweep(slab, "residual", 2 * cols * rank, {
+      op: "residual",
+      params: { rank, p, unit },
+      reads: { shared, state: ["left", "weights"] },
+      writes: { state: [] },
+      reduce: { sums: "sum", worst: "worst", top: "max" },
+    });
+    total.sums.add(sums);
+    total.worst.add(Float64Array.of(worst[0], first + worst[1]));
+    total.top.add(top);
+  }
+  const { sums, worst, top } = total;
+  return objectiveOf(run, { sums: sums.finish(), worst: worst.finish(), top: top.finish() }, p, unit);
 }
 
 /** The kernel multiplies residuals by `unit`, a power of two, so that squares neither overflow nor vanish. */

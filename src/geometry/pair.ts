@@ -1,7 +1,7 @@
 // What any factor pair is worth, and its product: small public primitives around one sweep.
 import type { EngineRows } from "../engine/sweep.js";
 import { InvalidInputError } from "../errors.js";
-import { readRows, toRowSource, type Matrix, type RowSource } from "../matrix.js";
+import { toRowSource, type Matrix, type RowSource } from "../matrix.js";
 import { checkP } from "../options.js";
 import type { FactorPair, Objective, RunOptions, WeightedOptions } from "../types/index.js";
 import { residual } from "./factors.js";
@@ -34,7 +34,7 @@ export async function pairResidual(
   run.expect(source.rows * source.cols * (2 + 2 * right.rows));
   const known = await profile(run, rows);
   if (rowWeights) rows.state.set("weights", Float64Array.from(rowWeights));
-  const objective = await residual(run, rows, known, { left: await readRows(toRowSource(left, "left")), right, p });
+  const objective = await residual(run, rows, known, { left: toRowSource(left, "left"), right, p });
   run.finish();
   return objective;
 }

@@ -4,7 +4,7 @@
 // scale a row and the levels of the normal distribution lose little. right is stored first; left is then the best factor for what
 // it decodes to.
 import type { EngineRows } from "../engine/sweep.js";
-import { codedBytes, decodeRows, defaultBlock, paddedColumns } from "../codes.js";
+import { blockColumns, codedBytes, decodeRows, paddedColumns } from "../codes.js";
 import { levelsOf } from "../code-levels.js";
 import { InvalidInputError } from "../errors.js";
 import { toRowSource, type Matrix, type RowSource } from "../matrix.js";
@@ -24,6 +24,8 @@ import { randomRotation } from "./rotation.js";
 import type { Run } from "./run.js";
 import { transpose } from "./spectrum.js";
 
+/** Columns of a block of a table as it is trained; rotated rows are even, and one scale serves all of a row. */
+const tableBlock = 32;
 /** Scales that a search begins at, beside the best one of a normal block: blocks are few entries. */
 const startRatios = [0.8, 0.9, 1, 1.1, 1.22];
 /** Root mean squares whose scales half precision holds well, those of rows far smaller too. */
@@ -62,7 +64,7 @@ export function checkQuantise(options: QuantiseOptions, source: RowSource): void
  */
 export async function quantise(run: Run, source: RowSource, options: QuantiseOptions): Promise<QuantiseResult> {
   const { right, bits, rightBits = 8, seed = 0, rotate = true, p = 1, rowWeights } = options;
-  const { levels = "normal", scale = "unbiased", block } = options;
+  const { levels = "normal", scale = "unbiased", block = right && rotate ? Infinity : tableBlock } = options;
   const { rows: n, cols: d } = source;
   const width = right ? right.rows : d;
   run.expect(n * (2 * d + (right ? 2 * d * width : d) + passes * width));
@@ -70,8 +72,7 @@ export async function quantise(run: Run, source: RowSource, options: QuantiseOpt
   const facts = await profile(run, rows);
   checkRange(facts, source);
   if (rowWeights) rows.state.set("weights", Float64Array.from(rowWeights));
-  const even = right !== undefined && rotate;
-  const target = { bits, levels, scale, block: block ?? defaultBlock(width, bits, !even), p };
+  const target = { bits, levels, scale, block, p };
   if (!right) {
     const { coded, objective } = await encode(run, rows, facts, target);
     run.finish();
@@ -80,7 +81,7 @@ export async function quantise(run: Run, source: RowSource, options: QuantiseOpt
   const rotated = await rotatedRows(run, right, rotate, seed);
   const rightRows = run.open(toRowSource({ data: rotated, rows: width, cols: d }, "right"));
   const rightFacts = await profile(run, rightRows);
-  const whole = { bits: rightBits, levels, scale, block: defaultBlock(d, rightBits), p };
+  const whole = { bits: rightBits, levels, scale, block: Infinity, p };
   const { coded: rightCoded } = await encode(run, rightRows, rightFacts, whole);
   const decoded = Float64Array.from(decodeRows(rightCoded, 0, width));
   const basis = await pseudoInverse(run, decoded, width, d);
@@ -120,8 +121,8 @@ async function encode(
 ): Promise<{ coded: CodedMatrix; objective: Objective }> {
   const { rows: n, cols: d } = rows.source;
   const cols = projection ? projection.rank : d;
-  const paddedCols = paddedColumns(cols, bits, wanted);
-  const block = Math.min(wanted, paddedCols);
+  const block = blockColumns(cols, wanted);
+  const paddedCols = paddedColumns(cols, wanted);
   const levels = levelsOf(bits, name);
   // No block has a larger root mean square: a row of A is at most top sqrt(d) long.
   const factor = scaleFactor(projection ? top * Math.sqrt(d / Math.min(block, cols)) : top);
