@@ -4,26 +4,21 @@ import { f16ToF32 } from "./formats/half.js";
 import type { RowSource } from "./matrix.js";
 import type { CodeBits, CodedMatrix } from "./types/index.js";
 
-/** Columns that share a scale where entries are as a trained table has them, not made even by a rotation. */
-const tableBlock = 32;
-
-/** Columns that share a scale unless the caller says otherwise: a whole row, or 32 columns of a table stored as it is (`dense`). */
-export function defaultBlock(cols: number, _bits: CodeBits, dense = false): number {
-  const whole = 8 * Math.ceil(cols / 8);
-  return dense ? Math.min(tableBlock, whole) : whole;
+/** Columns that share a scale when `block` of them (a multiple of 8) are asked for: no more than a row has, in eights. */
+export function blockColumns(cols: number, block: number = Infinity): number {
+  return Math.min(block, 8 * Math.ceil(cols / 8));
 }
 
-/** Columns stored for `cols` columns that mean something: whole blocks of a multiple of 8. A block wider than the row is the row. */
-export function paddedColumns(cols: number, bits: CodeBits, block: number = defaultBlock(cols, bits)): number {
-  const size = Math.min(block, defaultBlock(cols, bits));
+/** Columns stored for `cols` columns that mean something: whole blocks. */
+export function paddedColumns(cols: number, block: number = Infinity): number {
+  const size = blockColumns(cols, block);
   return Math.ceil(cols / size) * size;
 }
 
 /** Bytes of the codes and scales of a rows x cols matrix; the 2^bits levels come on top, once a matrix. */
-export function codedBytes(rows: number, cols: number, bits: CodeBits, block?: number): number {
-  const padded = paddedColumns(cols, bits, block);
-  const size = Math.min(block ?? padded, padded);
-  return rows * ((padded * bits) / 8 + (2 * padded) / size);
+export function codedBytes(rows: number, cols: number, bits: CodeBits, block: number = Infinity): number {
+  const padded = paddedColumns(cols, block);
+  return rows * ((padded * bits) / 8 + (2 * padded) / blockColumns(cols, block));
 }
 
 /**
