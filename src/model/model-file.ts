@@ -1,4 +1,4 @@
-/** Which file of a folder or a repository is the model when none is named, and which files belong to it. */
+/** Which file of a folder or a repository is the model when none is named. */
 import { FileError } from "../errors.js";
 
 /** Tried in this order; without any of them, the only .safetensors file, else the only .onnx file. */
@@ -37,18 +37,6 @@ export function chooseModelFile(names: readonly string[], where: string): ModelF
   throw new FileError(
     `${where} holds no .safetensors or .onnx model; it has ${listNames(names)}. Convert the model to one of them first.`,
     { file: where },
-  );
-}
-
-/**
- * The external data of an ONNX model, by the names that exporters give it: the model's own name and more
- * (model.onnx_data, model.onnx.data, model.onnx_data_1), or its stem with another ending (model.data, model.weights, model.bin).
- */
-export function onnxDataFiles(model: string, names: readonly string[]): string[] {
-  const stem = model.replace(/\.onnx$/i, "");
-  const beside = new Set([`${stem}.data`, `${stem}.weights`, `${stem}.bin`]);
-  return names.filter(
-    (name) => beside.has(name) || (name.startsWith(model) && name !== model && !name.slice(model.length).includes("/")),
   );
 }
 

@@ -5,11 +5,12 @@
 import { statfs } from "node:fs/promises";
 import { posix } from "node:path";
 import { FileError, InvalidInputError } from "../errors.js";
+import { openOnnx } from "../formats/index.js";
 import { openFile } from "../formats/node-file.js";
 import { readSafetensorsIndex } from "../formats/safetensors-index.js";
 import type { RunOptions } from "../types/index.js";
 import { isCommit, parseHubAddress, type HubAddress } from "./hub-address.js";
-import { chooseModelFile, listNames, onnxDataFiles } from "./model-file.js";
+import { chooseModelFile, listNames } from "./model-file.js";
 import { cacheFolder, hubCache, makeFolder, type HubCache } from "./node-hub-cache.js";
 import { hubClient, HubUnreachableError, type HubClient, type HubFile } from "./node-hub-client.js";
 import { download, partialBytes } from "./node-hub-download.js";
@@ -134,17 +135,9 @@ async function filesOfModel(repository: Repository, main: string, options: Resol
   ];
   const config = configs.find((name) => byPath.has(name));
   const wanted = new Set([...(config ? [config] : []), main]);
-  if (main.endsWith(".index.json")) {
+  if (/\.(index\.json|onnx)$/i.test(main)) {
     await fetchFiles(repository, [byPath.get(main)!], { signal: options.signal }); // it names the others
-    const source = await openFile(cache.pathOf(commit, main));
-    try {
-      const { weightMap } = await readSafetensorsIndex(source);
-      for (const shard of weightMap.values()) wanted.add(posix.join(folder, shard));
-    } finally {
-      await source.close();
-    }
-  } else if (/\.onnx$/i.test(main)) {
-    for (const name of onnxDataFiles(main, [...byPath.keys()])) wanted.add(name);
+    for (const name of await namedBy(cache.pathOf(commit, main))) wanted.add(posix.join(folder, name));
   }
   return [...wanted].map((name) => {
     const file = byPath.get(name);
@@ -153,6 +146,19 @@ async function filesOfModel(repository: Repository, main: string, options: Resol
       file: `hf:${repo}/${name}`,
     });
   });
+}
+
+/** The files that an index or an ONNX model names beside itself. */
+async function namedBy(path: string): Promise<Set<string>> {
+  const source = await openFile(path);
+  try {
+    if (!/\.onnx$/i.test(path)) return new Set((await readSafetensorsIndex(source)).weightMap.values());
+    const { graph, nested } = await openOnnx(source);
+    const tensors = [...graph.initializers.values(), ...nested.map(({ tensor }) => tensor)];
+    return new Set(tensors.flatMap(({ data }) => (data.kind === "external" ? [data.location] : [])));
+  } finally {
+    await source.close();
+  }
 }
 
 /** Downloads what the cache does not have. */

@@ -8,10 +8,12 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { parseHubAddress } from "../../src/model/hub-address.js";
 import { cacheFolder } from "../../src/model/node-hub-cache.js";
+import { openModelPath } from "../../src/model/node-open.js";
 import { resolveModel, type ResolveOptions } from "../../src/model/node-hub.js";
 import type { Progress } from "../../src/types/index.js";
 import { failure } from "../formats/fixtures.js";
 import { HubServer } from "./hub-server.js";
+import { onnxCases } from "./onnx-models.js";
 
 vi.mock("node:fs/promises", async (original) => ({ ...(await original<typeof promises>()) })); // so that statfs can be spied on
 
@@ -34,7 +36,6 @@ beforeEach(async () => {
         "config.json": bytes("{}"),
         "model.safetensors": weights,
         "onnx/model.onnx": weights.subarray(5),
-        "onnx/model.onnx_data": weights.subarray(6),
         "onnx/model_quantized.onnx": weights.subarray(7),
       },
       [older]: { "model.safetensors": weights.subarray(9) },
@@ -54,6 +55,10 @@ const message = async (address: string, options?: ResolveOptions) =>
 const paths = () => hub.downloads.map(({ path }) => path);
 /** Far quicker than toEqual on large arrays. */
 const holds = (path: string, content: Uint8Array) => readFileSync(path).equals(content);
+const zoo = (name: string) => {
+  const { build, weight } = onnxCases.find((each) => each.name === name)!;
+  return build(weight.data);
+};
 const partials = (folder = cache): string[] =>
   (readdirSync(folder, { recursive: true }) as string[]).filter((name) => name.endsWith(".part"));
 
@@ -121,11 +126,27 @@ describe("which file", () => {
     expect(hub.leakedTokens).toBe(0);
   });
 
-  test("a named ONNX file comes with its data, and config.json of the repository", async () => {
+  test("a named ONNX file comes with the files that it names, and config.json of the repository", async () => {
+    const { bytes: onnx, external } = zoo("external data in several files");
+    const files = hub.repositories["some/model"].commits[commit];
+    files["onnx/model.onnx"] = onnx;
+    for (const [location, data] of external!) files[`onnx/${location}`] = data;
     const { path } = await resolve("hf:some/model/onnx/model.onnx");
-    expect(readdirSync(dirname(path)).sort()).toEqual(["model.onnx", "model.onnx_data"]);
-    expect(existsSync(join(dirname(path), "..", "config.json"))).toBe(true);
-    expect(holds(`${path}_data`, weights.subarray(6))).toBe(true);
+    expect(holds(path, onnx)).toBe(true);
+    expect(external!.size).toBe(3);
+    for (const [location, data] of external!) expect(holds(join(dirname(path), location), data)).toBe(true);
+    expect(readdirSync(dirname(path)).sort()).toEqual(["model.onnx", "weights"]);
+    expect(readdirSync(join(dirname(path), ".."))).toEqual(["config.json", "onnx"]);
+
+    const model = await openModelPath(path);
+    expect([model.kind, model.config]).toEqual(["onnx", {}]);
+    await model.close();
+
+    delete files["onnx/weights/W.bin"];
+    rmSync(cache, { recursive: true });
+    expect(await message("hf:some/model/onnx/model.onnx")).toBe(
+      "onnx/model.onnx of some/model names onnx/weights/W.bin, which the repository does not have.",
+    );
   });
 
   test("an index comes with all its shards", async () => {
@@ -320,7 +341,7 @@ describe("refusals", () => {
     );
     expect(await message(`hf:some/model@${"a".repeat(40)}`)).toMatch(/^some\/model has no revision a{40}\./);
     expect(await message("hf:some/model/nope.onnx")).toBe(
-      "some/model at main has no file nope.onnx; it has README.md, config.json, model.safetensors, onnx/model.onnx, onnx/model.onnx_data, onnx/model_quantized.onnx.",
+      "some/model at main has no file nope.onnx; it has README.md, config.json, model.safetensors, onnx/model.onnx, onnx/model_quantized.onnx.",
     );
   });
 
@@ -375,8 +396,8 @@ describe("without the network", () => {
     expect(again.path).toBe(path);
     expect(again.description).toMatch(/from the cache: offline\)$/);
     expect(hub.questions).toBe(questions);
-    expect(await message("hf:some/model/onnx/model.onnx", { offline: true })).toBe(
-      "The cache lacks onnx/model.onnx, onnx/model.onnx_data of some/model (from the cache: offline). Run it once with the network.",
+    expect(await message("hf:some/model/onnx/model_quantized.onnx", { offline: true })).toBe(
+      "The cache lacks onnx/model_quantized.onnx of some/model (from the cache: offline). Run it once with the network.",
     );
     expect(await message(`hf:some/model@${older}`, { offline: true })).toMatch(
       /has no list of files at commit fedcba98/,
