@@ -145,7 +145,7 @@ function say(context: Context, report: OnnxRunReport, repeats = 5): void {
   const shapeOf = (shape: readonly number[]) => shape.join(" x ") || "scalar";
   context.say(`run in ${runtime}`);
   const fed = inputs.map(({ name, dtype, shape, source }) => [name, dtype, shapeOf(shape), source]);
-  context.say(table([["input", "type", "shape", "from"], ...fed], [0, 1, 2, 3]));
+  context.say(table([["input", "type", "shape", "numbers"], ...fed], [0, 1, 2, 3]));
   const optional = (value: number | undefined, text: (x: number) => string) => (value === undefined ? "" : text(value));
   const compared = outputs.map((output) => [
     output.name,
