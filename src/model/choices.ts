@@ -4,7 +4,7 @@ import { quantisationError } from "../codes.js";
 import type { CodeBits } from "../types/index.js";
 import type { Choice } from "./budget.js";
 import { bitsOf, type Target } from "./fit.js";
-import { targetBytes } from "./sizes.js";
+import { blockOf, targetBytes } from "./sizes.js";
 import type { StoredType } from "./stored.js";
 
 /** A layer in the planner's eyes. */
@@ -46,11 +46,11 @@ export function optionsFor(
   for (const each of type === "auto" ? widths.map((bits): StoredType => `int${bits}`) : [type]) {
     const bits = bitsOf(each);
     const step = multipleOf ?? (bits ? 8 : 1);
-    const lost = bits ? quantisationError(bits) : 0;
     for (let rank = Math.ceil(minRank / step) * step; rank <= Math.min(rows, cols); rank += step) {
+      const lost = bits ? quantisationError(bits, rank) : 0;
       add({ rank, type: each }, tails[rank] + (1 - tails[rank]) * lost);
     }
-    if (bits && type === "auto") add({ rank: cols, type: each, dense: true }, quantisationError(bits, true));
+    if (bits && type === "auto") add({ rank: cols, type: each, dense: true }, quantisationError(bits, blockOf(true)));
   }
   return options;
 }

@@ -19,6 +19,8 @@ export type PartDescription =
       readonly block: number;
       readonly paddedCols: number;
       readonly levels: readonly number[];
+      /** Codes of 8 bits lie as they are, in uint8; else as int8, 128 less. */
+      readonly unsigned?: true;
     };
 
 /** One tensor X that was replaced: X (or its transpose) ~ left right. */
@@ -77,8 +79,10 @@ export function describeCodes(
   { bits, block, paddedCols, levels }: CodedMatrix,
   codes: readonly string[],
   scales: string,
+  { unsigned = false }: { unsigned?: boolean } = {},
 ): PartDescription {
-  return { codes, scales, bits, block, paddedCols, levels: Array.from(levels) };
+  const kind = unsigned && bits === 8 ? { unsigned: true as const } : {};
+  return { codes, scales, bits, block, paddedCols, levels: Array.from(levels), ...kind };
 }
 
 export function descriptionText(layers: ReadonlyMap<string, LayerDescription>): string {
@@ -138,8 +142,11 @@ function fits(part: PartDescription, rows: number, cols: number, shapeOf: (tenso
     levels?.length === 2 ** bits &&
     paddedCols >= cols &&
     paddedCols % block === 0 &&
-    // A right factor has a row for each padded column of left.
-    codes.every((name, i) => shapeOf(name)![0] >= rows && shapeOf(name)![1] === (paddedCols * widths[i]) / 8) &&
+    // A right factor has a row for each padded column of left. A row may lie in several blocks.
+    codes.every((name, i) => {
+      const [stored, ...row] = shapeOf(name)!;
+      return stored >= rows && row.reduce((a, b) => a * b, 1) === (paddedCols * widths[i]) / 8;
+    }) &&
     shapeOf(scales)![0] >= rows
   );
 }
@@ -159,11 +166,12 @@ function isDescribed(layer: LayerDescription | null): layer is LayerDescription 
 export async function openPart(model: Model, part: PartDescription, rows: number, cols: number): Promise<StoredMatrix> {
   if (typeof part === "string") return { kind: "float", rows: model.rows(part) };
   if ("tensor" in part) return { kind: "float", rows: transposedRows(model.rows(part.tensor)) };
-  const { bits, block, paddedCols, levels } = part;
+  const { bits, block, paddedCols, levels, unsigned } = part;
   const planes = await Promise.all(
     part.codes.map(async (name, i) => {
       const bytesPerRow = (paddedCols * planeBits[bits][i]) / 8;
-      return { bits: planeBits[bits][i], bytesPerRow, bytes: (await model.bytes(name)).subarray(0, rows * bytesPerRow) };
+      const bytes = (await model.bytes(name)).subarray(0, rows * bytesPerRow);
+      return { bits: planeBits[bits][i], bytesPerRow, bytes: unsigned ? bytes.map((code) => code ^ 0x80) : bytes };
     }),
   );
   const scaleBytes = new Uint8Array((await model.bytes(part.scales)).subarray(0, (2 * rows * paddedCols) / block));

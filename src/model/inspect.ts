@@ -1,97 +1,167 @@
 // What is in a model, and what compressing it could save.
+import { rowTypeBytes, type RowType } from "../matrix.js";
 import { rankForEnergy, rankForKeep } from "../options.js";
 import type { Loewner, Progress } from "../types/index.js";
-import { tensorsOf } from "./description.js";
-import { matrixOf, shapeOf, type Layer, type LayerKind, type Model } from "./model.js";
+import { tensorsOf, type LayerDescription } from "./description.js";
+import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
 import { isFactorable } from "./plan-file.js";
+import { targetBytes } from "./sizes.js";
+import type { StoredType } from "./stored.js";
 
 /** Shares of the layer's size at which the spectrum tells how much would be lost. */
 const shares = [0.9, 0.72, 0.5, 0.3, 0.15];
-/** Largest storage buffer binding that WebGPU guarantees, and largest buffer. */
-const gpuLimits = [128 * 2 ** 20, 256 * 2 ** 20] as const;
+/** What every WebGPU device has at least: bytes of a storage buffer binding, and of a buffer. */
+const gpuLimits = { binding: 128 * 2 ** 20, buffer: 256 * 2 ** 20 };
 
 export interface Spectrum {
+  /** min(rows, cols) of them, descending. Those below 1e-8 of the first are rounding. */
   singularValues: number[];
   /** Sum of squared singular values over the largest: how many directions count. */
   stableRank: number;
+  /** Smallest ranks that hold 90 and 99 % of the sum of squared singular values. */
   rankAt90: number;
   rankAt99: number;
-  /** Relative Frobenius error of SVD when the factors take `keep` of the layer. */
+  /** Relative Frobenius error of SVD when the factors take `keep` of the layer; shares too small for rank 1 are left out. */
   errors: { keep: number; rank: number; error: number }[];
 }
 
+/** Factors of the layer's own type at the share that was asked for. */
+export interface AtKeep {
+  rank: number;
+  bytesSaved: number;
+  /** Relative Frobenius error of SVD, where the spectrum is known. */
+  error?: number;
+}
+
+/** What is known of a layer that is stored as factors. */
+export interface StoredFactors {
+  rank: number;
+  /** How numbers are stored: the type of the factors, not the layer's own. */
+  type: StoredType;
+  method: LayerDescription["method"];
+  p: number;
+  /** |(A - left right) x|_p <= bound |x|_2 for every x. */
+  bound: number;
+  /** Of the layer before it was compressed. */
+  bytesBefore: number;
+  /** Tensors that hold the factors. */
+  parts: string[];
+}
+
 export interface InspectedLayer extends Layer {
-  /** Of the model. */
+  /** Of all the model's bytes. */
   share: number;
   spectrum?: Spectrum;
-  /** Bytes over a limit of WebGPU: "128 MiB" is the largest binding that every device has, "256 MiB" the largest buffer. */
+  /** Absent where the layer cannot be factored, or the share is too small for rank 1. */
+  atKeep?: AtKeep;
+  /** The tensor (of a layer in factors: its largest part) is larger than a storage buffer binding (128 MiB) or a buffer (256 MiB) that every WebGPU device has. */
   exceeds?: "128 MiB" | "256 MiB";
-  /** Set for a layer that is stored as factors. */
-  stored?: { rank: number; type: string; method: string; parts: string[] };
+  /** Set for a layer that is stored as factors; then `bytes` is of all parts, `dtype` and `shape` are of the layer as it was. */
+  stored?: StoredFactors;
 }
 
 export interface Inspection {
+  /** Path or name. */
   file: string;
   format: Model["format"];
+  /** Of all the model's files. */
   bytes: number;
+  /** The share that `atKeep` is at. */
+  keep: number;
+  /** In the order of the file; layers that are stored as factors come last. */
   layers: InspectedLayer[];
 }
 
 export interface InspectOptions {
-  /** Which spectra are computed: of the default layers, of every layer that can be factored, or none. Default "default". */
+  /** Which spectra are computed: of the layers that are compressed by default, of every layer that can be factored, or none. Default "default". */
   spectra?: "default" | "all" | "none";
+  /** Share of a layer's elements that its factors would take, 0 < keep <= 1. Default 0.5. */
+  keep?: number;
   signal?: AbortSignal;
   onProgress?: (progress: Progress & { layer: string }) => void;
 }
 
-/** Cost: a sweep over each layer whose spectrum is asked for, and the eigenvalues of a cols x cols matrix. */
+/**
+ * Cost: a sweep of rows * cols^2 multiply-adds over each layer whose spectrum is asked for, and the eigenvalues of a cols x cols matrix.
+ * Nothing else of the model is read.
+ * @throws {InvalidInputError} for a NaN or infinity in such a layer, naming tensor, row and column
+ * @throws {AbortedError} when `signal` fires
+ */
 export async function inspectModel(
   loewner: Loewner,
   model: Model,
-  { spectra = "default", signal, onProgress }: InspectOptions = {},
+  { spectra = "default", keep = 0.5, signal, onProgress }: InspectOptions = {},
 ): Promise<Inspection> {
   const layers: InspectedLayer[] = [];
   for (const layer of model.layers) {
     const { bytes, name } = layer;
-    const inspected: InspectedLayer = { ...layer, share: bytes / model.byteLength };
-    if (bytes > gpuLimits[0]) inspected.exceeds = bytes > gpuLimits[1] ? "256 MiB" : "128 MiB";
-    const wanted = spectra === "all" ? isFactorable(layer) : spectra === "default" && layer.byDefault;
-    if (wanted) {
+    const inspected: InspectedLayer = { ...layer, share: bytes / model.byteLength, ...exceeding(bytes) };
+    const [rows, cols] = shapeOf(layer);
+    let errors: Float64Array | undefined;
+    if (spectra === "all" ? isFactorable(layer) : spectra === "default" && layer.byDefault) {
       const run = { signal, onProgress: onProgress && ((progress: Progress) => onProgress({ ...progress, layer: name })) };
       const values = await loewner.singularValues(matrixOf(model, layer), run);
-      inspected.spectrum = spectrumOf(values, ...shapeOf(layer));
+      inspected.spectrum = spectrumOf(values, rows, cols);
+      errors = relativeErrors(inspected.spectrum.singularValues);
+    }
+    const rank = isFactorable(layer) ? rankForKeep(keep, rows, cols) : 0;
+    if (rank >= 1) {
+      const bytesSaved = bytes - targetBytes(rows, cols, { rank, type: layer.dtype.toLowerCase() as StoredType });
+      inspected.atKeep = { rank, bytesSaved, ...(errors && { error: errors[rank] }) };
     }
     layers.push(inspected);
   }
   layers.push(...storedLayers(model));
-  return { file: model.name, format: model.format, bytes: model.byteLength, layers };
+  return { file: model.name, format: model.format, bytes: model.byteLength, keep, layers };
 }
 
+/** @param values at least min(rows, cols) singular values, descending */
 export function spectrumOf(values: Float64Array, rows: number, cols: number): Spectrum {
-  const tails = new Float64Array(cols + 1);
-  for (let j = cols - 1; j >= 0; --j) tails[j] = tails[j + 1] + values[j] * values[j];
+  const most = Math.min(rows, cols);
+  // The Gram matrix of a wide layer has more eigenvalues than the layer has singular values; the rest is rounding.
+  const singularValues = values.slice(0, most);
+  const relative = relativeErrors(singularValues);
+  const top = singularValues[0];
   const errors = shares
     .map((keep) => ({ keep, rank: rankForKeep(keep, rows, cols) }))
     .filter(({ rank }) => rank >= 1)
-    .map(({ keep, rank }) => ({ keep, rank, error: tails[0] > 0 ? Math.sqrt(tails[rank] / tails[0]) : 0 }));
-  const most = Math.min(rows, cols);
+    .map(({ keep, rank }) => ({ keep, rank, error: relative[rank] }));
   return {
-    singularValues: Array.from(values),
-    stableRank: values[0] > 0 ? tails[0] / (values[0] * values[0]) : 0,
-    rankAt90: rankForEnergy(0.9, values, most),
-    rankAt99: rankForEnergy(0.99, values, most),
+    singularValues: Array.from(singularValues),
+    stableRank: top > 0 ? singularValues.reduce((sum, x) => sum + (x / top) * (x / top), 0) : 0,
+    rankAt90: rankForEnergy(0.9, singularValues, most),
+    rankAt99: rankForEnergy(0.99, singularValues, most),
     errors,
   };
 }
 
+/** Entry k: relative Frobenius error of the best approximation of rank k, for k from 0 to the number of singular values. */
+export function relativeErrors(singularValues: ArrayLike<number>): Float64Array {
+  const count = singularValues.length;
+  const tails = new Float64Array(count + 1);
+  const top = singularValues[0] || 1;
+  for (let j = count - 1; j >= 0; --j) tails[j] = tails[j + 1] + (singularValues[j] / top) * (singularValues[j] / top);
+  const total = tails[0] || 1;
+  return tails.map((tail) => Math.sqrt(tail / total));
+}
+
+function exceeding(bytes: number): Pick<InspectedLayer, "exceeds"> {
+  if (bytes <= gpuLimits.binding) return {};
+  return { exceeds: bytes > gpuLimits.buffer ? "256 MiB" : "128 MiB" };
+}
+
 /** Layers that are factors already, with all that holds them. */
 function storedLayers(model: Model): InspectedLayer[] {
-  return [...model.described].map(([name, { rows, cols, rank, type, dtype, method, left, right, transposed = false }]) => {
+  return [...model.described].map(([name, description]): InspectedLayer => {
+    const { rows, cols, rank, type, dtype, method, p, certificate, left, right, transposed = false } = description;
     const parts = [...tensorsOf(left), ...tensorsOf(right)];
-    const bytes = parts.reduce((sum, part) => sum + model.tensorBytes(part), 0);
+    const sizes = parts.map((part) => model.tensorBytes(part));
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    const bytesBefore = rows * cols * rowTypeBytes[dtype.toLowerCase() as RowType];
     return {
-      ...{ name, kind: "other" as LayerKind, shape: transposed ? [cols, rows] : [rows, cols], dtype, bytes },
-      ...{ byDefault: false, transposed, share: bytes / model.byteLength, stored: { rank, type, method, parts } },
+      ...{ name, kind: "other", shape: transposed ? [cols, rows] : [rows, cols], dtype, bytes, byDefault: false },
+      ...{ transposed, share: bytes / model.byteLength, ...exceeding(Math.max(...sizes)) },
+      stored: { rank, type, method, p, bound: certificate.bound, bytesBefore, parts },
     };
   });
 }

@@ -4,6 +4,7 @@ import {
   AttributeProto_AttributeType as Kind,
   AttributeProtoSchema,
   NodeProtoSchema,
+  ValueInfoProtoSchema,
 } from "../../formats/onnx/onnx_pb.js";
 import type { NewTensor, OnnxGraph, StreamedBytes } from "../../formats/onnx/types.js";
 
@@ -12,10 +13,15 @@ export const DataType = { f32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, f16: 10
 
 export type Attribute = number | { readonly float: number } | readonly number[];
 
+/** Sizes of a value: numbers, symbols, or "" where nothing is known. */
+export type Dims = readonly (number | string)[];
+
 export class Builder {
   readonly tensors: NewTensor[] = [];
   /** Domains other than ai.onnx that a node was written in. */
   readonly domains = new Set<string>();
+  /** ValueInfoProto messages. */
+  readonly values: Uint8Array[] = [];
   private readonly taken: Set<string>;
   private readonly vectors = new Map<string, string>();
   private nodes: Uint8Array[] = [];
@@ -62,6 +68,15 @@ export class Builder {
     return made;
   }
 
+  /** Writes down a value's shape: of what operators put out that shape inference does not know. */
+  value(name: string, elemType: number, dims: Dims): void {
+    const dim = dims.map((size) =>
+      typeof size === "number" ? { dimValue: BigInt(size) } : size === "" ? {} : { dimParam: size },
+    );
+    const value = create(ValueInfoProtoSchema, { name, type: { tensorType: { elemType, shape: { dim } } } });
+    this.values.push(toBinary(ValueInfoProtoSchema, value));
+  }
+
   tensor(wanted: string, dataType: number, dims: readonly number[], data: StreamedBytes | Uint8Array): string {
     const name = this.fresh(wanted);
     const streamed = data instanceof Uint8Array ? { byteLength: data.byteLength, chunks: () => [data] } : data;
@@ -79,6 +94,13 @@ export class Builder {
       this.vectors.set(key, name);
     }
     return name;
+  }
+
+  /** A number of int64 without dimensions. */
+  scalar(value: number): string {
+    return this.shared(`scalar ${value}`, `scalar_${value}`, () => ({
+      ...{ dataType: DataType.int64, dims: [], data: new Uint8Array(BigInt64Array.of(BigInt(value)).buffer) },
+    }));
   }
 
   /** A table of numbers, written once for each `key`. */

@@ -6,7 +6,7 @@ import type { CodedMatrix } from "../../types/index.js";
 import { describeCodes, type PartDescription } from "../description.js";
 import { rowChunks, storedBytes, type FloatMatrix, type StoredMatrix } from "../stored.js";
 import { transposedRows } from "../transposed-rows.js";
-import { DataType, type Builder } from "./builder.js";
+import { DataType, type Builder, type Dims } from "./builder.js";
 
 /** A stored matrix in the graph, and how to read it. */
 export interface Operand {
@@ -19,8 +19,12 @@ export interface Operand {
   whole(): string;
   /** Under which names it is stored. */
   readonly part: PartDescription;
-  /** Its rows `indices`, whose rank is known or not: a value of shape indices x cols. Not for one that lies transposed. */
-  gather(indices: string, rank: number | undefined, name: string): string;
+  /** gather() must be told how many dimensions the indices have: rows are unpacked by Reshape. */
+  readonly needsRank: boolean;
+  /** Its rows `indices`, whose sizes are known or not: a value of shape indices x cols. Not for one that lies transposed. */
+  gather(indices: string, sizes: Dims | undefined, name: string): string;
+  /** x (any dimensions, the last of cols) times its transpose, by one operator that reads it as it is stored; where there is one. */
+  timesTransposed?(x: string, to: { name: string; output?: string }): string;
 }
 
 /** @param type the layer's: what whole() and gather() give */
@@ -56,7 +60,8 @@ function floatOperand(
   return {
     ...{ rows, cols, transposed, part: transposed ? { tensor, transposed } : tensor },
     whole: () => (whole ??= cast(tensor, `${name}/numbers`)),
-    gather: (indices, _rank, as) =>
+    needsRank: false,
+    gather: (indices, _sizes, as) =>
       cast(builder.node("Gather", [tensor, indices], { name: `${as}/rows` }), `${as}/cast`),
   };
 }
@@ -83,9 +88,8 @@ function codedOperand(builder: Builder, name: string, coded: CodedMatrix, type: 
   const scales = builder.tensor(`${name}.scales`, DataType.f16, scaleShape, padded(scaleBytes, 2 * blocks));
 
   /** From codes and scales of some rows to numbers; `lead` is how many dimensions come before the columns, copied by Reshape. */
-  const unpack = (codes: string[], scale: string, lead: number | undefined, as: string): string => {
-    // Without a known rank indices come flat: one dimension.
-    const front = lead === undefined ? [-1] : new Array<number>(lead).fill(0);
+  const unpack = (codes: string[], scale: string, lead: number, as: string): string => {
+    const front = new Array<number>(lead).fill(0);
     const shaped = (value: string, last: number[]) =>
       builder.node("Reshape", [value, builder.vector([...front, ...last])], { name: `${as}/shaped` });
     const values = unpackCodes(builder, coded, codes, type, as, shaped);
@@ -101,9 +105,10 @@ function codedOperand(builder: Builder, name: string, coded: CodedMatrix, type: 
   return {
     ...{ rows, cols, transposed: false, part: describeCodes(coded, planes, scales) },
     whole: () => (whole ??= unpack(planes, scales, 1, `${name}/numbers`)),
-    gather(indices, rank, as) {
+    needsRank: true,
+    gather(indices, sizes, as) {
       const rowsOf = (table: string) => builder.node("Gather", [table, indices], { name: `${as}/rows` });
-      return unpack(planes.map(rowsOf), rowsOf(scales), rank, as);
+      return unpack(planes.map(rowsOf), rowsOf(scales), sizes!.length, as);
     },
   };
 }

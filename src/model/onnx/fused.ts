@@ -1,0 +1,173 @@
+// Tables in few bits read by onnxruntime's own operators, which unpack as they read (docs/ContribOperators.md of onnxruntime):
+//
+//   GatherBlockQuantized   rows by number, from [n, k bits / 8]
+//   MatMulNBits            x L', from [n, k / block, block bits / 8], in blocks of a power of two, of at least 16 columns
+//
+// A table that is multiplied with lies as MatMulNBits wants it, and the rows that are gathered from it are put together by
+// Reshape: one tensor serves both. Codes are unsigned, 2^(bits - 1) stands for 0 unless it is said otherwise, and the first code
+// of a byte has its lowest bits, as in CodedMatrix. Scales have the type of what comes out: halves in the file are cast, once, as
+// the model loads.
+import { encodeNumbers } from "../../formats/index.js";
+import type { RowType } from "../../matrix.js";
+import type { CodedMatrix } from "../../types/index.js";
+import { describeCodes } from "../description.js";
+import type { StoredMatrix } from "../stored.js";
+import { DataType, type Builder } from "./builder.js";
+import type { Operand } from "./decode.js";
+
+/** Where rows lie in blocks for MatMulNBits, or whole. */
+interface Layout {
+  /** Columns of a block as the operators have it; of a row that is one block, maybe more than there are. */
+  readonly blockSize: number;
+  /** Dimensions of a row of codes. */
+  readonly row: readonly number[];
+  /** Dimensions of a row's scales. */
+  readonly scales: readonly number[];
+  /** Blocks that share one stored scale. */
+  readonly repeat: number;
+}
+
+const domain = "com.microsoft";
+/** The operators' least. */
+const leastBlock = 16;
+
+/**
+ * @param type the layer's
+ * @param multiplied columns of what is multiplied with the table's transpose, where anything is: `cols` or `paddedCols`
+ * @returns undefined where these operators cannot hold the matrix: floating point, 3 bits, uneven levels, f64 and bf16, blocks
+ *   that powers of two of at least 16 do not divide
+ */
+export function fusedOperand(
+  builder: Builder,
+  name: string,
+  matrix: StoredMatrix,
+  type: RowType,
+  { multiplied }: { multiplied?: number } = {},
+): Operand | undefined {
+  if (matrix.kind !== "codes" || matrix.bits === 3 || (type !== "f32" && type !== "f16")) return undefined;
+  const step = evenStep(matrix);
+  const layout = (multiplied && blocksOf(matrix, multiplied)) || wholeRows(matrix) || blocksOf(matrix);
+  return step === undefined || !layout ? undefined : tableOperand(builder, name, matrix, type, step, layout, multiplied);
+}
+
+/** c where level i is (i - 2^(bits - 1)) c. */
+function evenStep({ bits, levels }: CodedMatrix): number | undefined {
+  const zero = 2 ** (bits - 1);
+  const step = levels[zero + 1];
+  return levels.every((level, code) => level === Math.fround((code - zero) * step)) ? step : undefined;
+}
+
+/** For GatherBlockQuantized alone: one scale a row, or blocks that are a power of two already. */
+function wholeRows({ bits, paddedCols, block }: CodedMatrix): Layout | undefined {
+  const blocks = paddedCols / block;
+  const blockSize = blocks === 1 ? powerOfTwoFrom(Math.max(paddedCols, leastBlock)) : block;
+  if (blockSize < leastBlock || blockSize !== powerOfTwoIn(blockSize)) return undefined;
+  return { blockSize, row: [(paddedCols * bits) / 8], scales: [blocks], repeat: 1 };
+}
+
+/**
+ * For both operators: the largest power of two that divides the stored blocks, each of which repeats its block's scale. What is
+ * multiplied with must reach into the last block.
+ */
+function blocksOf({ bits, paddedCols, block }: CodedMatrix, multiplied = paddedCols): Layout | undefined {
+  const blockSize = powerOfTwoIn(block);
+  const blocks = paddedCols / blockSize;
+  if (blockSize < leastBlock || blocks !== Math.ceil(multiplied / blockSize)) return undefined;
+  return { blockSize, row: [blocks, (blockSize * bits) / 8], scales: [blocks, 1], repeat: block / blockSize };
+}
+
+/** The largest power of two that divides n. */
+function powerOfTwoIn(n: number): number {
+  return n & -n;
+}
+
+/** The smallest power of two of at least n. */
+function powerOfTwoFrom(n: number): number {
+  return 2 ** (32 - Math.clz32(n - 1));
+}
+
+function tableOperand(
+  builder: Builder,
+  name: string,
+  coded: CodedMatrix,
+  type: RowType,
+  step: number,
+  { blockSize, row, scales: scaleRow, repeat }: Layout,
+  multiplied: number | undefined,
+): Operand {
+  const { rows, bits, paddedCols: cols, block } = coded;
+  const [{ bytes }] = coded.planes;
+  const unsigned = bits === 8;
+  const codes = builder.tensor(
+    `${name}.codes`,
+    DataType.uint8,
+    [rows, ...row],
+    unsigned ? bytes.map((code) => code ^ 0x80) : bytes,
+  );
+  const { buffer, byteOffset, byteLength } = coded.scales;
+  const stored = builder.tensor(
+    `${name}.scales`,
+    DataType.f16,
+    [rows, cols / block],
+    new Uint8Array(buffer, byteOffset, byteLength),
+  );
+  const inBlocks = row.length === 2;
+  const attributes = { bits, block_size: blockSize };
+
+  /** Scales [rows, blocks] in the layer's type. */
+  const scales = once(() => {
+    let value = stored;
+    if (type !== "f16") {
+      value = builder.node("Cast", [value], { name: `${name}/scales`, attributes: { to: DataType[type] } });
+    }
+    if (step !== 1) {
+      const data = encodeNumbers(Float32Array.of(step), type);
+      const factor = builder.shared(`step ${type} ${step}`, "step", () => ({ dataType: DataType[type], dims: [], data }));
+      value = builder.node("Mul", [value, factor], { name: `${name}/steps` });
+    }
+    if (repeat === 1) return value;
+    const apart = builder.node("Reshape", [value, builder.vector([rows, cols / block, 1])], { name: `${name}/apart` });
+    const each = builder.node("Expand", [apart, builder.vector([rows, cols / block, repeat])], { name: `${name}/each` });
+    return builder.node("Reshape", [each, builder.vector([rows, cols / blockSize])], { name: `${name}/blocks` });
+  });
+  const gatherScales = once(() =>
+    inBlocks
+      ? builder.node("Reshape", [scales(), builder.vector([rows, ...scaleRow])], { name: `${name}/columns` })
+      : scales(),
+  );
+
+  const gather: Operand["gather"] = (indices, sizes, as) => {
+    const looked = builder.node("GatherBlockQuantized", [codes, indices, gatherScales()], {
+      ...{ name: `${as}/rows`, domain },
+      attributes: { ...attributes, gather_axis: 0, quantize_axis: row.length },
+    });
+    if (sizes) builder.value(looked, DataType[type], [...sizes, ...(inBlocks ? [cols / blockSize, blockSize] : [cols])]);
+    if (!inBlocks) return looked;
+    const front = sizes!.map(() => 0);
+    return builder.node("Reshape", [looked, builder.vector([...front, cols])], { name: `${as}/shaped` });
+  };
+  return {
+    ...{ rows, cols, transposed: false, part: describeCodes(coded, [codes], stored, { unsigned }) },
+    // Of constants alone, so that it is done once, as the model loads.
+    whole: once(() => {
+      const [from, to, by] = [0, rows, 1].map((number) => builder.scalar(number));
+      const all = builder.node("Range", [from, to, by], { name: `${name}/all` });
+      return gather(all, [rows], `${name}/numbers`);
+    }),
+    needsRank: inBlocks,
+    gather,
+    ...(inBlocks &&
+      multiplied !== undefined && {
+      timesTransposed: (x, to) =>
+        builder.node("MatMulNBits", [x, codes, scales()], {
+          ...{ ...to, domain },
+          attributes: { ...attributes, K: multiplied, N: rows },
+        }),
+    }),
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
