@@ -16,10 +16,15 @@ function newest(path) {
   return Math.max(modified(path), ...readdirSync(path).map((name) => newest(join(path, name))));
 }
 
-function run(what, command, args) {
+function run(what, command, args, env = {}) {
   process.stderr.write(`${what} ...\n`);
   try {
-    execFileSync(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], shell: process.platform === "win32" });
+    execFileSync(command, args, {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+      shell: process.platform === "win32",
+      env: { ...process.env, ...env },
+    });
   } catch (error) {
     process.stderr.write(`${error.stdout ?? ""}${error.stderr ?? ""}`);
     throw new Error(`${what}: "${command} ${args.join(" ")}" failed; its output is above.`, { cause: error });
@@ -38,12 +43,30 @@ function stamp(name, sources, targets, force, build) {
   writeFileSync(done, "");
 }
 
-/** What only the tests need: other runtimes, from npm. */
+/** What only the tests need: other runtimes, from npm, and a browser. */
 export function setupTests() {
   const folder = "test/runtimes";
   stamp("runtimes", [`${folder}/package.json`], [`${folder}/node_modules`], false, () =>
-    run("installing runtimes for the tests", "npm", ["install", "--prefix", folder, "--no-package-lock"]),
+    run("installing runtimes for the tests", "npm", ["install", "--prefix", folder, "--no-package-lock"], {
+      ONNXRUNTIME_NODE_INSTALL: "skip", // the package holds what a CPU needs; its script downloads libraries for GPUs
+    }),
   );
+  setupChromium();
+}
+
+/** The Chromium that the tests start: Debian's, or the one that CHROMIUM names. */
+function setupChromium() {
+  const path = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  if (existsSync(path)) return;
+  if (process.env.CHROMIUM) throw new Error(`CHROMIUM is ${path}, but there is no such file.`);
+  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
+    throw new Error(
+      `The tests run models in Chromium, and there is no ${path}. Install it (Debian: sudo apt-get install chromium), or set CHROMIUM to the path of a Chromium or Chrome.`,
+    );
+  }
+  run("updating package lists", "apt-get", ["update"]);
+  const options = ["install", "--yes", "--no-install-recommends", "chromium"];
+  run("installing chromium", "apt-get", options, { DEBIAN_FRONTEND: "noninteractive" });
 }
 
 export function setup({ force = false } = {}) {

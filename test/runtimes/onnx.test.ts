@@ -1,0 +1,119 @@
+// A model, and what it is compressed to, in every runtime that people load such a file with.
+import { mkdtempSync, readFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { OnnxRuntime } from "../../src/model/onnx/runtime.js";
+import { answerOf, logitsOf, tinyClassifier, tokens, writeModelFolder } from "./tiny-classifier.js";
+
+const sentence = "the film a not very good";
+const variants: Record<string, Uint8Array> = { original: tinyClassifier() };
+
+/** Packages of this folder and of the project; their types are not installed when only src/ is checked. */
+async function load<T>(name: string): Promise<T> {
+  const module = await import(pathToFileURL(createRequire(import.meta.url).resolve(name)).href);
+  return { ...module.default, ...module };
+}
+
+function expectLogits(got: ArrayLike<number>): void {
+  for (const [i, want] of logitsOf(sentence).entries()) expect(got[i]).toBeCloseTo(want, 5);
+}
+
+for (const [name, bytes] of Object.entries(variants)) {
+  describe(name, () => {
+    test.each(["onnxruntime-node", "onnxruntime-web"])("%s", async (runtime) => {
+      const { InferenceSession, Tensor, env } = await load<OnnxRuntime & { env: { wasm: { numThreads?: number } } }>(
+        runtime,
+      );
+      env.wasm.numThreads = 1;
+      const session = await InferenceSession.create(bytes);
+      const ids = BigInt64Array.from(tokens(sentence), BigInt);
+      const feed = (data: BigInt64Array) => new Tensor("int64" as never, data as never, [1, data.length]);
+      const { logits } = await session.run({ input_ids: feed(ids), attention_mask: feed(ids.map(() => 1n)) });
+      expectLogits(logits.data as Float32Array);
+      await session.release();
+    });
+
+    test("a transformers.js pipeline over local files", async () => {
+      interface Transformers {
+        env: { localModelPath: string; allowRemoteModels: boolean; allowLocalModels: boolean };
+        pipeline(task: string, model: string, options: object): Promise<Pipeline>;
+      }
+      type Pipeline = ((text: string) => Promise<{ label: string; score: number }[]>) & { dispose(): Promise<void> };
+      const { env, pipeline } = await load<Transformers>("@huggingface/transformers");
+      const folder = mkdtempSync(join(tmpdir(), "loewner-pipeline-"));
+      writeModelFolder(join(folder, "tiny"), bytes);
+      Object.assign(env, { localModelPath: folder, allowRemoteModels: false, allowLocalModels: true });
+      const classify = await pipeline("text-classification", "tiny", { dtype: "fp32", device: "cpu" });
+      const [answer] = await classify(sentence);
+      const want = answerOf(logitsOf(sentence));
+      expect(answer.label).toBe(want.label);
+      expect(answer.score).toBeCloseTo(want.score, 5);
+      await classify.dispose();
+    });
+  });
+}
+
+describe("Chromium", () => {
+  interface Page {
+    goto(url: string): Promise<unknown>;
+    evaluate<T>(script: string): Promise<T>;
+  }
+  interface Browser {
+    newPage(): Promise<Page>;
+    close(): Promise<void>;
+  }
+  let server: Server;
+  let browser: Browser;
+  let page: Page;
+
+  beforeAll(async () => {
+    const runtime = fileURLToPath(new URL("../../node_modules/onnxruntime-web/dist/", import.meta.url));
+    const types: Record<string, string> = { html: "text/html", mjs: "text/javascript", wasm: "application/wasm" };
+    const read = (path: string): Uint8Array | undefined => {
+      if (path === "/index.html") return new TextEncoder().encode("<!doctype html><title>a test</title>");
+      const variant = /^\/model\/(\w+)\.onnx$/.exec(path);
+      if (variant) return variants[variant[1]];
+      return /^\/ort\/[\w.-]+\.(mjs|wasm)$/.test(path) ? readFileSync(join(runtime, path.slice(5))) : undefined;
+    };
+    server = createServer((request, response) => {
+      const path = request.url ?? "";
+      const body = read(path);
+      const type = types[path.slice(path.lastIndexOf(".") + 1)] ?? "application/octet-stream";
+      response.writeHead(body ? 200 : 404, { "content-type": type }).end(body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { chromium } = await load<{ chromium: { launch(options: object): Promise<Browser> } }>("playwright-core");
+    // A container's root cannot be sandboxed.
+    browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: ["--no-sandbox"],
+    });
+    page = await browser.newPage();
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/index.html`);
+  }, 120_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    server?.close();
+  });
+
+  test.each(Object.keys(variants))("onnxruntime-web runs the %s model", async (name) => {
+    // Text, so that the test's bundler does not rewrite the import.
+    const logits = await page.evaluate<number[]>(`(async () => {
+      const ort = await import("/ort/ort.wasm.min.mjs");
+      ort.env.wasm.numThreads = 1;
+      const bytes = await (await fetch("/model/${name}.onnx")).arrayBuffer();
+      const session = await ort.InferenceSession.create(new Uint8Array(bytes));
+      const ids = ${JSON.stringify(tokens(sentence))}.map(BigInt);
+      const feed = (values) => new ort.Tensor("int64", BigInt64Array.from(values), [1, values.length]);
+      const { logits } = await session.run({ input_ids: feed(ids), attention_mask: feed(ids.map(() => 1n)) });
+      return [...logits.data];
+    })()`);
+    expectLogits(logits);
+  });
+});
