@@ -88,6 +88,22 @@ const twice: OnnxCase = {
     ),
 };
 
+/** Sizes that fill no byte in few bits. */
+const odd = weight("W", 91, 21, 17);
+const oddSizes: OnnxCase = {
+  name: "Gather, a table of odd sizes",
+  ...{ weight: odd, inputs: { ids: ids([2, 5], odd.rows) }, expect: "compressed" },
+  build: (data) =>
+    plain(
+      model({
+        nodes: [node("Gather", ["W", "ids"], ["y"], { name: "look" })],
+        initializers: [floats("W", [odd.rows, odd.cols], data)],
+        inputs: [value("ids", Type.int64, [2, 5])],
+        outputs: [value("y", Type.float, [2, 5, odd.cols])],
+      }),
+    ),
+};
+
 /** As sentence encoders have it: rows, mean, a linear read-out that stays as it is. */
 const pooled: OnnxCase = {
   name: "Gather, then mean and Gemm",
@@ -157,6 +173,7 @@ export const gatherCases: readonly OnnxCase[] = [
   gather("Gather, int32 ids", { given: ids([2, 5], table.rows, "int32") }),
   twice,
   pooled,
+  oddSizes,
   byColumn,
   asIndices,
   ...[11, 12, 13, 15, 18, 21].map((opset) => gather(`Gather, opset ${opset}`, { opset })),

@@ -54,6 +54,8 @@ const matmuls: OnnxCase[] = [
   matmul("MatMul, constant left, x of rank 1", "left", randomFloats([24]), [40]),
   matmul("MatMul, constant left, batched x", "left", randomFloats([5, 24, 3]), [5, 40, 3]),
   matmul("MatMul, nothing in the batch", "right", randomFloats([0, 40]), [0, 24]),
+  matmul("MatMul, odd sizes", "right", randomFloats([3, 37]), [3, 21], weight("W", 37, 21, 18)),
+  matmul("MatMul, odd sizes, wide weight", "right", randomFloats([3, 21]), [3, 37], weight("W", 21, 37, 19)),
   matmul("MatMul, opset 11", "right", randomFloats([3, 40]), [3, 24], W, 11),
   matmul("MatMul, opset 21", "right", randomFloats([3, 40]), [3, 24], W, 21),
 ];

@@ -1,16 +1,21 @@
 // Tied tables: one initializer that is looked into by Gather and multiplied with by the output projection.
-import { ids, type OnnxCase, plain, randomFloats, weight } from "./cases.js";
+import { ids, type OnnxCase, plain, randomFloats, weight, type Weight } from "./cases.js";
 import { floats, type ModelParts, model, node, type NodeOptions, Type, value } from "./graph.js";
 import type { NodeProto } from "../../../src/formats/onnx/onnx_pb.js";
 
-const table = weight("W", 96, 16, 6);
+const even = weight("W", 96, 16, 6);
+const odd = weight("W", 91, 21, 17);
 const swap: NodeOptions = { attributes: { perm: [1, 0] } };
 
 function tied(
   name: string,
   idDims: number[],
   head: NodeProto[],
-  { declared = idDims, ...parts }: { declared?: (number | string)[] } & Partial<ModelParts> = {},
+  {
+    declared = idDims,
+    table = even,
+    ...parts
+  }: { declared?: (number | string)[]; table?: Weight } & Partial<ModelParts> = {},
 ): OnnxCase {
   return {
     ...{ name: `Tied table, ${name}`, weight: table, inputs: { ids: ids(idDims, table.rows) }, expect: "compressed" },
@@ -40,7 +45,7 @@ const gemm = node("Gemm", ["hidden", "W"], ["logits"], { name: "head", attribute
 /** With the hidden state an input of its own. */
 function withHidden(name: string, parts: Partial<ModelParts>): OnnxCase {
   const one = tied(name, [5], [], parts);
-  return { ...one, inputs: { ...one.inputs, h: randomFloats([5, table.cols]) } };
+  return { ...one, inputs: { ...one.inputs, h: randomFloats([5, even.cols]) } };
 }
 
 export const tiedCases: readonly OnnxCase[] = [
@@ -50,11 +55,11 @@ export const tiedCases: readonly OnnxCase[] = [
   tied("Transpose and MatMul, symbols for sizes", [2, 5], transposed, { declared: ["batch", "sequence"] }),
   tied("Transpose and MatMul, rank of hidden in value_info", [2, 5], transposed, {
     declared: ["batch", "sequence"],
-    valueInfo: [value("hidden", Type.float, ["batch", "sequence", table.cols])],
+    valueInfo: [value("hidden", Type.float, ["batch", "sequence", even.cols])],
   }),
   tied("rank 2 known from value_info", [5], transposed, {
     declared: ["n"],
-    valueInfo: [value("hidden", Type.float, ["n", table.cols]), value("Wt", Type.float, [table.cols, table.rows])],
+    valueInfo: [value("hidden", Type.float, ["n", even.cols]), value("Wt", Type.float, [even.cols, even.rows])],
   }),
   tied("nothing in the batch", [2, 0], transposed, { declared: ["batch", "sequence"] }),
   tied("Gemm with transB", [5], [gemm]),
@@ -63,18 +68,20 @@ export const tiedCases: readonly OnnxCase[] = [
     [5],
     [node("Gemm", ["hidden", "W", "b"], ["logits"], { attributes: { transB: 1 } })],
     {
-      initializers: [floats("b", [table.rows], weight("b", table.rows, 1, 8).data)],
+      initializers: [floats("b", [even.rows], weight("b", even.rows, 1, 8).data)],
     },
   ),
   tied("Transpose and Gemm", [5], [node("Transpose", ["W"], ["Wt"]), node("Gemm", ["hidden", "Wt"], ["logits"])]),
+  tied("Transpose and MatMul, odd sizes", [2, 5], transposed, { table: odd }),
+  tied("Gemm with transB, odd sizes", [5], [gemm], { table: odd }),
   tied("opset 13", [2, 5], transposed, { opset: 13 }),
   withHidden("the head first in the file", {
-    inputs: [value("ids", Type.int64, [5]), value("h", Type.float, [5, table.cols])],
+    inputs: [value("ids", Type.int64, [5]), value("h", Type.float, [5, even.cols])],
     nodes: [
       node("Transpose", ["W"], ["Wt"], swap),
       node("MatMul", ["h", "Wt"], ["logits"]),
       node("Gather", ["W", "ids"], ["rows"]),
     ],
-    outputs: [value("logits", Type.float, [5, table.rows]), value("rows", Type.float, [5, table.cols])],
+    outputs: [value("logits", Type.float, [5, even.rows]), value("rows", Type.float, [5, even.cols])],
   }),
 ];
