@@ -15,6 +15,8 @@ export function sniff(start: Uint8Array): string {
   if (text.startsWith("\x89HDF")) return " It is an HDF5 file: save the arrays as .npy or safetensors.";
   if (/^\s*<(!doctype|html)/i.test(text))
     return " It is a web page, perhaps an error page saved in place of the file: download it again.";
+  if (text.startsWith("ORTM", 4)) return " It is a model in ONNX Runtime's own format: start from the .onnx file.";
+  if (text.startsWith("TFL3", 4)) return " It is a TensorFlow Lite model: convert the original to ONNX.";
   if (/^.{8}\{"/s.test(text)) return " It is probably a safetensors file.";
   if (/^\s*[{[]/.test(text)) return " It is probably a JSON file.";
   return "";

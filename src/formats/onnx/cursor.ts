@@ -151,7 +151,8 @@ export class Cursor {
     else if (wire === WireType.LengthDelimited) {
       const length = this.varint(after, message.end, message);
       body = this.next;
-      end = length < 0 ? Infinity : body + length;
+      if (length < 0) throw this.fault(`a length of ${length} in ${article(message.what)}`, at);
+      end = body + length;
     } else {
       throw this.fault(
         `wire type ${wire} of field ${number} in ${article(message.what)}; groups and unknown wire types stand in no ONNX file`,

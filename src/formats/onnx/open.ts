@@ -4,7 +4,7 @@
  */
 import { fromBinary } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
-import { FileError, InvalidFormatError, isLoewnerError } from "../../errors.js";
+import { FileError, InvalidFormatError, isLoewnerError, type LoewnerError } from "../../errors.js";
 import type { ByteSource } from "../bytes.js";
 import { quote } from "../json.js";
 import { sniff } from "../sniff.js";
@@ -68,7 +68,7 @@ export async function openOnnx(source: ByteSource, options: OpenOnnxOptions = {}
   try {
     await scanModel(scan, source, parts);
   } catch (error) {
-    throw isLoewnerError(error, "INVALID_FORMAT") ? await withHint(error, source) : error;
+    throw isLoewnerError(error, "INVALID_FORMAT") ? await recognise(error, source, parts.irVersion > 0) : error;
   }
   const { graph, message } = parts.graph!;
   checkOrder(graph, file);
@@ -125,7 +125,7 @@ async function scanModel(scan: Scan, source: ByteSource, parts: Parts): Promise<
   }
   const lacks = (what: string) =>
     new InvalidFormatError(
-      `${source.name}: not an ONNX model, or not a whole one: it has no ${what}. Copy, download or export it again.`,
+      `${source.name}: it has no ${what}, which every ONNX model has. Copy, download or export it again.`,
       { file: source.name, offset: end },
     );
   if (parts.irVersion === 0) throw lacks("ir_version");
@@ -262,13 +262,14 @@ class ExternalFiles {
   }
 }
 
-/** What the file probably is instead, if its first bytes say so. */
-async function withHint(error: InvalidFormatError | Error, source: ByteSource): Promise<Error> {
+/** Says what the file probably is instead, and before its ir_version was read, that it may be no model at all. */
+async function recognise(error: LoewnerError, source: ByteSource, isModel: boolean): Promise<LoewnerError> {
+  const file = source.name;
   const hint = sniff(await source.slice(0, Math.min(64, source.size)));
-  if (hint === "") return error;
-  return new InvalidFormatError(
-    `${source.name}: not an ONNX model.${hint}`,
-    { file: source.name, offset: 0 },
-    { cause: error },
-  );
+  if (hint !== "") {
+    return new InvalidFormatError(`${file}: not an ONNX model.${hint}`, { file, offset: 0 }, { cause: error });
+  }
+  if (isModel) return error;
+  const rest = error.message.slice(`${file}: `.length);
+  return new InvalidFormatError(`${file}: not an ONNX model, or a damaged one: ${rest}`, error.place, { cause: error });
 }

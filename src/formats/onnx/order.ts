@@ -34,6 +34,13 @@ export function checkOrder(graph: OnnxGraph, file: string): void {
       defined.add(name);
     }
   }
+  for (const { name, field } of graph.outputs) {
+    if (defined.has(name)) continue;
+    throw new InvalidFormatError(
+      `${file}: output ${quote(name)} of the graph is no output of a node (byte ${field.start}). Export the model again.`,
+      { file, offset: field.start },
+    );
+  }
 }
 
 function unreadable(graph: OnnxGraph, name: string, writer: number, reader: number): string {

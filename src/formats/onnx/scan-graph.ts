@@ -133,8 +133,7 @@ export async function scanNode(scan: Scan, message: Message): Promise<OnnxNode> 
     else if (field.number === 4) opType = shared(operators, text);
     else domain = shared(operators, text);
   }
-  for (const value of inputs) names.add(value);
-  for (const value of outputs) names.add(value);
+  for (const value of outputs) names.add(value); // what is read is written, or declared, somewhere
   names.add(name);
   const { captured, tensors, innerTensors } = inner ? summary(inner) : none;
   const span = { start: message.body, end: message.end };
@@ -249,7 +248,7 @@ export async function decode<D extends DescMessage>(
   try {
     return fromBinary(schema, bytes);
   } catch (cause) {
-    throw cursor.fault(`a ${schema.name} that cannot be decoded: ${(cause as Error).message}`, field.start);
+    throw cursor.fault(`${schema.name} that cannot be decoded: ${(cause as Error).message}`, field.start);
   }
 }
 

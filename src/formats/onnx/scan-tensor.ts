@@ -85,8 +85,8 @@ async function isHeader(cursor: Cursor, message: Message, field: Field, found: F
   }
   switch (field.number) {
     case DIMS:
-      if (field.wire === WireType.LengthDelimited && field.end - field.body <= 10 * MAX_DIMENSIONS)
-        found.dims.push(...(await cursor.packedVarints(field, message)));
+      if (field.wire === WireType.LengthDelimited)
+        for (const size of await cursor.packedVarints(field, message)) found.dims.push(size);
       else {
         cursor.expect(field, WireType.Varint, message);
         found.dims.push(field.value);

@@ -20,9 +20,9 @@ export interface Cut {
   readonly parent: Message;
 }
 
-/** Tag and length of a length-delimited field. */
+/** Tag and length of a length-delimited field; the length may pass 2^32, so that what is too long can be measured. */
 export function fieldHeader(number: number, length: number): Uint8Array {
-  return new BinaryWriter().tag(number, WireType.LengthDelimited).uint32(length).finish();
+  return new BinaryWriter().tag(number, WireType.LengthDelimited).uint64(length).finish();
 }
 
 /** A length-delimited field whole. */

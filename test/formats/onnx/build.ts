@@ -119,6 +119,13 @@ export function open(bytes: Uint8Array, external?: Record<string, Uint8Array>): 
   return openOnnx(bytesSource(bytes, "m.onnx"), { external: resolver });
 }
 
+/** All bytes of a stream. */
+export async function collect(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of chunks) parts.push(chunk);
+  return concat(...parts);
+}
+
 /** A length-delimited field. */
 export function message(number: number, ...parts: (Uint8Array | string)[]): Uint8Array {
   const payload = concat(...parts.map((part) => (typeof part === "string" ? new TextEncoder().encode(part) : part)));

@@ -1,0 +1,94 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { onnxTensorChunks, openOnnx } from "../../../src/formats/index.js";
+import { openFile } from "../../../src/formats/node-file.js";
+import { onnxFolderResolver } from "../../../src/formats/onnx/node-external.js";
+import { failure } from "../fixtures.js";
+import { collect, externalTensor, model } from "./build.js";
+
+let base: string;
+let folder: string;
+beforeEach(() => {
+  base = mkdtempSync(join(tmpdir(), "onnx-"));
+  folder = join(base, "model");
+  mkdirSync(folder);
+});
+afterEach(() => rmSync(base, { recursive: true }));
+
+const data = Uint8Array.from({ length: 8 }, (_, i) => i);
+
+/** Writes a model whose tensors lie at these locations and reads all of them. */
+async function readAll(locations: string[], path = join(folder, "m.onnx")) {
+  const initializers = locations.map((location, i) => externalTensor(`w${i}`, [2], { location }));
+  writeFileSync(join(folder, "m.onnx"), model({ initializers }));
+  const source = await openFile(path);
+  const external = onnxFolderResolver(path);
+  try {
+    const opened = await openOnnx(source, { external });
+    const all = [...opened.graph.initializers.values()];
+    return await Promise.all(all.map((one) => collect(onnxTensorChunks(opened, one))));
+  } finally {
+    await external.close();
+    await source.close();
+  }
+}
+
+test("files in the folder and under it, and links that stay inside", async () => {
+  mkdirSync(join(folder, "sub"));
+  writeFileSync(join(folder, "a.bin"), data);
+  writeFileSync(join(folder, "sub", "..b.bin"), data);
+  symlinkSync("sub/..b.bin", join(folder, "link.bin"));
+  expect(await readAll(["a.bin", "./sub/..b.bin", "link.bin"])).toEqual([data, data, data]);
+});
+
+test("more files than are held open", async () => {
+  const names = Array.from({ length: 150 }, (_, i) => `${i}.bin`);
+  for (const [i, name] of names.entries()) writeFileSync(join(folder, name), new Uint8Array(8).fill(i));
+  expect(await readAll(names)).toEqual(names.map((_, i) => new Uint8Array(8).fill(i)));
+});
+
+test("links out of the folder are refused", async () => {
+  writeFileSync(join(base, "secret"), data);
+  symlinkSync("../secret", join(folder, "a.bin"));
+  const error = await failure(readAll(["a.bin"]), "INVALID_FORMAT");
+  expect(error.message).toMatch(
+    /external data at "a\.bin", which is a link that leads to .*secret; it must lie in the model's folder/,
+  );
+  mkdirSync(join(base, "model2"));
+  writeFileSync(join(base, "model2", "b.bin"), data); // a folder whose name only begins like the model's
+  symlinkSync("../model2", join(folder, "sub"));
+  await failure(readAll(["sub/b.bin"]), "INVALID_FORMAT");
+});
+
+test("a cache that links model and data to the folder they are in", async () => {
+  mkdirSync(join(base, "snapshot"));
+  writeFileSync(join(folder, "a.bin"), data);
+  for (const name of ["m.onnx", "a.bin"]) symlinkSync(`../model/${name}`, join(base, "snapshot", name));
+  expect(await readAll(["a.bin"], join(base, "snapshot", "m.onnx"))).toEqual([data]);
+});
+
+test("files that are missing, are folders, or are too short", async () => {
+  const missing = await failure(readAll(["a.bin"]), "FILE");
+  expect(missing.message).toMatch(
+    /m\.onnx: the external data of tensor "w0" cannot be read\. No such file: .*a\.bin\. Check the path/,
+  );
+  mkdirSync(join(folder, "a.bin"));
+  expect((await failure(readAll(["a.bin"]), "FILE")).message).toMatch(/a\.bin is a folder/);
+  writeFileSync(join(folder, "b.bin"), data.subarray(1));
+  expect((await failure(readAll(["b.bin"]), "INVALID_FORMAT")).message).toMatch(
+    /ends at byte 8 .* that file has 7 bytes/,
+  );
+  await failure(async () => onnxFolderResolver(join(folder, "m.onnx"))("../x"), "INVALID_FORMAT");
+});
+
+test("nothing can be read after close()", async () => {
+  writeFileSync(join(folder, "m.onnx"), model({}));
+  writeFileSync(join(folder, "a.bin"), data);
+  const external = onnxFolderResolver(join(folder, "m.onnx"));
+  const source = await external("a.bin");
+  expect(await source.slice(2, 4)).toEqual(Uint8Array.of(2, 3));
+  await external.close();
+  expect((await failure(source.slice(2, 4), "FILE")).message).toMatch(/was closed together with its model/);
+});
