@@ -1,46 +1,104 @@
+import { realpath } from "node:fs/promises";
 import type { Command } from "commander";
-import { inspectModel } from "../model/index.js";
-import { type CommonOptions, runCommand } from "./context.js";
+import { InvalidInputError } from "../errors.js";
+import { checkTarget, writeAllAtomically } from "../formats/node-file.js";
+import { inspectModel, newPlan, type Inspection, type Model } from "../model/index.js";
+import { type CommonOptions, runCommand, type Context } from "./context.js";
+import { inspectionPage } from "./inspect-html.js";
+import { inspectionReport } from "./inspect-report.js";
 import { withModel } from "./models.js";
-import { addCommon } from "./options.js";
-import { megabytes, number, percent, table } from "./text.js";
+import { addCommon, parseChoice, parseShare } from "./options.js";
+
+interface Options extends CommonOptions {
+  /** False for --no-spectrum. */
+  spectrum: "all" | "default" | "none" | false;
+  keep: number;
+  all?: boolean;
+  plan?: string;
+  html?: string;
+  force?: boolean;
+}
 
 export function addInspect(program: Command): void {
   addCommon(
     program
       .command("inspect <model>")
       .description("layers, shapes, types, share of the file, spectrum, and what could be saved")
-      .option("--no-spectrum", "do not compute the spectra of the tables"),
+      .option(
+        "--spectrum <which>",
+        "of all layers, of the default ones, or none",
+        parseChoice("all", "default", "none"),
+        "default",
+      )
+      .option("--no-spectrum", "the same as --spectrum none")
+      .option("--keep <share>", "share of a layer that its factors would take", parseShare, 0.5)
+      .option("--all", "list small tensors too")
+      .option("--plan <file>", "write a plan for compress --plan: JSON, to be edited")
+      .option("--html <file>", "write the table and plots of the spectra as one page that loads nothing else")
+      .option("--force", "replace the plan and the page if they exist"),
   )
-    .addHelpText("after", "\nExample:\n  loewner inspect model.safetensors")
-    .action((path: string, options: CommonOptions & { spectrum: boolean }) =>
-      runCommand(options, (context) =>
-        withModel(path, async ({ model }) => {
-          const inspection = await context.withLoewner((loewner) =>
-            inspectModel(loewner, model, {
-              spectra: options.spectrum ? "default" : "none",
-              signal: context.signal,
-              onProgress: context.progress,
-            }),
-          );
-          context.endProgress();
-          context.json(inspection);
-          const { layers, bytes } = inspection;
-          const rows = layers.map((layer) => [
-            layer.name,
-            layer.kind,
-            layer.shape.join(" x ") || "scalar",
-            layer.dtype,
-            megabytes(layer.bytes),
-            percent(layer.share),
-            layer.byDefault ? "yes" : "",
-          ]);
-          context.say(
-            table([["tensor", "kind", "shape", "type", "size", "share", "by default"], ...rows], [0, 1, 2, 3, 6]),
-          );
-          context.say(`${layers.length} tensors, ${megabytes(bytes)}`);
-          void number;
-        }),
-      ),
+    .addHelpText(
+      "after",
+      `
+Examples:
+  loewner inspect model.onnx --spectrum all --html report.html
+  loewner inspect model.onnx --keep 0.3 --plan plan.json`,
+    )
+    .action((model: string, options: Options) => runCommand(options, (context) => inspect(context, model, options)));
+}
+
+async function inspect(context: Context, path: string, options: Options): Promise<void> {
+  const { spectrum, keep, all, plan, html, force } = options;
+  for (const output of [plan, html]) if (output !== undefined) await checkOutput(path, output, force);
+  await withModel(path, async ({ model }) => {
+    const inspection = await context.withLoewner((loewner) =>
+      inspectModel(loewner, model, {
+        spectra: spectrum || "none",
+        keep,
+        signal: context.signal,
+        onProgress: context.progress,
+      }),
     );
+    context.endProgress();
+    await write(context, model, inspection, options);
+    context.json(inspection);
+    context.say(inspectionReport(inspection, { all, width: terminalWidth() }));
+    if (plan !== undefined) {
+      context.say(`Plan written: ${plan}. Edit it, then: loewner compress ${path} --plan ${plan} -o OUTPUT`);
+    }
+    if (html !== undefined) context.say(`Page written: ${html}`);
+  });
+}
+
+/** Both files or neither. */
+async function write(
+  { signal }: Context,
+  model: Model,
+  inspection: Inspection,
+  { plan, html, keep, all, force }: Options,
+): Promise<void> {
+  const texts: [string, string][] = [];
+  if (plan !== undefined) texts.push([plan, `${JSON.stringify(newPlan(model, keep), undefined, 2)}\n`]);
+  if (html !== undefined) texts.push([html, await inspectionPage(inspection, { all })]);
+  const files = texts.map(([path, text]) => {
+    const bytes = new TextEncoder().encode(text);
+    return {
+      path,
+      byteLength: bytes.byteLength,
+      write: (sink: { write(bytes: Uint8Array): Promise<void> }) => sink.write(bytes),
+    };
+  });
+  if (files.length) await writeAllAtomically(files, { force, signal });
+}
+
+async function checkOutput(model: string, output: string, force: boolean | undefined): Promise<void> {
+  const target = await realpath(output).catch(() => undefined);
+  if (target !== undefined && target === (await realpath(model).catch(() => undefined)))
+    throw new InvalidInputError(`The output ${output} is the model itself; name another file.`, { file: output });
+  await checkTarget(output, { force });
+}
+
+/** As wide as the terminal, or as COLUMNS says; what goes elsewhere has names in full. */
+function terminalWidth(): number | undefined {
+  return Number(process.env.COLUMNS) || process.stdout.columns || undefined;
 }

@@ -21,7 +21,7 @@ export function parseRank(text: string): number {
   return value;
 }
 
-function parseShare(text: string): number {
+export function parseShare(text: string): number {
   const value = parseNumber(text);
   if (!(value > 0 && value <= 1))
     throw new InvalidArgumentError("a share above 0 and at most 1 was expected, such as 0.72.");

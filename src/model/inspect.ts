@@ -99,7 +99,10 @@ export async function inspectModel(
     const [rows, cols] = shapeOf(layer);
     let errors: Float64Array | undefined;
     if (spectra === "all" ? isFactorable(layer) : spectra === "default" && layer.byDefault) {
-      const run = { signal, onProgress: onProgress && ((progress: Progress) => onProgress({ ...progress, layer: name })) };
+      const run = {
+        signal,
+        onProgress: onProgress && ((progress: Progress) => onProgress({ ...progress, layer: name })),
+      };
       const values = await loewner.singularValues(matrixOf(model, layer), run);
       inspected.spectrum = spectrumOf(values, rows, cols);
       errors = relativeErrors(inspected.spectrum.singularValues);

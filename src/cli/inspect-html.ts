@@ -1,0 +1,237 @@
+// The page that inspect --html writes: one file that loads nothing else and holds to that by its own Content-Security-Policy, which
+// allows the scripts and styles written here, by their hashes, and no request at all.
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { basename } from "node:path";
+import { shapeOf } from "../model/model.js";
+import { relativeErrors } from "../model/inspect.js";
+import type { Inspection, InspectedLayer } from "../model/index.js";
+import type { PageData, PlottedLayer } from "./inspect-page.js";
+import {
+  blockedByReason,
+  columns,
+  defaultOutcome,
+  footnotes,
+  inMegabytes,
+  inPercent,
+  legend,
+  listing,
+  markOf,
+  storedLayers,
+  type Column,
+  type Listing,
+} from "./inspect-rows.js";
+import { pageStyle } from "./inspect-style.js";
+import { number } from "./text.js";
+import { version } from "./version.js";
+
+/** The same bytes for the same model: no dates, no random nonce. */
+export async function inspectionPage(inspection: Inspection, { all = false } = {}): Promise<string> {
+  const resolve = createRequire(import.meta.url).resolve;
+  const read = (path: string | URL) => readFile(path, "utf8");
+  const [chart, chartStyle, page] = await Promise.all([
+    read(resolve("uplot/dist/uPlot.iife.min.js")),
+    read(resolve("uplot/dist/uPlot.min.css")),
+    read(new URL("./inspect-page.js", import.meta.url)),
+  ]);
+  const scripts = [`/* uPlot, Copyright (c) Leon Sorokin, MIT License */\n${withoutBanner(chart)}`, page].map(inScript);
+  const style = `${chartStyle}\n${pageStyle}`;
+  const policy = [
+    "default-src 'none'",
+    `script-src ${scripts.map(hashOf).join(" ")}`,
+    `style-src ${hashOf(style)}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join("; ");
+  const file = escape(basename(inspection.file));
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${file}: layers and spectra</title>
+<style>${style}</style>
+</head>
+<body>
+${body(inspection, listing(inspection, all), file)}
+<script type="application/json" id="spectra">${inScript(JSON.stringify(pageData(inspection)))}</script>
+<script>${scripts[0]}</script>
+<script type="module">${scripts[1]}</script>
+</body>
+</html>
+`;
+}
+
+function body(inspection: Inspection, list: Listing, file: string): string {
+  const { format, bytes, layers } = inspection;
+  const plotted = plottedLayers(inspection);
+  return `<header>
+<h1>${file}</h1>
+<p class="quiet">${format}, ${inMegabytes(bytes)} MB, ${layers.length} ${layers.length === 1 ? "tensor" : "tensors"}</p>
+<p>${escape(defaultOutcome(inspection))}</p>
+</header>
+<main>
+<section>
+<h2>Layers</h2>
+${layerTable(inspection, list)}
+${footnotes(list.layers)
+  .map(({ mark, text }) => `<p class="quiet"><span class="mark">${mark}</span> ${text}</p>`)
+  .join("\n")}
+</section>
+${storedSection(storedLayers(layers))}
+${blockedSection(layers)}
+${
+  plotted.length
+    ? `<section>
+<h2>Spectra</h2>
+<p class="quiet">Relative error: of the best factors of that size in the l_2 norm (SVD). The dashed line is at keep ${inspection.keep}.</p>
+<noscript><p>The plots are drawn by a script of this page; without it, the figures stand in the tables.</p></noscript>
+${plotted.map((layer, i) => spectrumOf(layer, i)).join("\n")}
+</section>`
+    : ""
+}
+</main>
+<footer>Written by loewner ${escape(version)} inspect. This page loads nothing and sends nothing.</footer>`;
+}
+
+function layerTable(inspection: Inspection, { layers, remainders }: Listing): string {
+  const parts = columns(inspection);
+  const rows = layers.map((layer) => {
+    const cells = parts.map((column, i) =>
+      cellOf(column, column.cell(layer), i === 0, column.marked ? markOf(layer) : ""),
+    );
+    return `<tr role="row"${layer.byDefault ? ' class="default"' : ""}>${cells.join("")}</tr>`;
+  });
+  for (const { name, bytes } of remainders) {
+    const values = [name, "", "", "", inMegabytes(bytes), inPercent(bytes / inspection.bytes)];
+    rows.push(`<tr role="row">${parts.map((column, i) => cellOf(column, values[i] ?? "", i === 0)).join("")}</tr>`);
+  }
+  const heads = parts.map(
+    ({ title, text }) => `<th scope="col" role="columnheader"${classOf(text)}>${escape(title)}</th>`,
+  );
+  // Roles are written out: where a narrow screen shows rows as blocks, browsers would forget that this is a table.
+  return `<table class="wide" role="table">
+<caption>${escape(legend(inspection))} Bold: compressed by default.</caption>
+<thead role="rowgroup"><tr role="row">${heads.join("")}</tr></thead>
+<tbody role="rowgroup">
+${rows.join("\n")}
+</tbody>
+</table>`;
+}
+
+function cellOf({ title, text }: Column, value: string, isName: boolean, mark = ""): string {
+  if (isName) return `<th scope="row" role="rowheader" class="text">${escape(value)}</th>`;
+  const marked = mark && `<span class="mark">${mark}</span>`;
+  const none = value === "" || value === "-";
+  return `<td role="cell" data-label="${escape(title)}"${classOf(text, none)}>${escape(value)}${marked}</td>`;
+}
+
+function classOf(text: boolean | undefined, none = false): string {
+  const names = [text && "text", none && "none"].filter(Boolean);
+  return names.length ? ` class="${names.join(" ")}"` : "";
+}
+
+function storedSection(layers: ReturnType<typeof storedLayers>): string {
+  if (layers.length === 0) return "";
+  const titles = ["Layer", "Rank", "Method", "Dtype", "p", "Bound", "MB before", "MB now"];
+  const rows = layers.map(({ name, bytes, stored: { rank, type, method, p, bound, bytesBefore } }) => {
+    const full = method === "dense" ? "full" : String(rank);
+    const cells = [full, method, type, String(p), number(bound), inMegabytes(bytesBefore), inMegabytes(bytes)];
+    const label = (i: number) => `role="cell" data-label="${titles[i + 1]}"`;
+    return `<tr role="row"><th scope="row" role="rowheader" class="text">${escape(name)}</th>${cells.map((cell, i) => `<td ${label(i)}>${escape(cell)}</td>`).join("")}</tr>`;
+  });
+  const heads = titles.map((title, i) => `<th scope="col" role="columnheader"${classOf(i === 0)}>${title}</th>`);
+  return `<section>
+<h2>Stored as factors</h2>
+<table class="wide" role="table">
+<caption>Proved for each: |(A - left right) x|_p is at most bound times |x|_2, for every x.</caption>
+<thead role="rowgroup"><tr role="row">${heads.join("")}</tr></thead>
+<tbody role="rowgroup">
+${rows.join("\n")}
+</tbody>
+</table>
+</section>`;
+}
+
+function blockedSection(layers: readonly InspectedLayer[]): string {
+  const groups = blockedByReason(layers);
+  if (groups.length === 0) return "";
+  const items = groups.map(
+    ({ reason, names }) => `<li><strong>${escape(names.join(", "))}</strong>: ${escape(reason)}</li>`,
+  );
+  return `<section>\n<h2>Cannot be factored</h2>\n<ul>\n${items.join("\n")}\n</ul>\n</section>`;
+}
+
+type WithSpectrum = InspectedLayer & Required<Pick<InspectedLayer, "spectrum">>;
+
+/** Largest first, as in the table. */
+function plottedLayers({ layers }: Inspection): WithSpectrum[] {
+  const known = layers.filter((layer): layer is WithSpectrum => layer.spectrum !== undefined);
+  return known.sort((a, b) => b.bytes - a.bytes);
+}
+
+function spectrumOf({ name, shape, bytes, spectrum }: WithSpectrum, i: number): string {
+  const { stableRank, rankAt90, rankAt99, errors } = spectrum;
+  const title = escape(name);
+  const rows = errors.map(
+    ({ keep, rank, error }) => `<tr><th scope="row">${keep}</th><td>${rank}</td><td>${error.toFixed(4)}</td></tr>`,
+  );
+  const figure = (id: string, what: string) =>
+    `<figure><figcaption>${what}</figcaption><div class="plot" id="${id}" role="img" aria-label="${what} of ${title}"></div></figure>`;
+  return `<section class="layer" aria-labelledby="layer-${i}">
+<h3 id="layer-${i}">${title}</h3>
+<p class="quiet">${shape.join(" x ")}, ${inMegabytes(bytes)} MB, stable rank ${stableRank.toFixed(1)}, rank ${rankAt90} at 90 % energy, ${rankAt99} at 99 %</p>
+<div class="plots">
+${figure(sigmaId(i), "Singular values")}
+${figure(errorId(i), "Error against size")}
+</div>
+<details>
+<summary>Figures</summary>
+<table>
+<caption>What factors of each size would cost</caption>
+<thead><tr><th scope="col">Keep</th><th scope="col">Rank</th><th scope="col">Relative error</th></tr></thead>
+<tbody>${rows.join("")}</tbody>
+</table>
+</details>
+</section>`;
+}
+
+const sigmaId = (i: number) => `singular-values-${i}`;
+const errorId = (i: number) => `error-${i}`;
+/** A plot shows no more digits. */
+const rounded = (x: number) => Number(x.toPrecision(5));
+
+function pageData(inspection: Inspection): PageData {
+  const layers = plottedLayers(inspection).map((layer, i): PlottedLayer => {
+    const [rows, cols] = shapeOf(layer);
+    const { singularValues } = layer.spectrum;
+    return {
+      ...{ sigmaId: sigmaId(i), errorId: errorId(i), sharePerRank: (rows + cols) / (rows * cols) },
+      singularValues: singularValues.map(rounded),
+      errors: Array.from(relativeErrors(singularValues), rounded),
+    };
+  });
+  return { keep: inspection.keep, layers };
+}
+
+const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+function escape(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => entities[character]);
+}
+
+/** Nothing may end a script but its own end tag; JSON, strings and regular expressions read "\x3c" as "<". */
+function inScript(text: string): string {
+  return text.replace(/<(?=\/script|script|!--)/gi, text.startsWith("{") ? "\\u003c" : "\\x3c");
+}
+
+/** The first comment is an address, which a page without any reference has no need of. */
+function withoutBanner(script: string): string {
+  return script.replace(/^\s*\/\*![^]*?\*\/\s*/, "");
+}
+
+function hashOf(text: string): string {
+  return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+}

@@ -1,0 +1,104 @@
+// What inspect tells people in a terminal.
+import type { Inspection } from "../model/index.js";
+import {
+  blockedByReason,
+  columns,
+  defaultOutcome,
+  footnotes,
+  inMegabytes,
+  inPercent,
+  legend,
+  listing,
+  markOf,
+  storedLayers,
+} from "./inspect-rows.js";
+import { shortenNames } from "./shorten.js";
+import { number, table } from "./text.js";
+
+export interface ReportOptions {
+  /** Small tensors too, one by one. Default false. */
+  all?: boolean;
+  /** Width of the terminal: names are shortened to fit, to no less than 16 characters. Default: any width. */
+  width?: number;
+}
+
+const leastName = 16;
+const widestText = 100;
+
+export function inspectionReport(
+  inspection: Inspection,
+  { all = false, width = Infinity }: ReportOptions = {},
+): string {
+  const { file, format, bytes, layers } = inspection;
+  const stored = storedLayers(layers);
+  const blocked = blockedByReason(layers);
+  const line = (text: string) => wrap(text, Math.min(width, widestText));
+  return [
+    `${file}: ${format}, ${inMegabytes(bytes)} MB, ${layers.length} ${layers.length === 1 ? "tensor" : "tensors"}\n`,
+    mainTable(inspection, all, width),
+    ...footnotes(layers).map(({ mark, text }) => line(`${mark.padStart(3)} ${text}`)),
+    `\n${line(legend(inspection))}`,
+    ...(stored.length
+      ? ["\nStored as factors, |(A - left right) x|_p <= bound |x|_2:", storedTable(stored, width)]
+      : []),
+    ...(blocked.length ? ["\nCannot be factored:"] : []),
+    ...blocked.map(({ reason, names }) => line(`  ${some(names, all)}: ${reason}`)),
+    `\n${line(defaultOutcome(inspection))}`,
+  ].join("\n");
+}
+
+function mainTable(inspection: Inspection, all: boolean, width: number): string {
+  const { layers, remainders } = listing(inspection, all);
+  const parts = columns(inspection);
+  const size = parts.findIndex(({ marked }) => marked);
+  const cells = [0, 1].map((line) => parts.map(({ head }) => head[line]));
+  for (const layer of layers) cells.push(parts.map(({ cell }) => cell(layer)));
+  for (const { name, bytes } of remainders) {
+    const row = parts.map(() => "");
+    row[0] = name;
+    row[size] = inMegabytes(bytes);
+    row[size + 1] = inPercent(bytes / inspection.bytes);
+    cells.push(row);
+  }
+  const left = parts.flatMap(({ text }, i) => (text ? [i] : []));
+  if (layers.some(({ exceeds }) => exceeds)) {
+    cells.forEach((row, i) => row.splice(size + 1, 0, layers[i - 2] ? markOf(layers[i - 2]) : ""));
+    left.push(size + 1);
+  }
+  return table(fitNames(cells, 2, layers.length, width), left);
+}
+
+/** The first column of the rows from `first` on, shortened until all columns fit into `width`. */
+function fitNames(cells: string[][], first: number, count: number, width: number): string[][] {
+  const others = cells[0].slice(1).map((_, c) => Math.max(...cells.map((row) => row[c + 1].length)) + 2);
+  const room = Math.max(leastName, width - others.reduce((sum, each) => sum + each, 0));
+  const names = cells.slice(first, first + count).map(([name]) => name);
+  const short = shortenNames(names, room);
+  return cells.map((row, i) => (short[i - first] === undefined ? row : [short[i - first], ...row.slice(1)]));
+}
+
+function storedTable(layers: ReturnType<typeof storedLayers>, width: number): string {
+  const rows = layers.map(({ name, bytes, stored: { rank, type, method, p, bound, bytesBefore } }) => [
+    ...[name, method === "dense" ? "full" : String(rank), method, type, String(p), number(bound)],
+    ...[inMegabytes(bytesBefore), inMegabytes(bytes)],
+  ]);
+  const head = ["layer", "rank", "method", "dtype", "p", "bound", "MB before", "MB now"];
+  return table(fitNames([head, ...rows], 1, rows.length, width), [0, 2, 3]);
+}
+
+function some(names: readonly string[], all: boolean): string {
+  return all || names.length <= 4 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
+}
+
+/** Broken between words; what is indented has its further lines set in by two more. */
+function wrap(text: string, width: number): string {
+  const indent = /^ */.exec(text)![0];
+  const [first, ...words] = text.trim().split(" ");
+  const lines = [indent + first];
+  for (const word of words) {
+    const longer = `${lines[lines.length - 1]} ${word}`;
+    if (longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(`${indent && `${indent}  `}${word}`);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,146 @@
+// What the table of inspect says, in a terminal as on a page: its columns, which layers stand in it, and the notes below.
+import type { InspectedLayer, Inspection } from "../model/index.js";
+import { percent } from "./text.js";
+
+export interface Column {
+  /** Two lines in a terminal. */
+  head: [string, string];
+  /** In full, where there is room. */
+  title: string;
+  /** Text, and so set left; numbers are set right. */
+  text?: true;
+  /** The marks of footnotes stand beside it. */
+  marked?: true;
+  cell(layer: InspectedLayer): string;
+}
+
+/** A line for tensors that do not stand in the table one by one. */
+export interface Remainder {
+  name: string;
+  bytes: number;
+}
+
+export interface Listing {
+  /** Largest first. */
+  layers: InspectedLayer[];
+  remainders: Remainder[];
+}
+
+/** Tensors below this share of the model are summed in one line. */
+const smallShare = 0.001;
+
+/** Which layers stand in the table, and what the rest of the model takes. */
+export function listing({ layers, bytes }: Inspection, all: boolean): Listing {
+  const sorted = [...layers].sort((a, b) => b.bytes - a.bytes);
+  const shown = sorted.filter(({ share, stored }) => all || share >= smallShare || stored !== undefined);
+  const small = sorted.filter((layer) => !shown.includes(layer));
+  const sum = (list: readonly InspectedLayer[]) => list.reduce((total, layer) => total + layer.bytes, 0);
+  const remainders: Remainder[] = [];
+  if (small.length) remainders.push({ name: `${small.length} smaller (--all)`, bytes: sum(small) });
+  const rest = bytes - sum(layers);
+  if (rest > 0) remainders.push({ name: "rest of the file", bytes: rest });
+  return { layers: shown, remainders };
+}
+
+const unknown = "-";
+
+export function columns({ keep }: Inspection): Column[] {
+  return [
+    { head: ["", "layer"], title: "Layer", text: true, cell: ({ name }) => name },
+    { head: ["", "kind"], title: "Kind", text: true, cell: ({ kind, stored }) => (stored ? "factors" : kind) },
+    { head: ["", "shape"], title: "Shape", text: true, cell: ({ shape }) => shape.join(" x ") || "scalar" },
+    { head: ["", "dtype"], title: "Dtype", text: true, cell: ({ dtype, stored }) => stored?.type ?? dtype },
+    { head: ["", "MB"], title: "Size, MB", marked: true, cell: ({ bytes }) => inMegabytes(bytes) },
+    { head: ["% of", "model"], title: "% of the model", cell: ({ share }) => inPercent(share) },
+    {
+      head: ["stable", "rank"],
+      title: "Stable rank",
+      cell: ({ spectrum }) => spectrum?.stableRank.toFixed(1) ?? unknown,
+    },
+    {
+      head: ["90 %", "rank"],
+      title: "Rank at 90 % energy",
+      cell: ({ spectrum }) => String(spectrum?.rankAt90 ?? unknown),
+    },
+    {
+      head: ["99 %", "rank"],
+      title: "Rank at 99 % energy",
+      cell: ({ spectrum }) => String(spectrum?.rankAt99 ?? unknown),
+    },
+    {
+      head: ["saves", "MB"],
+      title: `Saved at keep ${keep}, MB`,
+      cell: ({ atKeep }) => (atKeep ? inMegabytes(atKeep.bytesSaved) : unknown),
+    },
+    {
+      head: ["costs", "error"],
+      title: `Error at keep ${keep}`,
+      cell: ({ atKeep }) => atKeep?.error?.toFixed(3) ?? unknown,
+    },
+  ];
+}
+
+/** MB = 10^6 bytes, without the unit. */
+export function inMegabytes(bytes: number): string {
+  const size = bytes / 1e6;
+  return Math.abs(size) >= 0.01 || bytes === 0 ? size.toFixed(2) : size.toFixed(3);
+}
+
+export const inPercent = (share: number) => (100 * share).toFixed(1);
+
+/** One mark for what is too large to bind, two for what is too large for a buffer. */
+export const markOf = ({ exceeds }: InspectedLayer) =>
+  exceeds === undefined ? "" : exceeds === "128 MiB" ? "*" : "**";
+
+/** What the figures are. */
+export function legend({ keep, layers }: Inspection): string {
+  const known = layers.filter(({ spectrum }) => spectrum).length;
+  const could = layers.filter(({ atKeep }) => atKeep).length;
+  const figures = `Saves and costs: factors of the layer's own dtype at keep ${keep}, relative l_2 error of SVD.`;
+  if (known === 0) return `${figures} No spectrum was computed (--spectrum default or all).`;
+  const missing = known < could ? ` Spectra of ${known} of ${could} layers; --spectrum all computes every one.` : "";
+  return `${figures} MB = 10^6 bytes.${missing}`;
+}
+
+/** What the marks mean: only of marks that stand in the table. */
+export function footnotes(layers: readonly InspectedLayer[]): { mark: string; text: string }[] {
+  const notes = [
+    {
+      mark: "*",
+      limit: "128 MiB",
+      text: "a tensor above 128 MiB, the largest storage buffer binding that every WebGPU device has (maxStorageBufferBindingSize)",
+    },
+    {
+      mark: "**",
+      limit: "256 MiB",
+      text: "a tensor above 256 MiB, the largest buffer that every WebGPU device has (maxBufferSize)",
+    },
+  ];
+  return notes.filter(({ limit }) => layers.some(({ exceeds }) => exceeds === limit));
+}
+
+/** What compress does without further options. */
+export function defaultOutcome({ layers, bytes, keep }: Inspection): string {
+  const chosen = layers.filter(({ byDefault, atKeep }) => byDefault && atKeep && atKeep.bytesSaved > 0);
+  if (chosen.length === 0) {
+    const could = layers.some(({ atKeep }) => atKeep);
+    return `Compress takes no layer by default at keep ${keep}${could ? "; name some with --layers" : ""}.`;
+  }
+  const after = bytes - chosen.reduce((sum, { atKeep }) => sum + atKeep!.bytesSaved, 0);
+  const names = chosen.length > 3 ? `${chosen.length} layers` : chosen.map(({ name }) => name).join(", ");
+  return `Compress takes ${names} by default: at keep ${keep} the model would be about ${inMegabytes(after)} MB (${percent(after / bytes)}).`;
+}
+
+/** Layers that cannot be factored, by the reason why not, largest first. */
+export function blockedByReason(layers: readonly InspectedLayer[]): { reason: string; names: string[] }[] {
+  const groups = new Map<string, string[]>();
+  for (const { name, blocked } of [...layers].sort((a, b) => b.bytes - a.bytes)) {
+    if (blocked !== undefined) groups.set(blocked, [...(groups.get(blocked) ?? []), name]);
+  }
+  return [...groups].map(([reason, names]) => ({ reason, names }));
+}
+
+export const storedLayers = (layers: readonly InspectedLayer[]) =>
+  layers.filter(
+    (layer): layer is InspectedLayer & Required<Pick<InspectedLayer, "stored">> => layer.stored !== undefined,
+  );
