@@ -9,8 +9,9 @@
  *   WordPiece   the order of ids: trainers write tokens as they find them, frequent ones first.
  *   WordLevel   the order of ids: trainers sort by frequency.
  *
- * Limits: ids of a WordPiece or WordLevel vocabulary that was sorted by spelling tell nothing, and this does not see it,
- * except where most tokens are single characters; then all counts are equal.
+ * Limits: the ids of a WordPiece or WordLevel vocabulary that was sorted by spelling tell nothing, and this does not see it;
+ * only where most of its tokens are single characters (Chinese) all counts are equal. Characters beyond ASCII that no merge
+ * makes count as the rarest of a BPE or WordPiece model, whatever the language.
  *
  * Sources: Zipf, Human behavior and the principle of least effort (1949); Mandelbrot, An informational theory of the
  * statistical structure of language (1953); Kudo, arXiv 1804.10959 (Unigram); Sennrich, Haddow, Birch, arXiv 1508.07909 (BPE).
@@ -28,8 +29,8 @@ export interface FrequencyEstimate {
 /** Zipf's law in Mandelbrot's form: relative count of the token with this rank, from 0. */
 const zipf = (rank: number) => 1 / (rank + 2.7);
 
-/** Rank whose count characters of ASCII get: on BERT's vocabulary and on trained ones their mean logarithm lies at 30 to 140. */
-const characterRank = 30;
+/** Rank whose count characters of ASCII get: on BERT's vocabulary and on trained ones their mean logarithm lies at about 100. */
+const characterRank = 100;
 
 /** Share of a merged token's occurrences that stays whatever later merges take: the estimate knows ranks, not counts. */
 const remainder = 0.1;
@@ -58,7 +59,7 @@ export function estimateFrequency(tokenizer: Tokenizer): FrequencyEstimate {
     most = Math.max(most, count);
   }
   if (most === 0)
-    return { counts: counts.fill(1), source: `no token of its ${kind} model, which has only special ones: all alike` };
+    return { counts: counts.fill(1), source: `nothing, as its ${kind} model has only special tokens: all alike` };
   for (let id = 0; id < size; ++id) if (counts[id] === 0) counts[id] = least;
   for (const id of frequent(tokenizer)) counts[id] = most;
   return { counts, source };
@@ -73,9 +74,10 @@ function countOrdinary(counts: Float64Array, tokenizer: Tokenizer, ordinary: num
   }
   const characters = ordinary.filter((id) => isCharacter(tokens.get(id)!));
   const words = ordinary.filter((id) => !isCharacter(tokens.get(id)!));
-  if (words.length <= characters.length) {
+  const hasOrder = kind === "BPE" ? merges!.length > 0 : words.length > characters.length;
+  if (!hasOrder) {
     for (const id of ordinary) counts[id] = 1;
-    return `no order of its ${kind} model, whose tokens are mostly single characters: all alike`;
+    return `nothing, as its ${kind} model has no order to go by: all alike`;
   }
   if (kind === "WordLevel") {
     ordinary.forEach((id, rank) => (counts[id] = zipf(rank)));

@@ -99,7 +99,8 @@ function parse(text: string | Uint8Array, bad: Bad): Json {
     const hint = /^\s*[{[]/.test(String.fromCharCode(...start))
       ? " It is damaged or cut off; get it again."
       : sniff(start);
-    const why = cause instanceof Error ? cause.message : String(cause);
+    // Engines quote a piece of the text, lines and all.
+    const why = (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, " ");
     throw bad(`not JSON (${why}); a tokenizer.json was expected.${hint}`, { cause });
   }
   if (!isObject(file)) throw bad(`it holds ${nameOf(file)}; a tokenizer.json, which is one object, was expected.`);

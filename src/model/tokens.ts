@@ -50,7 +50,8 @@ export function fitsTable({ size }: Tokenizer, rows: number): boolean {
 /** Rows that a table may have beyond its vocabulary; the most seen in published models is a fortieth. */
 const padding = (size: number) => Math.max(128, Math.floor(size / 16));
 
-function misfit({ name, size, tokens }: Tokenizer, rows: number): InvalidInputError {
+/** The error for a table that does not fit, with both sizes. */
+export function misfit({ name, size, tokens }: Tokenizer, rows: number): InvalidInputError {
   const found = `${name} has ${size} tokens (the last is ${quote(tokens.get(size - 1)!)}), but the table has ${rows} rows`;
   const why =
     rows < size
@@ -68,6 +69,7 @@ export const defaultRowWeightsPower = 0.25;
 /**
  * Row weights from counts: s_i = (c_i / c_min + 1)^power, scaled to a mean of 1, where c_min is the smallest count above 0. For
  * counts of a text c_min is 1 as a rule; the quotient makes shares of a whole, percentages and counts give the same weights.
+ * Quotients above 2^60 count as 2^60.
  *
  * The power is made of square roots, so that every engine gives the same bits.
  *
@@ -92,7 +94,7 @@ export function rowWeightsOf(counts: ArrayLike<number>, power = defaultRowWeight
       `All ${counts.length} counts are 0, which tells no row from another; count tokens in some text first.`,
     );
   }
-  return toMeanOne(Float64Array.from(counts, (count) => eighths(count / least + 1, power * 8)));
+  return toMeanOne(Float64Array.from(counts, (count) => eighths(Math.min(count / least, 2 ** 60) + 1, power * 8)));
 }
 
 /** @throws {InvalidInputError} unless it is a multiple of 1/8 from 0 to 1 */
