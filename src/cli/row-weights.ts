@@ -1,0 +1,92 @@
+// Row weights of `compress`: from counts in an .npy vector, or from the tokenizer that goes with the model.
+import { InvalidFormatError, InvalidInputError, type LoewnerError } from "../errors.js";
+import { f16ToF32 } from "../formats/half.js";
+import { openFile, type FileSource } from "../formats/node-file.js";
+import { readNpyArray } from "../formats/npy-array.js";
+import { sniff } from "../formats/sniff.js";
+import { readTokenizer } from "../model/tokenizer.js";
+import { checkPower, defaultRowWeightsPower, fitsTable, misfit, rowWeightsOf, tokenWeights } from "../model/tokens.js";
+
+/** What --row-weights names, ready for any table. */
+export interface RowWeightsFile {
+  /** Weights for a table of so many rows, mean 1; undefined where the file is not about such a table. */
+  weightsFor(rows: number): Float64Array | undefined;
+  /** The error for a table that should have fitted and does not: it has both sizes. */
+  misfit(rows: number): LoewnerError;
+  /** The token of each row; absent for .npy files. */
+  tokens?: string[];
+  /** For reports: where the weights come from, and the power. */
+  description: string;
+}
+
+/** No tokenizer is larger; a model taken for one by mistake may be. */
+const maxTokenizerBytes = 2 ** 28;
+
+/**
+ * @param path an .npy vector of counts or shares (floats, integers or bool, one a row), or a tokenizer.json
+ * @param power of the counts, a multiple of 1/8 from 0 to 1
+ * @throws {FileError} when it cannot be read
+ * @throws {InvalidFormatError} when it is neither, or damaged
+ * @throws {InvalidInputError} when the array is no vector, a count is negative or not finite, or the power is another
+ */
+export async function readRowWeights(path: string, power = defaultRowWeightsPower): Promise<RowWeightsFile> {
+  checkPower(power);
+  const source = await openFile(path);
+  try {
+    const start = await source.slice(0, Math.min(source.size, 64));
+    if (start[0] === 0x93) return await fromCounts(source, power);
+    const isJson = /^(\xef\xbb\xbf)?\s*\{/.test(String.fromCharCode(...start));
+    if (!isJson || source.size > maxTokenizerBytes) {
+      throw new InvalidFormatError(
+        `${path}: row weights come from an .npy vector of counts or from a tokenizer.json; this is neither.${isJson ? "" : sniff(start)}`,
+        { file: path },
+      );
+    }
+    return fromTokenizer(await source.slice(0, source.size), path, power);
+  } finally {
+    await source.close();
+  }
+}
+
+async function fromCounts(source: FileSource, power: number): Promise<RowWeightsFile> {
+  const file = source.name;
+  const { data, dtype, shape } = await readNpyArray(source);
+  if (data.length === 0 || !(shape.length === 1 || (shape.length === 2 && shape[1] === 1))) {
+    throw new InvalidInputError(
+      `${file} has the shape (${shape.join(", ")}); counts are a vector, one number a row: save it after .reshape(-1).`,
+      { file },
+    );
+  }
+  const counts = Float64Array.from(
+    dtype === "float16" ? f16ToF32(data as Uint16Array) : (data as ArrayLike<number | bigint>),
+    Number,
+  );
+  let weights: Float64Array;
+  try {
+    weights = rowWeightsOf(counts, power);
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    throw new InvalidInputError(`${file}: ${error.message}`, { ...error.place, file }, { cause: error });
+  }
+  return {
+    weightsFor: (rows) => (rows === weights.length ? weights : undefined),
+    misfit: (rows) =>
+      new InvalidInputError(
+        `${file} has ${weights.length} counts, but the table has ${rows} rows; it needs one a row.`,
+        { file },
+      ),
+    description: `${file}: ${weights.length} counts, to the power ${power}`,
+  };
+}
+
+function fromTokenizer(bytes: Uint8Array, path: string, power: number): RowWeightsFile {
+  const tokenizer = readTokenizer(bytes, path);
+  const { tokens, source } = tokenWeights(tokenizer, tokenizer.size);
+  return {
+    weightsFor: (rows) =>
+      fitsTable(tokenizer, rows) ? rowWeightsOf(tokenWeights(tokenizer, rows).weights, power) : undefined,
+    misfit: (rows) => misfit(tokenizer, rows),
+    tokens,
+    description: `${source}, to the power ${power}`,
+  };
+}
