@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { f32ToF16 } from "../../src/formats/index.js";
 import { type ModelInput, onnxInputs } from "../../src/model/onnx/inputs.js";
-import { type InstalledRuntime, loadRuntime } from "../../src/model/onnx/node-runtime.js";
+import { type InstalledRuntime, loadRuntime, runnableFile } from "../../src/model/onnx/node-runtime.js";
 import { OutputDifference } from "../../src/model/onnx/output-difference.js";
 import { compareOnnx } from "../../src/model/onnx/run.js";
 import { type RunnableModel, runnableModel, type RuntimeTensor } from "../../src/model/onnx/runtime.js";
@@ -298,4 +298,13 @@ test("a runtime that is asked for and not there: the commands that install it", 
   expect(message).toBe(
     "onnxruntime-node is not installed, and running a model needs it. Install it: ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node (ONNXRUNTIME_NODE_INSTALL=skip spares the native package a download of GPU libraries, which the CPU does not need).",
   );
+});
+
+test("more bytes than WebAssembly has room for: refused before anything is read", async () => {
+  const file = { ...(await open(classifier())), byteLength: 2 ** 30 + 1 };
+  const { message } = await failure(() => runnableFile(runtime, "big.onnx", file), "OUT_OF_MEMORY");
+  expect(message).toBe(
+    "big.onnx takes 1073741825 bytes; models of at most 1073741824 bytes can be compared in onnxruntime-web. Use onnxruntime-node: ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node",
+  );
+  expect(await runnableFile({ ...runtime, kind: "node" }, "big.onnx", file).load()).toEqual({ model: "big.onnx" });
 });

@@ -106,7 +106,7 @@ function typeOf({ name, elemType }: OnnxValue, file: string): NpyDtype {
   if (dtype !== undefined) return dtype;
   const what = { 0: "no tensor", 8: "strings", 16: "bfloat16" }[elemType] ?? `of ONNX type ${elemType}`;
   throw new InvalidInputError(
-    `${file}: its input "${name}" is ${what}, which onnxruntime takes no array of from JavaScript; the model cannot be run here.`,
+    `${file}: its input "${name}" is ${what}, which can be neither made up nor given as an array of numbers; the model cannot be run here.`,
     { file, tensor: name },
   );
 }

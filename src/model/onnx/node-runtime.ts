@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { InvalidInputError } from "../../errors.js";
+import { InvalidInputError, OutOfMemoryError } from "../../errors.js";
 import { ModelProtoSchema } from "../../formats/onnx/onnx_pb.js";
 import type { OnnxModel } from "../../formats/onnx/types.js";
 import { type OnnxRuntime, type RunnableModel, runnableModel } from "./runtime.js";
@@ -109,10 +109,21 @@ const identity = toBinary(
   }),
 );
 
+/** Two models, and the bytes of one while it loads, must fit 4 GiB of WebAssembly memory. */
+const maxWebBytes = 2 ** 30;
+
 /**
  * A model in a file: onnxruntime-node opens the file, and the external data beside it, by its path; onnxruntime-web is given bytes.
+ * @throws {OutOfMemoryError} when onnxruntime-web has no room for it.
  */
 export function runnableFile(runtime: InstalledRuntime, path: string, model: OnnxModel): RunnableModel {
   const inMemory = runnableModel(model);
-  return runtime.kind === "web" ? inMemory : { ...inMemory, load: async () => ({ model: path }) };
+  if (runtime.kind === "node") return { ...inMemory, load: async () => ({ model: path }) };
+  if (model.byteLength > maxWebBytes) {
+    throw new OutOfMemoryError(
+      `${path} takes ${model.byteLength} bytes; models of at most ${maxWebBytes} bytes can be compared in onnxruntime-web. Use onnxruntime-node: ${install.node}`,
+      { file: path },
+    );
+  }
+  return inMemory;
 }
