@@ -3,7 +3,8 @@ import { create } from "@bufbuild/protobuf";
 import { f32ToBf16, f32ToF16 } from "../../../src/formats/index.js";
 import { type TensorProto, TensorProtoSchema } from "../../../src/formats/onnx/onnx_pb.js";
 import { type BuiltModel, ids, type OnnxCase, plain, randomFloats, weight } from "./cases.js";
-import { externalTensor, floats, type ModelParts, model, node, tensor, Type, value } from "./graph.js";
+import { externalTensor } from "../../formats/onnx/build.js";
+import { floats, type ModelParts, model, node, tensor, Type, value } from "./graph.js";
 
 const table = weight("W", 96, 16, 10);
 const dims = [table.rows, table.cols];
@@ -99,7 +100,11 @@ function externalData(name: string, fileOf: (tensorName: string) => string): Onn
       all.set(before);
       all.set(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength), offset);
       external.set(location, all);
-      return externalTensor(tensorName, shape, { location, offset, length: numbers.byteLength });
+      return externalTensor(tensorName, shape, {
+        location,
+        offset: String(offset),
+        length: String(numbers.byteLength),
+      });
     };
     const initializers = [
       put("V", [16, 30], weight("V", 16, 30, 9).data),

@@ -8,7 +8,15 @@ import { Type } from "./graph.js";
 type Part =
   | string
   | { tensor: string; transposed: true }
-  | { codes: string[]; scales: string; bits: number; block: number; paddedCols: number; levels: number[] };
+  | {
+      codes: string[];
+      scales: string;
+      bits: number;
+      block: number;
+      paddedCols: number;
+      levels: number[];
+      unsigned?: true;
+    };
 
 interface Layer {
   left: Part;
@@ -68,7 +76,7 @@ function partOf(part: Part, tensor: (name: string) => TensorProto, external: Bui
     const { rows, cols, at } = matrix(tensor(part.tensor), external);
     return { rows: cols, cols: rows, at: (i, j) => at(j, i) };
   }
-  const { bits, block, paddedCols, levels } = part;
+  const { bits, block, paddedCols, levels, unsigned } = part;
   const planes = part.codes.map((name) => bytesOf(tensor(name), external));
   const scales = f16ToF32(new Uint16Array(bytesOf(tensor(part.scales), external).slice().buffer));
   const field = (plane: Uint8Array, width: number, i: number, j: number) => {
@@ -76,7 +84,7 @@ function partOf(part: Part, tensor: (name: string) => TensorProto, external: Bui
     return (plane[bit >> 3] >> (bit & 7)) & (2 ** width - 1);
   };
   const code = (i: number, j: number) => {
-    if (bits === 8) return (planes[0][i * paddedCols + j] + 128) & 255;
+    if (bits === 8) return (planes[0][i * paddedCols + j] + (unsigned ? 0 : 128)) & 255;
     return bits === 3 ? 2 * field(planes[0], 2, i, j) + field(planes[1], 1, i, j) : field(planes[0], bits, i, j);
   };
   const scale = (i: number, j: number) => scales[(i * paddedCols) / block + Math.floor(j / block)];
