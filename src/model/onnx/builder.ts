@@ -20,8 +20,8 @@ export class Builder {
   readonly tensors: NewTensor[] = [];
   /** Domains other than ai.onnx that a node was written in. */
   readonly domains = new Set<string>();
-  /** ValueInfoProto messages. */
-  readonly values: Uint8Array[] = [];
+  /** ValueInfoProto messages by the name of the value. */
+  readonly values = new Map<string, Uint8Array>();
   private readonly taken: Set<string>;
   private readonly vectors = new Map<string, string>();
   private nodes: Uint8Array[] = [];
@@ -74,7 +74,7 @@ export class Builder {
       typeof size === "number" ? { dimValue: BigInt(size) } : size === "" ? {} : { dimParam: size },
     );
     const value = create(ValueInfoProtoSchema, { name, type: { tensorType: { elemType, shape: { dim } } } });
-    this.values.push(toBinary(ValueInfoProtoSchema, value));
+    this.values.set(name, toBinary(ValueInfoProtoSchema, value));
   }
 
   tensor(wanted: string, dataType: number, dims: readonly number[], data: StreamedBytes | Uint8Array): string {

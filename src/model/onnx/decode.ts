@@ -1,6 +1,6 @@
 // The nodes that turn a stored matrix back into numbers inside the graph. Patterns, and what they cost in onnxruntime, were
 // measured: codes are gathered first and unpacked after, so that a table in few bits stays so in memory.
-import { f32ToBf16, f32ToF16 } from "../../formats/index.js";
+import { encodeNumbers } from "../../formats/index.js";
 import type { RowType } from "../../matrix.js";
 import type { CodedMatrix } from "../../types/index.js";
 import { describeCodes, type PartDescription } from "../description.js";
@@ -137,7 +137,7 @@ function unpackCodes(
   const lower = shaped(look(codes[1], bitTable(builder, 1, 1)), [paddedCols]);
   const code = builder.node("Add", [upper, lower], { name: `${as}/code` });
   const values = builder.shared(`levels3 ${type} ${levels.join()}`, "levels3", () => ({
-    ...{ dataType: to, dims: [levels.length], data: encode(levels, type) },
+    ...{ dataType: to, dims: [levels.length], data: encodeNumbers(levels, type) },
   }));
   return builder.node("Gather", [values, code], { name: `${as}/levels` });
 }
@@ -150,7 +150,7 @@ function levelTable(builder: Builder, bits: number, levels: Float32Array, type: 
       { length: 256 * each },
       (_, i) => levels[(Math.floor(i / each) >> (bits * (i % each))) & (2 ** bits - 1)],
     );
-    return { dataType: DataType[type], dims: [256, each], data: encode(table, type) };
+    return { dataType: DataType[type], dims: [256, each], data: encodeNumbers(table, type) };
   });
 }
 
@@ -164,10 +164,4 @@ function bitTable(builder: Builder, bits: number, unit: number): string {
     );
     return { dataType: DataType.int32, dims: [256, each], data: new Uint8Array(table.buffer) };
   });
-}
-
-function encode(values: Float32Array, type: RowType): Uint8Array {
-  if (type === "f32") return new Uint8Array(Float32Array.from(values).buffer);
-  if (type === "f64") return new Uint8Array(Float64Array.from(values).buffer);
-  return new Uint8Array((type === "f16" ? f32ToF16(values) : f32ToBf16(values)).buffer);
 }

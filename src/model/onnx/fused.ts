@@ -46,8 +46,10 @@ export function fusedOperand(
 ): Operand | undefined {
   if (matrix.kind !== "codes" || matrix.bits === 3 || (type !== "f32" && type !== "f16")) return undefined;
   const step = evenStep(matrix);
-  const layout = (multiplied && blocksOf(matrix, multiplied)) || wholeRows(matrix) || blocksOf(matrix);
-  return step === undefined || !layout ? undefined : tableOperand(builder, name, matrix, type, step, layout, multiplied);
+  const both = multiplied === undefined ? undefined : blocksOf(matrix, multiplied);
+  const layout = both ?? wholeRows(matrix) ?? blocksOf(matrix);
+  if (step === undefined || !layout) return undefined;
+  return tableOperand(builder, name, matrix, type, step, layout, both && multiplied);
 }
 
 /** c where level i is (i - 2^(bits - 1)) c. */
@@ -122,12 +124,18 @@ function tableOperand(
     }
     if (step !== 1) {
       const data = encodeNumbers(Float32Array.of(step), type);
-      const factor = builder.shared(`step ${type} ${step}`, "step", () => ({ dataType: DataType[type], dims: [], data }));
+      const factor = builder.shared(`step ${type} ${step}`, "step", () => ({
+        dataType: DataType[type],
+        dims: [],
+        data,
+      }));
       value = builder.node("Mul", [value, factor], { name: `${name}/steps` });
     }
     if (repeat === 1) return value;
     const apart = builder.node("Reshape", [value, builder.vector([rows, cols / block, 1])], { name: `${name}/apart` });
-    const each = builder.node("Expand", [apart, builder.vector([rows, cols / block, repeat])], { name: `${name}/each` });
+    const each = builder.node("Expand", [apart, builder.vector([rows, cols / block, repeat])], {
+      name: `${name}/each`,
+    });
     return builder.node("Reshape", [each, builder.vector([rows, cols / blockSize])], { name: `${name}/blocks` });
   });
   const gatherScales = once(() =>
@@ -141,7 +149,8 @@ function tableOperand(
       ...{ name: `${as}/rows`, domain },
       attributes: { ...attributes, gather_axis: 0, quantize_axis: row.length },
     });
-    if (sizes) builder.value(looked, DataType[type], [...sizes, ...(inBlocks ? [cols / blockSize, blockSize] : [cols])]);
+    if (sizes)
+      builder.value(looked, DataType[type], [...sizes, ...(inBlocks ? [cols / blockSize, blockSize] : [cols])]);
     if (!inBlocks) return looked;
     const front = sizes!.map(() => 0);
     return builder.node("Reshape", [looked, builder.vector([...front, cols])], { name: `${as}/shaped` });
@@ -158,12 +167,12 @@ function tableOperand(
     gather,
     ...(inBlocks &&
       multiplied !== undefined && {
-      timesTransposed: (x, to) =>
-        builder.node("MatMulNBits", [x, codes, scales()], {
-          ...{ ...to, domain },
-          attributes: { ...attributes, K: multiplied, N: rows },
-        }),
-    }),
+        timesTransposed: (x, to) =>
+          builder.node("MatMulNBits", [x, codes, scales()], {
+            ...{ ...to, domain },
+            attributes: { ...attributes, K: multiplied, N: rows },
+          }),
+      }),
   };
 }
 

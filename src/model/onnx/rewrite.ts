@@ -7,6 +7,9 @@
 //   MatMul(A, x)        MatMul(L, MatMul(R, x))
 //   Gemm                two, the transposes on flags; alpha, beta and C go with the second
 //
+// With onnxruntime's own operators: MatMul(x, A') multiplies by transposes where they lie (FusedMatMul), and tables in few bits are
+// read by operators that unpack them (fused.ts).
+//
 // With k < n d / (n + d) the factors always take less work than A, and this order less than any other.
 import { onnxDtypeName } from "../../formats/index.js";
 import type { OnnxEdits, OnnxModel, OnnxNode } from "../../formats/onnx/types.js";
@@ -14,8 +17,9 @@ import type { RowType } from "../../matrix.js";
 import { describeLayer, type LayerDescription } from "../description.js";
 import type { Operators } from "../model.js";
 import type { StoredLayer } from "../stored.js";
-import { Builder, type Attribute } from "./builder.js";
+import { Builder, DataType, type Attribute, type Dims } from "./builder.js";
 import { operandOf, type Operand } from "./decode.js";
+import { fusedOperand } from "./fused.js";
 import type { FoundWeight, Use } from "./uses.js";
 
 export interface Replacement {
@@ -34,7 +38,8 @@ export function rewrite(
   const dropTensors = new Set<string>();
   const dropValueInfo = new Set<string>();
   const replaceNodes = new Map<OnnxNode, Uint8Array[]>();
-  const ranks = rankFinder(model);
+  const opset = model.opsets.get("") ?? model.opsets.get("ai.onnx") ?? 0;
+  const graph: Surroundings = { operators, opset, shapes: shapeFinder(model) };
   const described = new Map<string, LayerDescription>();
   for (const { weight, layer } of replacements) {
     if (weight.constant) dropNodes.add(weight.constant);
@@ -44,7 +49,7 @@ export function rewrite(
       node.outputs.forEach((name) => dropValueInfo.add(name));
     }
     dropValueInfo.add(weight.name);
-    const one = new LayerRewriter(builder, weight, layer, operators, ranks);
+    const one = new LayerRewriter(builder, weight, layer, graph);
     described.set(layer.name, describeLayer(layer, onnxDtypeName(weight.tensor.dataType), one.parts));
     for (const use of [...weight.uses].sort((a, b) => a.node.field.start - b.node.field.start)) {
       one.write(use);
@@ -52,37 +57,76 @@ export function rewrite(
     }
   }
   const addOpsets = new Map([...builder.domains].map((domain) => [domain, 1]));
-  const edits = { dropNodes, dropTensors, dropValueInfo, replaceNodes, addTensors: builder.tensors, addOpsets };
-  return { edits, described };
+  return {
+    edits: {
+      ...{ dropNodes, dropTensors, dropValueInfo, replaceNodes, addOpsets },
+      ...{ addTensors: builder.tensors, addValueInfo: newValues(model, builder) },
+    },
+    described,
+  };
 }
 
-/** Number of dimensions of a value, where the file says it. */
-function rankFinder({ graph }: OnnxModel): (name: string) => number | undefined {
+/** Sizes of a value, where the file says them. */
+function shapeFinder({ graph }: OnnxModel): (name: string) => Dims | undefined {
   const values = new Map([...graph.inputs, ...graph.outputs].map((value) => [value.name, value]));
-  return (name) =>
-    (values.get(name) ?? graph.valueInfo.get(name))?.dims?.length ?? graph.initializers.get(name)?.dims.length;
+  return (name) => (values.get(name) ?? graph.valueInfo.get(name))?.dims ?? graph.initializers.get(name)?.dims;
+}
+
+/** Shapes to be written down of values whose shape the file does not have. */
+function newValues({ graph }: OnnxModel, { values }: Builder): Uint8Array[] {
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  return [...values].flatMap(([name, value]) => (outputs.has(name) || graph.valueInfo.has(name) ? [] : [value]));
+}
+
+interface Surroundings {
+  readonly operators: Operators;
+  /** Version of ai.onnx. */
+  readonly opset: number;
+  /** Sizes of a value of the original graph. */
+  readonly shapes: (name: string) => Dims | undefined;
 }
 
 class LayerRewriter {
+  /** What is computed with. */
+  private readonly type: RowType;
+  /** The layer's own type is another one, bf16: rows can be gathered in it everywhere, but MatMul takes it almost nowhere. */
+  private readonly widened: boolean;
   private readonly left: Operand;
   private readonly right: Operand | undefined;
+  /** Without its padding: the factor with A's columns. */
+  private cut: string | undefined;
 
   constructor(
     private readonly builder: Builder,
     { tensor, uses }: FoundWeight,
     private readonly layer: StoredLayer,
-    private readonly operators: Operators,
-    private readonly ranks: (name: string) => number | undefined,
+    private readonly graph: Surroundings,
   ) {
-    const type = tensor.rowType as RowType;
+    this.widened = tensor.rowType === "bf16" && uses.every(({ op }) => op === "gather");
+    const type = (this.type = this.widened ? "f32" : (tensor.rowType as RowType));
     const transposed =
       !isCoded(layer) && uses.every((use) => use.op === "matmul" && use.transposed !== layer.transposed);
     const { name, left, right } = layer;
     // The tensor is `.left` times `.right` whichever of it and its transpose was fitted.
     const [first, second] = layer.transposed ? ["right", "left"] : ["left", "right"];
-    this.left = operandOf(builder, right ? `${name}.${first}` : name, left, type, { transposed });
+    const leftName = right ? `${name}.${first}` : name;
+    this.left = this.fused(leftName, uses) ?? operandOf(builder, leftName, left, type, { transposed });
     this.right =
       right && operandOf(builder, `${name}.${second}`, right, type, { transposed, paddedRows: this.left.cols });
+  }
+
+  /** A table (a gathered weight, or one of many more rows than columns) as onnxruntime's own operators read it. */
+  private fused(name: string, uses: FoundWeight["uses"]): Operand | undefined {
+    const { builder, layer, type } = this;
+    const { left, right, rows, cols, transposed } = layer;
+    const gathered = uses.some(({ op }) => op === "gather");
+    if (this.graph.operators === "standard" || left.kind === "float" || !(gathered || rows >= 8 * cols))
+      return undefined;
+    const product = uses.some((use) => use.op !== "gather" && use.side === "right" && use.transposed !== transposed);
+    if (!gathered && !product) return undefined;
+    return fusedOperand(builder, name, left, type, {
+      multiplied: product ? (right ? left.paddedCols : cols) : undefined,
+    });
   }
 
   /** Where the factors lie. */
@@ -100,25 +144,23 @@ class LayerRewriter {
 
   private gather(node: OnnxNode): void {
     const { builder, layer, left, right } = this;
-    const [output] = node.outputs;
     const [, ids] = node.inputs;
-    const rank = this.ranks(ids);
-    const name = node.name || output;
-    // Codes are unpacked by Reshape, which must know how many dimensions the indices have.
-    const flat = isCoded(layer) && rank === undefined;
+    const sizes = this.graph.shapes(ids);
+    const name = node.name || node.outputs[0];
+    const output = this.widened ? builder.fresh(`${name}/widened`) : node.outputs[0];
+    const flat = left.needsRank && sizes === undefined;
     const indices = flat ? builder.node("Reshape", [ids, builder.vector([-1])], { name: `${name}/flat` }) : ids;
-    const looked = left.gather(indices, flat ? undefined : rank, name);
-    if (right && !flat) {
-      builder.node("MatMul", [looked, right.whole()], { name, output });
-      return;
-    }
+    const looked = left.gather(indices, flat ? [""] : sizes, name);
+    const to = flat ? { name: `${name}/product` } : { name, output };
+    // A table without a right factor is stored with its columns padded.
     const rows = right
-      ? builder.node("MatMul", [looked, right.whole()], { name: `${name}/product` })
+      ? builder.node("MatMul", [looked, this.exact(right)], to)
       : left.cols > layer.cols
-        ? this.firstColumns(looked, name)
-        : looked;
+        ? this.firstColumns(looked, to)
+        : builder.node("Identity", [looked], to);
     if (flat) this.unflatten(rows, ids, undefined, layer.cols, { name, output });
-    else builder.node("Identity", [rows], { name, output });
+    if (this.widened)
+      builder.node("Cast", [output], { name, output: node.outputs[0], attributes: { to: DataType.bf16 } });
   }
 
   /** Rows of a matrix back in the shape of `like` (without its last dimension, where `end` is -1) and a last dimension of `width`. */
@@ -136,15 +178,15 @@ class LayerRewriter {
       ? builder.node("Slice", [shape, builder.vector([0]), builder.vector([end]), builder.vector([0])], { name })
       : shape;
     const whole = builder.node("Concat", [front, builder.vector([width])], { name, attributes: { axis: 0 } });
-    builder.node("Reshape", [value, whole], to);
+    // A dimension of 0 is none to be copied; before opset 14 that cannot be said, and an empty batch fails.
+    const attributes: Record<string, Attribute> = this.graph.opset >= 14 ? { allowzero: 1 } : {};
+    builder.node("Reshape", [value, whole], { ...to, attributes });
   }
 
-  /** A table without a right factor is stored with its columns padded. */
-  private firstColumns(value: string, name: string): string {
+  private firstColumns(value: string, to: { name: string; output?: string }): string {
     const { builder, layer } = this;
-    return builder.node("Slice", [value, builder.vector([0]), builder.vector([layer.cols]), builder.vector([-1])], {
-      name: `${name}/columns`,
-    });
+    const [start, end, axis] = [0, layer.cols, -1].map((number) => builder.vector([number]));
+    return builder.node("Slice", [value, start, end, axis], to);
   }
 
   /** Of L and R (or of L alone) as whole matrices: the one that is multiplied first, then the other, for a product with A or A'. */
@@ -162,20 +204,20 @@ class LayerRewriter {
     const name = node.name || output;
     const x = node.inputs[side === "left" ? 1 : 0];
     const steps = this.factors(side, transposed);
-    const straight = steps.every((step) => !step.transposed);
-    if (side === "right" && !straight && this.operators === "standard") {
+    if (side === "right" && steps.some((step) => step.transposed) && !this.fuses) {
       return this.flattened(x, steps, transposed ? this.layer.rows : this.layer.cols, { name, output });
     }
     let value = x;
     steps.forEach((step, i) => {
       const last = i === steps.length - 1;
       const to = { name: last ? name : `${name}/first`, ...(last && { output }) };
-      const whole = this.exact(step.operand);
       if (side === "right" && step.transposed) {
-        const attributes = { transB: 1 };
-        value = builder.node("FusedMatMul", [value, whole], { ...to, attributes, domain: "com.microsoft" });
+        value = this.timesTransposed(value, step.operand, to);
+        const lead = this.graph.shapes(x)?.slice(0, -1);
+        if (lead) builder.value(value, DataType[this.type], [...lead, step.operand.rows]);
         return;
       }
+      const whole = this.exact(step.operand);
       const matrix = step.transposed
         ? builder.node("Transpose", [whole], { name: `${name}/transposed`, attributes: { perm: [1, 0] } })
         : whole;
@@ -183,10 +225,22 @@ class LayerRewriter {
     });
   }
 
-  /** The whole of a factor; a table in few bits without its padding. */
+  /** onnxruntime multiplies numbers of this type by a transpose where it lies. */
+  private get fuses(): boolean {
+    return this.graph.operators === "onnxruntime" && (this.type === "f32" || this.type === "f16");
+  }
+
+  private timesTransposed(x: string, operand: Operand, to: { name: string; output?: string }): string {
+    if (operand.timesTransposed) return operand.timesTransposed(x, to);
+    const attributes = { transB: 1 };
+    return this.builder.node("FusedMatMul", [x, this.exact(operand)], { ...to, attributes, domain: "com.microsoft" });
+  }
+
+  /** The whole of a factor. Of the one that has A's columns in few bits, those that are there to fill bytes are cut off. */
   private exact(operand: Operand): string {
     const whole = operand.whole();
-    return this.right || operand.cols === this.layer.cols ? whole : this.firstColumns(whole, this.layer.name);
+    const padded = operand === (this.right ?? this.left) && operand.cols > this.layer.cols;
+    return padded ? (this.cut ??= this.firstColumns(whole, { name: `${this.layer.name}/columns` })) : whole;
   }
 
   /** x of any rank times matrices of which some are read transposed: Gemm takes flags, and matrices only. */
@@ -197,7 +251,7 @@ class LayerRewriter {
     to: { name: string; output: string },
   ): void {
     const { builder } = this;
-    const isMatrix = this.ranks(x) === 2;
+    const isMatrix = this.graph.shapes(x)?.length === 2;
     let value = isMatrix ? x : builder.node("Flatten", [x], { name: `${to.name}/flat`, attributes: { axis: -1 } });
     steps.forEach(({ operand, transposed }, i) => {
       const last = i === steps.length - 1 && isMatrix;
@@ -216,6 +270,15 @@ class LayerRewriter {
     const x = side === "left" ? b : a;
     const xFlag = attributes.int.get(side === "left" ? "transB" : "transA") ?? 0;
     const steps = this.factors(side, transposed);
+    const [alpha, beta] = ["alpha", "beta"].map((key) => attributes.float.get(key) ?? 1);
+    const table = side === "right" && transposed && (!c || beta === 1) ? this.left.timesTransposed : undefined;
+    if (table && this.right) {
+      const first = { transA: xFlag, transB: Number(steps[0].transposed), alpha: { float: alpha } };
+      const value = builder.node("Gemm", [x, this.exact(this.right)], { name: `${name}/first`, attributes: first });
+      const product = table(value, c ? { name: `${name}/product` } : { name, output });
+      if (c) builder.node("Add", [product, c], { name, output });
+      return;
+    }
     let value = x;
     steps.forEach((step, i) => {
       const [first, last] = [i === 0, i === steps.length - 1];

@@ -33,7 +33,7 @@ export interface FoundWeight {
 /** Rewriting takes Gemm without C, Flatten and Slice with negative axes: opset 11. */
 const oldestOpset = 11;
 const quantisers =
-  /^(De)?(Dynamic)?Quantize|^QLinear|Integer$|^MatMulNBits|^MatMulBnb4|BlockQuantized|^QOrdered|^QAttention|^DynamicQuantize/;
+  /^(De)?(Dynamic)?[Qq]uantize|^QLinear|Integer$|^MatMulNBits|^MatMulBnb4|BlockQuantized|^QOrdered|^QAttention/;
 
 /** Every weight of the main graph, and those inside subgraphs, in the order of the file. */
 export async function findWeights(model: OnnxModel): Promise<FoundWeight[]> {
@@ -57,13 +57,32 @@ export async function findWeights(model: OnnxModel): Promise<FoundWeight[]> {
       });
     }
   }
-  return found;
+  return onePerNode(found);
 }
 
-/** 2-D, of more than one row and column, float or a quantised integer type: what a person would look for in the list. */
+/** Of two weights that one node multiplies with each other the first can be factored. */
+function onePerNode(found: readonly FoundWeight[]): FoundWeight[] {
+  const taken = new Map<OnnxNode, string>();
+  return found.map((weight) => {
+    if (weight.blocked !== undefined) return weight;
+    const shared = weight.uses.find(({ node }) => taken.has(node));
+    if (shared) {
+      const other = taken.get(shared.node)!;
+      return { ...weight, blocked: `is multiplied with ${other}, another weight, by ${called(shared.node)}` };
+    }
+    for (const { node } of weight.uses) taken.set(node, weight.name);
+    return weight;
+  });
+}
+
+/**
+ * 2-D, of more than one row and column, float or a quantised integer type, whose rows may lie in blocks: what a person would look
+ * for in the list.
+ */
 function isWeight({ dims, rowType, dataType, data }: OnnxTensor): boolean {
   const integer = [2, 3, 21, 22, 25, 26].includes(dataType);
-  return dims.length === 2 && dims[0] > 1 && dims[1] > 1 && (rowType !== undefined || integer) && data.kind !== "none";
+  const matrix = dims.length === 2 && (rowType !== undefined || integer);
+  return (matrix || (dims.length === 3 && integer)) && dims[0] > 1 && dims[1] > 1 && data.kind !== "none";
 }
 
 /** A node in messages: its operator, and its name where it has one. */
@@ -133,10 +152,10 @@ class Finder {
     for (const { node, input } of this.readers.get(name) ?? []) {
       const attributes = await attributesOf(this.model, node);
       const standard = node.domain === "" || node.domain === "ai.onnx";
-      if (standard && node.opType === "Identity") {
+      if (standard && (node.opType === "Identity" || (node.opType === "Transpose" && isOrder(attributes, 0, 1)))) {
         trace.through.push(node);
         await this.trace(node.outputs[0], transposed, trace);
-      } else if (standard && node.opType === "Transpose" && isSwap(attributes)) {
+      } else if (standard && node.opType === "Transpose" && isOrder(attributes, 1, 0)) {
         trace.through.push(node);
         await this.trace(node.outputs[0], !transposed, trace);
       } else {
@@ -148,9 +167,10 @@ class Finder {
   }
 }
 
-function isSwap({ ints }: Attributes): boolean {
-  const perm = ints.get("perm");
-  return perm === undefined || (perm.length === 2 && perm[0] === 1 && perm[1] === 0);
+/** Without perm a Transpose swaps. */
+function isOrder({ ints }: Attributes, first: number, second: number): boolean {
+  const perm = ints.get("perm") ?? [1, 0];
+  return perm.length === 2 && perm[0] === first && perm[1] === second;
 }
 
 /** The use, why it is none, or undefined where the operator itself is the reason. */
