@@ -247,6 +247,7 @@ describe("differences of outputs", () => {
     expect(of([0, 0], [1, 0])).toMatchObject({ cosine: 0, relativeDifference: Infinity });
     expect(of([-Infinity, 1], [-Infinity, 1])).toMatchObject({ newNonFinite: 0, equal: 1, maxDifference: 0 });
     expect(of([-Infinity, 1], [Infinity, 1])).toMatchObject({ newNonFinite: 1 });
+    expect(of([1, 2], [NaN, NaN])).toEqual({ name: "y", dtype: "float32", elements: 2, equal: 0, newNonFinite: 2 });
     expect(of([NaN, 1], [2, 1])).toMatchObject({ newNonFinite: 0, equal: 0.5, top1Agreement: 0 });
   });
   test("other shapes, strings", () => {

@@ -2,7 +2,7 @@
 import { f16ToF32 } from "../../formats/index.js";
 import type { RuntimeTensor } from "./runtime.js";
 
-/** One output of both models. The measures are absent where there are no numbers, or the shapes differ. */
+/** One output of both models. The measures are absent where there are no finite numbers to compare, or the shapes differ. */
 export interface ComparedOutput {
   readonly name: string;
   /** As onnxruntime names it: float32, int64, ... */
@@ -32,6 +32,7 @@ export class OutputDifference {
   private elements = 0;
   private numeric = true;
   private equal = 0;
+  private finite = 0;
   private newNonFinite = 0;
   private dot = 0;
   private squareA = 0;
@@ -62,7 +63,8 @@ export class OutputDifference {
     const { name, dtype, elements, newNonFinite, shapes, squareA, squareB } = this;
     const base = { name, dtype, elements, equal: elements ? this.equal / elements : 1, newNonFinite };
     if (shapes) return { ...base, shapes };
-    if (!this.numeric) return base;
+    // NaN throughout has no cosine.
+    if (!this.numeric || (this.finite === 0 && this.equal < elements)) return base;
     const difference = Math.sqrt(this.squareDifference);
     return {
       ...base,
@@ -87,6 +89,7 @@ export class OutputDifference {
       else if (!Number.isFinite(y)) this.newNonFinite++;
       // Masked scores are infinite in both, which is no difference.
       if (!Number.isFinite(x) || !Number.isFinite(y)) continue;
+      this.finite++;
       const difference = Math.abs(x - y);
       this.dot += x * y;
       this.squareA += x * x;
