@@ -9,9 +9,9 @@
  *   WordPiece   the order of ids: trainers write tokens as they find them, frequent ones first.
  *   WordLevel   the order of ids: trainers sort by frequency.
  *
- * Limits: the ids of a WordPiece or WordLevel vocabulary that was sorted by spelling tell nothing, and this does not see it;
- * only where most of its tokens are single characters (Chinese) all counts are equal. Characters beyond ASCII that no merge
- * makes count as the rarest of a BPE or WordPiece model, whatever the language.
+ * Limits: the ids of a WordPiece or WordLevel vocabulary that is sorted by spelling tell nothing, and where most of its tokens
+ * are single characters (Chinese) they are; then all counts are equal. Another order that is not by frequency is not seen.
+ * Characters beyond ASCII that no merge makes count as the rarest of a BPE or WordPiece model, whatever the language.
  *
  * Sources: Zipf, Human behavior and the principle of least effort (1949); Mandelbrot, An informational theory of the
  * statistical structure of language (1953); Kudo, arXiv 1804.10959 (Unigram); Sennrich, Haddow, Birch, arXiv 1508.07909 (BPE).
@@ -74,7 +74,10 @@ function countOrdinary(counts: Float64Array, tokenizer: Tokenizer, ordinary: num
   }
   const characters = ordinary.filter((id) => isCharacter(tokens.get(id)!));
   const words = ordinary.filter((id) => !isCharacter(tokens.get(id)!));
-  const hasOrder = kind === "BPE" ? merges!.length > 0 : words.length > characters.length;
+  const hasOrder =
+    kind === "BPE"
+      ? merges!.length > 0
+      : words.length > characters.length && !isSorted(words.map((id) => tokens.get(id)!));
   if (!hasOrder) {
     for (const id of ordinary) counts[id] = 1;
     return `nothing, as its ${kind} model has no order to go by: all alike`;
@@ -91,6 +94,13 @@ function countOrdinary(counts: Float64Array, tokenizer: Tokenizer, ordinary: num
   }
   words.forEach((id, rank) => (counts[id] = zipf(rank)));
   return "Zipf's law over the ids of its WordPiece model";
+}
+
+/** Sorted by spelling: so it is with nine neighbours in ten, where an order of frequency has five. A few words say nothing. */
+function isSorted(words: string[]): boolean {
+  let ascents = 0;
+  for (let i = 1; i < words.length; ++i) if (words[i - 1] < words[i]) ++ascents;
+  return words.length >= 32 && ascents > 0.9 * (words.length - 1);
 }
 
 /** BPE: what each merge makes, less what later merges take of it. `merges` as in Tokenizer. */

@@ -110,6 +110,7 @@ function parse(text: string | Uint8Array, bad: Bad): Json {
 /** What a JSON file without a tokenizer's model probably is: the other files of a model's folder. */
 function whatItIs(file: Json): string {
   if (typeof file.tokenizer_class === "string") return "this is a tokenizer_config.json, which holds no vocabulary.";
+  if (typeof file.class_name === "string") return "this is a tokenizer of Keras, not one of Hugging Face.";
   if (typeof file.model_type === "string") return "this is a config.json.";
   const values = Object.values(file);
   if (values.length > 0 && values.every(isId))

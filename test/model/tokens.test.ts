@@ -126,6 +126,16 @@ describe("counts", () => {
     expect(source).toMatch(/no order/);
   });
 
+  test("a vocabulary sorted by spelling has no order to go by either", () => {
+    const words = Array.from({ length: 40 }, (_, i) => `w${String(i).padStart(2, "0")}`);
+    const distinct = (list: string[]) =>
+      new Set(tokenWeights(tokenizerJson(wordLevel(...list)), list.length).weights).size;
+    expect(distinct(words)).toBe(1);
+    expect(distinct(["the", ...words.slice(0, -1), "and"])).toBe(1);
+    expect(distinct(words.map((_, i) => words[(i * 17) % 40]))).toBe(40);
+    expect(distinct(words.slice(0, 31))).toBe(31);
+  });
+
   test.each([
     ["TemplateProcessing", { type: "TemplateProcessing", single: [{ SpecialToken: { id: "<s>" } }, { Sequence: { id: "A" } }], special_tokens: { "<s>": { ids: [0], tokens: ["<s>"] } } }], // prettier-ignore
     ["BertProcessing", { type: "BertProcessing", cls: ["<s>", 0], sep: ["<s>", 0] }],
@@ -214,6 +224,7 @@ describe("errors", () => {
       '{"tokenizer_class": "BertTokenizer"}',
       /tokenizer_config\.json, which holds no vocabulary/,
     ],
+    ["a tokenizer of Keras", '{"class_name": "Tokenizer", "config": {}}', /a tokenizer of Keras/],
     ["vocab.json", '{"a": 0, "b": 1}', /this is a vocab\.json/],
     ["another kind", tokenizerJson({ type: "Neural" }), /"Neural"; Unigram, BPE, WordPiece and WordLevel are known/],
     ["no vocabulary", tokenizerJson({ type: "BPE" }), /should map tokens to ids; it is nothing/],
