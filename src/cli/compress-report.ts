@@ -49,7 +49,8 @@ export function reportCompression(context: Context, input: string, output: strin
 }
 
 function sayLayer(context: Context, layer: CompressedLayer): void {
-  const { name, rows, cols, rank, dtype, bytesBefore, bytesAfter, seconds, objective, candidates, certificate, p } = layer;
+  const { name, rows, cols, rank, dtype, bytesBefore, bytesAfter, seconds, objective, candidates, certificate, p } =
+    layer;
   const shape = layer.method === "dense" ? `${dtype}` : `rank ${rank}, ${dtype}`;
   const share = percent(bytesAfter / bytesBefore);
   context.say(`${name}  ${rows} x ${cols} -> ${shape} (${share} of the layer), ${seconds.toFixed(1)} s`);

@@ -52,11 +52,19 @@ export function addCompress(program: Command): void {
   addLayers(addFit(addModelSize(command), modelObjective));
   addCommon(
     command
-      .option("--dtype <type>", `how factors are stored: ${storedTypes.join(", ")}, or auto`, parseChoice(...storedTypes, "auto"))
+      .option(
+        "--dtype <type>",
+        `how factors are stored: ${storedTypes.join(", ")}, or auto`,
+        parseChoice(...storedTypes, "auto"),
+      )
       .option("--min-rank <k>", "smallest rank that --budget and --bytes give", parseRank)
       .option("--multiple-of <k>", "ranks are multiples of this (default: 1, below 8 bits 8)", parseRank)
       .option("--plan <file>", "JSON: size, dtype, p and method of each layer; inspect --plan writes one")
-      .option("--operators <set>", "of an ONNX result: standard, or onnxruntime's own too", parseChoice("standard", "onnxruntime"))
+      .option(
+        "--operators <set>",
+        "of an ONNX result: standard, or onnxruntime's own too",
+        parseChoice("standard", "onnxruntime"),
+      )
       .option("--row-weights <file>", ".npy vector: how much each row counts, e.g. how often its token occurs")
       .option("--dry-run", "say what would be done, write nothing")
       .option("--force", "replace the output if it exists"),
@@ -75,7 +83,9 @@ async function compress(context: Context, path: string, options: Options): Promi
   const { output, dryRun } = options;
   checkOneSize(options, { whole: true, optional: options.plan !== undefined });
   if (output === undefined && !dryRun)
-    throw new InvalidInputError("Say where the smaller model goes: -o small.onnx (or --dry-run).");
+    throw new InvalidInputError(
+      "Say where the smaller model goes: -o small.onnx or -o small.safetensors (or --dry-run).",
+    );
   const plan = options.plan === undefined ? undefined : await planFrom(options.plan);
   await withModel(path, async (open) => {
     if (output !== undefined && !dryRun) await checkOutput(open, output, options);
@@ -137,8 +147,8 @@ async function checkOutput({ path, kind }: OpenModel, output: string, { force }:
       place,
     );
   }
-  const wants = kind === "onnx" ? /\.onnx$/i : /\.(safetensors|index\.json)$/i;
-  if (!wants.test(output)) {
+  const other = kind === "onnx" ? /\.(safetensors|json)$/i : /\.onnx$/i;
+  if (other.test(output)) {
     throw new InvalidInputError(
       `${path} is ${kind === "onnx" ? "an ONNX" : "a safetensors"} model, and so will be what comes out: name the output .${kind}, not ${output}.`,
       place,

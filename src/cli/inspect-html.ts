@@ -109,7 +109,7 @@ function layerTable(inspection: Inspection, { layers, remainders }: Listing): st
     rows.push(`<tr role="row">${parts.map((column, i) => cellOf(column, values[i] ?? "", i === 0)).join("")}</tr>`);
   }
   const heads = parts.map(
-    ({ title, text }) => `<th scope="col" role="columnheader"${classOf(text)}>${escape(title)}</th>`,
+    (column) => `<th scope="col" role="columnheader"${classOf(column.text)}>${titleOf(column)}</th>`,
   );
   // Roles are written out: where a narrow screen shows rows as blocks, browsers would forget that this is a table.
   return `<table class="wide" role="table">
@@ -121,12 +121,14 @@ ${rows.join("\n")}
 </table>`;
 }
 
-function cellOf({ title, text }: Column, value: string, isName: boolean, mark = ""): string {
-  if (isName) return `<th scope="row" role="rowheader" class="text">${escape(value)}</th>`;
+function cellOf(column: Column, value: string, isName: boolean, mark = ""): string {
+  if (isName) return `<th scope="row" role="rowheader" class="text">${breakable(value)}</th>`;
   const marked = mark && `<span class="mark">${mark}</span>`;
   const none = value === "" || value === "-";
-  return `<td role="cell" data-label="${escape(title)}"${classOf(text, none)}>${escape(value)}${marked}</td>`;
+  return `<td role="cell" data-label="${titleOf(column)}"${classOf(column.text, none)}>${escape(value)}${marked}</td>`;
 }
+
+const titleOf = ({ head }: Column) => escape(head.join(" ").trim());
 
 function classOf(text: boolean | undefined, none = false): string {
   const names = [text && "text", none && "none"].filter(Boolean);
@@ -135,12 +137,12 @@ function classOf(text: boolean | undefined, none = false): string {
 
 function storedSection(layers: ReturnType<typeof storedLayers>): string {
   if (layers.length === 0) return "";
-  const titles = ["Layer", "Rank", "Method", "Dtype", "p", "Bound", "MB before", "MB now"];
+  const titles = ["layer", "rank", "method", "dtype", "p", "bound", "MB before", "MB now"];
   const rows = layers.map(({ name, bytes, stored: { rank, type, method, p, bound, bytesBefore } }) => {
     const full = method === "dense" ? "full" : String(rank);
     const cells = [full, method, type, String(p), number(bound), inMegabytes(bytesBefore), inMegabytes(bytes)];
     const label = (i: number) => `role="cell" data-label="${titles[i + 1]}"`;
-    return `<tr role="row"><th scope="row" role="rowheader" class="text">${escape(name)}</th>${cells.map((cell, i) => `<td ${label(i)}>${escape(cell)}</td>`).join("")}</tr>`;
+    return `<tr role="row"><th scope="row" role="rowheader" class="text">${breakable(name)}</th>${cells.map((cell, i) => `<td ${label(i)}>${escape(cell)}</td>`).join("")}</tr>`;
   });
   const heads = titles.map((title, i) => `<th scope="col" role="columnheader"${classOf(i === 0)}>${title}</th>`);
   return `<section>
@@ -181,7 +183,7 @@ function spectrumOf({ name, shape, bytes, spectrum }: WithSpectrum, i: number): 
   const figure = (id: string, what: string) =>
     `<figure><figcaption>${what}</figcaption><div class="plot" id="${id}" role="img" aria-label="${what} of ${title}"></div></figure>`;
   return `<section class="layer" aria-labelledby="layer-${i}">
-<h3 id="layer-${i}">${title}</h3>
+<h3 id="layer-${i}">${breakable(name)}</h3>
 <p class="quiet">${shape.join(" x ")}, ${inMegabytes(bytes)} MB, stable rank ${stableRank.toFixed(1)}, rank ${rankAt90} at 90 % energy, ${rankAt99} at 99 %</p>
 <div class="plots">
 ${figure(sigmaId(i), "Singular values")}
@@ -220,6 +222,11 @@ const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;
 
 function escape(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character]);
+}
+
+/** Long names break between their words. */
+function breakable(name: string): string {
+  return escape(name).replace(/[._/](?=\w)/g, "$&<wbr>");
 }
 
 /** Nothing may end a script but its own end tag; JSON, strings and regular expressions read "\x3c" as "<". */

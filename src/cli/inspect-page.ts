@@ -59,7 +59,9 @@ function mark(x: number): Chart.Plugin {
 
 function plot(id: string, data: Chart.AlignedData, options: Omit<Chart.Options, "width" | "height">): void {
   const place = document.getElementById(id)!;
-  const chart = new uPlot({ ...options, width: place.clientWidth, height }, data, place);
+  // Without a pointer that hovers there is nothing to read off.
+  const legend = { show: matchMedia("(hover: hover)").matches };
+  const chart = new uPlot({ ...options, legend, width: place.clientWidth, height }, data, place);
   // The figures are in the table below; a reader of the screen is told by the place's label what is drawn.
   for (const child of place.children) child.setAttribute("aria-hidden", "true");
   charts.push(chart);
@@ -74,7 +76,10 @@ function plotSigma({ sigmaId, singularValues }: PlottedLayer): void {
   const values = singularValues.map((x) => (x > least ? x : null));
   plot(sigmaId, [values.map((_, i) => i + 1), values], {
     scales: { x: { time: false }, y: { distr: 3 } },
-    axes: [axis("index"), axis("singular value", 62, (_, splits) => splits.map((x) => (x === null ? "" : short(x))))],
+    axes: [
+      axis("index", 30),
+      axis("singular value", 62, (_, splits) => splits.map((x) => (x === null ? "" : short(x)))),
+    ],
     series: [
       { label: "index", value: (_, x) => (x === null ? "-" : String(x)) },
       line("singular value", (_, x) => (x === null ? "-" : x.toPrecision(4))),
@@ -89,7 +94,7 @@ function plotError({ errorId, sharePerRank, errors }: PlottedLayer, keep: number
   const percents = Array.from({ length: most + 1 }, (_, rank) => 100 * rank * sharePerRank);
   plot(errorId, [percents, errors.slice(0, most + 1)], {
     scales: { x: { time: false, range: [0, 100] }, y: { range: [0, 1] } },
-    axes: [axis("% of the layer's size"), axis("relative error", 50)],
+    axes: [axis("% of the layer's size", 30), axis("relative error", 50)],
     series: [
       {
         label: "size",

@@ -3,10 +3,8 @@ import type { InspectedLayer, Inspection } from "../model/index.js";
 import { percent } from "./text.js";
 
 export interface Column {
-  /** Two lines in a terminal. */
+  /** Two lines in a terminal, one on a page. */
   head: [string, string];
-  /** In full, where there is room. */
-  title: string;
   /** Text, and so set left; numbers are set right. */
   text?: true;
   /** The marks of footnotes stand beside it. */
@@ -46,35 +44,30 @@ const unknown = "-";
 
 export function columns({ keep }: Inspection): Column[] {
   return [
-    { head: ["", "layer"], title: "Layer", text: true, cell: ({ name }) => name },
-    { head: ["", "kind"], title: "Kind", text: true, cell: ({ kind, stored }) => (stored ? "factors" : kind) },
-    { head: ["", "shape"], title: "Shape", text: true, cell: ({ shape }) => shape.join(" x ") || "scalar" },
-    { head: ["", "dtype"], title: "Dtype", text: true, cell: ({ dtype, stored }) => stored?.type ?? dtype },
-    { head: ["", "MB"], title: "Size, MB", marked: true, cell: ({ bytes }) => inMegabytes(bytes) },
-    { head: ["% of", "model"], title: "% of the model", cell: ({ share }) => inPercent(share) },
+    { head: ["", "layer"], text: true, cell: ({ name }) => name },
+    { head: ["", "kind"], text: true, cell: ({ kind, stored }) => (stored ? "factors" : kind) },
+    { head: ["", "shape"], text: true, cell: ({ shape }) => shape.join(" x ") || "scalar" },
+    { head: ["", "dtype"], text: true, cell: ({ dtype, stored }) => stored?.type ?? dtype },
+    { head: ["", "MB"], marked: true, cell: ({ bytes }) => inMegabytes(bytes) },
+    { head: ["% of", "model"], cell: ({ share }) => inPercent(share) },
     {
       head: ["stable", "rank"],
-      title: "Stable rank",
       cell: ({ spectrum }) => spectrum?.stableRank.toFixed(1) ?? unknown,
     },
     {
       head: ["90 %", "rank"],
-      title: "Rank at 90 % energy",
       cell: ({ spectrum }) => String(spectrum?.rankAt90 ?? unknown),
     },
     {
       head: ["99 %", "rank"],
-      title: "Rank at 99 % energy",
       cell: ({ spectrum }) => String(spectrum?.rankAt99 ?? unknown),
     },
     {
       head: ["saves", "MB"],
-      title: `Saved at keep ${keep}, MB`,
       cell: ({ atKeep }) => (atKeep ? inMegabytes(atKeep.bytesSaved) : unknown),
     },
     {
-      head: ["costs", "error"],
-      title: `Error at keep ${keep}`,
+      head: ["l_2", "error"],
       cell: ({ atKeep }) => atKeep?.error?.toFixed(3) ?? unknown,
     },
   ];
@@ -96,10 +89,11 @@ export const markOf = ({ exceeds }: InspectedLayer) =>
 export function legend({ keep, layers }: Inspection): string {
   const known = layers.filter(({ spectrum }) => spectrum).length;
   const could = layers.filter(({ atKeep }) => atKeep).length;
-  const figures = `Saves and costs: factors of the layer's own dtype at keep ${keep}, relative l_2 error of SVD.`;
-  if (known === 0) return `${figures} No spectrum was computed (--spectrum default or all).`;
+  const size = "MB = 10^6 bytes.";
+  if (could === 0) return size;
+  const figures = `Saves, l_2 error: what factors of the layer's own dtype at keep ${keep} would save, and the relative error of SVD.`;
   const missing = known < could ? ` Spectra of ${known} of ${could} layers; --spectrum all computes every one.` : "";
-  return `${figures} MB = 10^6 bytes.${missing}`;
+  return `${figures} ${size}${missing}`;
 }
 
 /** What the marks mean: only of marks that stand in the table. */
@@ -140,7 +134,10 @@ export function blockedByReason(layers: readonly InspectedLayer[]): { reason: st
   return [...groups].map(([reason, names]) => ({ reason, names }));
 }
 
-export const storedLayers = (layers: readonly InspectedLayer[]) =>
-  layers.filter(
-    (layer): layer is InspectedLayer & Required<Pick<InspectedLayer, "stored">> => layer.stored !== undefined,
-  );
+type StoredLayer = InspectedLayer & Required<Pick<InspectedLayer, "stored">>;
+
+/** Layers that are factors already, largest first. */
+export function storedLayers(layers: readonly InspectedLayer[]): StoredLayer[] {
+  const stored = layers.filter((layer): layer is StoredLayer => layer.stored !== undefined);
+  return stored.sort((a, b) => b.bytes - a.bytes);
+}

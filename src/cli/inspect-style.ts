@@ -18,13 +18,14 @@ body {
 h1 { margin: 0 0 0.25rem; font-size: 1.6rem; line-height: 1.25; overflow-wrap: anywhere; }
 h2 { margin: 2.5rem 0 0.75rem; font-size: 1.2rem; }
 h3 { margin: 0; font-size: 1rem; overflow-wrap: anywhere; }
-p { margin: 0.35rem 0; max-width: 60rem; }
+p { margin: 0.35rem 0; max-width: 60rem; overflow-wrap: anywhere; }
 .quiet, figcaption, caption, footer { color: var(--quiet); font-size: 0.875rem; }
 table { width: 100%; border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: 0.5rem; }
 th, td { padding: 0.4rem 0.5rem; border-bottom: 1px solid var(--grid); text-align: right; vertical-align: top; }
 th { font-weight: 600; }
 thead th { vertical-align: bottom; color: var(--quiet); font-size: 0.8125rem; line-height: 1.3; }
+thead th::first-letter { text-transform: uppercase; }
 .text { text-align: left; }
 tbody th { font-weight: 500; overflow-wrap: anywhere; min-width: 9rem; }
 tbody tr:hover { background: var(--band); }
@@ -34,7 +35,7 @@ td { white-space: nowrap; }
 .layer { margin: 0 0 1.25rem; padding: 1rem; background: var(--band); border: 1px solid var(--grid); border-radius: 8px; }
 .plots { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 1rem 1.5rem; margin-top: 0.75rem; }
 figure { margin: 0; min-width: 0; }
-.plot { min-height: 270px; }
+.plot { min-height: 240px; }
 details { margin-top: 0.5rem; }
 summary { cursor: pointer; color: var(--quiet); font-size: 0.875rem; }
 details table { width: auto; margin-top: 0.5rem; }
@@ -45,7 +46,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--grid); padding-top: 0.75r
 .u-legend { font-size: 0.8125rem; color: var(--text); }
 .u-legend th, .u-legend td { border: 0; padding: 0 0.15rem; }
 .uplot .u-cursor-x { border-right-color: var(--quiet); }
-@media (max-width: 46rem) {
+@media (max-width: 54rem) {
   body { padding: 1rem 0.875rem 2rem; }
   .plots { grid-template-columns: minmax(0, 1fr); }
   .layer { padding: 0.75rem 0.625rem; }

@@ -6,8 +6,7 @@ import { onnxFolderResolver } from "../formats/onnx/node-external.js";
 import { onnxModel, safetensorsModel, type Model } from "../model/index.js";
 
 export type OpenModel = { readonly model: Model; readonly path: string } & (
-  | { readonly kind: "onnx"; readonly file: OnnxModel }
-  | { readonly kind: "safetensors"; readonly file: SafetensorsFile }
+  { readonly kind: "onnx"; readonly file: OnnxModel } | { readonly kind: "safetensors"; readonly file: SafetensorsFile }
 );
 
 /** Opens a model, hands it to `body`, closes it. */

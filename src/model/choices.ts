@@ -70,4 +70,3 @@ export function shortlist(options: readonly Option[], bytes: number, tried = 3):
   const kept = ranked.filter(([kind], i) => kind === "dense" || i < tried);
   return kept.map(([, { rank, type, dense }]) => ({ rank: rank!, type: type!, ...(dense && { dense }) }));
 }
-

@@ -146,10 +146,15 @@ function why(
   else if (others.length) reasons.push(`${method} has the least ${objective} of ${[method, ...others].join(", ")}`);
   else reasons.push(`method ${method}`);
   if (targets.length > 1) {
-    const tried = targets.map((each) => (each.dense ? `${each.type} at full rank` : `${each.type} at rank ${each.rank}`));
-    reasons.push(`${type} at ${method === "dense" ? "full rank" : `rank ${rank}`} has the least ${objective} of ${tried.join(", ")}`);
+    const tried = targets.map((each) =>
+      each.dense ? `${each.type} at full rank` : `${each.type} at rank ${each.rank}`,
+    );
+    reasons.push(
+      `${type} at ${method === "dense" ? "full rank" : `rank ${rank}`} has the least ${objective} of ${tried.join(", ")}`,
+    );
   } else if (bitsOf(type)) reasons.push(`factors rotated and stored in ${bitsOf(type)} bits, right in 8`);
-  else reasons.push(type === layer.dtype.toLowerCase() ? `stored as ${type}, the layer's own type` : `stored as ${type}`);
+  else
+    reasons.push(type === layer.dtype.toLowerCase() ? `stored as ${type}, the layer's own type` : `stored as ${type}`);
   return reasons.join("; ");
 }
 

@@ -53,7 +53,9 @@ function matcher(globs: readonly string[], weights: readonly Layer[], { name: fi
   });
   globs.forEach((glob, i) => {
     if (glob !== "all" && !weights.some((layer) => tests[i](layer.name))) {
-      throw new InvalidInputError(`${option} ${glob} matches no 2-D weight of ${file}; it has ${list(weights)}.`, { file });
+      throw new InvalidInputError(`${option} ${glob} matches no 2-D weight of ${file}; it has ${list(weights)}.`, {
+        file,
+      });
     }
   });
   return ({ name }: Layer) => tests.some((test) => test(name));

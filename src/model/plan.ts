@@ -143,7 +143,8 @@ class Planner {
     }
     const target = { rank, type };
     const bytes = targetBytes(rows, cols, target);
-    if (bytes >= layer.bytes) return `would not shrink: rank ${rank} takes ${bytes} bytes, the layer has ${layer.bytes}`;
+    if (bytes >= layer.bytes)
+      return `would not shrink: rank ${rank} takes ${bytes} bytes, the layer has ${layer.bytes}`;
     return { layer, own, targets: [target], because };
   }
 
@@ -190,7 +191,8 @@ class Planner {
         continue;
       }
       shared.forEach(({ layer }, i) => {
-        if (chosen[i].rank === undefined) skipped.push({ name: layer.name, reason: "the budget has room for it as it is" });
+        if (chosen[i].rank === undefined)
+          skipped.push({ name: layer.name, reason: "the budget has room for it as it is" });
       });
       return planned;
     }
@@ -218,7 +220,10 @@ class Planner {
     const empty = planned.map(({ layer, targets }) => {
       const [rows, cols] = shapeOf(layer);
       const bytes = (target: Target) => targetBytes(rows, cols, target);
-      return emptyLayer(layer, targets.reduce((a, b) => (bytes(b) > bytes(a) ? b : a)));
+      return emptyLayer(
+        layer,
+        targets.reduce((a, b) => (bytes(b) > bytes(a) ? b : a)),
+      );
     });
     const files = await this.model.layOut(empty, this.options);
     return files.reduce((sum, file) => sum + file.byteLength, 0);

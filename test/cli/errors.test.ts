@@ -21,7 +21,7 @@ describe("errors: one line that says what and where, the exit code, and nothing 
     [
       "no size",
       2,
-      /exactly one of --keep, --rank and --energy; got none/,
+      /exactly one of --keep, --rank, --energy, --budget and --bytes; got none/,
       ["compress", "model.safetensors", "-o", "s.safetensors"],
     ],
     [
@@ -59,7 +59,7 @@ describe("errors: one line that says what and where, the exit code, and nothing 
       /--layers nope\* matches no 2-D weight .*it has embeddings\.position_embeddings\.weight, embeddings\.word/s,
       ["compress", "model.safetensors", "-o", "s", "--keep", "0.5", "--layers", "nope*"],
     ],
-    ["no output", 2, /-o small\.safetensors/, ["compress", "model.safetensors", "--keep", "0.5"]],
+    ["no output", 2, /-o small\.onnx or -o small\.safetensors/, ["compress", "model.safetensors", "--keep", "0.5"]],
     [
       "output is the input",
       1,
@@ -75,10 +75,29 @@ describe("errors: one line that says what and where, the exit code, and nothing 
     ],
     ["nothing to expand", 1, /holds no factors/, ["expand", "model.safetensors", "-o", "d.safetensors"]],
     [
-      "ONNX",
+      "the other format",
       1,
-      /ONNX models cannot be read by this version/,
-      ["compress", "model.onnx", "-o", "s.onnx", "--keep", "0.5"],
+      /a safetensors model, and so will be what comes out: name the output \.safetensors, not s\.onnx/,
+      ["compress", "model.safetensors", "-o", "s.onnx", "--keep", "0.5"],
+    ],
+    ["bytes without a number", 2, /--bytes.*25MB/, ["compress", "model.safetensors", "-o", "s", "--bytes", "MB"]],
+    [
+      "a budget that is too small",
+      1,
+      /2000 bytes are too few for model\.safetensors: the chosen layers at their smallest make \d+ bytes/,
+      ["compress", "model.safetensors", "-o", "s", "--bytes", "2kB"],
+    ],
+    [
+      "auto without a size",
+      1,
+      /dtype auto chooses rank and bits for a size: give keep, budget or bytes/,
+      ["compress", "model.safetensors", "-o", "s", "--rank", "2", "--dtype", "auto"],
+    ],
+    [
+      "a plan that is not there",
+      1,
+      /Cannot read the plan none\.json/,
+      ["compress", "model.safetensors", "-o", "s", "--keep", "0.5", "--plan", "none.json"],
     ],
     ["a matrix where a model belongs", 1, /use "loewner low-rank/, ["inspect", "A.npy"]],
     ["unknown command", 2, /unknown command 'squeeze'/, ["squeeze"]],
