@@ -55,6 +55,9 @@ test("the public names", () => {
       "writeAtomically",
       "writeAllAtomically",
       "removeTemporaryFiles",
+      "temporaryName",
+      "createTemporary",
+      "removeTemporary",
     ]
   `);
 });

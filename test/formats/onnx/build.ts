@@ -1,7 +1,16 @@
 /** Small ONNX models for tests, and raw protocol-buffer fields for what no library would write. */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { bytesSource, type ExternalResolver, openOnnx, type OnnxModel } from "../../../src/formats/index.js";
+import {
+  bytesSource,
+  type ExternalResolver,
+  memorySink,
+  type NewTensor,
+  openOnnx,
+  type OnnxModel,
+  type StreamedBytes,
+  writeOnnx,
+} from "../../../src/formats/index.js";
 import {
   type AttributeProto,
   AttributeProto_AttributeType as Kind,
@@ -125,6 +134,26 @@ export async function collect(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8
   for await (const chunk of chunks) parts.push(chunk);
   return concat(...parts);
 }
+
+/** Writes what was laid out; the size that was promised must be right. */
+export async function written(bytes: StreamedBytes): Promise<Uint8Array> {
+  const sink = memorySink();
+  const size = await writeOnnx(sink, bytes);
+  if (size !== bytes.byteLength || sink.size !== size)
+    throw new Error(`${sink.size} bytes were written, ${bytes.byteLength} promised`);
+  return sink.bytes();
+}
+
+/** A float tensor to be added. */
+export const newTensor = (name: string, dims: number[], values: number[]): NewTensor => {
+  const data = new Uint8Array(new Float32Array(values).buffer);
+  return {
+    name,
+    dataType: 1,
+    dims,
+    data: { byteLength: data.length, chunks: () => [data.subarray(0, 1), data.subarray(1)] },
+  };
+};
 
 /** A length-delimited field. */
 export function message(number: number, ...parts: (Uint8Array | string)[]): Uint8Array {
