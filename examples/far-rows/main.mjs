@@ -40,7 +40,9 @@ for (const [title, file, farShare] of [
       const share = await accuracy(small.bytes, task);
       cells.push(`${share.toFixed(4)} (${points(share - trained)})`);
     }
-    console.log(`  ${String(keep).padEnd(4)} ${String(layer.rank).padStart(6)}  ${String(size).padStart(7)}  ${cells.join("  ")}`);
+    console.log(
+      `  ${String(keep).padEnd(4)} ${String(layer.rank).padStart(6)}  ${String(size).padStart(7)}  ${cells.join("  ")}`,
+    );
   }
 }
 loewner.dispose();
