@@ -36,7 +36,7 @@ export interface OnnxComparison {
 }
 
 /** Outputs of one run are kept below about this many bytes, by cutting rows. */
-const maxOutputBytes = 2 ** 28;
+const maxOutputBytes = 2 ** 26;
 
 /**
  * Runs both models on `inputs` and compares each output.
