@@ -52,11 +52,12 @@ export function fusedOperand(
   return tableOperand(builder, name, matrix, type, step, layout, both && multiplied);
 }
 
-/** c where level i is (i - 2^(bits - 1)) c. */
+/** c where level i is (i - 2^(bits - 1)) c, up to rounding. */
 function evenStep({ bits, levels }: CodedMatrix): number | undefined {
   const zero = 2 ** (bits - 1);
   const step = levels[zero + 1];
-  return levels.every((level, code) => level === Math.fround((code - zero) * step)) ? step : undefined;
+  const even = levels.every((level, code) => Math.abs(level - (code - zero) * step) <= 2 ** -22 * Math.abs(level));
+  return even ? step : undefined;
 }
 
 /** For GatherBlockQuantized alone: one scale a row, or blocks that are a power of two already. */

@@ -205,7 +205,9 @@ class LayerRewriter {
     const x = node.inputs[side === "left" ? 1 : 0];
     const steps = this.factors(side, transposed);
     if (side === "right" && steps.some((step) => step.transposed) && !this.fuses) {
-      return this.flattened(x, steps, transposed ? this.layer.rows : this.layer.cols, { name, output });
+      const width = transposed ? this.layer.rows : this.layer.cols;
+      this.flattened(x, steps, width, { name, output });
+      return this.noteProduct(output, x, width);
     }
     let value = x;
     steps.forEach((step, i) => {
@@ -213,8 +215,7 @@ class LayerRewriter {
       const to = { name: last ? name : `${name}/first`, ...(last && { output }) };
       if (side === "right" && step.transposed) {
         value = this.timesTransposed(value, step.operand, to);
-        const lead = this.graph.shapes(x)?.slice(0, -1);
-        if (lead) builder.value(value, DataType[this.type], [...lead, step.operand.rows]);
+        this.noteProduct(value, x, step.operand.rows);
         return;
       }
       const whole = this.exact(step.operand);
@@ -223,6 +224,12 @@ class LayerRewriter {
         : whole;
       value = builder.node("MatMul", side === "right" ? [value, matrix] : [matrix, value], to);
     });
+  }
+
+  /** Writes down the shape of x times a matrix where shape inference loses it: behind Reshape and operators that it does not know. */
+  private noteProduct(product: string, x: string, width: number): void {
+    const lead = this.graph.shapes(x)?.slice(0, -1);
+    if (lead) this.builder.value(product, DataType[this.type], [...lead, width]);
   }
 
   /** onnxruntime multiplies numbers of this type by a transpose where it lies. */
