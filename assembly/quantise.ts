@@ -12,7 +12,7 @@
 // Levels   zero >= 0: code - zero, evenly spaced. zero < 0: any list that is symmetric about 0, 2 to 4 bits
 // Values   level * factor * scale, factor a power of two, multiplied in f32 as every reader does
 // Sums     of entries divided by the block's root mean square, in f32; that is taken in f64
-// Cost     a pass over the block for each start and turn, at most 4 turns: some 10 instructions an entry and pass
+// Cost     a pass over the block for each start, and at most 4 more: 3 to 10 instructions an entry and pass
 import { halfBits, toHalf } from "./convert";
 
 // @ts-ignore: decorator
@@ -51,7 +51,7 @@ function passEven(y: usize, count: u32, t: f32, zero: f32, top: f32): void {
   let a = least, s = least, e = least;
   for (let i: u32 = 0; i < count; i += 4) {
     const x = v128.load(y + (<usize>i << 2));
-    const code = f32x4.min(f32x4.max(f32x4.nearest(f32x4.add(f32x4.mul(x, inverse), z)), least), most);
+    const code = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.add(f32x4.mul(x, inverse), z)), least), most);
     const q = v128.and(f32x4.sub(code, z), lanesBelow(count - i));
     const r = f32x4.sub(x, f32x4.mul(scale, q));
     a = f32x4.add(a, f32x4.mul(x, q));
@@ -95,20 +95,24 @@ function passListed(y: usize, count: u32, t: f32, levels: usize, half: u32, thre
   error = sum(e);
 }
 
-/** The codes that the passes chose at scale t. */
+/** The codes that the last pass chose, at the same scale: count bytes, and up to 3 more of the code of 0. */
 function codesOf(codes: usize, y: usize, count: u32, t: f32, zero: f32, top: f32, half: u32, thresholds: usize): void {
-  const inverse: f32 = 1 / t;
-  for (let i: u32 = 0; i < count; ++i) {
-    const x = load<f32>(y + (<usize>i << 2));
-    let code: u32;
-    if (zero >= 0) code = <u32>min<f32>(max<f32>(nearest<f32>(x * inverse + zero), 0), top);
-    else {
-      let climbed: u32 = 0;
-      const magnitude = abs<f32>(x);
-      while (climbed + 1 < half && magnitude > load<f32>(thresholds + (<usize>climbed << 4))) ++climbed;
-      code = reinterpret<u32>(x) >> 31 ? half - 1 - climbed : half + climbed;
+  const inverse = f32x4.splat(1 / t), z = f32x4.splat(zero), most = f32x4.splat(top), least = f32x4.splat(0);
+  const end = <usize>(half - 1) << 4;
+  for (let i: u32 = 0; i < count; i += 4) {
+    const x = v128.load(y + (<usize>i << 2));
+    let code: v128;
+    if (zero >= 0) {
+      code = i32x4.trunc_sat_f32x4_s(f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.add(f32x4.mul(x, inverse), z)), least), most));
+    } else {
+      const magnitude = f32x4.abs(x);
+      let climbed = i32x4.splat(0);
+      for (let o: usize = 0; o < end; o += 16) climbed = i32x4.sub(climbed, f32x4.gt(magnitude, v128.load(thresholds + o)));
+      // The lower half mirrors the upper: half - 1 - climbed.
+      code = i32x4.add(i32x4.splat(half), v128.xor(climbed, i32x4.shr_s(x, 31)));
     }
-    store<u8>(codes + i, <u8>code);
+    const words = i16x8.narrow_i32x4_u(code, code);
+    v128.store32_lane(codes + i, i8x16.narrow_i16x8_u(words, words), 0);
   }
 }
 
@@ -151,17 +155,18 @@ export function quantiseRows<T>(
     const low = levels + (<usize>(half + i) << 2);
     v128.store(steps + (<usize>i << 4), f32x4.splat(load<f32>(low, 4) - load<f32>(low)));
   }
-  const reach = <f64>abs<f32>(load<f32>(levels + (<usize>(2 * half - 1) << 2)));
+  const last = levels + (<usize>(2 * half - 1) << 2);
+  const above = 1 / <f64>load<f32>(last), below = -1 / <f64>load<f32>(levels);
   for (let i: u32 = 0; i < n; ++i) {
     memory.fill(codes, <u8>half, padded);
     for (let from: u32 = 0; from < padded; from += block, scales += 2) {
       const count: u32 = from < k ? min(block, k - from) : 0;
       const at = (<usize>i * k + from) * sizeof<T>();
-      let squares: f64 = 0, largest: f64 = 0;
+      let squares: f64 = 0, reach: f64 = 0;
       for (let j: u32 = 0; j < count; ++j) {
         const x = <f64>load<T>(X + at + <usize>j * sizeof<T>());
         squares += x * x;
-        largest = max(largest, abs(x));
+        reach = max(reach, max(x * above, -x * below));
       }
       let best: f64 = Infinity, bestHalf: f32 = 0;
       const size = sqrt<f64>(squares / count), shrink = 1 / size;
@@ -170,23 +175,20 @@ export function quantiseRows<T>(
           store<f32>(y + (<usize>j << 2), <f32>(<f64>load<T>(X + at + <usize>j * sizeof<T>()) * shrink));
         }
         v128.store(y + (<usize>count << 2), f32x4.splat(0));
-        for (let s: u32 = 0; s <= startCount; ++s) {
-          let scale = s < startCount ? load<f64>(starts + (<usize>s << 3)) : largest * shrink / reach;
-          let before: f32 = 0;
-          for (let turn = 0; turn < TURNS; ++turn) {
-            const h = toHalf(<f32>min(scale * size / factor, HALF_MAX));
-            if (h == before) break;
-            before = h;
-            const t = <f32>(<f64>h * factor * shrink);
-            if (even) passEven(y, count, t, zero, top);
-            else passListed(y, count, t, levels, half, thresholds, steps);
-            if (error < best) {
-              best = error;
-              bestHalf = h;
-            }
-            if (!(square > 0)) break;
-            scale = along / square;
-          }
+        let from: f64 = 0;
+        for (let s: u32 = 0; s < startCount + TURNS; ++s) {
+          // First every start as it is, and the scale that reaches the largest entry; then the best of them, by turns.
+          const scale = s < startCount ? load<f64>(starts + (<usize>s << 3)) : s == startCount ? reach * shrink : from;
+          const h = toHalf(<f32>min(scale * size / factor, HALF_MAX));
+          if (h == 0 || (s > startCount && h == bestHalf)) continue;
+          const t = <f32>(<f64>h * factor * shrink);
+          if (even) passEven(y, count, t, zero, top);
+          else passListed(y, count, t, levels, half, thresholds, steps);
+          if (error < best) {
+            best = error;
+            bestHalf = h;
+            from = along / square;
+          } else if (s > startCount) break;
         }
       }
       if (bestHalf > 0) {

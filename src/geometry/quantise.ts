@@ -27,9 +27,12 @@ import { transpose } from "./spectrum.js";
 /** Columns of a block of a table as it is trained; rotated rows are even, and one scale serves all of a row. */
 const tableBlock = 32;
 /** Scales that a search begins at, beside the best one of a normal block: blocks are few entries. */
-const startRatios = [0.8, 0.9, 1, 1.1, 1.22];
-/** Root mean squares whose scales half precision holds well, those of rows far smaller too. */
-const halfComfort = { from: 2 ** -6, to: 2 ** 12 };
+const startRatios = [0.76, 0.84, 0.92, 1, 1.08, 1.17, 1.28];
+/**
+ * Scales are at most 8 times the largest entry times that of a normal block: half precision holds them, and those of rows 10^6
+ * times smaller, when this product is in here.
+ */
+const halfComfort = { from: 2 ** -6, to: 2 ** 13 };
 /** Entries beyond these would leave f32 when they are decoded, or vanish. */
 const range = { from: 2 ** -100, to: 2 ** 100 };
 
@@ -59,7 +62,7 @@ export function checkQuantise(options: QuantiseOptions, source: RowSource): void
 }
 
 /**
- * A ~ left right in few bits, or A itself. Cost: 2 n d k multiply-adds and the search, some 20 passes of a few instructions
+ * A ~ left right in few bits, or A itself. Cost: 2 n d k multiply-adds and the search, a dozen passes of a few instructions
  * over n k entries; nothing of size n but the codes is kept.
  */
 export async function quantise(run: Run, source: RowSource, options: QuantiseOptions): Promise<QuantiseResult> {
@@ -92,7 +95,7 @@ export async function quantise(run: Run, source: RowSource, options: QuantiseOpt
 }
 
 /** Passes over an entry while its scale is searched, about. */
-const passes = 4 * (startRatios.length + 1);
+const passes = startRatios.length + 4;
 
 interface Target {
   bits: CodeBits;
@@ -124,8 +127,8 @@ async function encode(
   const block = blockColumns(cols, wanted);
   const paddedCols = paddedColumns(cols, wanted);
   const levels = levelsOf(bits, name);
-  // No block has a larger root mean square: a row of A is at most top sqrt(d) long.
-  const factor = scaleFactor(projection ? top * Math.sqrt(d / Math.min(block, cols)) : top);
+  // An entry of a projected row is at most as long as the row.
+  const factor = scaleFactor(levels.scale * (projection ? top * Math.sqrt(d) : top));
   const coded: CodedMatrix = {
     kind: "codes",
     rows: n,

@@ -60,7 +60,7 @@ export interface Loewner {
   /**
    * A factor pair in few bits, or A itself: codes, a scale for each block of columns, and the error of what they decode to. With
    * `right` the left factor is A right', rotated at random, and never exists in floats. Cost: 2 rows * cols * rank multiply-adds
-   * and some 20 passes over rows * rank entries.
+   * and a dozen short passes over rows * rank entries.
    * @throws {InvalidInputError} an option out of range, rows of right that are not orthonormal, NaN or infinity in A, or a largest entry outside of 2^-100 ... 2^100
    */
   quantise(a: MatrixLike, options: QuantiseOptions): Promise<QuantiseResult>;
