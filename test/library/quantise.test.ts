@@ -8,7 +8,7 @@ import { createLoewner, type CodedMatrix, type Loewner, type Matrix, type Quanti
 import { toDense } from "../../reference/matrix.js";
 import { objective } from "../../reference/objective.js";
 import { bestLeft, decode, leastBlockError } from "../../reference/quantise.js";
-import { bell, kinds, matrix, relative, uniform, type Kind } from "./matrices.js";
+import { kinds, matrix, relative, uniform, type Kind } from "./matrices.js";
 
 let loewner: Loewner;
 beforeAll(async () => {
@@ -195,6 +195,21 @@ describe("invariants", () => {
         const product = row.reduce((sum, x, j) => sum + x * data[64 * i + j], 0);
         expect(relative(product, squares(row))).toBeLessThan(1e-3);
       }
+    }
+  });
+
+  test("least squares: what is left of a row is orthogonal to the decoded row", async () => {
+    const a = gaussian(200, 13, 9);
+    for (const bits of [4, 3, 2] as const) {
+      const { left } = await loewner.quantise(a, { bits, scale: "least-squares" });
+      const { data } = decoded(left);
+      let mean = 0;
+      for (let i = 0; i < a.rows; ++i) {
+        const row = data.subarray(13 * i, 13 * i + 13);
+        const product = row.reduce((sum, x, j) => sum + x * a.data[13 * i + j], 0);
+        mean += relative(product, squares(row)) / a.rows;
+      }
+      expect(mean).toBeLessThan(3e-3);
     }
   });
 

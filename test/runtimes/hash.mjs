@@ -30,6 +30,15 @@ for (const input of [data, Float64Array.from(data)]) {
   add({ data: weights });
   add(gram);
   hash.update(JSON.stringify(certificate));
+  const { right } = await loewner.lowRank({ data: input, rows, cols }, { rank: 11 });
+  for (const options of [{ bits: 4, right }, { bits: 3, right, scale: "least-squares" }, { bits: 2 }, { bits: 8 }]) {
+    const coded = await loewner.quantise({ data: input, rows, cols }, { ...options, rowWeights: counts });
+    for (const { planes, scales } of [coded.left, coded.right ?? coded.left]) {
+      for (const { bytes } of planes) add({ data: bytes });
+      add({ data: scales });
+    }
+    hash.update(JSON.stringify(coded.objective));
+  }
   for (const p of [0.7, 1, 3.3]) {
     const matrix = { data: input, rows, cols };
     const { scores } = await loewner.sensitivities(matrix, { p, rowWeights: counts });
