@@ -38,9 +38,20 @@ export function reportPlan(context: Context, model: Model, { chosen, skipped, by
   context.say("Dry run: nothing was written.");
 }
 
-export function reportCompression(context: Context, input: string, output: string, result: CompressedModel): void {
-  const { layers, skipped, bytesBefore, bytesAfter, seconds, seed } = result;
-  context.json({ input, output, bytesBefore, bytesAfter, layers, skipped, seconds, seed, version });
+/** @param verification what --verify found */
+export function reportJson(
+  context: Context,
+  input: string,
+  output: string,
+  { layers, skipped, bytesBefore, bytesAfter, seconds, seed }: CompressedModel,
+  verification: unknown,
+): void {
+  const report = { input, output, bytesBefore, bytesAfter, layers, skipped, seconds, seed, version };
+  context.json(verification === undefined ? report : { ...report, verification });
+}
+
+export function reportLayers(context: Context, output: string, result: CompressedModel): void {
+  const { layers, skipped, bytesBefore, bytesAfter, seconds } = result;
   for (const layer of layers) sayLayer(context, layer);
   if (layers.length === 0) context.say("No layer was compressed: what was written is the model as it was.");
   sayTotals(context, bytesBefore, bytesAfter, "");
@@ -55,6 +66,7 @@ function sayLayer(context: Context, layer: CompressedLayer): void {
   const share = percent(bytesAfter / bytesBefore);
   context.say(`${name}  ${rows} x ${cols} -> ${shape} (${share} of the layer), ${seconds.toFixed(1)} s`);
   context.say(`  ${layer.explain}`);
+  if (layer.rowWeights) context.say(`  rows weighted by ${layer.rowWeights}`);
   const line = (label: string, o: typeof objective, bound: number) => [
     `  ${label}`,
     number(o.lp),

@@ -6,14 +6,16 @@ import { checkTarget, writeAllAtomically } from "../formats/node-file.js";
 import { openSpill } from "../formats/node-spill.js";
 import {
   compressModel,
+  defaultRowWeightsPower,
   modelObjective,
   planCompression,
   readPlan,
+  type CompressedModel,
   type CompressOptions,
   type PlanFile,
 } from "../model/index.js";
 import { storedTypes } from "../model/plan-file.js";
-import { reportCompression, reportPlan } from "./compress-report.js";
+import { reportJson, reportLayers, reportPlan } from "./compress-report.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
 import { withModel, type OpenModel } from "./models.js";
 import {
@@ -22,14 +24,20 @@ import {
   addLayers,
   addModelSize,
   checkOneSize,
+  collect,
   parseChoice,
   parseRank,
-  readRowWeights,
+  addOffline,
   type SizeOptions,
 } from "./options.js";
+import { addRowWeights, readRowWeights, type RowWeightOptions } from "./row-weights.js";
+import { verify } from "./verify.js";
+import type { RunOptions } from "./verify-onnx.js";
 
 type Options = CommonOptions &
   SizeOptions &
+  RowWeightOptions &
+  Pick<RunOptions, "inputs" | "runtime"> &
   Pick<
     CompressOptions,
     "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork" | "minRank" | "multipleOf" | "operators"
@@ -39,8 +47,8 @@ type Options = CommonOptions &
     exclude?: string[];
     dtype?: CompressOptions["type"];
     plan?: string;
-    rowWeights?: string;
     dryRun?: boolean;
+    verify?: boolean;
     force?: boolean;
   };
 
@@ -49,9 +57,9 @@ export function addCompress(program: Command): void {
     .command("compress <model>")
     .description("replace the large tables of a model (.onnx or .safetensors) by factors, with a proven error bound")
     .option("-o, --output <file>", "the smaller model");
-  addLayers(addFit(addModelSize(command), modelObjective));
+  addRowWeights(addLayers(addFit(addModelSize(command), modelObjective)));
   addCommon(
-    command
+    addOffline(command)
       .option(
         "--dtype <type>",
         `how factors are stored: ${storedTypes.join(", ")}, or auto`,
@@ -65,7 +73,9 @@ export function addCompress(program: Command): void {
         "of an ONNX result: standard, or onnxruntime's own too",
         parseChoice("standard", "onnxruntime"),
       )
-      .option("--row-weights <file>", ".npy vector: how much each row counts, e.g. how often its token occurs")
+      .option("--verify", "check the result against the original when it is written; ONNX: run both")
+      .option("--inputs <file>", "with --verify: what to run on, x.npy or name=x.npy (may be given more than once)", collect)
+      .option("--runtime <name>", "with --verify: node or web", parseChoice("node", "web"))
       .option("--dry-run", "say what would be done, write nothing")
       .option("--force", "replace the output if it exists"),
   )
@@ -87,15 +97,15 @@ async function compress(context: Context, path: string, options: Options): Promi
       "Say where the smaller model goes: -o small.onnx or -o small.safetensors (or --dry-run).",
     );
   const plan = options.plan === undefined ? undefined : await planFrom(options.plan);
-  await withModel(path, async (open) => {
+  await withModel(context, path, async (open) => {
     if (output !== undefined && !dryRun) await checkOutput(open, output, options);
-    const weights = await readRowWeights(options.rowWeights);
+    const weights = await weightsOf(options);
     const { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes } = options;
     const { layers, exclude, minRank, multipleOf, operators, dtype: type } = options;
     const wanted: CompressOptions = {
       ...{ p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes },
       ...{ layers, exclude, minRank, multipleOf, operators, type, plan },
-      weightsFor: weights && ((rows) => (rows === weights.length ? weights : undefined)),
+      weights,
       mainName: output && basename(output),
       signal: context.signal,
       onProgress: context.progress,
@@ -104,17 +114,23 @@ async function compress(context: Context, path: string, options: Options): Promi
       const planned = await context.withLoewner((loewner) => planCompression(loewner, open.model, wanted));
       return reportPlan(context, open.model, planned);
     }
-    await write(context, open, output!, wanted, options);
+    const result = await write(context, open, output!, wanted, options);
+    reportLayers(context, output!, result);
+    const checked = options.verify
+      ? await withModel(context, output!, (small) => verify(context, open, small, options))
+      : undefined;
+    reportJson(context, path, output!, result, checked?.report);
+    if (checked?.failure) throw checked.failure;
   });
 }
 
 async function write(
   context: Context,
-  { model, path }: OpenModel,
+  { model }: OpenModel,
   output: string,
   wanted: CompressOptions,
   { force }: Options,
-): Promise<void> {
+): Promise<CompressedModel> {
   const { signal } = context;
   const spills: Awaited<ReturnType<typeof openSpill>>[] = [];
   try {
@@ -133,7 +149,7 @@ async function write(
       { force, signal },
     );
     context.endProgress();
-    reportCompression(context, path, output, result);
+    return result;
   } finally {
     for (const { close } of spills) await close();
   }
@@ -155,6 +171,10 @@ async function checkOutput({ path, kind }: OpenModel, output: string, { force }:
     );
   }
   await checkTarget(output, { force });
+}
+
+async function weightsOf({ rowWeights, rowWeightsPower: power = defaultRowWeightsPower }: Options) {
+  return rowWeights === undefined ? undefined : { ...(await readRowWeights(rowWeights, power)), power };
 }
 
 async function planFrom(path: string): Promise<PlanFile> {

@@ -9,6 +9,8 @@ export interface CommonOptions {
   json?: boolean;
   quiet?: boolean;
   verbose?: boolean;
+  /** Models by hub address are taken from the cache alone. */
+  offline?: boolean;
 }
 
 /** One run of a command. */

@@ -19,7 +19,7 @@ export function addExpand(program: Command): void {
     .addHelpText("after", "\nExample:\n  loewner expand small.safetensors -o dense.safetensors")
     .action((model: string, options: CommonOptions & { output: string; force?: boolean }) =>
       runCommand(options, (context) =>
-        withModel(model, async ({ kind, file }) => {
+        withModel(context, model, async ({ kind, file }) => {
           if (kind === "onnx") {
             throw new InvalidInputError(
               `${model}: an ONNX model runs with its factors as it is; expand is for safetensors.`,

@@ -18,12 +18,12 @@ import {
   legend,
   listing,
   markOf,
+  storedColumns,
   storedLayers,
   type Column,
   type Listing,
 } from "./inspect-rows.js";
 import { pageStyle } from "./inspect-style.js";
-import { number } from "./text.js";
 import { version } from "./version.js";
 
 /** The same bytes for the same model: no dates, no random nonce. */
@@ -97,64 +97,53 @@ ${plotted.map((layer, i) => spectrumOf(layer, i)).join("\n")}
 }
 
 function layerTable(inspection: Inspection, { layers, remainders }: Listing): string {
-  const parts = columns(inspection);
   const rows = layers.map((layer) => {
-    const cells = parts.map((column, i) =>
-      cellOf(column, column.cell(layer), i === 0, column.marked ? markOf(layer) : ""),
-    );
+    const cells = columns.map((column) => cellOf(column, column.cell(layer), column.marked ? markOf(layer) : ""));
     return `<tr role="row"${layer.byDefault ? ' class="default"' : ""}>${cells.join("")}</tr>`;
   });
   for (const { name, bytes } of remainders) {
     const values = [name, "", "", "", inMegabytes(bytes), inPercent(bytes / inspection.bytes)];
-    rows.push(`<tr role="row">${parts.map((column, i) => cellOf(column, values[i] ?? "", i === 0)).join("")}</tr>`);
+    rows.push(`<tr role="row">${columns.map((column, i) => cellOf(column, values[i] ?? "")).join("")}</tr>`);
   }
-  const heads = parts.map(
-    (column) => `<th scope="col" role="columnheader"${classOf(column.text)}>${titleOf(column)}</th>`,
+  return wideTable(`${escape(legend(inspection))} Bold: compressed by default.`, columns, rows);
+}
+
+function storedSection(layers: ReturnType<typeof storedLayers>): string {
+  if (layers.length === 0) return "";
+  const rows = layers.map(
+    (layer) => `<tr role="row">${storedColumns.map((column) => cellOf(column, column.cell(layer))).join("")}</tr>`,
   );
-  // Roles are written out: where a narrow screen shows rows as blocks, browsers would forget that this is a table.
+  const caption = "Proved for each: |(A - left right) x|_p is at most bound times |x|_2, for every x.";
+  return `<section>\n<h2>Stored as factors</h2>\n${wideTable(caption, storedColumns, rows)}\n</section>`;
+}
+
+type Head = Pick<Column, "head" | "text">;
+
+/** Roles are written out: where a narrow screen shows rows as blocks, browsers would forget that this is a table. */
+function wideTable(caption: string, heads: readonly Head[], rows: readonly string[]): string {
+  const cells = heads.map((head) => `<th scope="col" role="columnheader"${classOf(head)}>${titleOf(head)}</th>`);
   return `<table class="wide" role="table">
-<caption>${escape(legend(inspection))} Bold: compressed by default.</caption>
-<thead role="rowgroup"><tr role="row">${heads.join("")}</tr></thead>
+<caption>${caption}</caption>
+<thead role="rowgroup"><tr role="row">${cells.join("")}</tr></thead>
 <tbody role="rowgroup">
 ${rows.join("\n")}
 </tbody>
 </table>`;
 }
 
-function cellOf(column: Column, value: string, isName: boolean, mark = ""): string {
-  if (isName) return `<th scope="row" role="rowheader" class="text">${breakable(value)}</th>`;
+function cellOf(head: Head, value: string, mark = ""): string {
+  const title = titleOf(head);
+  if (title === "layer") return `<th scope="row" role="rowheader" class="text">${breakable(value)}</th>`;
   const marked = mark && `<span class="mark">${mark}</span>`;
   const none = value === "" || value === "-";
-  return `<td role="cell" data-label="${titleOf(column)}"${classOf(column.text, none)}>${escape(value)}${marked}</td>`;
+  return `<td role="cell" data-label="${title}"${classOf(head, none)}>${escape(value)}${marked}</td>`;
 }
 
-const titleOf = ({ head }: Column) => escape(head.join(" ").trim());
+const titleOf = ({ head }: Head) => escape(head.join(" ").trim());
 
-function classOf(text: boolean | undefined, none = false): string {
+function classOf({ text }: Head, none = false): string {
   const names = [text && "text", none && "none"].filter(Boolean);
   return names.length ? ` class="${names.join(" ")}"` : "";
-}
-
-function storedSection(layers: ReturnType<typeof storedLayers>): string {
-  if (layers.length === 0) return "";
-  const titles = ["layer", "rank", "method", "dtype", "p", "bound", "MB before", "MB now"];
-  const rows = layers.map(({ name, bytes, stored: { rank, type, method, p, bound, bytesBefore } }) => {
-    const full = method === "dense" ? "full" : String(rank);
-    const cells = [full, method, type, String(p), number(bound), inMegabytes(bytesBefore), inMegabytes(bytes)];
-    const label = (i: number) => `role="cell" data-label="${titles[i + 1]}"`;
-    return `<tr role="row"><th scope="row" role="rowheader" class="text">${breakable(name)}</th>${cells.map((cell, i) => `<td ${label(i)}>${escape(cell)}</td>`).join("")}</tr>`;
-  });
-  const heads = titles.map((title, i) => `<th scope="col" role="columnheader"${classOf(i === 0)}>${title}</th>`);
-  return `<section>
-<h2>Stored as factors</h2>
-<table class="wide" role="table">
-<caption>Proved for each: |(A - left right) x|_p is at most bound times |x|_2, for every x.</caption>
-<thead role="rowgroup"><tr role="row">${heads.join("")}</tr></thead>
-<tbody role="rowgroup">
-${rows.join("\n")}
-</tbody>
-</table>
-</section>`;
 }
 
 function blockedSection(layers: readonly InspectedLayer[]): string {

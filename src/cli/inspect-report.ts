@@ -10,10 +10,11 @@ import {
   legend,
   listing,
   markOf,
+  storedColumns,
   storedLayers,
 } from "./inspect-rows.js";
 import { shortenNames } from "./shorten.js";
-import { number, table } from "./text.js";
+import { table } from "./text.js";
 
 export interface ReportOptions {
   /** Small tensors too, one by one. Default false. */
@@ -49,42 +50,40 @@ export function inspectionReport(
 
 function mainTable(inspection: Inspection, all: boolean, width: number): string {
   const { layers, remainders } = listing(inspection, all);
-  const parts = columns(inspection);
-  const size = parts.findIndex(({ marked }) => marked);
-  const cells = [0, 1].map((line) => parts.map(({ head }) => head[line]));
-  for (const layer of layers) cells.push(parts.map(({ cell }) => cell(layer)));
+  const size = columns.findIndex(({ marked }) => marked);
+  const cells = [0, 1].map((line) => columns.map(({ head }) => head[line]));
+  for (const layer of layers) cells.push(columns.map(({ cell }) => cell(layer)));
   for (const { name, bytes } of remainders) {
-    const row = parts.map(() => "");
+    const row = columns.map(() => "");
     row[0] = name;
     row[size] = inMegabytes(bytes);
     row[size + 1] = inPercent(bytes / inspection.bytes);
     cells.push(row);
   }
-  const left = parts.flatMap(({ text }, i) => (text ? [i] : []));
+  const left = textColumns(columns);
   if (layers.some(({ exceeds }) => exceeds)) {
     cells.forEach((row, i) => row.splice(size + 1, 0, layers[i - 2] ? markOf(layers[i - 2]) : ""));
     left.push(size + 1);
   }
-  return table(fitNames(cells, 2, layers.length, width), left);
+  return table(fitNames(cells, layers.length, width), left);
 }
 
-/** The first column of the rows from `first` on, shortened until all columns fit into `width`. */
-function fitNames(cells: string[][], first: number, count: number, width: number): string[][] {
+/** The names of `count` layers, which follow two lines of heads, shortened until all columns fit into `width`. */
+function fitNames(cells: string[][], count: number, width: number): string[][] {
   const others = cells[0].slice(1).map((_, c) => Math.max(...cells.map((row) => row[c + 1].length)) + 2);
   const room = Math.max(leastName, width - others.reduce((sum, each) => sum + each, 0));
-  const names = cells.slice(first, first + count).map(([name]) => name);
+  const names = cells.slice(2, 2 + count).map(([name]) => name);
   const short = shortenNames(names, room);
-  return cells.map((row, i) => (short[i - first] === undefined ? row : [short[i - first], ...row.slice(1)]));
+  return cells.map((row, i) => (short[i - 2] === undefined ? row : [short[i - 2], ...row.slice(1)]));
 }
 
 function storedTable(layers: ReturnType<typeof storedLayers>, width: number): string {
-  const rows = layers.map(({ name, bytes, stored: { rank, type, method, p, bound, bytesBefore } }) => [
-    ...[name, method === "dense" ? "full" : String(rank), method, type, String(p), number(bound)],
-    ...[inMegabytes(bytesBefore), inMegabytes(bytes)],
-  ]);
-  const head = ["layer", "rank", "method", "dtype", "p", "bound", "MB before", "MB now"];
-  return table(fitNames([head, ...rows], 1, rows.length, width), [0, 2, 3]);
+  const heads = [0, 1].map((line) => storedColumns.map(({ head }) => head[line]));
+  const rows = layers.map((layer) => storedColumns.map(({ cell }) => cell(layer)));
+  return table(fitNames([...heads, ...rows], rows.length, width), textColumns(storedColumns));
 }
+
+const textColumns = (list: readonly { text?: true }[]) => list.flatMap(({ text }, i) => (text ? [i] : []));
 
 function some(names: readonly string[], all: boolean): string {
   return all || names.length <= 4 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;

@@ -1,15 +1,15 @@
 // What the table of inspect says, in a terminal as on a page: its columns, which layers stand in it, and the notes below.
 import type { InspectedLayer, Inspection } from "../model/index.js";
-import { percent } from "./text.js";
+import { number, percent } from "./text.js";
 
-export interface Column {
+export interface Column<L = InspectedLayer> {
   /** Two lines in a terminal, one on a page. */
   head: [string, string];
   /** Text, and so set left; numbers are set right. */
   text?: true;
   /** The marks of footnotes stand beside it. */
   marked?: true;
-  cell(layer: InspectedLayer): string;
+  cell(layer: L): string;
 }
 
 /** A line for tensors that do not stand in the table one by one. */
@@ -42,36 +42,32 @@ export function listing({ layers, bytes }: Inspection, all: boolean): Listing {
 
 const unknown = "-";
 
-export function columns({ keep }: Inspection): Column[] {
-  return [
-    { head: ["", "layer"], text: true, cell: ({ name }) => name },
-    { head: ["", "kind"], text: true, cell: ({ kind, stored }) => (stored ? "factors" : kind) },
-    { head: ["", "shape"], text: true, cell: ({ shape }) => shape.join(" x ") || "scalar" },
-    { head: ["", "dtype"], text: true, cell: ({ dtype, stored }) => stored?.type ?? dtype },
-    { head: ["", "MB"], marked: true, cell: ({ bytes }) => inMegabytes(bytes) },
-    { head: ["% of", "model"], cell: ({ share }) => inPercent(share) },
-    {
-      head: ["stable", "rank"],
-      cell: ({ spectrum }) => spectrum?.stableRank.toFixed(1) ?? unknown,
-    },
-    {
-      head: ["90 %", "rank"],
-      cell: ({ spectrum }) => String(spectrum?.rankAt90 ?? unknown),
-    },
-    {
-      head: ["99 %", "rank"],
-      cell: ({ spectrum }) => String(spectrum?.rankAt99 ?? unknown),
-    },
-    {
-      head: ["saves", "MB"],
-      cell: ({ atKeep }) => (atKeep ? inMegabytes(atKeep.bytesSaved) : unknown),
-    },
-    {
-      head: ["l_2", "error"],
-      cell: ({ atKeep }) => atKeep?.error?.toFixed(3) ?? unknown,
-    },
-  ];
-}
+export const columns: readonly Column[] = [
+  { head: ["", "layer"], text: true, cell: ({ name }) => name },
+  { head: ["", "kind"], text: true, cell: ({ kind, stored }) => (stored ? "factors" : kind) },
+  { head: ["", "shape"], text: true, cell: ({ shape }) => shape.join(" x ") || "scalar" },
+  { head: ["", "dtype"], text: true, cell: ({ dtype, stored }) => stored?.type ?? dtype },
+  { head: ["", "MB"], marked: true, cell: ({ bytes }) => inMegabytes(bytes) },
+  { head: ["% of", "model"], cell: ({ share }) => inPercent(share) },
+  { head: ["stable", "rank"], cell: ({ spectrum }) => spectrum?.stableRank.toFixed(1) ?? unknown },
+  { head: ["90 %", "rank"], cell: ({ spectrum }) => String(spectrum?.rankAt90 ?? unknown) },
+  { head: ["99 %", "rank"], cell: ({ spectrum }) => String(spectrum?.rankAt99 ?? unknown) },
+  { head: ["saves", "MB"], cell: ({ atKeep }) => (atKeep ? inMegabytes(atKeep.bytesSaved) : unknown) },
+  { head: ["l_2", "error"], cell: ({ atKeep }) => atKeep?.error?.toFixed(3) ?? unknown },
+];
+
+type StoredLayer = InspectedLayer & Required<Pick<InspectedLayer, "stored">>;
+
+export const storedColumns: readonly Column<StoredLayer>[] = [
+  { head: ["", "layer"], text: true, cell: ({ name }) => name },
+  { head: ["", "rank"], cell: ({ stored: { rank, method } }) => (method === "dense" ? "full" : String(rank)) },
+  { head: ["", "method"], text: true, cell: ({ stored }) => stored.method },
+  { head: ["", "dtype"], text: true, cell: ({ stored }) => stored.type },
+  { head: ["", "p"], cell: ({ stored }) => String(stored.p) },
+  { head: ["", "bound"], cell: ({ stored }) => number(stored.bound) },
+  { head: ["MB", "before"], cell: ({ stored }) => inMegabytes(stored.bytesBefore) },
+  { head: ["MB", "now"], cell: ({ bytes }) => inMegabytes(bytes) },
+];
 
 /** MB = 10^6 bytes, without the unit. */
 export function inMegabytes(bytes: number): string {
@@ -133,8 +129,6 @@ export function blockedByReason(layers: readonly InspectedLayer[]): { reason: st
   }
   return [...groups].map(([reason, names]) => ({ reason, names }));
 }
-
-type StoredLayer = InspectedLayer & Required<Pick<InspectedLayer, "stored">>;
 
 /** Layers that are factors already, largest first. */
 export function storedLayers(layers: readonly InspectedLayer[]): StoredLayer[] {

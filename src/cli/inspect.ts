@@ -50,7 +50,7 @@ Examples:
 async function inspect(context: Context, path: string, options: Options): Promise<void> {
   const { spectrum, keep, all, plan, html, force } = options;
   for (const output of [plan, html]) if (output !== undefined) await checkOutput(path, output, force);
-  await withModel(path, async ({ model }) => {
+  await withModel(context, path, async ({ model }) => {
     const inspection = await context.withLoewner((loewner) =>
       inspectModel(loewner, model, {
         spectra: spectrum || "none",

@@ -1,31 +1,37 @@
-// Models of any format from a path: opened, handed to a command, closed.
-import { InvalidInputError } from "../errors.js";
-import { openOnnx, openSafetensors, type OnnxModel, type SafetensorsFile } from "../formats/index.js";
-import { openFile } from "../formats/node-file.js";
-import { onnxFolderResolver } from "../formats/onnx/node-external.js";
+// Models of any format from a path or a hub address: opened, handed to a command, closed.
+import { setOf, type SafetensorsSet } from "../model/safetensors-set.js";
+import type { OnnxModel } from "../formats/index.js";
 import { onnxModel, safetensorsModel, type Model } from "../model/index.js";
+import { resolveModel } from "../model/node-hub.js";
+import { openModelPath } from "../model/node-open.js";
+import type { Context } from "./context.js";
 
 export type OpenModel = { readonly model: Model; readonly path: string } & (
-  { readonly kind: "onnx"; readonly file: OnnxModel } | { readonly kind: "safetensors"; readonly file: SafetensorsFile }
+  { readonly kind: "onnx"; readonly file: OnnxModel } | { readonly kind: "safetensors"; readonly file: SafetensorsSet }
 );
 
-/** Opens a model, hands it to `body`, closes it. */
-export async function withModel<T>(path: string, body: (open: OpenModel) => Promise<T>): Promise<T> {
-  if (/\.npy$/i.test(path)) {
-    throw new InvalidInputError(`${path} is a matrix, not a model; use "loewner low-rank ${path}".`, { file: path });
-  }
-  const source = await openFile(path);
-  const closing: (() => Promise<unknown>)[] = [() => source.close()];
+/** What every command that takes a model says of it. */
+export const modelHelp = `
+MODEL is a .onnx or .safetensors file, the .index.json of one in several files, a folder with one of these, or
+hf:owner/name[@revision][/file] (kept in $LOEWNER_CACHE; HF_TOKEN for private ones; --offline for what is there already).`;
+
+/** Finds a model, opens it, hands it to `body`, closes it. */
+export async function withModel<T>(
+  context: Context,
+  path: string,
+  body: (open: OpenModel) => Promise<T>,
+): Promise<T> {
+  const { signal, progress: onProgress, options } = context;
+  const found = await resolveModel(path, { signal, onProgress, offline: options.offline });
+  context.endProgress();
+  if (found.path !== path) context.say(found.description);
+  const open = await openModelPath(found.path);
   try {
-    if (/\.onnx$/i.test(path)) {
-      const external = onnxFolderResolver(path);
-      closing.push(() => external.close());
-      const file = await openOnnx(source, { external });
-      return await body({ kind: "onnx", file, path, model: await onnxModel(file) });
-    }
-    const file = await openSafetensors(source);
-    return await body({ kind: "safetensors", file, path, model: safetensorsModel(file) });
+    if (open.kind === "onnx")
+      return await body({ kind: "onnx", file: open.file, path: open.path, model: await onnxModel(open.file) });
+    const model = safetensorsModel(open.file, { config: open.config });
+    return await body({ kind: "safetensors", file: setOf(open.file), path: open.path, model });
   } finally {
-    for (const close of closing) await close();
+    await open.close();
   }
 }

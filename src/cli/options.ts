@@ -133,6 +133,11 @@ export function addLayers(command: Command): Command {
     .option("--exclude <glob>", "tensors to leave alone (may be given more than once)", collect);
 }
 
+/** Of commands that take a model. */
+export function addOffline(command: Command): Command {
+  return command.option("--offline", "take a model by hub address from the cache alone");
+}
+
 export interface SizeOptions {
   keep?: number;
   rank?: number;

@@ -1,9 +1,11 @@
 // Row weights of `compress`: from counts in an .npy vector, or from the tokenizer that goes with the model.
+import { InvalidArgumentError, type Command } from "commander";
 import { InvalidFormatError, InvalidInputError, type LoewnerError } from "../errors.js";
 import { f16ToF32 } from "../formats/half.js";
 import { openFile, type FileSource } from "../formats/node-file.js";
 import { readNpyArray } from "../formats/npy-array.js";
 import { sniff } from "../formats/sniff.js";
+import { parseNumber } from "./options.js";
 import { readTokenizer } from "../model/tokenizer.js";
 import { checkPower, defaultRowWeightsPower, fitsTable, misfit, rowWeightsOf, tokenWeights } from "../model/tokens.js";
 
@@ -17,6 +19,28 @@ export interface RowWeightsFile {
   tokens?: string[];
   /** For reports: where the weights come from, and the power. */
   description: string;
+}
+
+export interface RowWeightOptions {
+  rowWeights?: string;
+  rowWeightsPower?: number;
+}
+
+/** --row-weights and --row-weights-power. */
+export function addRowWeights(command: Command): Command {
+  return command
+    .option("--row-weights <file>", "how often each row's token occurs: an .npy vector of counts, or tokenizer.json to estimate them")
+    .option("--row-weights-power <g>", `power of the counts, a multiple of 1/8 up to 1 (default: ${defaultRowWeightsPower})`, parsePower);
+}
+
+function parsePower(text: string): number {
+  const power = parseNumber(text);
+  try {
+    checkPower(power);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return power;
 }
 
 /** No tokenizer is larger; a model taken for one by mistake may be. */

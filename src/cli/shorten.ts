@@ -15,21 +15,17 @@ export function shortenNames(names: readonly string[], width: number): string[] 
 const segmentsOf = (name: string) => name.split(/[./]/);
 
 function shorten(name: string, width: number, commonness: (segment: string) => number): string {
-  if (name.length <= width) return name;
   const left: (string | undefined)[] = segmentsOf(name);
-  for (let kept = left.length; kept > 1; --kept) {
-    let drop = -1;
-    left.forEach((segment, i) => {
-      if (segment === undefined) return;
-      const before = drop < 0 ? -1 : commonness(left[drop]!);
-      const now = commonness(segment);
-      if (now > before || (now === before && segment.length > left[drop]!.length)) drop = i;
-    });
-    left[drop] = undefined;
-    const text = join(left);
-    if (text.length <= width) return text;
+  // What no other name has tells the name apart: it stays.
+  const shared = left.flatMap((segment, i) => (commonness(segment!) > 1 ? [{ i, segment: segment! }] : []));
+  shared.sort((a, b) => commonness(b.segment) - commonness(a.segment) || b.segment.length - a.segment.length);
+  let text = name;
+  for (const { i } of shared) {
+    if (text.length <= width) break;
+    left[i] = undefined;
+    text = join(left);
   }
-  return middle(join(left), width);
+  return text.length <= width ? text : middle(text, width);
 }
 
 /** Segments with dots between them, and one ellipsis for each run that was dropped. */

@@ -1,62 +1,111 @@
 import type { Command } from "commander";
-import { VerificationError } from "../errors.js";
-import { compareUntouched, verifyLayers } from "../model/index.js";
-import { type CommonOptions, runCommand } from "./context.js";
-import { withModel } from "./models.js";
-import { addCommon, readRowWeights } from "./options.js";
+import { InvalidInputError, VerificationError } from "../errors.js";
+import { compareUntouched, verifyLayers, type Untouched, type Verification } from "../model/index.js";
+import { type CommonOptions, runCommand, type Context } from "./context.js";
+import { withModel, type OpenModel } from "./models.js";
+import { addCommon, addOffline } from "./options.js";
+import { addRowWeights, readRowWeights, type RowWeightOptions, type RowWeightsFile } from "./row-weights.js";
 import { number } from "./text.js";
+import { addRunOptions, runFailure, verifyOnnx, type OnnxRunReport, type RunOptions } from "./verify-onnx.js";
+
+type Options = CommonOptions & RowWeightOptions & RunOptions & { run?: boolean };
 
 export function addVerify(program: Command): void {
-  addCommon(
-    program
-      .command("verify <model> <compressed>")
-      .description("compute errors and certificates afresh, and compare them and every other tensor with the original")
-      .option("--row-weights <file>", "the weights that compress was given"),
-  )
-    .addHelpText("after", "\nExample:\n  loewner verify model.safetensors small.safetensors")
-    .action((model: string, compressed: string, options: CommonOptions & { rowWeights?: string }) =>
-      runCommand(options, async (context) => {
-        const weights = await readRowWeights(options.rowWeights);
-        const weightsFor = weights && ((rows: number) => (rows === weights.length ? weights : undefined));
-        const result = await withModel(model, (original) =>
-          withModel(compressed, (small) =>
-            context.withLoewner(async (loewner) => {
-              const run = { weightsFor, signal: context.signal, onProgress: context.progress };
-              const proved = await verifyLayers(loewner, original.model, small.model, run);
-              const rest =
-                original.kind === "safetensors" && small.kind === "safetensors"
-                  ? await compareUntouched(original.file, small.file, small.model)
-                  : { untouched: 0, changed: [], missing: [] };
-              const missing = [...new Set([...proved.missing, ...rest.missing])];
-              const ok = proved.ok && rest.changed.length === 0 && missing.length === 0;
-              return { ...proved, ...rest, missing, ok };
-            }),
-          ),
-        );
-        context.endProgress();
-        context.json({ input: model, output: compressed, ...result });
-        for (const layer of result.layers) {
-          context.say(`${layer.ok ? "ok    " : "FAILED"}  ${layer.name}`);
-          context.say(
-            `        errors as saved to ${layer.difference.toExponential(1)}; l_1 ${number(layer.computed.objective.l1)}`,
-          );
-          context.say(
-            `        bound saved ${number(layer.saved.certificate.bound)}, proved afresh ${number(layer.computed.certificate.bound)}`,
-          );
-        }
-        context.say(`${result.untouched} other tensors are the same to the byte`);
-        if (!result.ok) {
-          const failed = result.layers.filter((layer) => !layer.ok).map((layer) => layer.name);
-          const what = [
-            failed.length && `${failed.join(", ")} ${failed.length > 1 ? "are" : "is"} not what the file says`,
-            result.changed.length && `changed: ${result.changed.join(", ")}`,
-            result.missing.length && `missing or of another shape: ${result.missing.join(", ")}`,
-          ].filter(Boolean);
-          throw new VerificationError(
-            `${compressed} does not match ${model}: ${what.join("; ")}. Compress it again from the original.`,
-            { file: compressed },
-          );
-        }
-      }),
+  const command = program
+    .command("verify <model> <compressed>")
+    .description(
+      "compute errors and certificates afresh and compare; ONNX: run both models on the same inputs; safetensors: every other tensor byte for byte",
+    )
+    .option("--no-run", "ONNX: prove only, do not run the models");
+  addCommon(addOffline(addRunOptions(addRowWeights(command))))
+    .addHelpText(
+      "after",
+      `
+Examples:
+  loewner verify model.safetensors small.safetensors
+  loewner verify model.onnx small.onnx --inputs input_ids=ids.npy`,
+    )
+    .action((model: string, compressed: string, options: Options) =>
+      runCommand(options, (context) =>
+        withModel(context, model, (original) =>
+          withModel(context, compressed, async (small) => {
+            const { report, failure } = await verify(context, original, small, options);
+            context.json({ input: original.path, output: small.path, ...report });
+            if (failure) throw failure;
+          }),
+        ),
+      ),
     );
+}
+
+/** What verify found, for --json, and the error to end with where that is a fault. People have been told already. */
+export async function verify(context: Context, original: OpenModel, compressed: OpenModel, options: Options) {
+  const proved = await proveLayers(context, original, compressed, options);
+  const faults = faultsOf(proved, original, compressed);
+  sayLayers(context, proved);
+  let runs: OnnxRunReport | undefined;
+  if (original.kind === "onnx" && compressed.kind === "onnx" && options.run !== false)
+    runs = await verifyOnnx(context, original, compressed, options);
+  const failure = faults ?? (runs && runFailure(runs, compressed.path));
+  return { report: { ...proved, ...runs, ok: failure === undefined }, failure };
+}
+
+async function proveLayers(
+  context: Context,
+  original: OpenModel,
+  compressed: OpenModel,
+  options: Options,
+): Promise<Verification & Partial<Untouched>> {
+  if (original.kind !== compressed.kind) {
+    throw new InvalidInputError(
+      `${original.path} is ${original.kind}, but ${compressed.path} is ${compressed.kind}; compare files of one format.`,
+      { file: compressed.path },
+    );
+  }
+  const { rowWeights: path, rowWeightsPower } = options;
+  // The file says which power compress took; weights are small, and read again for another.
+  const powers = [...compressed.model.described.values()].map((layer) => layer.rowWeightsPower);
+  const read = new Map<number | undefined, RowWeightsFile>();
+  if (path !== undefined) {
+    for (const power of new Set(powers)) read.set(power, await readRowWeights(path, rowWeightsPower ?? power));
+  }
+  const run = {
+    weightsFor: (rows: number, power: number | undefined) => read.get(power)?.weightsFor(rows),
+    signal: context.signal,
+    onProgress: context.progress,
+  };
+  const proved = await context.withLoewner((loewner) => verifyLayers(loewner, original.model, compressed.model, run));
+  context.endProgress();
+  if (original.kind !== "safetensors" || compressed.kind !== "safetensors") return proved;
+  const rest = await compareUntouched(original.file, compressed.file, compressed.model);
+  return { ...proved, ...rest, missing: [...new Set([...proved.missing, ...rest.missing])] };
+}
+
+function sayLayers(context: Context, { layers, untouched }: Verification & Partial<Untouched>): void {
+  for (const { name, ok, difference, saved, computed } of layers) {
+    context.say(`${ok ? "ok    " : "FAILED"}  ${name}`);
+    context.say(`        errors as saved to ${difference.toExponential(1)}; l_1 ${number(computed.objective.l1)}`);
+    context.say(
+      `        bound saved ${number(saved.certificate.bound)}, proved afresh ${number(computed.certificate.bound)}`,
+    );
+  }
+  if (untouched !== undefined) context.say(`${untouched} other tensors are the same to the byte`);
+}
+
+function faultsOf(
+  { layers, changed = [], missing }: Verification & Partial<Untouched>,
+  original: OpenModel,
+  { path }: OpenModel,
+): VerificationError | undefined {
+  const failed = layers.filter((layer) => !layer.ok).map((layer) => layer.name);
+  const what = [
+    failed.length && `${failed.join(", ")} ${failed.length > 1 ? "are" : "is"} not what the file says`,
+    changed.length && `changed: ${changed.join(", ")}`,
+    missing.length && `missing or of another shape: ${missing.join(", ")}`,
+  ].filter(Boolean);
+  if (what.length === 0) return undefined;
+  return new VerificationError(
+    `${path} does not match ${original.path}: ${what.join("; ")}. Compress it again from the original.`,
+    { file: path },
+  );
 }

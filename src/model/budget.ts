@@ -20,7 +20,9 @@ export function allocate<C extends Choice>(layers: readonly (readonly C[])[], by
   let left = bytes - chosen.reduce((sum, { bytes: size }) => sum + size, 0);
   if (left < 0) return undefined;
   const steps = hulls.flatMap((hull, layer) =>
-    hull.slice(1).map((to, i) => ({ layer, at: i + 1, slope: (hull[i].error - to.error) / (to.bytes - hull[i].bytes) })),
+    hull
+      .slice(1)
+      .map((to, i) => ({ layer, at: i + 1, slope: (hull[i].error - to.error) / (to.bytes - hull[i].bytes) })),
   );
   // Slopes fall along a hull, so its steps stay in order; equals go to the earlier layer.
   steps.sort((a, b) => b.slope - a.slope || a.layer - b.layer || a.at - b.at);

@@ -46,6 +46,8 @@ export interface CompressedLayer {
   certificate: LowRankCertificate;
   /** Why this rank, this method, this way to store it. */
   explain: string;
+  /** Where its row weights come from. */
+  rowWeights?: string;
   seconds: number;
 }
 
@@ -83,7 +85,9 @@ export async function compressModel(
       continue;
     }
     stored.push(best);
-    layers.push(reportOf(layer, best, `${because}; ${why(best, planned, options)}`));
+    const report = reportOf(layer, best, `${because}; ${why(best, planned, options)}`);
+    if (best.rowWeights) report.rowWeights = options.weights?.description ?? "given";
+    layers.push(report);
   }
   const files = await model.layOut(stored, options);
   return {
@@ -94,8 +98,10 @@ export async function compressModel(
   };
 }
 
-function checkWeights(model: Model, chosen: Plan["chosen"], { weightsFor }: CompressOptions): void {
-  if (!weightsFor || chosen.some(({ layer }) => weightsOf(layer, weightsFor))) return;
+function checkWeights(model: Model, chosen: Plan["chosen"], { weights }: CompressOptions): void {
+  if (!weights || chosen.some(({ layer }) => weightsOf(layer, weights))) return;
+  const tables = chosen.filter(({ layer: { kind } }) => kind !== "linear").map(({ layer }) => shapeOf(layer)[0]);
+  if (weights.misfit && tables.length) throw weights.misfit(Math.max(...tables));
   const rows = chosen.map(({ layer }) => `${layer.name} (${shapeOf(layer)[0]})`).join(", ");
   throw new InvalidInputError(
     `The row weights fit no chosen layer of ${model.name}: a table of tokens with as many rows is needed; chosen are ${rows || "none"}.`,
@@ -115,7 +121,8 @@ async function fitBest(
     ...{ objective, tolerance, seed, maxWork, signal, spill },
     p: own.p ?? options.p,
     method: own.method ?? options.method,
-    rowWeights: weightsOf(layer, options.weightsFor),
+    rowWeights: weightsOf(layer, options.weights),
+    rowWeightsPower: options.weights?.power,
     uniform: operators === "onnxruntime",
     onProgress: onProgress && ((progress) => onProgress({ ...progress, layer: layer.name })),
   };

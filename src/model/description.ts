@@ -45,6 +45,8 @@ export interface LayerDescription {
   tolerance: number;
   /** Row weights were used: norms are weighted, and checking them takes the same weights. */
   rowWeights: boolean;
+  /** Power of the counts that they are, where it is known. */
+  rowWeightsPower?: number;
   seed: number;
 }
 
@@ -66,11 +68,12 @@ export function describeLayer(
   dtype: string,
   parts: { left: PartDescription; right?: PartDescription },
 ): LayerDescription {
-  const { rows, cols, transposed, rank, type, p, method, objective, certificate, tolerance, rowWeights, seed } = layer;
+  const { rows, cols, transposed, rank, type, p, method, objective, certificate, tolerance, rowWeights, rowWeightsPower, seed } =
+    layer;
   return {
     ...parts,
     ...{ rows, cols, ...(transposed && { transposed: true as const }), rank, dtype, type },
-    ...{ p, method, objective, certificate, tolerance, rowWeights, seed },
+    ...{ p, method, objective, certificate, tolerance, rowWeights, rowWeightsPower, seed },
   };
 }
 
@@ -128,7 +131,12 @@ export function readDescription(
   return layers;
 }
 
-function fits(part: PartDescription, rows: number, cols: number, shapeOf: (tensor: string) => readonly number[] | undefined) {
+function fits(
+  part: PartDescription,
+  rows: number,
+  cols: number,
+  shapeOf: (tensor: string) => readonly number[] | undefined,
+) {
   const is = (name: string, a: number, b: number) => {
     const shape = shapeOf(name);
     return shape?.length === 2 && shape[0] === a && shape[1] === b;
@@ -157,7 +165,17 @@ export const planeBits: Record<CodeBits, readonly (8 | 4 | 2 | 1)[]> = { 8: [8],
 function isDescribed(layer: LayerDescription | null): layer is LayerDescription {
   const { left, p, rows, cols, rank, objective, certificate } = layer ?? ({} as LayerDescription);
   if (left === undefined || left === null) return false;
-  const numbers = [p, rows, cols, rank, objective?.lp, objective?.l1, objective?.l21, objective?.l2, objective?.worstRow?.norm];
+  const numbers = [
+    p,
+    rows,
+    cols,
+    rank,
+    objective?.lp,
+    objective?.l1,
+    objective?.l21,
+    objective?.l2,
+    objective?.worstRow?.norm,
+  ];
   const { lower, upper, slack, sigmaNext, bound, rounding } = certificate ?? {};
   return [...numbers, lower, upper, slack, sigmaNext, bound, rounding].every((x) => typeof x === "number");
 }

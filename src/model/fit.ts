@@ -29,6 +29,8 @@ export interface FitOptions extends Pick<
   "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork" | "signal" | "onProgress"
 > {
   rowWeights?: RowWeights;
+  /** Power of the counts that rowWeights are; recorded. */
+  rowWeightsPower?: number;
   /** Gives a place for a left factor of more than 64 MiB. Without it everything stays in memory. */
   spill?: () => Promise<Spill>;
   /** Levels in even steps, which onnxruntime's own operators can hold; else those that suit rotated numbers best. */
@@ -66,6 +68,7 @@ export async function fitLayer(
     ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type, p, tolerance, seed },
     ...fitted,
     rowWeights: rowWeights !== undefined,
+    ...(rowWeights !== undefined && { rowWeightsPower: options.rowWeightsPower }),
     seconds: (performance.now() - started) / 1000,
   };
 }
@@ -83,7 +86,7 @@ async function floatFactors(
   name: string,
   rank: number,
   type: RowType,
-  { spill, uniform: _, ...options }: FitOptions,
+  { spill, uniform: _, rowWeightsPower: __, ...options }: FitOptions,
 ): Promise<Fitted> {
   const { rows } = source;
   const big = spill && rows * rank * rowTypeBytes[type] > spillBytes ? await spill() : undefined;
@@ -134,7 +137,7 @@ async function codedFactors(
   loewner: Loewner,
   source: RowSource,
   { rank, bits, dense }: { rank: number; bits: CodeBits; dense: boolean },
-  { spill: _, uniform, ...options }: FitOptions,
+  { spill: _, uniform, rowWeightsPower: __, ...options }: FitOptions,
 ): Promise<Fitted> {
   const { p = 1, seed = 0, rowWeights, signal, onProgress } = options;
   const result = dense ? undefined : await loewner.lowRank(source, { ...options, rank, left: false });

@@ -14,9 +14,17 @@ export { type Inspection, type InspectedLayer, inspectModel } from "./inspect.js
 export { select, type Selection } from "./layers.js";
 export type { Layer, LayerKind, LayOutOptions, Model, Operators, OutputFile } from "./model.js";
 export { onnxModel } from "./onnx/model.js";
-export { type Plan, planCompression, type PlannedLayer, type PlanOptions, type Skipped } from "./plan.js";
+export { type LayerWeights, type Plan, planCompression, type PlannedLayer, type PlanOptions, type Skipped } from "./plan.js";
 export { checkPlan, type LayerPlan, newPlan, type PlanFile, readPlan } from "./plan-file.js";
+export { chooseModelFile, modelFileOrder } from "./model-file.js";
+export { parseHubAddress } from "./hub-address.js";
+export { roleOf, type WeightFacts, type WeightRole, weightsOf } from "./architectures.js";
 export { safetensorsModel } from "./safetensors-model.js";
+export { editedFiles } from "./safetensors-set-write.js";
+export { openSafetensorsSet, type SafetensorsSet } from "./safetensors-set.js";
+export { tiedNames } from "./tied-weights.js";
+export { readTokenizer } from "./tokenizer.js";
+export { defaultRowWeightsPower, rowWeightsOf, tokenWeights } from "./tokens.js";
 export { type StoredType } from "./stored.js";
 export { type Verification, type VerifiedLayer, verifyLayers, type VerifyOptions } from "./verify.js";
 export { compareUntouched, type Untouched } from "./verify-safetensors.js";

@@ -26,6 +26,8 @@ export interface Layer {
    * tokens or neurons and the small dense steps are of the smaller size.
    */
   readonly transposed: boolean;
+  /** Other names that stand for this weight and are absent from the file, such as the head of a model that ties it. */
+  readonly tied?: readonly string[];
   /** Why it cannot be factored. */
   readonly blocked?: string;
 }

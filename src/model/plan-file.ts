@@ -26,7 +26,10 @@ const methods: readonly Method[] = ["auto", "lewis", "svd", "level-set", "subspa
 /** A plan that compresses the default layers and names every other that could be, to be edited. */
 export function newPlan(model: Model, keep = 0.5): PlanFile {
   const can = model.layers.filter(isFactorable);
-  const entries = can.map(({ name, byDefault }): [string, LayerPlan] => [name, byDefault ? { keep } : { skip: true, keep }]);
+  const entries = can.map(({ name, byDefault }): [string, LayerPlan] => [
+    name,
+    byDefault ? { keep } : { skip: true, keep },
+  ]);
   return { version: 1, layers: Object.fromEntries(entries) };
 }
 

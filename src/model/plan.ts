@@ -24,6 +24,17 @@ export interface SizeOptions {
   bytes?: number;
 }
 
+/** Row weights for any table of tokens that they fit. */
+export interface LayerWeights {
+  /** For a table of so many rows; undefined where there are none. */
+  weightsFor(rows: number): RowWeights | undefined;
+  /** The error when no chosen layer fits, told the rows of the largest. */
+  misfit?(rows: number): Error;
+  /** Power of the counts that was taken, and where they come from: recorded in the file and in the report. */
+  power?: number;
+  description?: string;
+}
+
 export interface PlanOptions extends Selection, SizeOptions, LayOutOptions {
   /** How numbers are stored. Default: as the layer's own. "auto": whichever bits and rank err least at the size asked for. */
   type?: StoredType | "auto";
@@ -32,8 +43,8 @@ export interface PlanOptions extends Selection, SizeOptions, LayOutOptions {
   /** Ranks that keep or a budget gives are multiples of this. Default 1, in few bits 8. */
   multipleOf?: number;
   plan?: PlanFile;
-  /** Row weights for a layer of so many rows; undefined where there are none. */
-  weightsFor?: (rows: number) => RowWeights | undefined;
+  /** Of the rows of tables of tokens. */
+  weights?: LayerWeights;
   signal?: AbortSignal;
   onProgress?: (progress: Progress & { layer: string }) => void;
 }
@@ -251,7 +262,7 @@ class Planner {
       const { onProgress, signal } = this.options;
       const [rows, cols] = shapeOf(layer);
       const singularValues = await this.loewner.singularValues(matrixOf(this.model, layer), {
-        rowWeights: weightsOf(layer, this.options.weightsFor),
+        rowWeights: weightsOf(layer, this.options.weights),
         signal,
         onProgress: onProgress && ((progress) => onProgress({ ...progress, layer: layer.name })),
       });
@@ -265,10 +276,10 @@ class Planner {
 /** Only rows that are tokens have weights. */
 export function weightsOf(
   { kind, shape, transposed }: Layer,
-  weightsFor: PlanOptions["weightsFor"],
+  weights: LayerWeights | undefined,
 ): RowWeights | undefined {
   if (kind !== "embedding" && kind !== "tied" && kind !== "head") return undefined;
-  return weightsFor?.(shape[transposed ? 1 : 0]);
+  return weights?.weightsFor(shape[transposed ? 1 : 0]);
 }
 
 function targetOf({ rank, type, dense }: Option): Target {

@@ -1,11 +1,9 @@
-// An open safetensors file as the pipeline sees it.
+// An open safetensors model, in one file or several, as the pipeline sees it.
 import {
   dtypeOf,
-  layOutSafetensors,
   rowTypeOf,
   tensorChunks,
   tensorRows,
-  writeSafetensors,
   type SafetensorsDtype,
   type SafetensorsFile,
   type SafetensorsInput,
@@ -24,30 +22,41 @@ import {
 } from "./description.js";
 import { isTable, kindOf } from "./layer-names.js";
 import type { Layer, Model, OutputFile } from "./model.js";
+import { editedFiles } from "./safetensors-set-write.js";
+import { setOf, type SafetensorsSet } from "./safetensors-set.js";
 import { rowChunks, storedBytes, type StoredLayer, type StoredMatrix } from "./stored.js";
+import { tiedNames, type ModelFacts } from "./tied-weights.js";
 import { transposedRows } from "./transposed-rows.js";
 
-export function safetensorsModel(file: SafetensorsFile): Model {
-  const shape = (name: string) => file.tensors.get(name)?.shape;
-  const described = readDescription(file.metadata[metadataKey], file.source.name, shape);
+/**
+ * @param file one file, or a set of shards
+ * @param facts.config config.json beside the model, parsed: it tells whether the head is the embedding table
+ */
+export function safetensorsModel(file: SafetensorsFile, { config }: { config?: ModelFacts["config"] } = {}): Model {
+  const set = setOf(file);
+  const shape = (name: string) => set.tensors.get(name)?.shape;
+  const described = readDescription(set.metadata[metadataKey], set.source.name, shape);
   const factors = new Set([...described.values()].flatMap(({ left, right }) => [...tensorsOf(left), ...tensorsOf(right)]));
-  const layers = [...file.tensors.values()].filter(({ name }) => !factors.has(name)).map(layerOf);
+  const ties = tiedNames(set.tensors, { config, metadata: set.metadata });
+  const layers = [...set.tensors.values()]
+    .filter(({ name }) => !factors.has(name))
+    .map((tensor) => layerOf(tensor, ties.get(tensor.name) ?? []));
   return {
     format: "safetensors",
-    name: file.source.name,
-    byteLength: file.source.size,
+    name: set.source.name,
+    byteLength: set.source.size,
     layers,
     described,
-    tensorBytes: (name) => file.tensors.get(name)!.byteLength,
-    isTaken: (name) => file.tensors.has(name),
-    rows: (name) => tensorRows(file, name),
-    bytes: (name) => tensorBytesOf(file, name),
+    tensorBytes: (name) => set.tensors.get(name)!.byteLength,
+    isTaken: (name) => set.tensors.has(name),
+    rows: (name) => tensorRows(set, name),
+    bytes: (name) => tensorBytesOf(set, name),
     shape,
-    layOut: async (stored) => layOut(file, described, stored),
+    layOut: (stored, { mainName = "model.safetensors" } = {}) => layOut(set, described, stored, mainName),
   };
 }
 
-function layerOf({ name, shape, dtype, byteLength: bytes }: SafetensorsTensor): Layer {
+function layerOf({ name, shape, dtype, byteLength: bytes }: SafetensorsTensor, tied: readonly string[]): Layer {
   const isMatrix = shape.length === 2 && shape[0] > 0 && shape[1] > 0;
   const isWeight = isMatrix && rowTypeOf(dtype) !== undefined;
   const layer = { name, shape, dtype, bytes, transposed: false };
@@ -55,16 +64,18 @@ function layerOf({ name, shape, dtype, byteLength: bytes }: SafetensorsTensor): 
     const blocked = isMatrix ? `is ${dtype}: only F16, BF16, F32 and F64 are factored` : undefined;
     return { ...layer, kind: "other", byDefault: false, ...(blocked && { blocked }) };
   }
-  const kind = kindOf(name, shape);
+  const own = kindOf(name, shape);
+  const kind = tied.some((each) => kindOf(each, shape) === "head") ? "tied" : own;
   const transposed = kind === "linear" && shape[0] < shape[1];
-  return { ...layer, kind, transposed, byDefault: isTable(name, shape) };
+  return { ...layer, kind, transposed, byDefault: isTable(name, shape), ...(tied.length && { tied }) };
 }
 
 function layOut(
-  file: SafetensorsFile,
+  set: SafetensorsSet,
   before: ReadonlyMap<string, LayerDescription>,
   stored: readonly StoredLayer[],
-): OutputFile[] {
+  mainName: string,
+): Promise<OutputFile[]> {
   const described = new Map(before);
   const replaced = new Map<string, SafetensorsInput[]>();
   for (const layer of stored) {
@@ -72,22 +83,12 @@ function layOut(
     const { name, transposed } = layer;
     const left = partOf(layer.right ? `${name}.${transposed ? "right" : "left"}` : name, layer.left, transposed);
     const right = layer.right && partOf(`${name}.${transposed ? "left" : "right"}`, layer.right, transposed);
-    replaced.set(layer.name, [...left.tensors, ...(right?.tensors ?? [])]);
+    replaced.set(name, [...left.tensors, ...(right?.tensors ?? [])]);
     const parts = { left: left.part, ...(right && { right: right.part }) };
-    described.set(layer.name, describeLayer(layer, file.tensors.get(layer.name)!.dtype, parts));
+    described.set(name, describeLayer(layer, set.tensors.get(name)!.dtype, parts));
   }
-  const tensors = [...file.tensors.keys()].flatMap((name) => replaced.get(name) ?? [passThrough(file, name)]);
-  const metadata = (file.metadataEntries ?? [])
-    .filter(([key]) => key !== metadataKey)
-    .map(([k, v]): [string, string] => [k, v]);
-  if (described.size) metadata.push([metadataKey, descriptionText(described)]);
-  return [
-    {
-      name: "",
-      byteLength: layOutSafetensors(tensors, metadata).byteLength,
-      write: (sink, options) => writeSafetensors(sink, { tensors, metadata }, options),
-    },
-  ];
+  const metadata = new Map(described.size ? [[metadataKey, descriptionText(described)]] : []);
+  return editedFiles(set, { replaced, metadata }, mainName);
 }
 
 /** A tensor as it stands in a file, read when its turn to be written comes. */

@@ -61,13 +61,16 @@ export async function openSafetensorsSet(
   source: ByteSource,
   resolve: (shard: string) => ByteSource | Promise<ByteSource>,
 ): Promise<SafetensorsSet> {
-  if (!(await isJson(source))) {
-    const file = await openSafetensors(source);
-    const name = source.name.replace(/^.*[/\\]/, "");
-    return join(source.name, new Map([[name, file]]), undefined);
-  }
+  if (!(await isJson(source))) return setOf(await openSafetensors(source));
   const { metadata, weightMap, shards } = await openSafetensorsIndex(source, resolve);
   return join(source.name, shards, { metadata, weightMap });
+}
+
+/** A single open file as a set; a set as it is. */
+export function setOf(file: SafetensorsFile): SafetensorsSet {
+  if ("shards" in file) return file as SafetensorsSet;
+  const name = file.source.name.replace(/^.*[/\\]/, "");
+  return join(file.source.name, new Map([[name, file]]), undefined);
 }
 
 /** A safetensors file may begin with '{' too (a header of 123 bytes), but then zeros follow, which JSON never holds. */

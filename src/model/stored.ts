@@ -36,6 +36,8 @@ export interface StoredLayer {
   readonly tolerance: number;
   readonly seed: number;
   readonly rowWeights: boolean;
+  /** Power of the counts that the row weights are, where it is known. */
+  readonly rowWeightsPower?: number;
   readonly seconds: number;
 }
 

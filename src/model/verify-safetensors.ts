@@ -17,7 +17,9 @@ export async function compareUntouched(
 ): Promise<Untouched> {
   const changed: string[] = [];
   const missing: string[] = [];
-  const factors = new Set([...described.values()].flatMap(({ left, right }) => [...tensorsOf(left), ...tensorsOf(right)]));
+  const factors = new Set(
+    [...described.values()].flatMap(({ left, right }) => [...tensorsOf(left), ...tensorsOf(right)]),
+  );
   let untouched = 0;
   for (const name of original.tensors.keys()) {
     if (described.has(name)) continue;

@@ -32,8 +32,8 @@ export interface Verification {
 }
 
 export interface VerifyOptions extends RunOptions {
-  /** The weights that compress was given. */
-  weightsFor?: (rows: number) => RowWeights | undefined;
+  /** The weights that compress was given, for a table of so many rows, of counts to this power where the file names one. */
+  weightsFor?: (rows: number, power: number | undefined) => RowWeights | undefined;
 }
 
 /** Errors and certificates of every described layer, against the original. */
@@ -70,7 +70,7 @@ async function verifyLayer(
   { weightsFor, ...run }: VerifyOptions,
 ): Promise<VerifiedLayer> {
   const { p, tolerance, objective, certificate, rows, cols, rank, transposed = false } = described;
-  const rowWeights = described.rowWeights ? weightsFor?.(rows) : undefined;
+  const rowWeights = described.rowWeights ? weightsFor?.(rows, described.rowWeightsPower) : undefined;
   if (described.rowWeights && rowWeights?.length !== rows) {
     throw new InvalidInputError(`${name} was compressed with row weights; pass the same ones with --row-weights.`, {
       tensor: name,

@@ -69,6 +69,8 @@ function floatOperand(
 function codedOperand(builder: Builder, name: string, coded: CodedMatrix, type: RowType, rows: number): Operand {
   const { bits, paddedCols: cols, block } = coded;
   const blocks = cols / block;
+  // Codes of 8 bits stand for themselves times a step; of fewer, levels are looked up.
+  const step = bits === 8 ? coded.levels[129] : 1;
   const padded = (bytes: Uint8Array, rowBytes: number) => {
     if (rows === coded.rows) return bytes;
     const all = new Uint8Array(rows * rowBytes); // rows past the end have scale 0
@@ -93,10 +95,10 @@ function codedOperand(builder: Builder, name: string, coded: CodedMatrix, type: 
     const shaped = (value: string, last: number[]) =>
       builder.node("Reshape", [value, builder.vector([...front, ...last])], { name: `${as}/shaped` });
     const values = unpackCodes(builder, coded, codes, type, as, shaped);
-    const factor =
-      type === "f16"
-        ? scale
-        : builder.node("Cast", [scale], { name: `${as}/scale`, attributes: { to: DataType[type] } });
+    let factor = scale;
+    if (type !== "f16")
+      factor = builder.node("Cast", [scale], { name: `${as}/scale`, attributes: { to: DataType[type] } });
+    if (step !== 1) factor = builder.node("Mul", [factor, stepOf(builder, step, type)], { name: `${as}/step` });
     if (blocks === 1) return builder.node("Mul", [values, factor], { name: `${as}/values` });
     const scaled = builder.node("Mul", [shaped(values, [blocks, block]), factor], { name: `${as}/values` });
     return shaped(scaled, [cols]);
@@ -111,6 +113,12 @@ function codedOperand(builder: Builder, name: string, coded: CodedMatrix, type: 
       return unpack(planes.map(rowsOf), rowsOf(scales), sizes!.length, as);
     },
   };
+}
+
+/** The difference of two levels, as a number of the layer's type. */
+function stepOf(builder: Builder, step: number, type: RowType): string {
+  const data = encodeNumbers(Float32Array.of(step), type);
+  return builder.shared(`step ${type} ${step}`, "step", () => ({ dataType: DataType[type], dims: [], data }));
 }
 
 /** Values of codes before scaling, in shape front x paddedCols. */

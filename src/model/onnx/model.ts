@@ -14,7 +14,9 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   const shape = (name: string) => initializers.get(name)?.dims;
   const text = model.metadata.get(metadataKey);
   const described = readDescription(text, model.source.name, shape);
-  const factors = new Set([...described.values()].flatMap(({ left, right }) => [...tensorsOf(left), ...tensorsOf(right)]));
+  const factors = new Set(
+    [...described.values()].flatMap(({ left, right }) => [...tensorsOf(left), ...tensorsOf(right)]),
+  );
   const weights = new Map<string, FoundWeight>();
   const layers: Layer[] = [];
   for (const weight of await findWeights(model)) {
@@ -31,16 +33,18 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
     const setMetadata = new Map(all.size ? [[metadataKey, descriptionText(all)]] : []);
     const externalName = options.mainName && `${options.mainName}_data`;
     const { main, external } = layOutOnnx(model, { ...edits, setMetadata }, { externalName });
-    return [...external.map(({ name, bytes }) => ({ name, bytes })), { name: "", bytes: main }].map(({ name, bytes }) => ({
-      name,
-      byteLength: bytes.byteLength,
-      write: async (sink, { signal } = {}) => {
-        for await (const chunk of bytes.chunks()) {
-          signal?.throwIfAborted();
-          await sink.write(chunk);
-        }
-      },
-    }));
+    return [...external.map(({ name, bytes }) => ({ name, bytes })), { name: "", bytes: main }].map(
+      ({ name, bytes }) => ({
+        name,
+        byteLength: bytes.byteLength,
+        write: async (sink, { signal } = {}) => {
+          for await (const chunk of bytes.chunks()) {
+            signal?.throwIfAborted();
+            await sink.write(chunk);
+          }
+        },
+      }),
+    );
   }
 
   return {
@@ -71,8 +75,18 @@ function layerOf({ name, tensor, uses, blocked }: FoundWeight): Layer {
   const { dims: shape, dataType, byteLength: bytes } = tensor;
   const transposed = shape[0] < shape[1] && !uses.some(({ op }) => op === "gather");
   const kind = kindIn(name, uses, shape);
-  const byDefault = blocked === undefined && kind !== "position" && isTable(name, transposed ? [shape[1], shape[0]] : shape);
-  return { name, kind, shape, dtype: onnxDtypeName(dataType), bytes, transposed, byDefault, ...(blocked && { blocked }) };
+  const byDefault =
+    blocked === undefined && kind !== "position" && isTable(name, transposed ? [shape[1], shape[0]] : shape);
+  return {
+    name,
+    kind,
+    shape,
+    dtype: onnxDtypeName(dataType),
+    bytes,
+    transposed,
+    byDefault,
+    ...(blocked && { blocked }),
+  };
 }
 
 /** By what reads it; the name tells tables of positions from tables of tokens. */
