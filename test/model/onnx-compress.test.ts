@@ -1,6 +1,7 @@
 // Every case of the model zoo, compressed, and run beside the original with left times right in the weight's place: outputs must
 // agree. So the graph computes what the report says, whatever the factors are.
 import { fromBinary } from "@bufbuild/protobuf";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ModelProtoSchema } from "../../src/formats/onnx/onnx_pb.js";
 import { createLoewner, type Loewner } from "../../src/index.js";
@@ -9,6 +10,7 @@ import { compress, open } from "./onnx-models/compressing.js";
 import { kept, onnxCases, type OnnxCase } from "./onnx-models.js";
 import { gatherCases } from "./onnx-models/gather.js";
 import { productCases } from "./onnx-models/products.js";
+import { randomGraph } from "./onnx-models/random-graph.js";
 import { tiedCases } from "./onnx-models/tied.js";
 import { type OutputTensor, run } from "./onnx-models/session.js";
 import { putBack, storedProduct } from "./onnx-models/stored.js";
@@ -96,6 +98,22 @@ describe("several weights at once", () => {
     const small = await compress(loewner, original, { keep: 0.5, layers: ["all"] });
     expect(small.report.layers.length).toBeGreaterThanOrEqual(1);
     expectClose(await run(small, inputs), await run(putBack(original, small), inputs), 1e-4);
+  });
+});
+
+describe("random graphs", () => {
+  it("compute what their factors say, however weights are shared, turned and stored", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        randomGraph,
+        fc.constantFrom(...storages),
+        async (original, [_, { rank: _rank, ...storage }]) => {
+          const small = await compress(loewner, original, { keep: 0.5, multipleOf: 1, layers: ["all"], ...storage });
+          expectClose(await run(small, original.inputs), await run(putBack(original, small), original.inputs), 1e-3);
+        },
+      ),
+      { numRuns: 40, seed: 5 },
+    );
   });
 });
 

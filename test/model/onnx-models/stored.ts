@@ -27,19 +27,23 @@ interface Layer {
   rank: number;
 }
 
-/** The original with each of its raw float initializers that the compressed model has factors of replaced by left times right. */
+/** The original with each raw float weight, initializer or Constant, that the compressed model has factors of replaced by left times right. */
 export function putBack(original: BuiltModel, small: BuiltModel): BuiltModel {
   const model = fromBinary(ModelProtoSchema, original.bytes);
-  for (const tensor of model.graph!.initializer) {
-    if (!(tensor.name in describedIn(small))) continue;
-    tensor.rawData = new Uint8Array(storedProduct(small, tensor.name).buffer);
+  const described = describedIn(small);
+  const put = (name: string, tensor: TensorProto) => {
+    if (name in described) tensor.rawData = new Uint8Array(storedProduct(small, name).buffer);
+  };
+  for (const tensor of model.graph!.initializer) put(tensor.name, tensor);
+  for (const { opType, output, attribute } of model.graph!.node) {
+    if (opType === "Constant" && attribute[0].t) put(output[0], attribute[0].t);
   }
   return { bytes: toBinary(ModelProtoSchema, model) };
 }
 
 function describedIn({ bytes }: BuiltModel): Record<string, Layer> {
   const { metadataProps } = fromBinary(ModelProtoSchema, bytes);
-  const text = metadataProps.find(({ key }) => key === "loewner")!.value;
+  const text = metadataProps.find(({ key }) => key === "loewner")?.value ?? '{"layers":{}}';
   return (JSON.parse(text) as { layers: Record<string, Layer> }).layers;
 }
 
