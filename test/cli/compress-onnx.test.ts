@@ -1,0 +1,93 @@
+// loewner compress on ONNX files: the same bytes as the library writes, external data beside them, and a word when nothing is done.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createLoewner, type Loewner } from "../../src/index.js";
+import { compress } from "../model/onnx-models/compressing.js";
+import { run as runModel } from "../model/onnx-models/session.js";
+import { type BuiltModel, onnxCases, type OnnxCase } from "../model/onnx-models.js";
+import { bytesOf, listing, run, temporaryFolder } from "./run.js";
+
+let loewner: Loewner;
+beforeAll(async () => {
+  loewner = await createLoewner();
+});
+afterAll(() => loewner.dispose());
+
+const named = (name: string): OnnxCase => onnxCases.find((each) => each.name === name)!;
+
+/** A folder of its own with the model in it. */
+function folderWith({ bytes, external = new Map<string, Uint8Array>() }: BuiltModel): string {
+  const folder = temporaryFolder();
+  for (const [name, data] of [["model.onnx", bytes] as const, ...external]) {
+    mkdirSync(join(folder, dirname(name)), { recursive: true });
+    writeFileSync(join(folder, name), data);
+  }
+  return folder;
+}
+
+const compressTo = (folder: string, ...more: string[]) =>
+  run(folder, "compress", "model.onnx", "-o", "small.onnx", "--layers", "all", "--keep", "0.5", "--seed", "3", ...more);
+
+describe("compress on ONNX", () => {
+  it.each([
+    "Gather, then mean and Gemm",
+    "MatMul, weight in a Constant node",
+    "Tied table, Transpose and MatMul, hidden of rank 3",
+    "external data in one file",
+    "external data in several files",
+  ])("writes what the library makes: %s", async (name) => {
+    const { build, weight, inputs } = named(name);
+    const original = build(weight.data);
+    const folder = folderWith(original);
+    const { status, stdout, stderr } = compressTo(folder, "--json");
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const small = await compress(loewner, original, { layers: ["all"], keep: 0.5, seed: 3 });
+    expect(bytesOf(folder, "small.onnx").equals(small.bytes)).toBe(true);
+    for (const [beside, data] of small.external ?? []) expect(bytesOf(folder, beside).equals(data)).toBe(true);
+    const { layers, skipped, bytesBefore, bytesAfter } = JSON.parse(stdout) as (typeof small)["report"];
+    expect(layers.map((layer) => layer.name)).toEqual(small.report.layers.map((layer) => layer.name));
+    expect({ skipped, bytesBefore, bytesAfter }).toEqual({
+      skipped: small.report.skipped,
+      bytesBefore: small.report.bytesBefore,
+      bytesAfter: small.report.bytesAfter,
+    });
+    const outputs = await runModel({ bytes: bytesOf(folder, "small.onnx"), external: small.external }, inputs);
+    expect(Object.values(outputs).every(({ data }) => data.every(Number.isFinite))).toBe(true);
+  });
+
+  it("says that nothing could be done, and why, and writes the model as it was", () => {
+    const { build, weight } = named("weight read by Add as well");
+    const { bytes } = build(weight.data);
+    const folder = folderWith({ bytes });
+    const { status, stdout } = compressTo(folder);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^No layer was compressed/);
+    expect(stdout).toMatch(/W: is read by Add "regulariser"/);
+    expect(bytesOf(folder, "small.onnx").equals(bytes)).toBe(true);
+    expect(listing(folder)).toEqual(["model.onnx", "small.onnx"]);
+  });
+
+  it("checks what it wrote: certificate, and both models run", () => {
+    const { build, weight } = named("Gather, then mean and Gemm");
+    const folder = folderWith(build(weight.data));
+    const { status, stdout } = compressTo(folder, "--verify", "--runtime", "web");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/ok +W\n/);
+    expect(stdout).toMatch(/logits +float32/);
+  });
+
+  it("refuses external data outside the model's folder", () => {
+    const { build, weight } = named("external data in one file");
+    const original = build(weight.data);
+    const folder = folderWith(original);
+    const inner = join(folder, "inner");
+    mkdirSync(inner);
+    const escaped = Buffer.from(original.bytes).toString("latin1").replaceAll("model.onnx_data", "../model.onnx_d");
+    writeFileSync(join(inner, "model.onnx"), Buffer.from(escaped, "latin1"));
+    const { status, stderr } = run(inner, "compress", "model.onnx", "-o", "small.onnx", "--keep", "0.5");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/\.\.\/model\.onnx_d/);
+    expect(listing(inner)).toEqual(["model.onnx"]);
+  });
+});
