@@ -35,9 +35,11 @@ function axis(label: string, size?: number, values?: Chart.Axis.Values): Chart.A
   };
 }
 
-const line = (label: string, value: Chart.Series.Value): Chart.Series => ({
-  ...{ label, value, stroke: () => colour("line"), width: 2, points: { show: false } },
-});
+/** Where values are few, each has a point: one alone makes no line. */
+function line(label: string, count: number, value: Chart.Series.Value): Chart.Series {
+  const stroke = () => colour("line");
+  return { label, value, stroke, width: 2, points: { show: count <= 40, size: 6, stroke, fill: stroke } };
+}
 
 /** A dashed line up from x, where the axis reaches it. */
 function mark(x: number): Chart.Plugin {
@@ -82,7 +84,7 @@ function plotSigma({ sigmaId, singularValues }: PlottedLayer): void {
     ],
     series: [
       { label: "index", value: (_, x) => (x === null ? "-" : String(x)) },
-      line("singular value", (_, x) => (x === null ? "-" : x.toPrecision(4))),
+      line("singular value", values.length, (_, x) => (x === null ? "-" : x.toPrecision(4))),
     ],
     cursor: { y: false },
   });
@@ -100,7 +102,7 @@ function plotError({ errorId, sharePerRank, errors }: PlottedLayer, keep: number
         label: "size",
         value: (_, x) => (x === null ? "-" : `${x.toFixed(1)} %, rank ${Math.round(x / 100 / sharePerRank)}`),
       },
-      line("error", (_, x) => (x === null ? "-" : x.toFixed(3))),
+      line("error", percents.length, (_, x) => (x === null ? "-" : x.toFixed(3))),
     ],
     cursor: { y: false },
     plugins: [mark(100 * keep)],

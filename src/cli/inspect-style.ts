@@ -25,7 +25,6 @@ caption { text-align: left; padding-bottom: 0.5rem; }
 th, td { padding: 0.4rem 0.5rem; border-bottom: 1px solid var(--grid); text-align: right; vertical-align: top; }
 th { font-weight: 600; }
 thead th { vertical-align: bottom; color: var(--quiet); font-size: 0.8125rem; line-height: 1.3; }
-thead th::first-letter { text-transform: uppercase; }
 .text { text-align: left; }
 tbody th { font-weight: 500; overflow-wrap: anywhere; min-width: 9rem; }
 tbody tr:hover { background: var(--band); }
