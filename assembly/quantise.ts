@@ -7,7 +7,7 @@
 //
 // Layout   X       n x k of T, row-major          out  n x k of T: decoded entries, or X less those; X itself will do
 //          levels  2^bits f32, ascending          planes, scales  as src/types/codes.ts has them, of n rows
-//          starts  f64: scales to begin at, beside the root mean square of the block; one that reaches its largest entry is added
+//          starts  f64: scales to begin at, beside the root mean square of the block; one at which no entry is beyond the levels is added
 //          work    quantiseWorkBytes
 // Levels   zero >= 0: code - zero, evenly spaced. zero < 0: any list that is symmetric about 0, 2 to 4 bits
 // Values   level * factor * scale, factor a power of two, multiplied in f32 as every reader does
@@ -27,6 +27,7 @@ import { halfBits, toHalf } from "./convert";
 // @ts-ignore: decorator
 @inline const LIST_BYTES: usize = 7 * 16;
 
+/** Bytes of `work`: thresholds, steps, a block divided by its root mean square, a row's codes. */
 export function quantiseWorkBytes(padded: u32, block: u32): usize {
   return 2 * LIST_BYTES + 4 * (<usize>block + 4) + padded;
 }
@@ -37,6 +38,11 @@ let along: f64, square: f64, error: f64;
 // @ts-ignore: decorator
 @inline function sum(x: v128): f64 {
   return (<f64>f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 1)) + (<f64>f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3));
+}
+
+// @ts-ignore: decorator
+@inline function lastCode(half: u32): f32 {
+  return <f32>half * 2 - 1;
 }
 
 /** All ones in the lanes that are below `count`. */
@@ -61,6 +67,14 @@ function passEven(y: usize, count: u32, t: f32, zero: f32, top: f32): void {
   along = sum(a);
   square = sum(s);
   error = sum(e);
+}
+
+/** steps[i] = levels[half + i + 1] - levels[half + i], each four times over. */
+function listSteps(steps: usize, levels: usize, half: u32): void {
+  for (let i: u32 = 0; i + 1 < half; ++i) {
+    const low = levels + (<usize>(half + i) << 2);
+    v128.store(steps + (<usize>i << 4), f32x4.splat(load<f32>(low, 4) - load<f32>(low)));
+  }
 }
 
 /** thresholds[i] = t (levels[half + i] + levels[half + i + 1]) / 2, each four times over. */
@@ -96,8 +110,8 @@ function passListed(y: usize, count: u32, t: f32, levels: usize, half: u32, thre
 }
 
 /** The codes that the last pass chose, at the same scale: count bytes, and up to 3 more of the code of 0. */
-function codesOf(codes: usize, y: usize, count: u32, t: f32, zero: f32, top: f32, half: u32, thresholds: usize): void {
-  const inverse = f32x4.splat(1 / t), z = f32x4.splat(zero), most = f32x4.splat(top), least = f32x4.splat(0);
+function codesOf(codes: usize, y: usize, count: u32, t: f32, zero: f32, half: u32, thresholds: usize): void {
+  const inverse = f32x4.splat(1 / t), z = f32x4.splat(zero), most = f32x4.splat(lastCode(half)), least = f32x4.splat(0);
   const end = <usize>(half - 1) << 4;
   for (let i: u32 = 0; i < count; i += 4) {
     const x = v128.load(y + (<usize>i << 2));
@@ -140,6 +154,43 @@ function packCodes(codes: usize, padded: u32, bits: u32, first: usize, second: u
   }
 }
 
+/** Sums of a pass, by either kind of levels. `work` begins with the thresholds and steps of a list. */
+// @ts-ignore: decorator
+@inline function pass(y: usize, count: u32, t: f32, levels: usize, half: u32, zero: f32, work: usize): void {
+  if (zero >= 0) passEven(y, count, t, zero, lastCode(half));
+  else passListed(y, count, t, levels, half, work, work + LIST_BYTES);
+}
+
+/** A scale as it is stored: half precision, never infinite. */
+// @ts-ignore: decorator
+@inline function stored(scale: f64): f32 {
+  return toHalf(<f32>min(scale, HALF_MAX));
+}
+
+/**
+ * The scale found for y, as it is stored; 0 when all that were tried are too small for that. `size` is what a stored scale of 1
+ * stands for beside y; `reach` the scale, beside y, at which the outer levels take its farthest entries.
+ */
+function searchScale(
+  y: usize, count: u32, size: f64, reach: f64, starts: usize, startCount: u32, levels: usize, half: u32, zero: f32, work: usize,
+): f32 {
+  let best: f64 = Infinity, found: f32 = 0, next: f64 = 0;
+  for (let i: u32 = 0; i < startCount + TURNS; ++i) {
+    // First every start as it is, and `reach`; then the best of them, by turns with its codes.
+    const turn = i > startCount;
+    const h = stored((turn ? next : i < startCount ? load<f64>(starts + (<usize>i << 3)) : reach) / size);
+    if (h == 0) continue;
+    if (turn && h == found) break;
+    pass(y, count, <f32>(h * size), levels, half, zero, work);
+    if (error < best) {
+      best = error;
+      found = h;
+      next = along / square;
+    } else if (turn) break;
+  }
+  return found;
+}
+
 /**
  * Codes, scales and decoded entries of n rows. k columns mean something; `padded` are stored, a multiple of 8 and of `block`, and
  * those past k count for nothing. A block of zeros, or one too small for its scale to be stored, has scale 0.
@@ -148,65 +199,44 @@ export function quantiseRows<T>(
   out: usize, X: usize, n: u32, k: u32, padded: u32, block: u32, bits: u32, levels: usize, zero: f32, factor: f64,
   starts: usize, startCount: u32, unbiased: bool, difference: bool, first: usize, second: usize, scales: usize, work: usize,
 ): void {
-  const half: u32 = 1 << (bits - 1), top = <f32>((1 << bits) - 1), even = zero >= 0;
-  const thresholds = work, steps = work + LIST_BYTES, y = steps + LIST_BYTES, codes = y + 4 * (<usize>block + 4);
+  const half: u32 = 1 << (bits - 1), top = levels + (<usize>(2 * half - 1) << 2);
+  const y = work + 2 * LIST_BYTES, codes = y + 4 * (<usize>block + 4);
   const firstRow = <usize>padded * (bits == 3 ? 2 : bits) >> 3, secondRow = <usize>padded >> 3;
-  for (let i: u32 = 0; !even && i + 1 < half; ++i) {
-    const low = levels + (<usize>(half + i) << 2);
-    v128.store(steps + (<usize>i << 4), f32x4.splat(load<f32>(low, 4) - load<f32>(low)));
-  }
-  const last = levels + (<usize>(2 * half - 1) << 2);
-  const above = 1 / <f64>load<f32>(last), below = -1 / <f64>load<f32>(levels);
+  if (zero < 0) listSteps(work + LIST_BYTES, levels, half);
+  const above = 1 / <f64>load<f32>(top), below = 1 / <f64>load<f32>(levels);
   for (let i: u32 = 0; i < n; ++i) {
     memory.fill(codes, <u8>half, padded);
-    for (let from: u32 = 0; from < padded; from += block, scales += 2) {
-      const count: u32 = from < k ? min(block, k - from) : 0;
-      const at = (<usize>i * k + from) * sizeof<T>();
+    for (let from: u32 = 0; from < padded; from += block) {
+      const count = min(block, k - from);
+      const x = X + (<usize>i * k + from) * sizeof<T>();
       let squares: f64 = 0, reach: f64 = 0;
       for (let j: u32 = 0; j < count; ++j) {
-        const x = <f64>load<T>(X + at + <usize>j * sizeof<T>());
-        squares += x * x;
-        reach = max(reach, max(x * above, -x * below));
+        const xj = <f64>load<T>(x + <usize>j * sizeof<T>());
+        squares += xj * xj;
+        reach = max(reach, max(xj * above, xj * below));
       }
-      let best: f64 = Infinity, bestHalf: f32 = 0;
-      const size = sqrt<f64>(squares / count), shrink = 1 / size;
+      const root = sqrt<f64>(squares / count), shrink = 1 / root, size = factor * shrink;
+      let scale: f32 = 0;
       if (squares > 0) {
-        for (let j: u32 = 0; j < count; ++j) {
-          store<f32>(y + (<usize>j << 2), <f32>(<f64>load<T>(X + at + <usize>j * sizeof<T>()) * shrink));
-        }
+        for (let j: u32 = 0; j < count; ++j) store<f32>(y + (<usize>j << 2), <f32>(<f64>load<T>(x + <usize>j * sizeof<T>()) * shrink));
         v128.store(y + (<usize>count << 2), f32x4.splat(0));
-        let from: f64 = 0;
-        for (let s: u32 = 0; s < startCount + TURNS; ++s) {
-          // First every start as it is, and the scale that reaches the largest entry; then the best of them, by turns.
-          const scale = s < startCount ? load<f64>(starts + (<usize>s << 3)) : s == startCount ? reach * shrink : from;
-          const h = toHalf(<f32>min(scale * size / factor, HALF_MAX));
-          if (h == 0 || (s > startCount && h == bestHalf)) continue;
-          const t = <f32>(<f64>h * factor * shrink);
-          if (even) passEven(y, count, t, zero, top);
-          else passListed(y, count, t, levels, half, thresholds, steps);
-          if (error < best) {
-            best = error;
-            bestHalf = h;
-            from = along / square;
-          } else if (s > startCount) break;
-        }
+        scale = searchScale(y, count, size, reach * shrink, starts, startCount, levels, half, zero, work);
       }
-      if (bestHalf > 0) {
-        const t = <f32>(<f64>bestHalf * factor * shrink);
-        if (even) passEven(y, count, t, zero, top);
-        else passListed(y, count, t, levels, half, thresholds, steps);
-        codesOf(codes + from, y, count, t, zero, top, half, thresholds);
-        if (unbiased && along > 0) {
-          const scale = min(count / along, MOST_ENLARGED * t);
-          bestHalf = toHalf(<f32>min(scale * size / factor, HALF_MAX));
-        }
+      if (scale > 0) {
+        const t = <f32>(scale * size);
+        pass(y, count, t, levels, half, zero, work);
+        codesOf(codes + from, y, count, t, zero, half, work);
+        // The squares of y sum to count.
+        if (unbiased && along > 0) scale = stored(min(count / along, MOST_ENLARGED * t) / size);
       }
-      store<u16>(scales, <u16>halfBits(bestHalf));
+      store<u16>(scales, <u16>halfBits(scale));
+      scales += 2;
+      const to = out + (<usize>i * k + from) * sizeof<T>();
       for (let j: u32 = 0; j < count; ++j) {
-        const o = at + <usize>j * sizeof<T>();
+        const o = <usize>j * sizeof<T>();
         const level = load<f32>(levels + (<usize>load<u8>(codes + from + j) << 2));
-        const value = <f32>(<f64>level * factor) * bestHalf;
-        store<T>(out + o, difference ? <T>(<f64>load<T>(X + o) - value) : <T>value);
+        const value = <f32>(level * factor) * scale;
+        store<T>(to + o, difference ? <T>(<f64>load<T>(x + o) - value) : <T>value);
       }
     }
     packCodes(codes, padded, bits, first, second);

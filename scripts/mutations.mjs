@@ -16,7 +16,7 @@ export const mutations = [
   ["assembly/cholesky.ts", "pivot > tolerance * before", "pivot > -tolerance * before"],
   ["assembly/random.ts", "k1 += 0xbb67ae85;", "k1 += 0xbb67ae84;"],
   ["assembly/convert.ts", "return reinterpret<f32>((bits + 0x7fff +", "return reinterpret<f32>((bits + 0x8000 +"],
-  ["assembly/quantise.ts", "const scale = min(count / along, ", "const scale = min(square / along, "],
+  ["assembly/quantise.ts", "stored(min(count / along, ", "stored(min(square / along, "],
   [
     "assembly/quantise.ts",
     "q = v128.and(v128.or(q, v128.and(x, signs)), lanesBelow(count - i));",

@@ -16,6 +16,7 @@ describe("half precision bits", () => {
     expect(halfBits(toHalf(0.1))).toBe(0x2e66);
     expect(halfBits(0.00006103515625)).toBe(0x0400);
     expect(halfBits(5.9604644775390625e-8)).toBe(1);
+    expect(halfBits(0.0000457763671875)).toBe(0x300);
     expect(halfBits(0)).toBe(0);
   });
 });
