@@ -30,12 +30,13 @@ import { version } from "./version.js";
 export async function inspectionPage(inspection: Inspection, { all = false } = {}): Promise<string> {
   const resolve = createRequire(import.meta.url).resolve;
   const read = (path: string | URL) => readFile(path, "utf8");
-  const [chart, chartStyle, page] = await Promise.all([
+  const [chart, license, chartStyle, page] = await Promise.all([
     read(resolve("uplot/dist/uPlot.iife.min.js")),
+    read(resolve("uplot/LICENSE")),
     read(resolve("uplot/dist/uPlot.min.css")),
     read(new URL("./inspect-page.js", import.meta.url)),
   ]);
-  const scripts = [`/* uPlot, Copyright (c) Leon Sorokin, MIT License */\n${withoutBanner(chart)}`, page].map(inScript);
+  const scripts = [`/* uPlot. ${license.trim()} */\n${withoutBanner(chart)}`, page].map(inScript);
   const style = `${chartStyle}\n${pageStyle}`;
   const policy = [
     "default-src 'none'",

@@ -319,6 +319,10 @@ describe("--html", () => {
     const [data, ...scripts] = blocks("script");
     expect(data[0]).toContain("application/json");
     expect(scripts).toHaveLength(2);
+    // What uPlot's licence asks of every copy.
+    expect(scripts[0][1]).toMatch(
+      /Copyright \(c\) \d+ Leon Sorokin[^]*The above copyright notice and this permission notice/,
+    );
     expect(policy).toContain(`script-src ${scripts.map(([, text]) => hash(text)).join(" ")};`);
     expect(policy).toContain(`style-src ${hash(blocks("style")[0][1])};`);
     expect(page).not.toMatch(/ style="| on[a-z]+="/);
