@@ -35,7 +35,8 @@ const leastBlock = 16;
  * @param type the layer's
  * @param multiplied columns of what is multiplied with the table's transpose, where anything is: `cols` or `paddedCols`
  * @returns undefined where these operators cannot hold the matrix: floating point, 3 bits, uneven levels, f64 and bf16, blocks
- *   that powers of two of at least 16 do not divide
+ *   that no power of two of at least 16 divides (whose standard form is unpacked once, as the model loads; GatherBlockQuantized
+ *   of all rows would be run every time)
  */
 export function fusedOperand(
   builder: Builder,
@@ -46,10 +47,9 @@ export function fusedOperand(
 ): Operand | undefined {
   if (matrix.kind !== "codes" || matrix.bits === 3 || (type !== "f32" && type !== "f16")) return undefined;
   const step = evenStep(matrix);
-  const both = multiplied === undefined ? undefined : blocksOf(matrix, multiplied);
-  const layout = both ?? wholeRows(matrix) ?? blocksOf(matrix);
+  const layout = multiplied === undefined ? (wholeRows(matrix) ?? blocksOf(matrix)) : blocksOf(matrix, multiplied);
   if (step === undefined || !layout) return undefined;
-  return tableOperand(builder, name, matrix, type, step, layout, both && multiplied);
+  return tableOperand(builder, name, matrix, type, step, layout, multiplied);
 }
 
 /** c where level i is (i - 2^(bits - 1)) c, up to rounding. */
@@ -158,7 +158,7 @@ function tableOperand(
   };
   return {
     ...{ rows, cols, transposed: false, part: describeCodes(coded, [codes], stored, { unsigned }) },
-    // Of constants alone, so that it is done once, as the model loads.
+    // Done at every run, though of constants alone: onnxruntime does not fold it. Only rare readers of a tied table ask for it.
     whole: once(() => {
       const [from, to, by] = [0, rows, 1].map((number) => builder.scalar(number));
       const all = builder.node("Range", [from, to, by], { name: `${name}/all` });
