@@ -22,7 +22,11 @@ export interface CodedMatrix {
   readonly block: number;
   /** Value of each code, 2^bits of them, ascending. A power of two is part of them where scales would leave half precision. */
   readonly levels: Float32Array;
-  readonly planes: readonly { readonly bits: 8 | 4 | 2 | 1; readonly bytesPerRow: number; readonly bytes: Uint8Array }[];
+  readonly planes: readonly {
+    readonly bits: 8 | 4 | 2 | 1;
+    readonly bytesPerRow: number;
+    readonly bytes: Uint8Array;
+  }[];
   /** f16 bit patterns, rows x (paddedCols / block). */
   readonly scales: Uint16Array;
 }
