@@ -13,7 +13,7 @@ import { onnxModel } from "../../src/model/index.js";
 import type { Operators } from "../../src/model/model.js";
 import type { StoredLayer } from "../../src/model/stored.js";
 import { type BuiltModel, ids, type InputTensor, plain, randomFloats, weight } from "./onnx-models/cases.js";
-import { floats, model, node, Type, value } from "./onnx-models/graph.js";
+import { floats, model, node, tensor, Type, value } from "./onnx-models/graph.js";
 import { uniform } from "./onnx-models/random.js";
 import { run } from "./onnx-models/session.js";
 import { storedProduct } from "./onnx-models/stored.js";
@@ -181,8 +181,8 @@ const readers: Record<string, (rows: number, cols: number) => Reader> = {
   tied,
 };
 
-/** Outputs agree to 1e-5 of the largest number in them, which is returned. */
-async function expectSame(small: BuiltModel, { build, inputs }: Reader): Promise<number> {
+/** Outputs agree to `tolerance` of the largest number in them, which is returned. */
+async function expectSame(small: BuiltModel, { build, inputs }: Reader, tolerance = 1e-5): Promise<number> {
   let largest = 0;
   const wanted = await run(build(storedProduct(small, "W")), inputs);
   const actual = await run(small, inputs);
@@ -191,7 +191,7 @@ async function expectSame(small: BuiltModel, { build, inputs }: Reader): Promise
     const size = data.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
     largest = Math.max(largest, size);
     const difference = data.reduce((most, x, i) => Math.max(most, Math.abs(x - actual[name].data[i])), 0);
-    expect(difference, `difference of ${name}, largest number ${size}`).toBeLessThanOrEqual(1e-5 * size);
+    expect(difference, `difference of ${name}, largest number ${size}`).toBeLessThanOrEqual(tolerance * size);
   }
   return largest;
 }
@@ -296,6 +296,31 @@ describe("onnxruntime's own operators", () => {
       },
     );
     await expectSame(await stored(read, {}, 48), read);
+  });
+
+  it.each(allBits)("compute in half precision where the model does, %i bits", async (bits) => {
+    const read: Reader = {
+      inputs: tied(n, d).inputs,
+      build: (data) =>
+        plain(
+          model({
+            nodes: [
+              node("Gather", ["W", "ids"], ["looked"]),
+              node("Transpose", ["W"], ["t"]),
+              node("Cast", ["x"], ["halves"], { attributes: { to: Type.float16 } }),
+              node("MatMul", ["halves", "t"], ["product"]),
+              node("Cast", ["looked"], ["rows"], { attributes: { to: Type.float } }),
+              node("Cast", ["product"], ["logits"], { attributes: { to: Type.float } }),
+            ],
+            initializers: [tensor("W", Type.float16, [n, d], f32ToF16(data))],
+            inputs: [value("ids", Type.int64, ["a", "b"]), value("x", Type.float, ["a", "b", d])],
+            outputs: [value("rows", Type.float, ["a", "b", d]), value("logits", Type.float, ["a", "b", n])],
+          }),
+        ),
+    };
+    const small = await stored(read, { bits }, 48);
+    expect(operatorsIn(small).has("MatMulNBits")).toBe(bits !== 3);
+    await expectSame(small, read, 2e-3);
   });
 
   it("leave a linear layer to standard ones", async () => {
