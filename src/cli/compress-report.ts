@@ -55,6 +55,10 @@ export function reportLayers(context: Context, output: string, result: Compresse
   for (const layer of layers) sayLayer(context, layer);
   if (layers.length === 0) context.say("No layer was compressed: what was written is the model as it was.");
   sayTotals(context, bytesBefore, bytesAfter, "");
+  if (layers.length && bytesAfter >= bytesBefore)
+    context.say(
+      "The model grew: its factors are smaller, but so small a model pays more for new nodes and their description.",
+    );
   saySkipped(context, skipped);
   context.say(`Written: ${output}  (${seconds.toFixed(1)} s)`);
 }

@@ -18,7 +18,8 @@ export type PartDescription =
       readonly bits: CodeBits;
       readonly block: number;
       readonly paddedCols: number;
-      readonly levels: readonly number[];
+      /** Value of each code; a number: that times the code less 2^(bits - 1). */
+      readonly levels: readonly number[] | number;
       /** Codes of 8 bits lie as they are, in uint8; else as int8, 128 less. */
       readonly unsigned?: true;
     };
@@ -68,8 +69,21 @@ export function describeLayer(
   dtype: string,
   parts: { left: PartDescription; right?: PartDescription },
 ): LayerDescription {
-  const { rows, cols, transposed, rank, type, p, method, objective, certificate, tolerance, rowWeights, rowWeightsPower, seed } =
-    layer;
+  const {
+    rows,
+    cols,
+    transposed,
+    rank,
+    type,
+    p,
+    method,
+    objective,
+    certificate,
+    tolerance,
+    rowWeights,
+    rowWeightsPower,
+    seed,
+  } = layer;
   return {
     ...parts,
     ...{ rows, cols, ...(transposed && { transposed: true as const }), rank, dtype, type },
@@ -85,7 +99,15 @@ export function describeCodes(
   { unsigned = false }: { unsigned?: boolean } = {},
 ): PartDescription {
   const kind = unsigned && bits === 8 ? { unsigned: true as const } : {};
-  return { codes, scales, bits, block, paddedCols, levels: Array.from(levels), ...kind };
+  const zero = 2 ** (bits - 1);
+  const step = levels[zero + 1];
+  const even = levels.every((level, code) => level === Math.fround((code - zero) * step));
+  return { codes, scales, bits, block, paddedCols, levels: even ? step : Array.from(levels), ...kind };
+}
+
+function levelsFrom(levels: readonly number[] | number, bits: CodeBits): Float32Array {
+  if (typeof levels !== "number") return Float32Array.from(levels);
+  return Float32Array.from({ length: 2 ** bits }, (_, code) => (code - 2 ** (bits - 1)) * levels);
 }
 
 export function descriptionText(layers: ReadonlyMap<string, LayerDescription>): string {
@@ -147,7 +169,7 @@ function fits(
   const widths = planeBits[bits];
   return (
     widths?.length === codes.length &&
-    levels?.length === 2 ** bits &&
+    (typeof levels === "number" || levels?.length === 2 ** bits) &&
     paddedCols >= cols &&
     paddedCols % block === 0 &&
     // A right factor has a row for each padded column of left. A row may lie in several blocks.
@@ -194,5 +216,5 @@ export async function openPart(model: Model, part: PartDescription, rows: number
   );
   const scaleBytes = new Uint8Array((await model.bytes(part.scales)).subarray(0, (2 * rows * paddedCols) / block));
   const scales = new Uint16Array(scaleBytes.buffer);
-  return { kind: "codes", rows, cols, paddedCols, bits, block, levels: Float32Array.from(levels), planes, scales };
+  return { kind: "codes", rows, cols, paddedCols, bits, block, levels: levelsFrom(levels, bits), planes, scales };
 }

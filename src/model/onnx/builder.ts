@@ -11,6 +11,9 @@ import type { NewTensor, OnnxGraph, StreamedBytes } from "../../formats/onnx/typ
 /** TensorProto.DataType of what is written. */
 export const DataType = { f32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, f16: 10, f64: 11, bf16: 16 } as const;
 
+/** Begins the names of tables and vectors that belong to no layer. */
+export const helperPrefix = "loewner/";
+
 export type Attribute = number | { readonly float: number } | readonly number[];
 
 /** Sizes of a value: numbers, symbols, or "" where nothing is known. */
@@ -90,7 +93,7 @@ export class Builder {
     let name = this.vectors.get(key);
     if (!name) {
       const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
-      name = this.tensor(`loewner/${values.join("_")}`, DataType.int64, [values.length], bytes);
+      name = this.tensor(`${helperPrefix}${values.join("_")}`, DataType.int64, [values.length], bytes);
       this.vectors.set(key, name);
     }
     return name;
@@ -108,7 +111,7 @@ export class Builder {
     let name = this.vectors.get(key);
     if (!name) {
       const { dataType, dims, data } = make();
-      name = this.tensor(`loewner/${wanted}`, dataType, dims, data);
+      name = this.tensor(`${helperPrefix}${wanted}`, dataType, dims, data);
       this.vectors.set(key, name);
     }
     return name;

@@ -5,6 +5,7 @@ import { descriptionText, metadataKey, readDescription, tensorsOf } from "../des
 import { isTable, kindOf } from "../layer-names.js";
 import type { Layer, LayerKind, LayOutOptions, Model, OutputFile } from "../model.js";
 import type { StoredLayer } from "../stored.js";
+import { helperPrefix } from "./builder.js";
 import { rewrite } from "./rewrite.js";
 import { findWeights, type FoundWeight } from "./uses.js";
 
@@ -20,7 +21,7 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   const weights = new Map<string, FoundWeight>();
   const layers: Layer[] = [];
   for (const weight of await findWeights(model)) {
-    if (factors.has(weight.name)) continue;
+    if (factors.has(weight.name) || weight.name.startsWith(helperPrefix)) continue;
     weights.set(weight.name, weight);
     layers.push(layerOf(weight));
   }
@@ -75,16 +76,9 @@ function layerOf({ name, tensor, uses, blocked }: FoundWeight): Layer {
   const { dims: shape, dataType, byteLength: bytes } = tensor;
   const transposed = shape[0] < shape[1] && !uses.some(({ op }) => op === "gather");
   const kind = kindIn(name, uses, shape);
-  const byDefault =
-    blocked === undefined && kind !== "position" && isTable(name, transposed ? [shape[1], shape[0]] : shape);
+  const byDefault = blocked === undefined && (kind === "tied" || isTable(name, outputsFirst(uses, shape)));
   return {
-    name,
-    kind,
-    shape,
-    dtype: onnxDtypeName(dataType),
-    bytes,
-    transposed,
-    byDefault,
+    ...{ name, kind, shape, dtype: onnxDtypeName(dataType), bytes, transposed, byDefault },
     ...(blocked && { blocked }),
   };
 }
@@ -97,5 +91,14 @@ function kindIn(name: string, uses: FoundWeight["uses"], shape: readonly number[
   const named = kindOf(name, shape);
   if (read) return named === "position" ? "position" : "embedding";
   if (uses.length === 0) return named;
-  return Math.max(...shape) >= 8 * Math.min(...shape) ? "head" : "linear";
+  const [outputs, inputs] = outputsFirst(uses, shape);
+  return outputs >= 8 * inputs ? "head" : "linear";
+}
+
+/** Rows of a table, or outputs of a product, then the width: x W has W's columns as outputs, x W' its rows. */
+function outputsFirst(uses: FoundWeight["uses"], [rows, cols]: readonly number[]): [number, number] {
+  const [use] = uses;
+  if (!use || use.op === "gather") return [rows, cols];
+  const asIs = (use.side === "left") !== use.transposed;
+  return asIs ? [rows, cols] : [cols, rows];
 }
