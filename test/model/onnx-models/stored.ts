@@ -14,7 +14,7 @@ type Part =
       bits: number;
       block: number;
       paddedCols: number;
-      levels: number[];
+      levels: number[] | number;
       unsigned?: true;
     };
 
@@ -93,7 +93,8 @@ function partOf(part: Part, tensor: (name: string) => TensorProto, external: Bui
   };
   const scale = (i: number, j: number) => scales[(i * paddedCols) / block + Math.floor(j / block)];
   const rows = Number(tensor(part.scales).dims[0]);
-  return { rows, cols: paddedCols, at: (i, j) => levels[code(i, j)] * scale(i, j) };
+  const level = (c: number) => (typeof levels === "number" ? (c - 2 ** (bits - 1)) * levels : levels[c]);
+  return { rows, cols: paddedCols, at: (i, j) => level(code(i, j)) * scale(i, j) };
 }
 
 function matrix(tensor: TensorProto, external: BuiltModel["external"]): Dense {
