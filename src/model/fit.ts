@@ -62,7 +62,7 @@ export async function fitLayer(
   const fitted =
     bits === undefined
       ? await floatFactors(loewner, source, layer.name, rank, type as RowType, options)
-      : await codedFactors(loewner, source, { rank, bits, dense }, options);
+      : await codedFactors(loewner, layer, source, { rank, bits, dense }, options);
   const [rows, cols] = shapeOf(layer);
   return {
     ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type, p, tolerance, seed },
@@ -133,8 +133,17 @@ function checkRange(name: string, data: Float32Array | Float64Array, type: RowTy
   );
 }
 
+/**
+ * A head's logits compare inner products, which should stay true on average; rows that are read should stay close. Measured on
+ * the tables of a language model and of a classifier: docs/quantise.md.
+ */
+function scaleFor({ kind }: Layer): "unbiased" | "least-squares" {
+  return kind === "tied" || kind === "head" ? "unbiased" : "least-squares";
+}
+
 async function codedFactors(
   loewner: Loewner,
+  layer: Layer,
   source: RowSource,
   { rank, bits, dense }: { rank: number; bits: CodeBits; dense: boolean },
   { spill: _, uniform, rowWeightsPower: __, ...options }: FitOptions,
@@ -143,7 +152,7 @@ async function codedFactors(
   const result = dense ? undefined : await loewner.lowRank(source, { ...options, rank, left: false });
   const levels = uniform ? ("uniform" as const) : undefined;
   const { left, right, objective } = await loewner.quantise(source, {
-    ...{ bits, seed, p, rowWeights, levels, signal, onProgress },
+    ...{ bits, seed, p, rowWeights, levels, scale: scaleFor(layer), signal, onProgress },
     right: result?.right,
   });
   const certificate = await storedCertificate(loewner, source, { left, right }, objective, options);
