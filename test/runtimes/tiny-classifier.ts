@@ -40,13 +40,16 @@ export function tinyClassifier(): Uint8Array {
 export const tokens = (text: string) =>
   ["[CLS]", ...text.split(" "), "[SEP]"].map((word) => words.indexOf(words.includes(word) ? word : "[UNK]"));
 
-/** What the model must answer to one sentence. */
-export function logitsOf(text: string): number[] {
+/** The table's name. */
+export const tableName = "embeddings.word_embeddings.weight";
+
+/** What the model must answer to one sentence, with its own table or another in its place. */
+export function logitsOf(text: string, rows = table): number[] {
   const ids = tokens(text);
   return labels.map((_, c) => {
     let sum = bias[c];
     for (let j = 0; j < width; ++j) {
-      const mean = ids.reduce((total, id) => total + table[id * width + j], 0) / ids.length;
+      const mean = ids.reduce((total, id) => total + rows[id * width + j], 0) / ids.length;
       sum += mean * head[2 * j + c];
     }
     return sum;
