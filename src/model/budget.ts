@@ -62,7 +62,6 @@ export function lowerHull<C extends Choice>(choices: readonly C[]): C[] {
   for (const next of sorted) {
     if (hull.length && next.error >= hull[hull.length - 1].error) continue;
     while (hull.length > 1 && !isBelow(hull[hull.length - 2], hull[hull.length - 1], next)) hull.pop();
-    if (hull.length && hull[hull.length - 1].bytes === next.bytes) hull.pop();
     hull.push(next);
   }
   return hull;

@@ -11,7 +11,7 @@ import type {
 } from "../types/index.js";
 import { bitsOf, fitLayer, type FitOptions, type Spill } from "./fit.js";
 import { shapeOf, type Layer, type Model, type OutputFile } from "./model.js";
-import { planCompression, weightsOf, type Plan, type PlannedLayer, type PlanOptions, type Skipped } from "./plan.js";
+import { chooseTargets, weightsOf, type Plan, type PlannedLayer, type PlanOptions, type Skipped } from "./plan.js";
 import { storedBytes, type StoredLayer, type StoredType } from "./stored.js";
 
 /**
@@ -24,6 +24,8 @@ export interface CompressOptions
   extends PlanOptions, Pick<LowRankOptions, "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork"> {
   /** Gives a place for what memory should not hold; without it factors of all layers stay in memory until they are written. */
   spill?: () => Promise<Spill>;
+  /** Bytes of a left factor that is given such a place. Default 64 MiB. */
+  spillBytes?: number;
 }
 
 export interface CompressedLayer {
@@ -70,20 +72,13 @@ export async function compressModel(
   options: CompressOptions,
 ): Promise<CompressedModel> {
   const started = performance.now();
-  const { chosen, skipped: passed } = await planCompression(loewner, model, options);
-  const skipped = [...passed];
+  const { chosen, skipped } = await chooseTargets(loewner, model, options);
   checkWeights(model, chosen, options);
   const stored: StoredLayer[] = [];
   const layers: CompressedLayer[] = [];
   for (const planned of chosen) {
     const best = await fitBest(loewner, model, planned, options);
-    const bytesAfter = bytesOf(best);
     const { layer, because } = planned;
-    if (bytesAfter >= layer.bytes) {
-      const reason = `would not shrink: rank ${best.rank} takes ${bytesAfter} bytes, the layer has ${layer.bytes}`;
-      skipped.push({ name: layer.name, reason });
-      continue;
-    }
     stored.push(best);
     const report = reportOf(layer, best, `${because}; ${why(best, planned, options)}`);
     if (best.rowWeights) report.rowWeights = options.weights?.description ?? "given";
@@ -91,7 +86,7 @@ export async function compressModel(
   }
   const files = await model.layOut(stored, options);
   return {
-    ...{ files, layers, skipped, bytesBefore: model.byteLength },
+    ...{ files, layers, skipped: [...skipped], bytesBefore: model.byteLength },
     bytesAfter: files.reduce((sum, file) => sum + file.byteLength, 0),
     seconds: (performance.now() - started) / 1000,
     seed: options.seed ?? 0,
@@ -116,9 +111,10 @@ async function fitBest(
   { layer, targets, own }: PlannedLayer,
   options: CompressOptions,
 ): Promise<StoredLayer> {
-  const { objective = modelObjective, tolerance, seed, maxWork, signal, spill, onProgress, operators } = options;
+  const { objective = modelObjective, tolerance, seed, maxWork, signal, onProgress, operators } = options;
+  const { spill, spillBytes } = options;
   const fit: FitOptions = {
-    ...{ objective, tolerance, seed, maxWork, signal, spill },
+    ...{ objective, tolerance, seed, maxWork, signal, spill, spillBytes },
     p: own.p ?? options.p,
     method: own.method ?? options.method,
     rowWeights: weightsOf(layer, options.weights),

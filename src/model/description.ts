@@ -1,8 +1,10 @@
 // What a compressed file says of its layers: JSON under the metadata key "loewner".
 import { infinityAsText, textAsInfinity } from "./json.js";
 import { InvalidFormatError } from "../errors.js";
+import { rowTypeOf, type SafetensorsDtype } from "../formats/index.js";
 import type { ChosenMethod, CodeBits, CodedMatrix, LowRankCertificate, Objective } from "../types/index.js";
 import type { Model } from "./model.js";
+import { storedTypes } from "./plan-file.js";
 import type { StoredLayer, StoredMatrix, StoredType } from "./stored.js";
 import { transposedRows } from "./transposed-rows.js";
 
@@ -143,6 +145,9 @@ export function readDescription(
   for (const [name, layer] of Object.entries(description.layers)) {
     if (!isDescribed(layer)) throw broken(`lacks the certificate or the error of "${name}"`);
     const { left, right, rows, cols, rank } = layer;
+    if (!isPart(left) || !(right === undefined || isPart(right)))
+      throw broken(`does not say where the factors of "${name}" lie`);
+    if (!hasTypes(layer)) throw broken(`says that "${name}" is of type ${layer.dtype}, stored as ${layer.type}`);
     const missing = [...tensorsOf(left), ...tensorsOf(right)].filter((tensor) => shapeOf(tensor) === undefined);
     if (missing.length) throw broken(`names factors of "${name}" that are not in the file`);
     if (!fits(left, rows, rank, shapeOf) || (right && !fits(right, rank, cols, shapeOf)) || (!right && rank !== cols)) {
@@ -173,12 +178,14 @@ function fits(
     paddedCols >= cols &&
     paddedCols % block === 0 &&
     // A right factor has a row for each padded column of left. A row may lie in several blocks.
-    codes.every((name, i) => {
-      const [stored, ...row] = shapeOf(name)!;
-      return stored >= rows && row.reduce((a, b) => a * b, 1) === (paddedCols * widths[i]) / 8;
-    }) &&
-    shapeOf(scales)![0] >= rows
+    codes.every((name, i) => holds(shapeOf(name)!, rows, (paddedCols * widths[i]) / 8)) &&
+    holds(shapeOf(scales)!, rows, paddedCols / block)
   );
+}
+
+/** At least so many rows, of so many elements each. */
+function holds([stored, ...row]: readonly number[], rows: number, elements: number): boolean {
+  return stored >= rows && row.reduce((a, b) => a * b, 1) === elements;
 }
 
 /** Bits in each plane of codes. */
@@ -200,6 +207,23 @@ function isDescribed(layer: LayerDescription | null): layer is LayerDescription 
   ];
   const { lower, upper, slack, sigmaNext, bound, rounding } = certificate ?? {};
   return [...numbers, lower, upper, slack, sigmaNext, bound, rounding].every((x) => typeof x === "number");
+}
+
+function isPart(part: unknown): part is PartDescription {
+  if (typeof part !== "object" || part === null) return typeof part === "string";
+  if ("tensor" in part) return typeof part.tensor === "string";
+  const { codes, scales, bits, block, paddedCols, levels } = part as Record<string, unknown>;
+  const all = (list: unknown, type: string) => Array.isArray(list) && list.every((each) => typeof each === type);
+  const counts = [block, paddedCols].every((x) => Number.isSafeInteger(x) && (x as number) > 0);
+  const hasLevels = typeof levels === "number" || all(levels, "number");
+  return (
+    all(codes, "string") && typeof scales === "string" && Object.hasOwn(planeBits, String(bits)) && counts && hasLevels
+  );
+}
+
+/** Files of the first version say nothing of how numbers are stored: in f32. */
+function hasTypes({ dtype, type = "f32" }: LayerDescription): boolean {
+  return rowTypeOf(dtype as SafetensorsDtype) !== undefined && storedTypes.includes(type);
 }
 
 /** The numbers of a described factor. */

@@ -31,8 +31,10 @@ export interface FitOptions extends Pick<
   rowWeights?: RowWeights;
   /** Power of the counts that rowWeights are; recorded. */
   rowWeightsPower?: number;
-  /** Gives a place for a left factor of more than 64 MiB. Without it everything stays in memory. */
+  /** Gives a place for a left factor of more than `spillBytes`. Without it everything stays in memory. */
   spill?: () => Promise<Spill>;
+  /** Default 64 MiB. */
+  spillBytes?: number;
   /** Levels in even steps, which onnxruntime's own operators can hold; else those that suit rotated numbers best. */
   uniform?: boolean;
 }
@@ -44,7 +46,6 @@ export interface Target {
   readonly dense?: boolean;
 }
 
-const spillBytes = 64 << 20;
 /** A residual of more bytes than this is bounded by its rows' norms: proving more would take it into memory. */
 const residualBytes = 1 << 30;
 
@@ -86,14 +87,12 @@ async function floatFactors(
   name: string,
   rank: number,
   type: RowType,
-  { spill, uniform: _, rowWeightsPower: __, ...options }: FitOptions,
+  { spill, spillBytes = 64 << 20, uniform: _, rowWeightsPower: __, ...options }: FitOptions,
 ): Promise<Fitted> {
   const { rows } = source;
   const big = spill && rows * rank * rowTypeBytes[type] > spillBytes ? await spill() : undefined;
-  // f32 rows take f32 factors as they are computed; a wider factor type would be the same numbers.
-  const factorType = type;
   const result = await loewner.lowRank(source, {
-    ...{ ...options, rank, factorType },
+    ...{ ...options, rank, factorType: type },
     ...(big && {
       left: async (start: number, block: Float32Array | Float64Array) => {
         checkRange(name, block, type, start * rank, rank);
@@ -146,7 +145,7 @@ async function codedFactors(
   layer: Layer,
   source: RowSource,
   { rank, bits, dense }: { rank: number; bits: CodeBits; dense: boolean },
-  { spill: _, uniform, rowWeightsPower: __, ...options }: FitOptions,
+  { spill: _, spillBytes: __, uniform, rowWeightsPower: ___, ...options }: FitOptions,
 ): Promise<Fitted> {
   const { p = 1, seed = 0, rowWeights, signal, onProgress } = options;
   const result = dense ? undefined : await loewner.lowRank(source, { ...options, rank, left: false });

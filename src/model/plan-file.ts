@@ -73,7 +73,7 @@ function faultOf(layer: LayerPlan): string | undefined {
     method: [(x) => methods.includes(x as Method), `one of ${methods.join(", ")}`],
   };
   for (const [key, value] of Object.entries(layer)) {
-    const check = checks[key as keyof LayerPlan];
+    const check = Object.hasOwn(checks, key) && checks[key as keyof LayerPlan];
     if (!check) return `has "${key}"; only ${Object.keys(checks).join(", ")} may stand there.`;
     if (!check[0](value)) return `${key} is ${JSON.stringify(value)}; ${check[1]} was expected.`;
   }

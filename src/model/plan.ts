@@ -2,7 +2,7 @@
 // the whole file that is spread over them by their spectra.
 import { InvalidInputError } from "../errors.js";
 import { rankForEnergy, rankForKeep } from "../options.js";
-import type { Loewner, Progress, RowWeights } from "../types/index.js";
+import type { Loewner, LowRankOptions, Progress, RowWeights } from "../types/index.js";
 import { allocate } from "./budget.js";
 import { optionsFor, shortlist, type Candidates, type Option } from "./choices.js";
 import { bitsOf, type Target } from "./fit.js";
@@ -35,7 +35,9 @@ export interface LayerWeights {
   description?: string;
 }
 
-export interface PlanOptions extends Selection, SizeOptions, LayOutOptions {
+/** p, tolerance and seed are written into the file: they matter for its size alone here. */
+export interface PlanOptions
+  extends Selection, SizeOptions, LayOutOptions, Pick<LowRankOptions, "p" | "tolerance" | "seed"> {
   /** How numbers are stored. Default: as the layer's own. "auto": whichever bits and rank err least at the size asked for. */
   type?: StoredType | "auto";
   /** Smallest rank that a budget may give. Default 1. */
@@ -67,12 +69,27 @@ export interface PlannedLayer {
 export interface Plan {
   readonly chosen: readonly PlannedLayer[];
   readonly skipped: readonly Skipped[];
-  /** Of the files that would be written; only the numbers in the metadata are not known yet. */
+  /** Of the files that would be written, at most: numbers in the metadata may be shorter than thought. */
   readonly bytesAfter: number;
 }
 
 /** @throws {InvalidInputError} when a size, a layer or a plan cannot be used: the message says which */
 export async function planCompression(loewner: Loewner, model: Model, options: PlanOptions): Promise<Plan> {
+  const { planner, ...choice } = await choose(loewner, model, options);
+  return { ...choice, bytesAfter: await planner.size(choice.chosen) };
+}
+
+/** The plan without its size, which laying the files out tells. */
+export async function chooseTargets(
+  loewner: Loewner,
+  model: Model,
+  options: PlanOptions,
+): Promise<Omit<Plan, "bytesAfter">> {
+  const { chosen, skipped } = await choose(loewner, model, options);
+  return { chosen, skipped };
+}
+
+async function choose(loewner: Loewner, model: Model, options: PlanOptions) {
   if (options.plan) checkPlan(options.plan, model);
   const { chosen: layers, skipped } = select(model, withPlan(options));
   const planner = new Planner(loewner, model, options);
@@ -91,7 +108,7 @@ export async function planCompression(loewner: Loewner, model: Model, options: P
   }
   if (shared.length) planned.push(...(await planner.spread(shared, planned, skipped)));
   planned.sort((a, b) => layers.indexOf(a.layer) - layers.indexOf(b.layer));
-  return { chosen: planned, skipped, bytesAfter: await planner.size(planned) };
+  return { chosen: planned, skipped, planner };
 }
 
 /** A plan's own layers are chosen, unless others are named. */
@@ -146,7 +163,8 @@ class Planner {
     if (size.keep !== undefined) {
       rank = this.stepped(rankForKeep(size.keep, rows, cols), type);
       because = `rank ${rank}: the factors hold at most ${size.keep} of its ${rows * cols} elements`;
-      if (rank === 0) return `keep ${size.keep} leaves it no rank at all`;
+      if (rank === 0)
+        return `keep ${size.keep} leaves it no rank${this.stepOf(type) > 1 ? ` that is a multiple of ${this.stepOf(type)}` : " at all"}`;
     } else if (size.energy !== undefined) {
       const { singularValues } = await this.candidatesFor(layer);
       rank = rankForEnergy(size.energy, singularValues, most);
@@ -183,58 +201,52 @@ class Planner {
     const asked = options.bytes ?? Math.floor(options.budget! * model.byteLength);
     const lists: Option[][] = [];
     for (const { layer, own } of shared) lists.push(await this.optionsOf(layer, this.typeOf(layer, own)));
-    // What the rest of the file takes, new nodes and metadata included, is known once a plan is laid out; then again, exactly.
-    let available = asked - model.byteLength + shared.reduce((sum, { layer }) => sum + layer.bytes, 0);
-    for (let round = 0; ; ++round) {
-      const chosen = allocate(lists, available);
-      if (!chosen) throw await this.tooSmall(shared, fixed, lists, asked);
-      const planned: PlannedLayer[] = [];
-      shared.forEach(({ layer, own }, i) => {
+    const plannedOf = (chosen: readonly Option[]) =>
+      shared.flatMap(({ layer, own }, i): PlannedLayer[] => {
         const { bytes, rank } = chosen[i];
-        if (rank === undefined) return;
+        if (rank === undefined) return [];
         const targets = this.typeOf(layer, own) === "auto" ? shortlist(lists[i], bytes) : [targetOf(chosen[i])];
         const because = `${bytes} bytes of a budget of ${asked}: least total error over ${shared.length} layers, by their spectra`;
-        planned.push({ layer, own, targets, because });
+        return [{ layer, own, targets, because }];
       });
-      const over = (await this.size([...fixed, ...planned])) - asked;
-      if (over > 0 && round < 20) {
-        available -= over;
+    const smallest = lists.map((list) => list.reduce((a, b) => (b.bytes < a.bytes ? b : a)));
+    let available = asked - (await this.size(fixed)) + shared.reduce((sum, { layer }) => sum + layer.bytes, 0);
+    // New nodes and metadata are known once a plan is laid out. What they are over by comes off what was spent, so each round
+    // spends less.
+    for (;;) {
+      const found = allocate(lists, available);
+      const chosen = found ?? smallest;
+      const planned = plannedOf(chosen);
+      const size = await this.size([...fixed, ...planned]);
+      if (size > asked && found) {
+        available = found.reduce((sum, { bytes }) => sum + bytes, 0) - (size - asked);
         continue;
       }
-      shared.forEach(({ layer }, i) => {
-        if (chosen[i].rank === undefined)
-          skipped.push({ name: layer.name, reason: "the budget has room for it as it is" });
+      if (size > asked) {
+        throw new InvalidInputError(
+          `${asked} bytes are too few for ${model.name}: the chosen layers at their smallest make ${size} bytes. Allow more, choose more layers with --layers, or a smaller dtype.`,
+          { file: model.name },
+        );
+      }
+      shared.forEach(({ layer: { name } }, i) => {
+        if (chosen[i].rank !== undefined) return;
+        const only = lists[i].length === 1;
+        skipped.push({ name, reason: only ? "no rank would make it smaller" : "the budget has room for it as it is" });
       });
       return planned;
     }
   }
 
-  private async tooSmall(
-    shared: readonly { layer: Layer; own: LayerPlan }[],
-    fixed: readonly PlannedLayer[],
-    lists: readonly Option[][],
-    asked: number,
-  ): Promise<InvalidInputError> {
-    const smallest = shared.map(({ layer, own }, i): PlannedLayer => {
-      const least = lists[i].reduce((a, b) => (b.bytes < a.bytes ? b : a));
-      return { layer, own, because: "", targets: least.rank === undefined ? [] : [targetOf(least)] };
-    });
-    const least = await this.size([...fixed, ...smallest.filter(({ targets }) => targets.length)]);
-    return new InvalidInputError(
-      `${asked} bytes are too few for ${this.model.name}: the chosen layers at their smallest make ${least} bytes. Allow more, choose more layers with --layers, or a smaller dtype.`,
-      { file: this.model.name },
-    );
-  }
-
   /** Bytes of the files with these layers; of targets that are still open, the largest. */
   async size(planned: readonly PlannedLayer[]): Promise<number> {
-    const empty = planned.map(({ layer, targets }) => {
+    const { p, tolerance, seed, weights, operators } = this.options;
+    const recorded = { tolerance, seed, rowWeightsPower: weights?.power, uniform: operators === "onnxruntime" };
+    const empty = planned.map(({ layer, own, targets }) => {
       const [rows, cols] = shapeOf(layer);
       const bytes = (target: Target) => targetBytes(rows, cols, target);
-      return emptyLayer(
-        layer,
-        targets.reduce((a, b) => (bytes(b) > bytes(a) ? b : a)),
-      );
+      const largest = targets.reduce((a, b) => (bytes(b) > bytes(a) ? b : a));
+      const weighted = weights !== undefined && isOfTokens(layer);
+      return emptyLayer(layer, largest, { ...recorded, p: own.p ?? p, weighted });
     });
     const files = await this.model.layOut(empty, this.options);
     return files.reduce((sum, file) => sum + file.byteLength, 0);
@@ -245,10 +257,13 @@ class Planner {
   }
 
   private stepped(rank: number, type: StoredType): number {
-    const { multipleOf } = this.options;
-    // In few bits columns are padded to whole bytes: ranks in between would pay for them all the same.
-    const step = multipleOf ?? ((bitsOf(type) ?? 8) < 8 ? 8 : 1);
+    const step = this.stepOf(type);
     return Math.floor(rank / step) * step;
+  }
+
+  /** Below 8 bits columns are padded to whole bytes: ranks in between would pay for them all the same. */
+  private stepOf(type: StoredType): number {
+    return this.options.multipleOf ?? ((bitsOf(type) ?? 8) < 8 ? 8 : 1);
   }
 
   private async optionsOf(layer: Layer, type: StoredType | "auto"): Promise<Option[]> {
@@ -274,13 +289,11 @@ class Planner {
 }
 
 /** Only rows that are tokens have weights. */
-export function weightsOf(
-  { kind, shape, transposed }: Layer,
-  weights: LayerWeights | undefined,
-): RowWeights | undefined {
-  if (kind !== "embedding" && kind !== "tied" && kind !== "head") return undefined;
-  return weights?.weightsFor(shape[transposed ? 1 : 0]);
+export function weightsOf(layer: Layer, weights: LayerWeights | undefined): RowWeights | undefined {
+  return isOfTokens(layer) ? weights?.weightsFor(shapeOf(layer)[0]) : undefined;
 }
+
+const isOfTokens = ({ kind }: Layer) => kind === "embedding" || kind === "tied" || kind === "head";
 
 function targetOf({ rank, type, dense }: Option): Target {
   return { rank: rank!, type: type!, ...(dense && { dense }) };

@@ -1,9 +1,10 @@
 // Bytes that a layer takes in a file.
+import { levelsOf } from "../code-levels.js";
 import { blockColumns, codedBytes, paddedColumns } from "../codes.js";
 import { rowTypeBytes, type RowSource, type RowType } from "../matrix.js";
 import type { CodeBits, CodedMatrix } from "../types/index.js";
 import { planeBits } from "./description.js";
-import { bitsOf, type Target } from "./fit.js";
+import { bitsOf, type FitOptions, type Target } from "./fit.js";
 import { shapeOf, type Layer } from "./model.js";
 import type { StoredLayer, StoredMatrix } from "./stored.js";
 
@@ -22,23 +23,36 @@ export function blockOf(dense = false): number {
   return dense ? 32 : Infinity;
 }
 
-/** A layer of the right sizes without numbers: what a file of them would take can be told before anything is computed. */
-export function emptyLayer(layer: Layer, target: Target): StoredLayer {
+/** What a file says of a layer beside its numbers. */
+export interface Recorded extends Pick<FitOptions, "p" | "tolerance" | "seed" | "rowWeightsPower" | "uniform"> {
+  readonly weighted?: boolean;
+}
+
+/** Metadata holds numbers as text: none takes more than this one. */
+const longest = 1.2345678901234567e-6;
+
+/**
+ * A layer of the right sizes without numbers: what a file of them would take at most can be told before anything is computed, to
+ * a few bytes of metadata.
+ */
+export function emptyLayer(layer: Layer, target: Target, recorded: Recorded = {}): StoredLayer {
   const [rows, cols] = shapeOf(layer);
   const { rank, type, dense } = target;
   const bits = bitsOf(type);
   const matrix = (n: number, d: number, width: CodeBits | undefined): StoredMatrix =>
-    width === undefined ? { kind: "float", rows: emptyRows(n, d, type as RowType) } : emptyCodes(n, d, width, dense);
-  // Numbers of the length that most have: metadata holds them as text.
-  const x = 1234.567890123456;
+    width === undefined
+      ? { kind: "float", rows: emptyRows(n, d, type as RowType) }
+      : emptyCodes(n, d, { bits: width, dense, uniform: recorded.uniform });
+  const x = longest;
   const objective = { lp: x, l1: x, l21: x, l2: x, worstRow: { row: rows, norm: x } };
-  const certificate = { lower: x, upper: x, slack: 1e-6, sigmaNext: x, bound: x, rounding: x };
+  const certificate = { lower: x, upper: x, slack: 1e-12, sigmaNext: x, bound: x, rounding: x };
+  const { p = 1, tolerance = 0.01, seed = 0, rowWeightsPower, weighted = false } = recorded;
   return {
     ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type },
     left: matrix(rows, rank, bits),
     right: dense ? undefined : matrix(rank, cols, bits && 8),
-    ...{ p: 1, method: "subspace", objective, candidates: [], certificate, tolerance: 0.01, seed: 0 },
-    ...{ rowWeights: false, seconds: 0 },
+    ...{ p, method: dense ? "dense" : "entrywise", objective, candidates: [], certificate, tolerance, seed },
+    ...{ rowWeights: weighted, ...(weighted && { rowWeightsPower }), seconds: 0 },
   };
 }
 
@@ -46,7 +60,11 @@ function emptyRows(rows: number, cols: number, dtype: RowType): RowSource {
   return { rows, cols, dtype, read: (_, count) => new Uint8Array(count * cols * rowTypeBytes[dtype]) };
 }
 
-function emptyCodes(rows: number, cols: number, bits: CodeBits, dense: boolean | undefined): CodedMatrix {
+function emptyCodes(
+  rows: number,
+  cols: number,
+  { bits, dense, uniform }: { bits: CodeBits; dense?: boolean; uniform?: boolean },
+): CodedMatrix {
   const block = blockColumns(cols, blockOf(dense));
   const paddedCols = paddedColumns(cols, block);
   const planes = planeBits[bits].map((width) => {
@@ -54,5 +72,6 @@ function emptyCodes(rows: number, cols: number, bits: CodeBits, dense: boolean |
     return { bits: width, bytesPerRow, bytes: new Uint8Array(rows * bytesPerRow) };
   });
   const scales = new Uint16Array((rows * paddedCols) / block);
-  return { kind: "codes", rows, cols, paddedCols, bits, block, levels: new Float32Array(2 ** bits), planes, scales };
+  const levels = levelsOf(bits, uniform ? "uniform" : "normal").values;
+  return { kind: "codes", rows, cols, paddedCols, bits, block, levels, planes, scales };
 }

@@ -1,14 +1,12 @@
 // The columns of a matrix as rows, by ranges.
 import { rowTypeBytes, type RowSource } from "../matrix.js";
 
-/** Bytes of a stripe of columns that is held at a time. */
-const stripeBytes = 64 << 20;
-
 /**
  * The columns of `source` as rows. A stripe of columns is read at a time and kept until another is asked for: small layers are
- * read once, and of large ones each sweep reads every byte once.
+ * read once, and a sweep over a large one reads all of it once a stripe.
+ * @param stripeBytes what is held at a time, but never less than one column
  */
-export function transposedRows(source: RowSource): RowSource {
+export function transposedRows(source: RowSource, stripeBytes = 64 << 20): RowSource {
   const { rows: n, cols: d, dtype } = source;
   const size = rowTypeBytes[dtype];
   const Words = { 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[size as 2 | 4 | 8];
