@@ -89,19 +89,21 @@ function codedOperand(builder: Builder, name: string, coded: CodedMatrix, type: 
   const scaleShape = blocks === 1 ? [rows, 1] : [rows, blocks, 1];
   const scales = builder.tensor(`${name}.scales`, DataType.f16, scaleShape, padded(scaleBytes, 2 * blocks));
 
+  // Scales and steps of two may lie far outside the range of halves whose product does not.
+  const wide = type === "f64" ? "f64" : "f32";
+
   /** From codes and scales of some rows to numbers; `lead` is how many dimensions come before the columns, copied by Reshape. */
   const unpack = (codes: string[], scale: string, lead: number, as: string): string => {
     const front = new Array<number>(lead).fill(0);
     const shaped = (value: string, last: number[]) =>
       builder.node("Reshape", [value, builder.vector([...front, ...last])], { name: `${as}/shaped` });
-    const values = unpackCodes(builder, coded, codes, type, as, shaped);
-    let factor = scale;
-    if (type !== "f16")
-      factor = builder.node("Cast", [scale], { name: `${as}/scale`, attributes: { to: DataType[type] } });
-    if (step !== 1) factor = builder.node("Mul", [factor, stepOf(builder, step, type)], { name: `${as}/step` });
-    if (blocks === 1) return builder.node("Mul", [values, factor], { name: `${as}/values` });
-    const scaled = builder.node("Mul", [shaped(values, [blocks, block]), factor], { name: `${as}/values` });
-    return shaped(scaled, [cols]);
+    const values = unpackCodes(builder, coded, codes, wide, as, shaped);
+    let factor = builder.node("Cast", [scale], { name: `${as}/scale`, attributes: { to: DataType[wide] } });
+    if (step !== 1) factor = builder.node("Mul", [factor, stepOf(builder, step, wide)], { name: `${as}/step` });
+    const product = (entries: string) => builder.node("Mul", [entries, factor], { name: `${as}/values` });
+    const scaled = blocks === 1 ? product(values) : shaped(product(shaped(values, [blocks, block])), [cols]);
+    if (type === wide) return scaled;
+    return builder.node("Cast", [scaled], { name: `${as}/narrowed`, attributes: { to: DataType[type] } });
   };
   let whole: string | undefined;
   return {
@@ -115,8 +117,8 @@ function codedOperand(builder: Builder, name: string, coded: CodedMatrix, type: 
   };
 }
 
-/** The difference of two levels, as a number of the layer's type. */
-function stepOf(builder: Builder, step: number, type: RowType): string {
+/** The difference of two levels, as a number of `type`. */
+export function stepOf(builder: Builder, step: number, type: RowType): string {
   const data = encodeNumbers(Float32Array.of(step), type);
   return builder.shared(`step ${type} ${step}`, "step", () => ({ dataType: DataType[type], dims: [], data }));
 }

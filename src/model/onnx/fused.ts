@@ -5,15 +5,14 @@
 //
 // A table that is multiplied with lies as MatMulNBits wants it, and the rows that are gathered from it are put together by
 // Reshape: one tensor serves both. Codes are unsigned, 2^(bits - 1) stands for 0 unless it is said otherwise, and the first code
-// of a byte has its lowest bits, as in CodedMatrix. Scales have the type of what comes out: halves in the file are cast, once, as
-// the model loads.
-import { encodeNumbers } from "../../formats/index.js";
+// of a byte has its lowest bits, as in CodedMatrix. Scales have the type of what comes out, f32: halves in the file are cast, once,
+// as the model loads. Layers in half precision are cast around the operators, for scales may lie outside its range.
 import type { RowType } from "../../matrix.js";
 import type { CodedMatrix } from "../../types/index.js";
 import { describeCodes } from "../description.js";
 import type { StoredMatrix } from "../stored.js";
 import { DataType, type Builder } from "./builder.js";
-import type { Operand } from "./decode.js";
+import { stepOf, type Operand } from "./decode.js";
 
 /** Where rows lie in blocks for MatMulNBits, or whole. */
 interface Layout {
@@ -25,6 +24,12 @@ interface Layout {
   readonly scales: readonly number[];
   /** Blocks that share one stored scale. */
   readonly repeat: number;
+}
+
+/** What a node is called, and what it must put out. */
+interface Target {
+  readonly name: string;
+  readonly output?: string;
 }
 
 const domain = "com.microsoft";
@@ -117,21 +122,13 @@ function tableOperand(
   const inBlocks = row.length === 2;
   const attributes = { bits, block_size: blockSize };
 
-  /** Scales [rows, blocks] in the layer's type. */
+  const cast = (value: string, to: RowType, as: Target) =>
+    builder.node("Cast", [value], { ...as, attributes: { to: DataType[to] } });
+
+  /** Scales [rows, blocks]. */
   const scales = once(() => {
-    let value = stored;
-    if (type !== "f16") {
-      value = builder.node("Cast", [value], { name: `${name}/scales`, attributes: { to: DataType[type] } });
-    }
-    if (step !== 1) {
-      const data = encodeNumbers(Float32Array.of(step), type);
-      const factor = builder.shared(`step ${type} ${step}`, "step", () => ({
-        dataType: DataType[type],
-        dims: [],
-        data,
-      }));
-      value = builder.node("Mul", [value, factor], { name: `${name}/steps` });
-    }
+    let value = cast(stored, "f32", { name: `${name}/scales` });
+    if (step !== 1) value = builder.node("Mul", [value, stepOf(builder, step, "f32")], { name: `${name}/steps` });
     if (repeat === 1) return value;
     const apart = builder.node("Reshape", [value, builder.vector([rows, cols / block, 1])], { name: `${name}/apart` });
     const each = builder.node("Expand", [apart, builder.vector([rows, cols / block, repeat])], {
@@ -150,11 +147,23 @@ function tableOperand(
       ...{ name: `${as}/rows`, domain },
       attributes: { ...attributes, gather_axis: 0, quantize_axis: row.length },
     });
-    if (sizes)
-      builder.value(looked, DataType[type], [...sizes, ...(inBlocks ? [cols / blockSize, blockSize] : [cols])]);
-    if (!inBlocks) return looked;
-    const front = sizes!.map(() => 0);
-    return builder.node("Reshape", [looked, builder.vector([...front, cols])], { name: `${as}/shaped` });
+    if (sizes) {
+      builder.value(looked, DataType.f32, [...sizes, ...(inBlocks ? [cols / blockSize, blockSize] : [cols])]);
+    }
+    const numbers = inBlocks
+      ? builder.node("Reshape", [looked, builder.vector([...sizes!.map(() => 0), cols])], { name: `${as}/shaped` })
+      : looked;
+    return type === "f32" ? numbers : cast(numbers, type, { name: `${as}/narrowed` });
+  };
+  const timesTransposed = (x: string, to: Target) => {
+    const product = (wide: string, as: Target) =>
+      builder.node("MatMulNBits", [wide, codes, scales()], {
+        ...{ ...as, domain },
+        attributes: { ...attributes, K: multiplied!, N: rows },
+      });
+    if (type === "f32") return product(x, to);
+    const wide = product(cast(x, "f32", { name: `${to.name}/widened` }), { name: `${to.name}/wide` });
+    return cast(wide, type, to);
   };
   return {
     ...{ rows, cols, transposed: false, part: describeCodes(coded, [codes], stored, { unsigned }) },
@@ -166,14 +175,7 @@ function tableOperand(
     }),
     needsRank: inBlocks,
     gather,
-    ...(inBlocks &&
-      multiplied !== undefined && {
-        timesTransposed: (x, to) =>
-          builder.node("MatMulNBits", [x, codes, scales()], {
-            ...{ ...to, domain },
-            attributes: { ...attributes, K: multiplied, N: rows },
-          }),
-      }),
+    ...(inBlocks && multiplied !== undefined && { timesTransposed }),
   };
 }
 
