@@ -64,7 +64,8 @@ export function shortlist(options: readonly Option[], bytes: number, tried = 3):
   for (const option of options) {
     if (option.rank === undefined || option.bytes > bytes) continue;
     const kind = option.dense ? "dense" : option.type!;
-    if (!(best.get(kind)?.error! <= option.error)) best.set(kind, option);
+    const known = best.get(kind);
+    if (!known || option.error < known.error) best.set(kind, option);
   }
   const ranked = [...best].sort(([, a], [, b]) => a.error - b.error);
   const kept = ranked.filter(([kind], i) => kind === "dense" || i < tried);

@@ -241,12 +241,12 @@ class Planner {
   async size(planned: readonly PlannedLayer[]): Promise<number> {
     const { p, tolerance, seed, weights, operators } = this.options;
     const recorded = { tolerance, seed, rowWeightsPower: weights?.power, uniform: operators === "onnxruntime" };
-    const empty = planned.map(({ layer, own, targets }) => {
+    const empty = planned.map(({ layer, own, targets }, place) => {
       const [rows, cols] = shapeOf(layer);
       const bytes = (target: Target) => targetBytes(rows, cols, target);
       const largest = targets.reduce((a, b) => (bytes(b) > bytes(a) ? b : a));
       const weighted = weights !== undefined && isOfTokens(layer);
-      return emptyLayer(layer, largest, { ...recorded, p: own.p ?? p, weighted });
+      return emptyLayer(layer, largest, { ...recorded, p: own.p ?? p, weighted, place });
     });
     const files = await this.model.layOut(empty, this.options);
     return files.reduce((sum, file) => sum + file.byteLength, 0);

@@ -26,6 +26,8 @@ export function blockOf(dense = false): number {
 /** What a file says of a layer beside its numbers. */
 export interface Recorded extends Pick<FitOptions, "p" | "tolerance" | "seed" | "rowWeightsPower" | "uniform"> {
   readonly weighted?: boolean;
+  /** Of the layer among those of the file: levels' steps are written once for all that share them, but each may have its own. */
+  readonly place?: number;
 }
 
 /** Metadata holds numbers as text: none takes more than this one. */
@@ -42,7 +44,7 @@ export function emptyLayer(layer: Layer, target: Target, recorded: Recorded = {}
   const matrix = (n: number, d: number, width: CodeBits | undefined): StoredMatrix =>
     width === undefined
       ? { kind: "float", rows: emptyRows(n, d, type as RowType) }
-      : emptyCodes(n, d, { bits: width, dense, uniform: recorded.uniform });
+      : emptyCodes(n, d, { bits: width, dense, uniform: recorded.uniform, place: recorded.place });
   const x = longest;
   const objective = { lp: x, l1: x, l21: x, l2: x, worstRow: { row: rows, norm: x } };
   const certificate = { lower: x, upper: x, slack: 1e-12, sigmaNext: x, bound: x, rounding: x };
@@ -63,7 +65,7 @@ function emptyRows(rows: number, cols: number, dtype: RowType): RowSource {
 function emptyCodes(
   rows: number,
   cols: number,
-  { bits, dense, uniform }: { bits: CodeBits; dense?: boolean; uniform?: boolean },
+  { bits, dense, uniform, place = 0 }: { bits: CodeBits; dense?: boolean; uniform?: boolean; place?: number },
 ): CodedMatrix {
   const block = blockColumns(cols, blockOf(dense));
   const paddedCols = paddedColumns(cols, block);
@@ -72,6 +74,8 @@ function emptyCodes(
     return { bits: width, bytesPerRow, bytes: new Uint8Array(rows * bytesPerRow) };
   });
   const scales = new Uint16Array((rows * paddedCols) / block);
-  const levels = levelsOf(bits, uniform ? "uniform" : "normal").values;
+  const { values } = levelsOf(bits, uniform ? "uniform" : "normal");
+  // Small numbers, as right factors have them, bring a step other than 1, and a node with it.
+  const levels = bits === 8 ? values.map((x) => x * 2 ** (-19 - (place % 64))) : values;
   return { kind: "codes", rows, cols, paddedCols, bits, block, levels, planes, scales };
 }
