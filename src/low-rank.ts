@@ -100,7 +100,8 @@ async function keepBest(task: Task, methods: ChosenMethod[], options: LowRankOpt
   for (const name of methods) {
     const fit = await fitters[name].fit(task);
     dropState(rows);
-    const { right, objective } = fit.pair ?? (await project(fit, tried.length === 0 && wanted === undefined ? keep : undefined));
+    const { right, objective } =
+      fit.pair ?? (await project(fit, tried.length === 0 && wanted === undefined ? keep : undefined));
     const certificate = fit.pair
       ? await residualCertificate(task, ...matrices(fit.pair, n, rank, d))
       : await certificateOf(task, fit.basis.subarray(0, rank * d), right, fit);

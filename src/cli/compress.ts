@@ -74,7 +74,11 @@ export function addCompress(program: Command): void {
         parseChoice("standard", "onnxruntime"),
       )
       .option("--verify", "check the result against the original when it is written; ONNX: run both")
-      .option("--inputs <file>", "with --verify: what to run on, x.npy or name=x.npy (may be given more than once)", collect)
+      .option(
+        "--inputs <file>",
+        "with --verify: what to run on, x.npy or name=x.npy (may be given more than once)",
+        collect,
+      )
       .option("--runtime <name>", "with --verify: node or web", parseChoice("node", "web"))
       .option("--dry-run", "say what would be done, write nothing")
       .option("--force", "replace the output if it exists"),

@@ -1,8 +1,8 @@
 // Models of any format from a path or a hub address: opened, handed to a command, closed.
-import { setOf, type SafetensorsSet } from "../model/safetensors-set.js";
+import { setOf, type SafetensorsSet } from "../model/safetensors/set.js";
 import type { OnnxModel } from "../formats/index.js";
 import { onnxModel, safetensorsModel, type Model } from "../model/index.js";
-import { resolveModel } from "../model/node-hub.js";
+import { resolveModel } from "../model/hub/node-hub.js";
 import { openModelPath } from "../model/node-open.js";
 import type { Context } from "./context.js";
 
@@ -16,11 +16,7 @@ MODEL is a .onnx or .safetensors file, the .index.json of one in several files, 
 hf:owner/name[@revision][/file] (kept in $LOEWNER_CACHE; HF_TOKEN for private ones; --offline for what is there already).`;
 
 /** Finds a model, opens it, hands it to `body`, closes it. */
-export async function withModel<T>(
-  context: Context,
-  path: string,
-  body: (open: OpenModel) => Promise<T>,
-): Promise<T> {
+export async function withModel<T>(context: Context, path: string, body: (open: OpenModel) => Promise<T>): Promise<T> {
   const { signal, progress: onProgress, options } = context;
   const found = await resolveModel(path, { signal, onProgress, offline: options.offline });
   context.endProgress();

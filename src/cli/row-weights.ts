@@ -6,8 +6,15 @@ import { openFile, type FileSource } from "../formats/node-file.js";
 import { readNpyArray } from "../formats/npy-array.js";
 import { sniff } from "../formats/sniff.js";
 import { parseNumber } from "./options.js";
-import { readTokenizer } from "../model/tokenizer.js";
-import { checkPower, defaultRowWeightsPower, fitsTable, misfit, rowWeightsOf, tokenWeights } from "../model/tokens.js";
+import { readTokenizer } from "../model/tokens/tokenizer.js";
+import {
+  checkPower,
+  defaultRowWeightsPower,
+  fitsTable,
+  misfit,
+  rowWeightsOf,
+  tokenWeights,
+} from "../model/tokens/weights.js";
 
 /** What --row-weights names, ready for any table. */
 export interface RowWeightsFile {
@@ -29,8 +36,15 @@ export interface RowWeightOptions {
 /** --row-weights and --row-weights-power. */
 export function addRowWeights(command: Command): Command {
   return command
-    .option("--row-weights <file>", "how often each row's token occurs: an .npy vector of counts, or tokenizer.json to estimate them")
-    .option("--row-weights-power <g>", `power of the counts, a multiple of 1/8 up to 1 (default: ${defaultRowWeightsPower})`, parsePower);
+    .option(
+      "--row-weights <file>",
+      "how often each row's token occurs: an .npy vector of counts, or tokenizer.json to estimate them",
+    )
+    .option(
+      "--row-weights-power <g>",
+      `power of the counts, a multiple of 1/8 up to 1 (default: ${defaultRowWeightsPower})`,
+      parsePower,
+    );
 }
 
 function parsePower(text: string): number {

@@ -29,6 +29,7 @@ export type {
   TensorData,
 } from "./onnx/types.js";
 export { type NpyHeader, type NpyRows, openNpy, readNpyHeader } from "./npy.js";
+export { type NpyDtype, type NpyTensor, type NpyTypes, readNpyArray } from "./npy-array.js";
 export { type NpyArray, npyHeader, writeNpy } from "./npy-write.js";
 export {
   findTensor,

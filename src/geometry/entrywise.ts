@@ -130,7 +130,13 @@ async function scoreOf({ run, rows, profile, p, rank, factorType }: Task, basis:
 async function project({ run, rows, profile, p, rank, factorType }: Task, basis: Float64Array) {
   const count = rows.source.rows * rank;
   const left = factorType === "f64" ? new Float64Array(count) : new Float32Array(count);
-  const { right, objective } = await factors(run, rows, profile, { basis, rank, p, factorType, emit: (start, block) => left.set(block, start * rank) });
+  const { right, objective } = await factors(run, rows, profile, {
+    basis,
+    rank,
+    p,
+    factorType,
+    emit: (start, block) => left.set(block, start * rank),
+  });
   return { left, right, objective, projection: objective, method: "projection" as const };
 }
 
@@ -172,7 +178,13 @@ async function refineSmall(task: Task, basis: Float64Array) {
   const { rows: n, cols: d } = rows.source;
   const { unit } = profile;
   const left = new Float64Array(n * rank);
-  await factors(run, rows, profile, { basis, rank, p, factorType: "f64", emit: (start, block) => left.set(block, start * rank) });
+  await factors(run, rows, profile, {
+    basis,
+    rank,
+    p,
+    factorType: "f64",
+    emit: (start, block) => left.set(block, start * rank),
+  });
   for (let i = 0; i < left.length; ++i) left[i] *= unit;
   const request = { left, right: basis.slice(0, rank * d), rank, p, size: mean * unit, tolerance, maxIterations };
   const pair = await reweight(run, rows, profile, request);

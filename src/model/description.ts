@@ -139,9 +139,9 @@ export function readDescription(
   } catch {
     throw broken("is not JSON");
   }
-  if (description?.version !== 1 || typeof description.layers !== "object" || description.layers === null) {
-    throw broken(`has version ${JSON.stringify(description?.version)}, not 1`);
-  }
+  if (description?.version !== 1) throw broken(`has version ${JSON.stringify(description?.version)}, not 1`);
+  if (typeof description.layers !== "object" || description.layers === null || Array.isArray(description.layers))
+    throw broken("lists no layers");
   for (const [name, layer] of Object.entries(description.layers)) {
     if (!isDescribed(layer)) throw broken(`lacks the certificate or the error of "${name}"`);
     const { left, right, rows, cols, rank } = layer;

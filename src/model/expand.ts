@@ -13,7 +13,7 @@ import type { Loewner, RunOptions } from "../types/index.js";
 import { metadataKey, openPart, tensorsOf, type LayerDescription } from "./description.js";
 import { identity } from "./fit.js";
 import type { Model } from "./model.js";
-import { passThrough, safetensorsModel } from "./safetensors-model.js";
+import { passThrough, safetensorsModel } from "./safetensors/model.js";
 import { matrixIn } from "./verify.js";
 
 export interface ExpandedModel {

@@ -10,21 +10,32 @@ export {
 export { type Description, type LayerDescription, type PartDescription } from "./description.js";
 export { type ExpandedModel, expandModel } from "./expand.js";
 export { type Spill } from "./fit.js";
-export { type Inspection, type InspectedLayer, inspectModel } from "./inspect.js";
+export { type Inspection, type InspectedLayer, type InspectOptions, inspectModel, type Spectrum } from "./inspect.js";
 export { select, type Selection } from "./layers.js";
 export type { Layer, LayerKind, LayOutOptions, Model, Operators, OutputFile } from "./model.js";
+export { type ModelInput, onnxInputs } from "./onnx/inputs.js";
 export { onnxModel } from "./onnx/model.js";
-export { type LayerWeights, type Plan, planCompression, type PlannedLayer, type PlanOptions, type Skipped } from "./plan.js";
+export { type ComparedOutput } from "./onnx/output-difference.js";
+export { compareOnnx, type OnnxComparison } from "./onnx/run.js";
+export { type OnnxRuntime, runnableModel, type RunnableModel } from "./onnx/runtime.js";
+export {
+  type LayerWeights,
+  type Plan,
+  planCompression,
+  type PlannedLayer,
+  type PlanOptions,
+  type Skipped,
+} from "./plan.js";
 export { checkPlan, type LayerPlan, newPlan, type PlanFile, readPlan } from "./plan-file.js";
 export { chooseModelFile, modelFileOrder } from "./model-file.js";
-export { parseHubAddress } from "./hub-address.js";
-export { roleOf, type WeightFacts, type WeightRole, weightsOf } from "./architectures.js";
-export { safetensorsModel } from "./safetensors-model.js";
-export { editedFiles } from "./safetensors-set-write.js";
-export { openSafetensorsSet, type SafetensorsSet } from "./safetensors-set.js";
-export { tiedNames } from "./tied-weights.js";
-export { readTokenizer } from "./tokenizer.js";
-export { defaultRowWeightsPower, rowWeightsOf, tokenWeights } from "./tokens.js";
+export { parseHubAddress } from "./hub/address.js";
+export { roleOf, type WeightFacts, type WeightRole, weightsOf } from "./safetensors/architectures.js";
+export { safetensorsModel } from "./safetensors/model.js";
+export { editedFiles } from "./safetensors/set-write.js";
+export { openSafetensorsSet, type SafetensorsSet } from "./safetensors/set.js";
+export { tiedNames } from "./safetensors/tied-weights.js";
+export { readTokenizer } from "./tokens/tokenizer.js";
+export { defaultRowWeightsPower, rowWeightsOf, tokenWeights } from "./tokens/weights.js";
 export { type StoredType } from "./stored.js";
 export { type Verification, type VerifiedLayer, verifyLayers, type VerifyOptions } from "./verify.js";
-export { compareUntouched, type Untouched } from "./verify-safetensors.js";
+export { compareUntouched, type Untouched } from "./safetensors/untouched.js";

@@ -1,5 +1,5 @@
 // What a layer is by its name and shape, where nothing else tells.
-import { roleOf, type WeightRole } from "./architectures.js";
+import { roleOf, type WeightRole } from "./safetensors/architectures.js";
 import type { LayerKind } from "./model.js";
 
 /** A table of words or tokens, or another matrix of at least 8 times as many rows as columns: compressed unless others are asked for. */

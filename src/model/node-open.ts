@@ -8,7 +8,7 @@ import { quote } from "../formats/json.js";
 import { openFile, type FileSource } from "../formats/node-file.js";
 import { onnxFolderResolver } from "../formats/onnx/node-external.js";
 import { chooseModelFile } from "./model-file.js";
-import { openSafetensorsSet, type SafetensorsSet } from "./safetensors-set.js";
+import { openSafetensorsSet, type SafetensorsSet } from "./safetensors/set.js";
 
 /** An open model; close it when done. */
 export type OpenModel = {

@@ -61,7 +61,8 @@ export function readPlan(text: string, file: string): PlanFile {
 }
 
 function faultOf(layer: LayerPlan): string | undefined {
-  if (typeof layer !== "object" || layer === null) return `is ${JSON.stringify(layer)}; an object was expected.`;
+  if (typeof layer !== "object" || layer === null || Array.isArray(layer))
+    return `is ${JSON.stringify(layer)}; an object was expected.`;
   const share = (x: unknown) => typeof x === "number" && x > 0 && x <= 1;
   const checks: Record<keyof LayerPlan, [(x: unknown) => boolean, string]> = {
     skip: [(x) => typeof x === "boolean", "true or false"],

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readRowWeights } from "../../src/cli/row-weights.js";
 import { f32ToF16 } from "../../src/formats/index.js";
-import { rowWeightsOf, tokenWeights } from "../../src/model/tokens.js";
+import { rowWeightsOf, tokenWeights } from "../../src/model/tokens/weights.js";
 import { concat, failure, latin1 } from "../formats/fixtures.js";
 
 let folder: string;

@@ -29,6 +29,7 @@ test("the public names", () => {
       "onnxTensorChunks",
       "openNpy",
       "readNpyHeader",
+      "readNpyArray",
       "npyHeader",
       "writeNpy",
       "findTensor",

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { roleOf, weightsOf, type WeightRole } from "../../src/model/architectures.js";
-import type { ModelFacts } from "../../src/model/tied-weights.js";
+import { roleOf, weightsOf, type WeightRole } from "../../src/model/safetensors/architectures.js";
+import type { ModelFacts } from "../../src/model/safetensors/tied-weights.js";
 
 type Row = readonly [name: string, shape: readonly number[], role: WeightRole];
 

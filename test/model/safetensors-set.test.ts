@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bytesSource, memorySink, writeSafetensors, type SafetensorsInput } from "../../src/formats/index.js";
-import { editedFiles, type SafetensorsEdits } from "../../src/model/safetensors-set-write.js";
-import { openSafetensorsSet, type SafetensorsSet } from "../../src/model/safetensors-set.js";
+import { editedFiles, type SafetensorsEdits } from "../../src/model/safetensors/set-write.js";
+import { openSafetensorsSet, type SafetensorsSet } from "../../src/model/safetensors/set.js";
 import { failure, fixture, fixtureSource } from "../formats/fixtures.js";
 
 const indexName = "model.safetensors.index.json";

@@ -4,9 +4,9 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { exponential } from "../../src/model/exponential.js";
-import { readTokenizer } from "../../src/model/tokenizer.js";
-import { defaultRowWeightsPower, rowWeightsOf, tokenWeights } from "../../src/model/tokens.js";
+import { exponential } from "../../src/model/tokens/exponential.js";
+import { readTokenizer } from "../../src/model/tokens/tokenizer.js";
+import { defaultRowWeightsPower, rowWeightsOf, tokenWeights } from "../../src/model/tokens/weights.js";
 import { failure } from "../formats/fixtures.js";
 
 const folder = new URL("../fixtures/tokenizers/", import.meta.url);

@@ -44,7 +44,7 @@ export const tokens = (text: string) =>
 export const tableName = "embeddings.word_embeddings.weight";
 
 /** What the model must answer to one sentence, with its own table or another in its place. */
-export function logitsOf(text: string, rows = table): number[] {
+export function logitsOf(text: string, rows: Float32Array = table): number[] {
   const ids = tokens(text);
   return labels.map((_, c) => {
     let sum = bias[c];

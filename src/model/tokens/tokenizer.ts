@@ -4,9 +4,9 @@
  *
  * Only that is read; how text is cut into tokens is not. Memory: a few times the file. Nothing is allocated by an id's size.
  */
-import { InvalidFormatError } from "../errors.js";
-import { quote } from "../formats/json.js";
-import { sniff } from "../formats/sniff.js";
+import { InvalidFormatError } from "../../errors.js";
+import { quote } from "../../formats/json.js";
+import { sniff } from "../../formats/sniff.js";
 
 export type TokenizerKind = "Unigram" | "BPE" | "WordPiece" | "WordLevel";
 

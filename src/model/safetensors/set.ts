@@ -3,8 +3,8 @@
  * bytes count as one source, end to end in the order in which the index first names them, so whatever reads a
  * SafetensorsFile (tensorRows, tensorChunks, pairsOf) reads a set as it stands.
  */
-import { InvalidFormatError } from "../errors.js";
-import { checkRange, type ByteSource } from "../formats/bytes.js";
+import { InvalidFormatError } from "../../errors.js";
+import { checkRange, type ByteSource } from "../../formats/bytes.js";
 import {
   openSafetensors,
   openSafetensorsIndex,
@@ -13,10 +13,10 @@ import {
   type JsonValue,
   type SafetensorsFile,
   type SafetensorsTensor,
-} from "../formats/index.js";
-import { quote } from "../formats/json.js";
-import type { RowSource } from "../matrix.js";
-import { metadataKey } from "./description.js";
+} from "../../formats/index.js";
+import { quote } from "../../formats/json.js";
+import type { RowSource } from "../../matrix.js";
+import { metadataKey } from "../description.js";
 
 /** A tensor of a set; `start` and `end` count over the bytes of all shards, end to end. */
 export interface SetTensor extends SafetensorsTensor {

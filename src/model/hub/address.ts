@@ -1,6 +1,6 @@
 /** Addresses of models on a hub: hf:owner/name[@revision][/file]. */
-import { InvalidInputError } from "../errors.js";
-import { staysInFolder } from "../formats/inner-path.js";
+import { InvalidInputError } from "../../errors.js";
+import { staysInFolder } from "../../formats/inner-path.js";
 
 export interface HubAddress {
   /** owner/name */

@@ -3,8 +3,8 @@
  * that tensor's shard; a shard without changes is copied byte for byte. Metadata that is set goes to the first shard (in
  * the order of the set) and leaves all others, so that openSafetensorsSet finds it once.
  */
-import { InvalidInputError, throwIfAborted } from "../errors.js";
-import { memorySink, readChunks } from "../formats/bytes.js";
+import { InvalidInputError, throwIfAborted } from "../../errors.js";
+import { memorySink, readChunks } from "../../formats/bytes.js";
 import {
   findTensor,
   layOutSafetensors,
@@ -14,10 +14,10 @@ import {
   type JsonValue,
   type SafetensorsFile,
   type SafetensorsInput,
-} from "../formats/index.js";
-import { quote } from "../formats/json.js";
-import type { OutputFile } from "./model.js";
-import type { SafetensorsSet, ShardIndex } from "./safetensors-set.js";
+} from "../../formats/index.js";
+import { quote } from "../../formats/json.js";
+import type { OutputFile } from "../model.js";
+import type { SafetensorsSet, ShardIndex } from "./set.js";
 
 /** Changes to a model; what is not named passes through byte for byte. */
 export interface SafetensorsEdits {

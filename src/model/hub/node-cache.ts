@@ -10,11 +10,11 @@
 import { lstat, mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { writeFault } from "../formats/file-faults.js";
-import { staysInFolder } from "../formats/inner-path.js";
-import { writeAtomically } from "../formats/node-file.js";
-import { isCommit } from "./hub-address.js";
-import type { HubFile } from "./node-hub-client.js";
+import { writeFault } from "../../formats/file-faults.js";
+import { staysInFolder } from "../../formats/inner-path.js";
+import { writeAtomically } from "../../formats/node-file.js";
+import { isCommit } from "./address.js";
+import type { HubFile } from "./node-client.js";
 
 export interface HubCache {
   /** The commit that a revision named when it was last asked for; undefined when it never was. */

@@ -1,7 +1,7 @@
 // Tensors of a safetensors file that should have passed through byte for byte.
-import { tensorChunks, type SafetensorsFile } from "../formats/index.js";
-import { tensorsOf } from "./description.js";
-import type { Model } from "./model.js";
+import { tensorChunks, type SafetensorsFile } from "../../formats/index.js";
+import { tensorsOf } from "../description.js";
+import type { Model } from "../model.js";
 
 export interface Untouched {
   /** How many are the same to the byte. */

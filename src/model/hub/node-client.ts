@@ -7,10 +7,10 @@
  * wrong into an error for people.
  */
 import { listFiles, modelInfo } from "@huggingface/hub";
-import { FileError, InvalidFormatError, isLoewnerError, throwIfAborted } from "../errors.js";
-import { codeOf } from "../formats/file-faults.js";
-import { staysInFolder } from "../formats/inner-path.js";
-import { isCommit } from "./hub-address.js";
+import { FileError, InvalidFormatError, isLoewnerError, throwIfAborted } from "../../errors.js";
+import { codeOf } from "../../formats/file-faults.js";
+import { staysInFolder } from "../../formats/inner-path.js";
+import { isCommit } from "./address.js";
 
 export interface HubFile {
   readonly path: string;

@@ -9,10 +9,10 @@ import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { FileError, isLoewnerError, throwIfAborted } from "../errors.js";
-import { codeOf, writeFault } from "../formats/file-faults.js";
-import { makeFolder } from "./node-hub-cache.js";
-import { type HubClient, type HubFile, HubUnreachableError } from "./node-hub-client.js";
+import { FileError, isLoewnerError, throwIfAborted } from "../../errors.js";
+import { codeOf, writeFault } from "../../formats/file-faults.js";
+import { makeFolder } from "./node-cache.js";
+import { type HubClient, type HubFile, HubUnreachableError } from "./node-client.js";
 
 /** Attempts in a row that may bring nothing before the download gives up. */
 const MAX_FAILURES = 5;

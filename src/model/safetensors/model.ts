@@ -8,8 +8,8 @@ import {
   type SafetensorsFile,
   type SafetensorsInput,
   type SafetensorsTensor,
-} from "../formats/index.js";
-import type { CodedMatrix } from "../types/index.js";
+} from "../../formats/index.js";
+import type { CodedMatrix } from "../../types/index.js";
 import {
   describeCodes,
   describeLayer,
@@ -19,14 +19,14 @@ import {
   tensorsOf,
   type LayerDescription,
   type PartDescription,
-} from "./description.js";
-import { isTable, kindOf } from "./layer-names.js";
-import type { Layer, Model, OutputFile } from "./model.js";
-import { editedFiles } from "./safetensors-set-write.js";
-import { setOf, type SafetensorsSet } from "./safetensors-set.js";
-import { rowChunks, storedBytes, type StoredLayer, type StoredMatrix } from "./stored.js";
+} from "../description.js";
+import { isTable, kindOf } from "../layer-names.js";
+import type { Layer, Model, OutputFile } from "../model.js";
+import { editedFiles } from "./set-write.js";
+import { setOf, type SafetensorsSet } from "./set.js";
+import { rowChunks, storedBytes, type StoredLayer, type StoredMatrix } from "../stored.js";
 import { tiedNames, type ModelFacts } from "./tied-weights.js";
-import { transposedRows } from "./transposed-rows.js";
+import { transposedRows } from "../transposed-rows.js";
 
 /**
  * @param file one file, or a set of shards
@@ -36,7 +36,9 @@ export function safetensorsModel(file: SafetensorsFile, { config }: { config?: M
   const set = setOf(file);
   const shape = (name: string) => set.tensors.get(name)?.shape;
   const described = readDescription(set.metadata[metadataKey], set.source.name, shape);
-  const factors = new Set([...described.values()].flatMap(({ left, right }) => [...tensorsOf(left), ...tensorsOf(right)]));
+  const factors = new Set(
+    [...described.values()].flatMap(({ left, right }) => [...tensorsOf(left), ...tensorsOf(right)]),
+  );
   const ties = tiedNames(set.tensors, { config, metadata: set.metadata });
   const layers = [...set.tensors.values()]
     .filter(({ name }) => !factors.has(name))

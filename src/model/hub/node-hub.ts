@@ -4,16 +4,16 @@
  */
 import { statfs } from "node:fs/promises";
 import { posix } from "node:path";
-import { FileError, InvalidInputError } from "../errors.js";
-import { openOnnx } from "../formats/index.js";
-import { openFile } from "../formats/node-file.js";
-import { readSafetensorsIndex } from "../formats/safetensors-index.js";
-import type { RunOptions } from "../types/index.js";
-import { isCommit, parseHubAddress, type HubAddress } from "./hub-address.js";
-import { chooseModelFile, listNames } from "./model-file.js";
-import { cacheFolder, hubCache, makeFolder, type HubCache } from "./node-hub-cache.js";
-import { hubClient, HubUnreachableError, type HubClient, type HubFile } from "./node-hub-client.js";
-import { download, partialBytes } from "./node-hub-download.js";
+import { FileError, InvalidInputError } from "../../errors.js";
+import { openOnnx } from "../../formats/index.js";
+import { openFile } from "../../formats/node-file.js";
+import { readSafetensorsIndex } from "../../formats/safetensors-index.js";
+import type { RunOptions } from "../../types/index.js";
+import { isCommit, parseHubAddress, type HubAddress } from "./address.js";
+import { chooseModelFile, listNames } from "../model-file.js";
+import { cacheFolder, hubCache, makeFolder, type HubCache } from "./node-cache.js";
+import { hubClient, HubUnreachableError, type HubClient, type HubFile } from "./node-client.js";
+import { download, partialBytes } from "./node-download.js";
 
 export interface ResolveOptions extends RunOptions {
   /** Use what is in the cache and ask nobody. Default false. */

@@ -2,9 +2,9 @@
  * Knowing the tokens: how much each row of an embedding table should count, from how often its token occurs. Rows that every
  * sentence reads are then kept closer to what they were than rows that hardly anything reads.
  */
-import { InvalidInputError } from "../errors.js";
-import { quote } from "../formats/json.js";
-import { estimateFrequency } from "./token-frequency.js";
+import { InvalidInputError } from "../../errors.js";
+import { quote } from "../../formats/json.js";
+import { estimateFrequency } from "./frequency.js";
 import { readTokenizer, type Tokenizer } from "./tokenizer.js";
 
 export interface TokenWeights {
