@@ -19,7 +19,7 @@ import { reportJson, reportLayers, reportPlan } from "./compress-report.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
 import { withModel, type OpenModel } from "./models.js";
 import {
-  addCommon,
+  addModelCommon,
   addFit,
   addLayers,
   addModelSize,
@@ -27,7 +27,6 @@ import {
   collect,
   parseChoice,
   parseRank,
-  addOffline,
   type SizeOptions,
 } from "./options.js";
 import { addRowWeights, readRowWeights, type RowWeightOptions } from "./row-weights.js";
@@ -58,8 +57,8 @@ export function addCompress(program: Command): void {
     .description("replace the large tables of a model (.onnx or .safetensors) by factors, with a proven error bound")
     .option("-o, --output <file>", "the smaller model");
   addRowWeights(addLayers(addFit(addModelSize(command), modelObjective)));
-  addCommon(
-    addOffline(command)
+  addModelCommon(
+    command
       .option(
         "--dtype <type>",
         `how factors are stored: ${storedTypes.join(", ")}, or auto`,

@@ -5,11 +5,11 @@ import { checkTarget, writeAtomically } from "../formats/node-file.js";
 import { expandModel } from "../model/index.js";
 import { type CommonOptions, runCommand } from "./context.js";
 import { withModel } from "./models.js";
-import { addCommon } from "./options.js";
+import { addModelCommon } from "./options.js";
 import { version } from "./version.js";
 
 export function addExpand(program: Command): void {
-  addCommon(
+  addModelCommon(
     program
       .command("expand <model>")
       .description("multiply factors back, for tools that know nothing of them")

@@ -7,7 +7,7 @@ import { type CommonOptions, runCommand, type Context } from "./context.js";
 import { inspectionPage } from "./inspect-html.js";
 import { inspectionReport } from "./inspect-report.js";
 import { withModel } from "./models.js";
-import { addCommon, parseChoice, parseShare } from "./options.js";
+import { addModelCommon, parseChoice, parseShare } from "./options.js";
 
 interface Options extends CommonOptions {
   /** False for --no-spectrum. */
@@ -20,7 +20,7 @@ interface Options extends CommonOptions {
 }
 
 export function addInspect(program: Command): void {
-  addCommon(
+  addModelCommon(
     program
       .command("inspect <model>")
       .description("layers, shapes, types, share of the file, spectrum, and what could be saved")

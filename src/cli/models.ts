@@ -10,11 +10,6 @@ export type OpenModel = { readonly model: Model; readonly path: string } & (
   { readonly kind: "onnx"; readonly file: OnnxModel } | { readonly kind: "safetensors"; readonly file: SafetensorsSet }
 );
 
-/** What every command that takes a model says of it. */
-export const modelHelp = `
-MODEL is a .onnx or .safetensors file, the .index.json of one in several files, a folder with one of these, or
-hf:owner/name[@revision][/file] (kept in $LOEWNER_CACHE; HF_TOKEN for private ones; --offline for what is there already).`;
-
 /** Finds a model, opens it, hands it to `body`, closes it. */
 export async function withModel<T>(context: Context, path: string, body: (open: OpenModel) => Promise<T>): Promise<T> {
   const { signal, progress: onProgress, options } = context;

@@ -133,9 +133,14 @@ export function addLayers(command: Command): Command {
     .option("--exclude <glob>", "tensors to leave alone (may be given more than once)", collect);
 }
 
-/** Of commands that take a model. */
-export function addOffline(command: Command): Command {
-  return command.option("--offline", "take a model by hub address from the cache alone");
+/** What commands that take a model share: --offline, and what a model may be. */
+export function addModelCommon(command: Command): Command {
+  return addCommon(command.option("--offline", "take a model by hub address from the cache alone")).addHelpText(
+    "after",
+    `
+A model is a .onnx or .safetensors file, the .index.json of one in several files, a folder with one of these, or
+hf:owner/name[@revision][/file], kept in $LOEWNER_CACHE (HF_TOKEN for private ones, HF_ENDPOINT for another hub).`,
+  );
 }
 
 export interface SizeOptions {

@@ -3,7 +3,7 @@ import { InvalidInputError, VerificationError } from "../errors.js";
 import { compareUntouched, verifyLayers, type Untouched, type Verification } from "../model/index.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
 import { withModel, type OpenModel } from "./models.js";
-import { addCommon, addOffline } from "./options.js";
+import { addModelCommon } from "./options.js";
 import { addRowWeights, readRowWeights, type RowWeightOptions, type RowWeightsFile } from "./row-weights.js";
 import { number } from "./text.js";
 import { addRunOptions, runFailure, verifyOnnx, type OnnxRunReport, type RunOptions } from "./verify-onnx.js";
@@ -17,7 +17,7 @@ export function addVerify(program: Command): void {
       "compute errors and certificates afresh and compare; ONNX: run both models on the same inputs; safetensors: every other tensor byte for byte",
     )
     .option("--no-run", "ONNX: prove only, do not run the models");
-  addCommon(addOffline(addRunOptions(addRowWeights(command))))
+  addModelCommon(addRunOptions(addRowWeights(command)))
     .addHelpText(
       "after",
       `

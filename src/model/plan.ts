@@ -161,10 +161,10 @@ class Planner {
     let rank = size.rank ?? 0;
     let because = `rank ${rank} was asked for`;
     if (size.keep !== undefined) {
-      rank = this.stepped(rankForKeep(size.keep, rows, cols), type);
+      rank = this.stepped(rankForKeep(size.keep, rows, cols), layer, type);
       because = `rank ${rank}: the factors hold at most ${size.keep} of its ${rows * cols} elements`;
       if (rank === 0)
-        return `keep ${size.keep} leaves it no rank${this.stepOf(type) > 1 ? ` that is a multiple of ${this.stepOf(type)}` : " at all"}`;
+        return `keep ${size.keep} leaves it no rank${this.stepOf(layer, type) > 1 ? ` that is a multiple of ${this.stepOf(layer, type)}` : " at all"}`;
     } else if (size.energy !== undefined) {
       const { singularValues } = await this.candidatesFor(layer);
       rank = rankForEnergy(size.energy, singularValues, most);
@@ -256,18 +256,26 @@ class Planner {
     return own.dtype ?? this.options.type ?? (dtype.toLowerCase() as StoredType);
   }
 
-  private stepped(rank: number, type: StoredType): number {
-    const step = this.stepOf(type);
+  private stepped(rank: number, layer: Layer, type: StoredType): number {
+    const step = this.stepOf(layer, type);
     return Math.floor(rank / step) * step;
   }
 
-  /** Below 8 bits columns are padded to whole bytes: ranks in between would pay for them all the same. */
-  private stepOf(type: StoredType): number {
-    return this.options.multipleOf ?? ((bitsOf(type) ?? 8) < 8 ? 8 : 1);
+  /**
+   * Below 8 bits columns are padded to whole bytes: ranks in between would pay for them all the same. onnxruntime's MatMulNBits
+   * takes blocks of 16.
+   */
+  private stepOf({ kind }: Layer, type: StoredType | "auto"): number {
+    const { multipleOf, operators } = this.options;
+    const bits = type === "auto" ? 4 : bitsOf(type);
+    if (multipleOf !== undefined || bits === undefined) return multipleOf ?? 1;
+    if (operators === "onnxruntime" && (kind === "tied" || kind === "head")) return 16;
+    return bits < 8 ? 8 : 1;
   }
 
   private async optionsOf(layer: Layer, type: StoredType | "auto"): Promise<Option[]> {
-    const { minRank, multipleOf } = this.options;
+    const { minRank } = this.options;
+    const multipleOf = this.stepOf(layer, type);
     return optionsFor(await this.candidatesFor(layer), { type, minRank, multipleOf });
   }
 
