@@ -24,16 +24,19 @@ export function allocate<C extends Choice>(layers: readonly (readonly C[])[], by
       .slice(1)
       .map((to, i) => ({ layer, at: i + 1, slope: (hull[i].error - to.error) / (to.bytes - hull[i].bytes) })),
   );
-  // Slopes fall along a hull, so its steps stay in order; equals go to the earlier layer.
-  steps.sort((a, b) => b.slope - a.slope || a.layer - b.layer || a.at - b.at);
+  // Slopes never rise along a hull, so its steps stay in order; equals are taken in turn, one of each layer.
+  steps.sort((a, b) => b.slope - a.slope || a.at - b.at || a.layer - b.layer);
   const stopped = new Set<number>();
+  const reached = layers.map(() => 0);
   for (const { layer, at } of steps) {
+    // Slopes that are equal but for rounding may come out of order.
+    if (stopped.has(layer) || at <= reached[layer]) continue;
     const cost = hulls[layer][at].bytes - chosen[layer].bytes;
-    if (stopped.has(layer)) continue;
     if (cost > left) stopped.add(layer);
     else {
       left -= cost;
       chosen[layer] = hulls[layer][at];
+      reached[layer] = at;
     }
   }
   return fill(layers, chosen, left);
@@ -67,7 +70,7 @@ export function lowerHull<C extends Choice>(choices: readonly C[]): C[] {
   return hull;
 }
 
-/** b lies below the line from a to c. */
+/** b lies below the line from a to c, or on it: a step in two halves fits where the whole does not. */
 function isBelow(a: Choice, b: Choice, c: Choice): boolean {
-  return (b.error - a.error) * (c.bytes - a.bytes) < (c.error - a.error) * (b.bytes - a.bytes);
+  return (b.error - a.error) * (c.bytes - a.bytes) <= (c.error - a.error) * (b.bytes - a.bytes);
 }

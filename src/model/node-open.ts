@@ -28,9 +28,9 @@ export type OpenModel = {
  * @throws {InvalidInputError} when it is a matrix.
  */
 export async function openModelPath(path: string): Promise<OpenModel> {
+  if (/\.npy$/i.test(path))
+    throw new InvalidInputError(`${path} is a matrix, not a model; use "loewner low-rank ${path}".`, { file: path });
   const main = await mainFile(path);
-  if (/\.npy$/i.test(main))
-    throw new InvalidInputError(`${main} is a matrix, not a model; use "loewner low-rank ${main}".`, { file: main });
   const source = await openFile(main);
   const beside = onnxFolderResolver(main); // the same rules hold for shards
   const shard = async (name: string) => {

@@ -17,7 +17,6 @@ const compress = (...args: string[]) =>
 describe("errors: one line that says what and where, the exit code, and nothing left on disk", () => {
   const cases: [string, number, RegExp, string[]][] = [
     ["no such file", 1, /none\.safetensors/, ["compress", "none.safetensors", "-o", "s.safetensors", "--keep", "0.5"]],
-    ["a folder", 1, /folder/, ["inspect", "."]],
     [
       "no size",
       2,
@@ -111,6 +110,14 @@ describe("errors: one line that says what and where, the exit code, and nothing 
     expect(stdout).toBe("");
     expect(status).toBe(code);
     expect(listing(folder)).toEqual(["model.safetensors"]);
+  });
+
+  test("a folder stands for the model in it; without one it says so", () => {
+    expect(run(folder, "inspect", ".", "--quiet").status).toBe(0);
+    mkdirSync(join(folder, "empty"));
+    const { status, stderr } = run(folder, "inspect", "empty");
+    expect(stderr).toMatch(/^loewner: empty holds no \.safetensors or \.onnx model/);
+    expect(status).toBe(1);
   });
 
   test("NaN: tensor, row and column", async () => {
