@@ -110,7 +110,7 @@ function tableOperand(
     `${name}.codes`,
     DataType.uint8,
     [rows, ...row],
-    unsigned ? bytes.map((code) => code ^ 0x80) : bytes,
+    unsigned ? { byteLength: bytes.byteLength, chunks: () => unsignedChunks(bytes) } : bytes,
   );
   const { buffer, byteOffset, byteLength } = coded.scales;
   const stored = builder.tensor(
@@ -177,6 +177,12 @@ function tableOperand(
     gather,
     ...(inBlocks && multiplied !== undefined && { timesTransposed }),
   };
+}
+
+/** Bytes of int8 as uint8, 128 more: a table may be large, and a plan is laid out many times without being written. */
+function* unsignedChunks(bytes: Uint8Array): Generator<Uint8Array> {
+  const step = 1 << 20;
+  for (let at = 0; at < bytes.byteLength; at += step) yield bytes.subarray(at, at + step).map((code) => code ^ 0x80);
 }
 
 function once<T>(make: () => T): () => T {

@@ -1,5 +1,5 @@
 // An open ONNX model as the pipeline sees it.
-import { layOutOnnx, onnxDtypeName, onnxRows, onnxTensorChunks } from "../../formats/index.js";
+import { layOutOnnx, onnxDtypeName, onnxRows, onnxTensorChunks, writeOnnx } from "../../formats/index.js";
 import type { OnnxModel } from "../../formats/onnx/types.js";
 import { descriptionText, metadataKey, readDescription, tensorsOf } from "../description.js";
 import { isTable, kindOf } from "../layer-names.js";
@@ -38,12 +38,7 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
       ({ name, bytes }) => ({
         name,
         byteLength: bytes.byteLength,
-        write: async (sink, { signal } = {}) => {
-          for await (const chunk of bytes.chunks()) {
-            signal?.throwIfAborted();
-            await sink.write(chunk);
-          }
-        },
+        write: (sink, writing) => writeOnnx(sink, bytes, writing),
       }),
     );
   }
