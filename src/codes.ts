@@ -4,6 +4,9 @@ import { f16ToF32 } from "./formats/half.js";
 import type { RowSource } from "./matrix.js";
 import type { CodeBits, CodedMatrix } from "./types/index.js";
 
+/** Bits in each plane of codes. */
+export const planeBits: Record<CodeBits, readonly (8 | 4 | 2 | 1)[]> = { 8: [8], 4: [4], 3: [2, 1], 2: [2] };
+
 /** Columns that share a scale when `block` of them (a multiple of 8) are asked for: no more than a row has, in eights. */
 export function blockColumns(cols: number, block: number = Infinity): number {
   return Math.min(block, 8 * Math.ceil(cols / 8));

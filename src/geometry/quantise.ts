@@ -4,7 +4,7 @@
 // scale a row and the levels of the normal distribution lose little. right is stored first; left is then the best factor for what
 // it decodes to.
 import type { EngineRows } from "../engine/sweep.js";
-import { blockColumns, codedBytes, decodeRows, paddedColumns } from "../codes.js";
+import { blockColumns, codedBytes, decodeRows, paddedColumns, planeBits } from "../codes.js";
 import { levelsOf } from "../code-levels.js";
 import { InvalidInputError } from "../errors.js";
 import { toRowSource, type Matrix, type RowSource } from "../matrix.js";
@@ -137,9 +137,9 @@ async function encode(
     bits,
     block,
     levels: levels.values.map((x) => x * factor),
-    planes: planeBits[bits].map((planeBits) => {
-      const bytesPerRow = (paddedCols * planeBits) / 8;
-      return { bits: planeBits, bytesPerRow, bytes: new Uint8Array(n * bytesPerRow) };
+    planes: planeBits[bits].map((width) => {
+      const bytesPerRow = (paddedCols * width) / 8;
+      return { bits: width, bytesPerRow, bytes: new Uint8Array(n * bytesPerRow) };
     }),
     scales: new Uint16Array((n * paddedCols) / block),
   };
@@ -180,8 +180,6 @@ async function encode(
   );
   return { coded, objective: await objectiveOf(run, result, p, unit) };
 }
-
-const planeBits: Record<CodeBits, readonly (8 | 4 | 2 | 1)[]> = { 8: [8], 4: [4], 3: [2, 1], 2: [2] };
 
 /** 1, or the power of two that brings scales to where half precision holds them; it becomes part of the levels. */
 function scaleFactor(size: number): number {

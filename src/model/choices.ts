@@ -21,12 +21,17 @@ export type Option = Choice & Partial<Target>;
 
 const widths: readonly CodeBits[] = [8, 4, 3, 2];
 
-/** Relative squared error left at each rank: tails[k] for rank k. */
-function tailsOf(values: Float64Array): Float64Array {
-  const tails = new Float64Array(values.length + 1);
-  for (let j = values.length - 1; j >= 0; --j) tails[j] = tails[j + 1] + values[j] * values[j];
+/**
+ * Entry k: relative squared Frobenius error of the best approximation of rank k, for k from 0 to the number of singular values.
+ * @param singularValues descending
+ */
+export function tailsOf(singularValues: ArrayLike<number>): Float64Array {
+  const count = singularValues.length;
+  const tails = new Float64Array(count + 1);
+  const top = singularValues[0] || 1; // squares of what is beside it neither overflow nor vanish
+  for (let j = count - 1; j >= 0; --j) tails[j] = tails[j + 1] + (singularValues[j] / top) * (singularValues[j] / top);
   const total = tails[0] || 1;
-  return tails.map((x) => x / total);
+  return tails.map((tail) => tail / total);
 }
 
 /**

@@ -1,4 +1,5 @@
 // What a compressed file says of its layers: JSON under the metadata key "loewner".
+import { planeBits } from "../codes.js";
 import { infinityAsText, textAsInfinity } from "./json.js";
 import { InvalidFormatError } from "../errors.js";
 import { rowTypeOf, type SafetensorsDtype } from "../formats/index.js";
@@ -187,9 +188,6 @@ function fits(
 function holds([stored, ...row]: readonly number[], rows: number, elements: number): boolean {
   return stored >= rows && row.reduce((a, b) => a * b, 1) === elements;
 }
-
-/** Bits in each plane of codes. */
-export const planeBits: Record<CodeBits, readonly (8 | 4 | 2 | 1)[]> = { 8: [8], 4: [4], 3: [2, 1], 2: [2] };
 
 function isDescribed(layer: LayerDescription | null): layer is LayerDescription {
   const { left, p, rows, cols, rank, objective, certificate } = layer ?? ({} as LayerDescription);

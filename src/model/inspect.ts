@@ -2,6 +2,7 @@
 import { rowTypeBytes, type RowType } from "../matrix.js";
 import { rankForEnergy, rankForKeep } from "../options.js";
 import type { Loewner, Progress } from "../types/index.js";
+import { tailsOf } from "./choices.js";
 import { tensorsOf, type LayerDescription } from "./description.js";
 import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
 import { isFactorable } from "./plan-file.js";
@@ -140,12 +141,7 @@ export function spectrumOf(values: Float64Array, rows: number, cols: number): Sp
 
 /** Entry k: relative Frobenius error of the best approximation of rank k, for k from 0 to the number of singular values. */
 export function relativeErrors(singularValues: ArrayLike<number>): Float64Array {
-  const count = singularValues.length;
-  const tails = new Float64Array(count + 1);
-  const top = singularValues[0] || 1;
-  for (let j = count - 1; j >= 0; --j) tails[j] = tails[j + 1] + (singularValues[j] / top) * (singularValues[j] / top);
-  const total = tails[0] || 1;
-  return tails.map((tail) => Math.sqrt(tail / total));
+  return tailsOf(singularValues).map(Math.sqrt);
 }
 
 function exceeding(bytes: number): Pick<InspectedLayer, "exceeds"> {

@@ -2,6 +2,7 @@
 import picomatch from "picomatch";
 import { InvalidInputError } from "../errors.js";
 import type { Layer, Model } from "./model.js";
+import { listNames } from "./model-file.js";
 import { isFactorable } from "./plan-file.js";
 
 export interface Selection {
@@ -63,6 +64,5 @@ function matcher(globs: readonly string[], weights: readonly Layer[], { name: fi
 
 function list(weights: readonly Layer[]): string {
   if (weights.length === 0) return "no 2-D floating-point weight at all";
-  const names = weights.slice(0, 12).map((layer) => layer.name);
-  return names.join(", ") + (weights.length > 12 ? `, ... (${weights.length} in all)` : "");
+  return listNames(weights.map((layer) => layer.name));
 }

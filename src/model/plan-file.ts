@@ -1,6 +1,7 @@
 // A plan: what to do with each layer, as JSON that a person can edit. `inspect --plan` writes one, `compress --plan` reads it.
 import { InvalidInputError } from "../errors.js";
 import type { Method } from "../types/index.js";
+import { listNames } from "./model-file.js";
 import type { Layer, Model } from "./model.js";
 import type { StoredType } from "./stored.js";
 
@@ -90,9 +91,8 @@ export function checkPlan({ layers }: PlanFile, model: Model): void {
     const place = { file: model.name, tensor: name };
     if (!layer) {
       const names = [...has.values()].filter(isFactorable).map((each) => each.name);
-      const some = names.slice(0, 12).join(", ") + (names.length > 12 ? `, ... (${names.length} in all)` : "");
       throw new InvalidInputError(
-        `The plan names "${name}", which ${model.name} does not have; it has ${some || "no layer that can be factored"}.`,
+        `The plan names "${name}", which ${model.name} does not have; it has ${names.length ? listNames(names) : "no layer that can be factored"}.`,
         place,
       );
     }

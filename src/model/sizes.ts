@@ -1,9 +1,8 @@
 // Bytes that a layer takes in a file.
 import { levelsOf } from "../code-levels.js";
-import { blockColumns, codedBytes, paddedColumns } from "../codes.js";
+import { blockColumns, codedBytes, paddedColumns, planeBits } from "../codes.js";
 import { rowTypeBytes, type RowSource, type RowType } from "../matrix.js";
 import type { CodeBits, CodedMatrix } from "../types/index.js";
-import { planeBits } from "./description.js";
 import { bitsOf, type FitOptions, type Target } from "./fit.js";
 import { shapeOf, type Layer } from "./model.js";
 import type { StoredLayer, StoredMatrix } from "./stored.js";

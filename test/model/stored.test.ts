@@ -1,10 +1,10 @@
 // Factors made by hand, laid out in either format and read back: the same numbers, and the graph computes them.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { blockColumns, decodeRows, paddedColumns } from "../../src/codes.js";
+import { blockColumns, decodeRows, paddedColumns, planeBits } from "../../src/codes.js";
 import { f16ToF32, f32ToF16 } from "../../src/formats/index.js";
 import { readRows, type RowType } from "../../src/matrix.js";
-import { openPart, planeBits, readDescription } from "../../src/model/description.js";
+import { openPart, readDescription } from "../../src/model/description.js";
 import { safetensorsModel, type Model } from "../../src/model/index.js";
 import { shapeOf, type Operators } from "../../src/model/model.js";
 import { floatMatrix, type StoredLayer, type StoredMatrix, type StoredType } from "../../src/model/stored.js";

@@ -26,7 +26,8 @@ export class Builder {
   /** ValueInfoProto messages by the name of the value. */
   readonly values = new Map<string, Uint8Array>();
   private readonly taken: Set<string>;
-  private readonly vectors = new Map<string, string>();
+  /** Names of what was written once, by its key. */
+  private readonly helpers = new Map<string, string>();
   private nodes: Uint8Array[] = [];
 
   constructor(graph: OnnxGraph) {
@@ -89,14 +90,10 @@ export class Builder {
 
   /** A vector of int64, written once however often it is asked for. */
   vector(values: readonly number[]): string {
-    const key = values.join();
-    let name = this.vectors.get(key);
-    if (!name) {
-      const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
-      name = this.tensor(`${helperPrefix}${values.join("_")}`, DataType.int64, [values.length], bytes);
-      this.vectors.set(key, name);
-    }
-    return name;
+    return this.shared(`vector ${values.join()}`, values.join("_"), () => ({
+      ...{ dataType: DataType.int64, dims: [values.length] },
+      data: new Uint8Array(BigInt64Array.from(values, BigInt).buffer),
+    }));
   }
 
   /** A number of int64 without dimensions. */
@@ -108,11 +105,11 @@ export class Builder {
 
   /** A table of numbers, written once for each `key`. */
   shared(key: string, wanted: string, make: () => { dataType: number; dims: number[]; data: Uint8Array }): string {
-    let name = this.vectors.get(key);
+    let name = this.helpers.get(key);
     if (!name) {
       const { dataType, dims, data } = make();
       name = this.tensor(`${helperPrefix}${wanted}`, dataType, dims, data);
-      this.vectors.set(key, name);
+      this.helpers.set(key, name);
     }
     return name;
   }
