@@ -22,8 +22,8 @@ export interface Layer {
   /** Compressed unless other layers are asked for by name. */
   readonly byDefault: boolean;
   /**
-   * What is fitted is the transpose: rows are the tensor's columns. Always the one with more rows than columns, so that rows are
-   * tokens or neurons and the small dense steps are of the smaller size.
+   * What is fitted is the transpose: rows are the tensor's columns. So it is with matrices of more columns than rows, unless their
+   * rows are read one by one: rows are tokens or neurons then, and the small dense steps are of the smaller size.
    */
   readonly transposed: boolean;
   /** Other names that stand for this weight and are absent from the file, such as the head of a model that ties it. */

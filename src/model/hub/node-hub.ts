@@ -1,5 +1,5 @@
 /**
- * Models by address: hf:owner/name[@revision][/file] becomes a local path. What is downloaded is kept (node-hub-cache.ts
+ * Models by address: hf:owner/name[@revision][/file] becomes a local path. What is downloaded is kept (node-cache.ts
  * has the layout) and a second run downloads nothing: a branch or tag is asked for again, a commit is not.
  */
 import { statfs } from "node:fs/promises";

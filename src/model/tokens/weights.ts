@@ -22,7 +22,7 @@ export interface TokenWeights {
  * Unigram: the probabilities it stores. BPE: Zipf's law over the order of merges. WordPiece and WordLevel: Zipf's law over the
  * order of ids, which is that of frequency for vocabularies as trainers write them. Tokens put around every text ([CLS], </s>)
  * and [MASK] count as the most frequent one; other special tokens, placeholders such as [unused12] or <extra_id_3> and rows
- * beyond the vocabulary as the rarest. token-frequency.ts has the details.
+ * beyond the vocabulary as the rarest. frequency.ts has the details.
  *
  * @param tokenizer a tokenizer.json of Hugging Face as text or UTF-8 bytes, or one that readTokenizer has read
  * @param rows of the table; may exceed the vocabulary by 128 or a sixteenth of it, whichever is more, since tables are padded
