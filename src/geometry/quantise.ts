@@ -176,7 +176,8 @@ async function encode(
       },
     },
     undefined,
-    (name, start, bytes) => parts[name].set(bytes, (start / n) * parts[name].length),
+    // Bytes a row, a whole number, come first: (start / n) * length may be just below the offset, and would be cut to the one before.
+    (name, start, bytes) => parts[name].set(bytes, start * (parts[name].length / n)),
   );
   return { coded, objective: await objectiveOf(run, result, p, unit) };
 }

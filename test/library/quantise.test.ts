@@ -134,6 +134,24 @@ describe("against the twin", () => {
     );
   });
 
+  // Rows are stored in blocks of 256: of many heights, since what a block's place is computed from may round for some.
+  test.each(allBits)(
+    "%i bits: a row is stored the same wherever it lies, however many rows there are",
+    async (bits) => {
+      const cols = 8;
+      const a = matrix("plain", 1400, cols, { f32: true });
+      const part = (from: number, to: number) =>
+        loewner.quantise({ data: a.data.slice(from * cols, to * cols), rows: to - from, cols }, { bits });
+      const all = decodeRows((await part(0, 256)).left, 0, 256);
+      for (let rows = 257; rows < 1400; rows += 17) {
+        const { left } = await part(0, rows);
+        expect(decodeRows(left, 0, 256)).toEqual(all);
+        const rest = await part(256, rows);
+        expect(decodeRows(left, 256, rows - 256)).toEqual(decodeRows(rest.left, 0, rows - 256));
+      }
+    },
+  );
+
   test("scales come close to the best that a fine search finds", async () => {
     // At 8 bits the error jumps from scale to scale, and a fine search is lucky where an honest one is not.
     for (const bits of [4, 3, 2] as const) {
