@@ -2,7 +2,7 @@ import { readFile, realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { InvalidInputError } from "../errors.js";
-import { checkTarget, writeAllAtomically } from "../formats/node-file.js";
+import { checkTarget, type FileToWrite, writeAllAtomically } from "../formats/node-file.js";
 import { openSpill } from "../formats/node-spill.js";
 import {
   compressModel,
@@ -129,7 +129,7 @@ async function compress(context: Context, path: string, options: Options): Promi
 
 async function write(
   context: Context,
-  { model }: OpenModel,
+  open: OpenModel,
   output: string,
   wanted: CompressOptions,
   { force }: Options,
@@ -142,15 +142,14 @@ async function write(
       spills.push(opened);
       return opened;
     };
-    const result = await context.withLoewner((loewner) => compressModel(loewner, model, { ...wanted, spill }));
-    await writeAllAtomically(
-      result.files.map(({ name, byteLength, write }) => ({
-        path: name === "" ? output : join(dirname(output), name),
-        byteLength,
-        write: (sink) => write(sink, { signal }),
-      })),
-      { force, signal },
-    );
+    const result = await context.withLoewner((loewner) => compressModel(loewner, open.model, { ...wanted, spill }));
+    const files = result.files.map(({ name, byteLength, write }): FileToWrite => ({
+      path: name === "" ? output : join(dirname(output), name),
+      byteLength,
+      write: (sink) => write(sink, { signal }),
+    }));
+    await checkOriginal(open, files);
+    await writeAllAtomically(files, { force, signal });
     context.endProgress();
     return result;
   } finally {
@@ -174,6 +173,20 @@ async function checkOutput({ path, kind }: OpenModel, output: string, { force }:
     );
   }
   await checkTarget(output, { force });
+}
+
+/** Data files and shards that were read stay as they are too, --force or not. */
+async function checkOriginal({ path, files }: OpenModel, targets: readonly FileToWrite[]): Promise<void> {
+  const real = (file: string) => realpath(file).catch(() => undefined);
+  const originals = new Set(await Promise.all(files.map(real)));
+  for (const target of targets) {
+    const existing = await real(target.path);
+    if (existing === undefined || !originals.has(existing)) continue;
+    throw new InvalidInputError(
+      `${target.path} belongs to the model ${path} itself; write to another folder, or under another name.`,
+      { file: target.path },
+    );
+  }
 }
 
 async function weightsOf({ rowWeights, rowWeightsPower: power = defaultRowWeightsPower }: Options) {

@@ -6,7 +6,7 @@ import { resolveModel } from "../model/hub/node-hub.js";
 import { openModelPath } from "../model/node-open.js";
 import type { Context } from "./context.js";
 
-export type OpenModel = { readonly model: Model; readonly path: string } & (
+export type OpenModel = { readonly model: Model; readonly path: string; readonly files: readonly string[] } & (
   { readonly kind: "onnx"; readonly file: OnnxModel } | { readonly kind: "safetensors"; readonly file: SafetensorsSet }
 );
 
@@ -17,11 +17,12 @@ export async function withModel<T>(context: Context, path: string, body: (open: 
   context.endProgress();
   if (found.path !== path) context.say(found.description);
   const open = await openModelPath(found.path);
+  const { path: main, files } = open;
   try {
     if (open.kind === "onnx")
-      return await body({ kind: "onnx", file: open.file, path: open.path, model: await onnxModel(open.file) });
+      return await body({ kind: "onnx", file: open.file, path: main, files, model: await onnxModel(open.file) });
     const model = safetensorsModel(open.file, { config: open.config });
-    return await body({ kind: "safetensors", file: setOf(open.file), path: open.path, model });
+    return await body({ kind: "safetensors", file: setOf(open.file), path: main, files, model });
   } finally {
     await open.close();
   }

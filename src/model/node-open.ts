@@ -14,6 +14,8 @@ import { openSafetensorsSet, type SafetensorsSet } from "./safetensors/set.js";
 export type OpenModel = {
   /** The file that was opened: inside `path` when that is a folder. */
   readonly path: string;
+  /** That and every other that the model lies in: external data, shards. */
+  readonly files: readonly string[];
   /** config.json beside the model (or above a folder called onnx), parsed; undefined without one. */
   readonly config: Readonly<Record<string, unknown>> | undefined;
   close(): Promise<void>;
@@ -33,9 +35,15 @@ export async function openModelPath(path: string): Promise<OpenModel> {
   const main = await mainFile(path);
   const source = await openFile(main);
   const beside = onnxFolderResolver(main); // the same rules hold for shards
+  const files = [main];
+  const external = async (location: string) => {
+    const found = await beside(location);
+    files.push(found.name);
+    return found;
+  };
   const shard = async (name: string) => {
     try {
-      return await beside(name);
+      return await external(name);
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
       throw new FileError(`${main} has tensors in ${quote(name)}: ${error.message}`, error.place, { cause: error });
@@ -45,8 +53,8 @@ export async function openModelPath(path: string): Promise<OpenModel> {
   try {
     const config = await readConfig(main);
     return (await isOnnx(source))
-      ? { kind: "onnx", path: main, config, file: await openOnnx(source, { external: beside }), close }
-      : { kind: "safetensors", path: main, config, file: await openSafetensorsSet(source, shard), close };
+      ? { kind: "onnx", path: main, files, config, file: await openOnnx(source, { external }), close }
+      : { kind: "safetensors", path: main, files, config, file: await openSafetensorsSet(source, shard), close };
   } catch (error) {
     await close();
     throw error;
