@@ -39,15 +39,18 @@ export interface FitOptions extends Pick<
   uniform?: boolean;
 }
 
+/** Of `storedCertificate`. */
+export interface ProofOptions extends Pick<LowRankOptions, "p" | "tolerance" | "rowWeights" | "signal" | "onProgress"> {
+  /** A larger residual stays out of memory. Default 1 GiB. */
+  residualBytes?: number;
+}
+
 /** How a layer is to be stored. `rank` of cols without a right factor: "dense", a table in few bits. */
 export interface Target {
   readonly rank: number;
   readonly type: StoredType;
   readonly dense?: boolean;
 }
-
-/** A residual of more bytes than this is bounded by its rows' norms: proving more would take it into memory. */
-const residualBytes = 1 << 30;
 
 export async function fitLayer(
   loewner: Loewner,
@@ -154,7 +157,7 @@ async function codedFactors(
     ...{ bits, seed, p, rowWeights, levels, scale: scaleFor(layer), signal, onProgress },
     right: result?.right,
   });
-  const certificate = await storedCertificate(loewner, source, { left, right }, objective, options);
+  const certificate = await storedCertificate(loewner, source, { left, right }, options);
   return {
     ...{ left, right, objective, certificate },
     method: result?.method ?? "dense",
@@ -162,26 +165,36 @@ async function codedFactors(
   };
 }
 
-/** What is proved of A - left right as it is stored in few bits. */
+/**
+ * What is proved of A - left right as it is stored in few bits: by an ellipsoid of the residual, which is taken into memory for it;
+ * of one of more than `residualBytes` (default 1 GiB), at p >= 1, by the norms of its rows.
+ * @param known the pair's error as `residual` gives it, where that was computed already
+ */
 export async function storedCertificate(
   loewner: Loewner,
   source: RowSource,
   { left, right }: { left: CodedMatrix; right?: CodedMatrix },
-  objective: Objective,
-  { p = 1, tolerance = 0.01, rowWeights, signal, onProgress }: FitOptions,
+  { p = 1, tolerance = 0.01, rowWeights, residualBytes = 1 << 30, signal, onProgress }: ProofOptions,
+  known?: Objective,
 ): Promise<LowRankCertificate> {
   const { rows, cols, dtype } = source;
-  if (p >= 1 && rows * cols * rowTypeBytes[dtype] > residualBytes) return rowNormCertificate(objective, rowWeights);
   const run: RunOptions = { signal, onProgress };
   const whole = right ? matrixOfCodes(right) : identity(cols);
-  return loewner.certify(source, whole, { ...run, p, tolerance, rowWeights, left: codedRows(left) });
+  const pair = { left: codedRows(left), right: whole };
+  if (p >= 1 && rows * cols * rowTypeBytes[dtype] > residualBytes) {
+    // In f64: the products that `quantise` measures itself by may be in f32, whose rounding a bound must not be below.
+    const { l21 } = known ?? (await loewner.residual(source, pair, { ...run, p, rowWeights }));
+    return rowNormCertificate(l21, rowWeights);
+  }
+  return loewner.certify(source, whole, { ...run, p, tolerance, rowWeights, left: pair.left });
 }
 
 /**
  * |Rx|_p <= sum_i |r_i|_2 |x|_2 for p >= 1 and weights of at least 1; smaller weights scale it. `lower` 0: nothing is said of
  * how much better another choice could be.
+ * @param l21 sum of weights times |r_i|_2
  */
-function rowNormCertificate({ l21 }: Objective, weights?: RowWeights): LowRankCertificate {
+function rowNormCertificate(l21: number, weights?: RowWeights): LowRankCertificate {
   let least = 1;
   for (let i = 0; i < (weights?.length ?? 0); ++i) if (weights![i] > 0) least = Math.min(least, weights![i]);
   const bound = l21 / least;

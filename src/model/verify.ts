@@ -88,7 +88,7 @@ async function verifyLayer(
   if (left.kind === "codes") {
     const pair = { left, right: right?.kind === "codes" ? right : undefined };
     const options = { p, tolerance, rowWeights, ...run };
-    computed.certificate = await storedCertificate(loewner, source, pair, computed.objective, options);
+    computed.certificate = await storedCertificate(loewner, source, pair, options, computed.objective);
   } else {
     computed.certificate = await loewner.certify(source, whole, {
       ...{ p, tolerance, rowWeights, ...run },
