@@ -11,7 +11,8 @@ import type {
 } from "../types/index.js";
 import { bitsOf, fitLayer, type FitOptions, type Spill } from "./fit.js";
 import { shapeOf, type Layer, type Model, type OutputFile } from "./model.js";
-import { chooseTargets, weightsOf, type Plan, type PlannedLayer, type PlanOptions, type Skipped } from "./plan.js";
+import { chooseTargets } from "./plan.js";
+import { weightsOf, type Plan, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
 import { storedBytes, type StoredLayer, type StoredType } from "./stored.js";
 
 /**

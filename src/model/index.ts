@@ -18,14 +18,8 @@ export { onnxModel } from "./onnx/model.js";
 export { type ComparedOutput } from "./onnx/output-difference.js";
 export { compareOnnx, type OnnxComparison } from "./onnx/run.js";
 export { type OnnxRuntime, runnableModel, type RunnableModel } from "./onnx/runtime.js";
-export {
-  type LayerWeights,
-  type Plan,
-  planCompression,
-  type PlannedLayer,
-  type PlanOptions,
-  type Skipped,
-} from "./plan.js";
+export { planCompression } from "./plan.js";
+export type { LayerWeights, Plan, PlannedLayer, PlanOptions, SizeOptions, Skipped } from "./plan-options.js";
 export { checkPlan, type LayerPlan, newPlan, type PlanFile, readPlan } from "./plan-file.js";
 export { chooseModelFile, modelFileOrder } from "./model-file.js";
 export { parseHubAddress } from "./hub/address.js";

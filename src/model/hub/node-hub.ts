@@ -7,6 +7,7 @@ import { posix } from "node:path";
 import { FileError, InvalidInputError } from "../../errors.js";
 import { openOnnx } from "../../formats/index.js";
 import { openFile } from "../../formats/node-file.js";
+import { externalLocations } from "../../formats/onnx/location.js";
 import { readSafetensorsIndex } from "../../formats/safetensors-index.js";
 import type { RunOptions } from "../../types/index.js";
 import { isCommit, parseHubAddress, type HubAddress } from "./address.js";
@@ -153,9 +154,7 @@ async function namedBy(path: string): Promise<Set<string>> {
   const source = await openFile(path);
   try {
     if (!/\.onnx$/i.test(path)) return new Set((await readSafetensorsIndex(source)).weightMap.values());
-    const { graph, nested } = await openOnnx(source);
-    const tensors = [...graph.initializers.values(), ...nested.map(({ tensor }) => tensor)];
-    return new Set(tensors.flatMap(({ data }) => (data.kind === "external" ? [data.location] : [])));
+    return externalLocations(await openOnnx(source));
   } finally {
     await source.close();
   }

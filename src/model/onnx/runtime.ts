@@ -2,6 +2,7 @@
  * As much of onnxruntime as running a model takes. The namespaces of onnxruntime-web and onnxruntime-node have it; whoever calls
  * brings one, so that this package depends on neither.
  */
+import { externalLocations } from "../../formats/onnx/location.js";
 import type { OnnxModel } from "../../formats/onnx/types.js";
 
 export interface RuntimeTensor {
@@ -72,10 +73,4 @@ export function runnableModel(model: OnnxModel): RunnableModel {
       return { model: await source.slice(0, source.size), externalData };
     },
   };
-}
-
-/** Each file of external data that a tensor lies in. */
-function externalLocations({ graph, nested }: OnnxModel): Set<string> {
-  const tensors = [...graph.initializers.values(), ...nested.map(({ tensor }) => tensor)];
-  return new Set(tensors.flatMap(({ data }) => (data.kind === "external" ? [data.location] : [])));
 }

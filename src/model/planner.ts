@@ -1,0 +1,185 @@
+// A rank and a way to store it: for a layer by a size of its own, or for many by a size of the whole file, spread by spectra.
+import { InvalidInputError } from "../errors.js";
+import { rankForEnergy, rankForKeep } from "../options.js";
+import type { Loewner } from "../types/index.js";
+import { allocate } from "./budget.js";
+import { optionsFor, shortlist, type Candidates, type Option } from "./choices.js";
+import { bitsOf, type Target } from "./fit.js";
+import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
+import type { LayerPlan } from "./plan-file.js";
+import { isOfTokens, sizesIn, weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
+import { emptyLayer, targetBytes } from "./sizes.js";
+import type { StoredType } from "./stored.js";
+
+/** Chooses rank and type for layers of one model; spectra are computed once. */
+export class Planner {
+  private readonly candidates = new Map<string, Candidates>();
+
+  constructor(
+    private readonly loewner: Loewner,
+    private readonly model: Model,
+    private readonly options: PlanOptions,
+  ) {}
+
+  /** A layer by a size of its own; text: why it is left alone. */
+  async alone(layer: Layer, own: LayerPlan): Promise<PlannedLayer | string> {
+    const [rows, cols] = shapeOf(layer);
+    const size = sizesIn(own).length ? own : this.options;
+    const type = this.typeOf(layer, own);
+    if (sizesIn(size).length !== 1) {
+      throw new InvalidInputError(
+        `Give exactly one of rank, keep, energy, budget and bytes for ${layer.name}; got ${sizesIn(size).join(" and ") || "none"}.`,
+        { tensor: layer.name },
+      );
+    }
+    if (type === "auto") return this.openChoice(layer, own, size.keep);
+    const most = Math.min(rows, cols);
+    if (size.rank !== undefined && size.rank > most) {
+      throw new InvalidInputError(
+        `rank ${size.rank} is above min(rows, cols) = ${most} of ${layer.name} (${rows} x ${cols}); ask for less, or leave the layer out with --exclude.`,
+        { tensor: layer.name },
+      );
+    }
+    let rank = size.rank ?? 0;
+    let because = `rank ${rank} was asked for`;
+    if (size.keep !== undefined) {
+      rank = this.stepped(rankForKeep(size.keep, rows, cols), layer, type);
+      because = `rank ${rank}: the factors hold at most ${size.keep} of its ${rows * cols} elements`;
+      if (rank === 0)
+        return `keep ${size.keep} leaves it no rank${this.stepOf(layer, type) > 1 ? ` that is a multiple of ${this.stepOf(layer, type)}` : " at all"}`;
+    } else if (size.energy !== undefined) {
+      const { singularValues } = await this.candidatesFor(layer);
+      rank = rankForEnergy(size.energy, singularValues, most);
+      because = `rank ${rank}: the smallest that holds ${size.energy} of the sum of squared singular values`;
+    }
+    const target = { rank, type };
+    const bytes = targetBytes(rows, cols, target);
+    if (bytes >= layer.bytes)
+      return `would not shrink: rank ${rank} takes ${bytes} bytes, the layer has ${layer.bytes}`;
+    return { layer, own, targets: [target], because };
+  }
+
+  /** `keep` of a layer's bytes, whatever way stores it best. */
+  private async openChoice(layer: Layer, own: LayerPlan, keep: number | undefined): Promise<PlannedLayer | string> {
+    if (keep === undefined) {
+      throw new InvalidInputError(
+        `dtype auto chooses rank and bits for a size: give keep, budget or bytes for ${layer.name}, or name a dtype.`,
+        { tensor: layer.name },
+      );
+    }
+    const bytes = keep * layer.bytes;
+    const targets = shortlist(await this.optionsOf(layer, "auto"), bytes);
+    if (targets.length === 0) return `nothing fits into ${Math.floor(bytes)} bytes, ${keep} of it`;
+    return { layer, own, targets, because: `the best found in ${keep} of its ${layer.bytes} bytes` };
+  }
+
+  /** A size of the whole file, spread over layers. */
+  async spread(
+    shared: readonly { layer: Layer; own: LayerPlan }[],
+    fixed: readonly PlannedLayer[],
+    skipped: Skipped[],
+  ): Promise<PlannedLayer[]> {
+    const { model, options } = this;
+    const asked = options.bytes ?? Math.floor(options.budget! * model.byteLength);
+    const lists: Option[][] = [];
+    for (const { layer, own } of shared) lists.push(await this.optionsOf(layer, this.typeOf(layer, own)));
+    const plannedOf = (chosen: readonly Option[]) =>
+      shared.flatMap(({ layer, own }, i): PlannedLayer[] => {
+        const { bytes, rank } = chosen[i];
+        if (rank === undefined) return [];
+        const targets = this.typeOf(layer, own) === "auto" ? shortlist(lists[i], bytes) : [targetOf(chosen[i])];
+        const because = `${bytes} bytes of a budget of ${asked}: least total error over ${shared.length} layers, by their spectra`;
+        return [{ layer, own, targets, because }];
+      });
+    const smallest = lists.map((list) => list.reduce((a, b) => (b.bytes < a.bytes ? b : a)));
+    let available = asked - (await this.size(fixed)) + shared.reduce((sum, { layer }) => sum + layer.bytes, 0);
+    // New nodes and metadata are known once a plan is laid out. What they are over by comes off what was spent, so each round
+    // spends less.
+    for (;;) {
+      const found = allocate(lists, available);
+      const chosen = found ?? smallest;
+      const planned = plannedOf(chosen);
+      const size = await this.size([...fixed, ...planned]);
+      if (size > asked && found) {
+        available = found.reduce((sum, { bytes }) => sum + bytes, 0) - (size - asked);
+        continue;
+      }
+      if (size > asked) {
+        throw new InvalidInputError(
+          `${asked} bytes are too few for ${model.name}: the chosen layers at their smallest make ${size} bytes. Allow more, choose more layers with --layers, or a smaller dtype.`,
+          { file: model.name },
+        );
+      }
+      shared.forEach(({ layer: { name } }, i) => {
+        if (chosen[i].rank !== undefined) return;
+        const only = lists[i].length === 1;
+        skipped.push({ name, reason: only ? "no rank would make it smaller" : "the budget has room for it as it is" });
+      });
+      return planned;
+    }
+  }
+
+  /** Bytes of the files with these layers; of targets that are still open, the largest. */
+  async size(planned: readonly PlannedLayer[]): Promise<number> {
+    const { p, tolerance, seed, weights, operators } = this.options;
+    const recorded = { tolerance, seed, rowWeightsPower: weights?.power, uniform: operators === "onnxruntime" };
+    const empty = planned.map(({ layer, own, targets }, place) => {
+      const [rows, cols] = shapeOf(layer);
+      const bytes = (target: Target) => targetBytes(rows, cols, target);
+      const largest = targets.reduce((a, b) => (bytes(b) > bytes(a) ? b : a));
+      const weighted = weights !== undefined && isOfTokens(layer);
+      return emptyLayer(layer, largest, { ...recorded, p: own.p ?? p, weighted, place });
+    });
+    const files = await this.model.layOut(empty, this.options);
+    return files.reduce((sum, file) => sum + file.byteLength, 0);
+  }
+
+  private typeOf({ dtype }: Layer, own: LayerPlan): StoredType | "auto" {
+    return own.dtype ?? this.options.type ?? (dtype.toLowerCase() as StoredType);
+  }
+
+  private stepped(rank: number, layer: Layer, type: StoredType): number {
+    const step = this.stepOf(layer, type);
+    return Math.floor(rank / step) * step;
+  }
+
+  /**
+   * Below 8 bits columns are padded to whole bytes: ranks in between would pay for them all the same. onnxruntime's MatMulNBits
+   * takes blocks of 16.
+   */
+  private stepOf({ kind }: Layer, type: StoredType | "auto"): number {
+    const { multipleOf, operators } = this.options;
+    const bits = type === "auto" ? 4 : bitsOf(type);
+    if (multipleOf !== undefined || bits === undefined) return multipleOf ?? 1;
+    if (operators === "onnxruntime" && (kind === "tied" || kind === "head")) return 16;
+    return bits < 8 ? 8 : 1;
+  }
+
+  private async optionsOf(layer: Layer, type: StoredType | "auto"): Promise<Option[]> {
+    const { minRank } = this.options;
+    // Unlike keep, which says how many, a budget has no use for 8-bit ranks between eights: bytes are the same.
+    const least = type === "auto" || bitsOf(type) ? 8 : 1;
+    const multipleOf = this.options.multipleOf ?? Math.max(least, this.stepOf(layer, type));
+    return optionsFor(await this.candidatesFor(layer), { type, minRank, multipleOf });
+  }
+
+  private async candidatesFor(layer: Layer): Promise<Candidates> {
+    let found = this.candidates.get(layer.name);
+    if (!found) {
+      const { onProgress, signal } = this.options;
+      const [rows, cols] = shapeOf(layer);
+      const singularValues = await this.loewner.singularValues(matrixOf(this.model, layer), {
+        rowWeights: weightsOf(layer, this.options.weights),
+        signal,
+        onProgress: onProgress && ((progress) => onProgress({ ...progress, layer: layer.name })),
+      });
+      found = { rows, cols, bytes: layer.bytes, singularValues };
+      this.candidates.set(layer.name, found);
+    }
+    return found;
+  }
+}
+
+function targetOf({ rank, type, dense }: Option): Target {
+  return { rank: rank!, type: type!, ...(dense && { dense }) };
+}
