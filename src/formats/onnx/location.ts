@@ -1,4 +1,11 @@
-/** Where external data may lie: beside the model or in folders under its own, and nowhere else. */
+/** Where external data lies, and where it may: beside the model or in folders under its own, and nowhere else. */
+import type { OnnxModel } from "./types.js";
+
+/** The files of external data that tensors of a model lie in, relative to its folder. */
+export function externalLocations({ graph, nested }: Pick<OnnxModel, "graph" | "nested">): Set<string> {
+  const tensors = [...graph.initializers.values(), ...nested.map(({ tensor }) => tensor)];
+  return new Set(tensors.flatMap(({ data }) => (data.kind === "external" ? [data.location] : [])));
+}
 
 /**
  * What is wrong with the location of external data, or undefined. ONNX has it relative to the folder of the model, with
