@@ -1,5 +1,4 @@
 // A model in, a smaller one out: every chosen layer becomes factors, everything else passes through.
-import { InvalidInputError } from "../errors.js";
 import type {
   Candidate,
   ChosenMethod,
@@ -10,9 +9,9 @@ import type {
   ObjectiveName,
 } from "../types/index.js";
 import { bitsOf, fitLayer, type FitOptions, type Spill } from "./fit.js";
-import { shapeOf, type Layer, type Model, type OutputFile } from "./model.js";
+import type { Layer, Model, OutputFile } from "./model.js";
 import { chooseTargets } from "./plan.js";
-import { weightsOf, type Plan, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
+import { weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
 import { storedBytes, type StoredLayer, type StoredType } from "./stored.js";
 
 /**
@@ -74,7 +73,6 @@ export async function compressModel(
 ): Promise<CompressedModel> {
   const started = performance.now();
   const { chosen, skipped } = await chooseTargets(loewner, model, options);
-  checkWeights(model, chosen, options);
   const stored: StoredLayer[] = [];
   const layers: CompressedLayer[] = [];
   for (const planned of chosen) {
@@ -92,17 +90,6 @@ export async function compressModel(
     seconds: (performance.now() - started) / 1000,
     seed: options.seed ?? 0,
   };
-}
-
-function checkWeights(model: Model, chosen: Plan["chosen"], { weights }: CompressOptions): void {
-  if (!weights || chosen.some(({ layer }) => weightsOf(layer, weights))) return;
-  const tables = chosen.filter(({ layer: { kind } }) => kind !== "linear").map(({ layer }) => shapeOf(layer)[0]);
-  if (weights.misfit && tables.length) throw weights.misfit(Math.max(...tables));
-  const rows = chosen.map(({ layer }) => `${layer.name} (${shapeOf(layer)[0]})`).join(", ");
-  throw new InvalidInputError(
-    `The row weights fit no chosen layer of ${model.name}: a table of tokens with as many rows is needed; chosen are ${rows || "none"}.`,
-    { file: model.name },
-  );
 }
 
 /** Fits each target, and keeps the one that errs least in the objective: ties go to the first. */

@@ -3,12 +3,20 @@
 import { InvalidInputError } from "../errors.js";
 import type { Loewner } from "../types/index.js";
 import { select, type Selection } from "./layers.js";
-import type { Layer, Model } from "./model.js";
+import { shapeOf, type Layer, type Model } from "./model.js";
 import { checkPlan, type LayerPlan } from "./plan-file.js";
-import { isOfFile, sizesIn, type Plan, type PlannedLayer, type PlanOptions } from "./plan-options.js";
+import {
+  isOfFile,
+  isOfTokens,
+  sizesIn,
+  weightsOf,
+  type Plan,
+  type PlannedLayer,
+  type PlanOptions,
+} from "./plan-options.js";
 import { Planner } from "./planner.js";
 
-/** @throws {InvalidInputError} when a size, a layer or a plan cannot be used: the message says which */
+/** @throws {InvalidInputError} when a size, a layer, a plan or row weights cannot be used: the message says which */
 export async function planCompression(loewner: Loewner, model: Model, options: PlanOptions): Promise<Plan> {
   const { planner, ...choice } = await choose(loewner, model, options);
   return { ...choice, bytesAfter: await planner.size(choice.chosen) };
@@ -27,6 +35,7 @@ export async function chooseTargets(
 async function choose(loewner: Loewner, model: Model, options: PlanOptions) {
   if (options.plan) checkPlan(options.plan, model);
   const { chosen: layers, skipped } = select(model, withPlan(options));
+  checkWeights(model, layers, options);
   const planner = new Planner(loewner, model, options);
   const planned: PlannedLayer[] = [];
   const shared: { layer: Layer; own: LayerPlan }[] = [];
@@ -50,6 +59,18 @@ async function choose(loewner: Loewner, model: Model, options: PlanOptions) {
 function withPlan({ layers, exclude, plan }: PlanOptions): Selection {
   if (!plan || layers?.length) return { layers, exclude };
   return { exclude, names: Object.keys(plan.layers).filter((name) => !plan.layers[name].skip) };
+}
+
+/** Before anything is computed: weights that no chosen layer can take are those of another model. */
+function checkWeights(model: Model, chosen: readonly Layer[], { weights }: PlanOptions): void {
+  if (!weights || chosen.some((layer) => weightsOf(layer, weights))) return;
+  const tables = chosen.filter(isOfTokens).map((layer) => shapeOf(layer)[0]);
+  if (weights.misfit && tables.length) throw weights.misfit(Math.max(...tables));
+  const rows = chosen.map((layer) => `${layer.name} (${shapeOf(layer)[0]})`).join(", ");
+  throw new InvalidInputError(
+    `The row weights fit no chosen layer of ${model.name}: a table of tokens with as many rows is needed; chosen are ${rows || "none"}.`,
+    { file: model.name },
+  );
 }
 
 function checkNames(model: Model, { name }: Layer): void {

@@ -243,6 +243,23 @@ describe("what cannot be", () => {
     expect(error.message).toContain(error.place.tensor);
   });
 
+  test("row weights that fit no table of tokens: told before a spectrum is computed, and by a dry run alike", async () => {
+    const model = await safetensorsOf(tables);
+    const stages: string[] = [];
+    const options: CompressOptions = {
+      ...{ energy: 0.9, onProgress: ({ stage }) => void stages.push(stage) },
+      weights: { weightsFor: (rows) => (rows === 96 ? new Float64Array(96).fill(1) : undefined) },
+    };
+    const wanted = /fit no chosen layer of .*: a table of tokens .* chosen are .*wte\.weight \(300\)/;
+    await expect(plan(model, options)).rejects.toThrow(wanted);
+    await expect(compressModel(loewner, model, { ...all, ...options })).rejects.toThrow(wanted);
+    // The largest table of tokens is what is spoken of.
+    const misfit = (rows: number) => new RangeError(`not ${rows}`);
+    const told = { ...options, weights: { weightsFor: () => undefined, misfit } };
+    await expect(plan(model, told)).rejects.toThrow("not 300");
+    expect(stages).toEqual([]);
+  });
+
   test("a name that a factor would need: in safetensors an error that names it, in ONNX another name", async () => {
     const taken: Table[] = [tables[0], { name: "wte.weight.left", rows: 3, cols: 2 }];
     const options: CompressOptions = { keep: 0.5, layers: ["wte.weight"] };
