@@ -10,4 +10,4 @@ export { openSpill, type SpillFile } from "./formats/node-spill.js";
 export { onnxFolderResolver, type OnnxFolderResolver } from "./formats/onnx/node-external.js";
 export { resolveModel, type ResolvedModel, type ResolveOptions } from "./model/hub/node-hub.js";
 export { type OpenModel, openModelPath } from "./model/node-open.js";
-export { loadRuntime, runnableFile, type RuntimeKind } from "./model/onnx/node-runtime.js";
+export { type InstalledRuntime, loadRuntime, runnableFile, type RuntimeKind } from "./model/onnx/node-runtime.js";

@@ -10,26 +10,41 @@ export {
 export { type Description, type LayerDescription, type PartDescription } from "./description.js";
 export { type ExpandedModel, expandModel } from "./expand.js";
 export { type Spill } from "./fit.js";
-export { type Inspection, type InspectedLayer, type InspectOptions, inspectModel, type Spectrum } from "./inspect.js";
-export { select, type Selection } from "./layers.js";
+export {
+  type AtKeep,
+  type Inspection,
+  type InspectedLayer,
+  type InspectOptions,
+  inspectModel,
+  type Spectrum,
+  type StoredFactors,
+} from "./inspect.js";
+export { select as selectLayers, type Selection } from "./layers.js";
 export type { Layer, LayerKind, LayOutOptions, Model, Operators, OutputFile } from "./model.js";
-export { type ModelInput, onnxInputs } from "./onnx/inputs.js";
+export { type InputOptions, type ModelInput, onnxInputs } from "./onnx/inputs.js";
 export { onnxModel } from "./onnx/model.js";
 export { type ComparedOutput } from "./onnx/output-difference.js";
-export { compareOnnx, type OnnxComparison } from "./onnx/run.js";
-export { type OnnxRuntime, runnableModel, type RunnableModel } from "./onnx/runtime.js";
+export { type CompareOptions, compareOnnx, type OnnxComparison } from "./onnx/run.js";
+export {
+  type OnnxRuntime,
+  runnableModel,
+  type RunnableModel,
+  type RuntimeSession,
+  type RuntimeTensor,
+  type SessionOptions,
+} from "./onnx/runtime.js";
 export { planCompression } from "./plan.js";
 export type { LayerWeights, Plan, PlannedLayer, PlanOptions, SizeOptions, Skipped } from "./plan-options.js";
 export { checkPlan, type LayerPlan, newPlan, type PlanFile, readPlan } from "./plan-file.js";
-export { chooseModelFile, modelFileOrder } from "./model-file.js";
-export { parseHubAddress } from "./hub/address.js";
-export { roleOf, type WeightFacts, type WeightRole, weightsOf } from "./safetensors/architectures.js";
+export { chooseModelFile, type ModelFileChoice, modelFileOrder } from "./model-file.js";
+export { type HubAddress, parseHubAddress } from "./hub/address.js";
+export { roleOf, type WeightFacts, type WeightRole, weightRoles } from "./safetensors/architectures.js";
 export { safetensorsModel } from "./safetensors/model.js";
-export { editedFiles } from "./safetensors/set-write.js";
+export { editedFiles, type SafetensorsEdits } from "./safetensors/set-write.js";
 export { openSafetensorsSet, type SafetensorsSet } from "./safetensors/set.js";
 export { tiedNames } from "./safetensors/tied-weights.js";
-export { readTokenizer } from "./tokens/tokenizer.js";
-export { defaultRowWeightsPower, rowWeightsOf, tokenWeights } from "./tokens/weights.js";
+export { readTokenizer, type Tokenizer } from "./tokens/tokenizer.js";
+export { defaultRowWeightsPower, rowWeightsOf, type TokenWeights, tokenWeights } from "./tokens/weights.js";
 export { type StoredType } from "./stored.js";
 export { type Verification, type VerifiedLayer, verifyLayers, type VerifyOptions } from "./verify.js";
 export { compareUntouched, type Untouched } from "./safetensors/untouched.js";

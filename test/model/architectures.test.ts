@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { roleOf, weightsOf, type WeightRole } from "../../src/model/safetensors/architectures.js";
+import { roleOf, weightRoles, type WeightRole } from "../../src/model/safetensors/architectures.js";
 import type { ModelFacts } from "../../src/model/safetensors/tied-weights.js";
 
 type Row = readonly [name: string, shape: readonly number[], role: WeightRole];
@@ -203,7 +203,7 @@ test("a wrapper in front of a name never changes its role, unless the name stand
 describe("ties", () => {
   const tensors = (...names: string[]) => new Map(names.map((name) => [name, { shape: [100, 10] }]));
   const tied = (names: string[], facts?: ModelFacts) =>
-    [...weightsOf(tensors(...names), facts)].filter(([, each]) => each.tied.length).map(([k, v]) => [k, ...v.tied]);
+    [...weightRoles(tensors(...names), facts)].filter(([, each]) => each.tied.length).map(([k, v]) => [k, ...v.tied]);
   const architecture = (name: string, more = {}): ModelFacts => ({ config: { architectures: [name], ...more } });
 
   test.each<[string, string[], ModelFacts | undefined, string[][]]>([
@@ -318,7 +318,7 @@ describe("ties", () => {
   test("a head that is tied to a table is one by its name", () => {
     const names = ["model.embed_tokens.weight", "transformer.wte.weight", "backbone.embeddings.weight"];
     for (const name of names) {
-      const { tied: heads } = weightsOf(tensors(name)).get(name)!;
+      const { tied: heads } = weightRoles(tensors(name)).get(name)!;
       expect(heads.map((head) => roleOf(head, [100, 10]))).toEqual(["head"]);
     }
   });
@@ -326,7 +326,7 @@ describe("ties", () => {
 
 describe("Conv1D", () => {
   const transposed = (shapes: Record<string, number[]>) =>
-    [...weightsOf(new Map(Object.entries(shapes).map(([name, shape]) => [name, { shape }])))]
+    [...weightRoles(new Map(Object.entries(shapes).map(([name, shape]) => [name, { shape }])))]
       .filter(([, each]) => each.transposed)
       .map(([name]) => name);
 

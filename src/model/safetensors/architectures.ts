@@ -58,7 +58,7 @@ export function roleOf(name: string, shape: readonly number[]): WeightRole {
  * Facts of every 2-D weight of a model, in the order of `tensors`.
  * @param facts config.json beside the model and `__metadata__` of the file, where there are any: they tell tied weights
  */
-export function weightsOf(
+export function weightRoles(
   tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   facts: ModelFacts = {},
 ): Map<string, WeightFacts> {
