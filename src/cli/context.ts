@@ -76,7 +76,7 @@ export async function runCommand(options: CommonOptions, body: (context: Context
     context.abort.abort();
     context.endProgress();
     removeTemporaryFiles();
-    process.stderr.write("loewner: interrupted; nothing was written.\n");
+    process.stderr.write("loewner: interrupted; no unfinished file is left.\n");
     process.exit(code);
   };
   const handlers = { SIGINT: stop(130), SIGTERM: stop(143) };

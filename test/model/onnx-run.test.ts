@@ -199,6 +199,16 @@ describe("what fails", () => {
     );
     expect(message).toBe("small.onnx has the inputs x, but m.onnx has ids. It is not a compressed form of that model.");
   });
+  test("a signal that fires outside: the event loop has its turn between runs", async () => {
+    const both = await runnable(classifier());
+    const inputs = await onnxInputs(await open(classifier()));
+    const abort = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const onProgress = () => (timer ??= setTimeout(() => abort.abort(), 0));
+    const options = { repeats: 500, signal: abort.signal, onProgress };
+    await failure(compareOnnx(runtime, both, both, inputs, options), "ABORTED");
+  });
+
   test("options, and a signal that has fired", async () => {
     const both = await runnable(classifier());
     await failure(compareOnnx(runtime, both, both, inputs, { repeats: 0 }), "INVALID_INPUT");
