@@ -50,7 +50,8 @@ async function choose(loewner: Loewner, model: Model, options: PlanOptions) {
       else planned.push(result);
     }
   }
-  if (shared.length) planned.push(...(await planner.spread(shared, planned, skipped)));
+  // With nothing to spread it over either: a size of the whole that a plan's own sizes pass is refused.
+  if (isOfFile(options)) planned.push(...(await planner.spread(shared, planned, skipped)));
   planned.sort((a, b) => layers.indexOf(a.layer) - layers.indexOf(b.layer));
   return { chosen: planned, skipped, planner };
 }

@@ -105,8 +105,15 @@ export class Planner {
         continue;
       }
       if (size > asked) {
+        const what = shared.length ? "the chosen layers at their smallest make" : "what was chosen makes";
+        const ways = [
+          "Allow more",
+          "choose more layers with --layers",
+          ...(fixed.length ? ["give those of the plan less"] : []),
+          ...(options.minRank ? ["lower --min-rank"] : []),
+        ];
         throw new InvalidInputError(
-          `${asked} bytes are too few for ${model.name}: the chosen layers at their smallest make ${size} bytes. Allow more, choose more layers with --layers, or a smaller dtype.`,
+          `${asked} bytes are too few for ${model.name}: ${what} ${size} bytes. ${ways.join(", ")}, or a smaller dtype.`,
           { file: model.name },
         );
       }

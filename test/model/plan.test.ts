@@ -153,6 +153,19 @@ describe.each(formats)("%s", (_, open) => {
     expect(bytesAfter).toBeLessThanOrEqual(bytes);
     expect(bytesAfter).toBeGreaterThan(0.9 * bytes);
   });
+
+  test("a size that a plan's own sizes pass is refused, though nothing is left to spread", async () => {
+    const model = await open();
+    const layers: Record<string, LayerPlan> = Object.fromEntries(model.layers.map(({ name }) => [name, { keep: 0.9 }]));
+    const own = { version: 1 as const, layers };
+    const { bytesAfter } = await planCompression(loewner, model, { plan: own });
+    expect((await planCompression(loewner, model, { plan: own, bytes: bytesAfter })).bytesAfter).toBe(bytesAfter);
+    const bytes = bytesAfter - 1;
+    const { message } = await failure(planCompression(loewner, model, { plan: own, bytes }), "INVALID_INPUT");
+    expect(message).toContain(
+      `${bytes} bytes are too few for ${model.name}: what was chosen makes ${bytesAfter} bytes`,
+    );
+  });
 });
 
 /** The least that a budget can be. */
