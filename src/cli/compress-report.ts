@@ -50,7 +50,7 @@ export function reportJson(
   context.json(verification === undefined ? report : { ...report, verification });
 }
 
-export function reportLayers(context: Context, output: string, result: CompressedModel): void {
+export function reportLayers(context: Context, { described }: Model, output: string, result: CompressedModel): void {
   const { layers, skipped, bytesBefore, bytesAfter, seconds } = result;
   for (const layer of layers) sayLayer(context, layer);
   if (layers.length === 0) context.say("No layer was compressed: what was written is the model as it was.");
@@ -59,13 +59,17 @@ export function reportLayers(context: Context, output: string, result: Compresse
     context.say(
       "The model grew: its factors are smaller, but so small a model pays more for new nodes and their description.",
     );
-  saySkipped(context, skipped);
+  const before = [...described.keys()].map((name) => ({ name, reason: "stored as factors already" }));
+  saySkipped(context, [...skipped, ...before]);
   context.say(`Written: ${output}  (${seconds.toFixed(1)} s)`);
 }
 
 function sayLayer(context: Context, layer: CompressedLayer): void {
   const { name, rows, cols, rank, dtype, bytesBefore, bytesAfter, seconds, objective, candidates, certificate, p } =
     layer;
+  const whose = layer.rowWeights ? " (rows weighted)" : "";
+  // At p = 1 the sum of |entry|^p is l_1 itself.
+  const ofP = (text: string) => (p === 1 ? [] : [text]);
   const shape = layer.method === "dense" ? `${dtype}` : `rank ${rank}, ${dtype}`;
   const share = percent(bytesAfter / bytesBefore);
   context.say(`${name}  ${rows} x ${cols} -> ${shape} (${share} of the layer), ${seconds.toFixed(1)} s`);
@@ -73,7 +77,7 @@ function sayLayer(context: Context, layer: CompressedLayer): void {
   if (layer.rowWeights) context.say(`  rows weighted by ${layer.rowWeights}`);
   const line = (label: string, o: typeof objective, bound: number) => [
     `  ${label}`,
-    number(o.lp),
+    ...ofP(number(o.lp)),
     number(o.l1),
     number(o.l21),
     number(o.l2),
@@ -86,12 +90,12 @@ function sayLayer(context: Context, layer: CompressedLayer): void {
   // Stored in few bits, the error is another than that of the factors.
   if (!candidates.length || candidates[0].objective.l2 !== objective.l2)
     lines.push(line(`as stored (${dtype})`, objective, certificate.bound));
-  context.say(table([["  method", `l_${p}^${p}`, "l_1", "l_2,1", "l_2", "worst row", "bound"], ...lines]));
+  context.say(table([["  method", ...ofP(`l_${p}^${p}`), "l_1", "l_2,1", "l_2", "worst row", "bound"], ...lines]));
   const better =
     certificate.lower > 0 && candidates.length && candidates[0].certificate.bound === certificate.bound
       ? `; no rank-${rank} matrix is more than ${number(certificate.upper / certificate.lower)} times better`
       : "";
-  context.say(`  proven: |(A - stored) x|_${p} <= ${number(certificate.bound)} |x|_2 for every x${better}.\n`);
+  context.say(`  proven: |(A - stored) x|_${p} <= ${number(certificate.bound)} |x|_2 for every x${whose}${better}.\n`);
 }
 
 function sayTotals(context: Context, before: number, after: number, tense: string): void {

@@ -2,6 +2,7 @@ import { readFile, realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { InvalidInputError } from "../errors.js";
+import { codeOf } from "../formats/file-faults.js";
 import { checkTarget, type FileToWrite, writeAllAtomically } from "../formats/node-file.js";
 import { openSpill } from "../formats/node-spill.js";
 import {
@@ -31,7 +32,7 @@ import {
 } from "./options.js";
 import { addRowWeights, readRowWeights, type RowWeightOptions } from "./row-weights.js";
 import { verify } from "./verify.js";
-import type { RunOptions } from "./verify-onnx.js";
+import { prepareRun, type RunOptions } from "./verify-onnx.js";
 
 type Options = CommonOptions &
   SizeOptions &
@@ -99,9 +100,12 @@ async function compress(context: Context, path: string, options: Options): Promi
     throw new InvalidInputError(
       "Say where the smaller model goes: -o small.onnx or -o small.safetensors (or --dry-run).",
     );
+  checkCombination(options);
   const plan = options.plan === undefined ? undefined : await planFrom(options.plan);
   await withModel(context, path, async (open) => {
     if (output !== undefined && !dryRun) await checkOutput(open, output, options);
+    // Fitting may take long: what --verify lacks is told first.
+    if (options.verify && open.kind === "onnx") await prepareRun(open, options);
     const weights = await weightsOf(options);
     const { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes } = options;
     const { layers, exclude, minRank, multipleOf, operators, dtype: type } = options;
@@ -118,13 +122,26 @@ async function compress(context: Context, path: string, options: Options): Promi
       return reportPlan(context, open.model, planned);
     }
     const result = await write(context, open, output!, wanted, options);
-    reportLayers(context, output!, result);
+    reportLayers(context, open.model, output!, result);
     const checked = options.verify
       ? await withModel(context, output!, (small) => verify(context, open, small, options))
       : undefined;
     reportJson(context, path, output!, result, checked?.report);
     if (checked?.failure) throw checked.failure;
   });
+}
+
+/** @throws {InvalidInputError} for options that would be read by nothing */
+function checkCombination(options: Options): void {
+  const { verify, dryRun, inputs, runtime, rowWeights, rowWeightsPower, minRank, budget, bytes } = options;
+  if (dryRun && verify)
+    throw new InvalidInputError("--dry-run writes nothing that --verify could look at; leave one of them out.");
+  if (!verify && (inputs ?? runtime) !== undefined)
+    throw new InvalidInputError(`${inputs ? "--inputs" : "--runtime"} is for --verify; add that, or leave it out.`);
+  if (rowWeightsPower !== undefined && rowWeights === undefined)
+    throw new InvalidInputError("--row-weights-power is the power of the counts in --row-weights; give these too.");
+  if (minRank !== undefined && (budget ?? bytes) === undefined)
+    throw new InvalidInputError("--min-rank is the smallest rank that --budget and --bytes give; give one of these.");
 }
 
 async function write(
@@ -195,7 +212,9 @@ async function weightsOf({ rowWeights, rowWeightsPower: power = defaultRowWeight
 
 async function planFrom(path: string): Promise<PlanFile> {
   const text = await readFile(path, "utf8").catch((cause: Error) => {
-    throw new InvalidInputError(`Cannot read the plan ${path}: ${cause.message}.`, { file: path }, { cause });
+    const reasons: Record<string, string> = { ENOENT: "no such file. Check the path", EISDIR: "it is a folder" };
+    const reason = reasons[codeOf(cause)] ?? cause.message;
+    throw new InvalidInputError(`Cannot read the plan ${path}: ${reason}.`, { file: path }, { cause });
   });
   return readPlan(text, path);
 }

@@ -27,6 +27,12 @@ export function addExpand(program: Command): void {
             );
           }
           const { output, force } = options;
+          if (/\.(onnx|json)$/i.test(output)) {
+            throw new InvalidInputError(
+              `What comes out is one safetensors file: name the output .safetensors, not ${output}.`,
+              { file: output },
+            );
+          }
           await checkTarget(output, { force });
           const { signal } = context;
           const layers = await context.withLoewner(async (loewner) => {

@@ -57,6 +57,19 @@ function collectShape(text: string, previous: Record<string, number[]> = {}): Re
 }
 
 /**
+ * What a run needs besides the models.
+ * @throws {FileError} when an array cannot be read.
+ * @throws {InvalidInputError} when an array or a shape fits no input, or no onnxruntime is installed.
+ */
+export async function prepareRun(
+  { file }: OpenOnnx,
+  { inputs: files = [], shape: shapes, runtime: kind, seed }: RunOptions,
+) {
+  const given = await readInputs(file, files);
+  return { inputs: await onnxInputs(file, { given, shapes, seed }), runtime: await loadRuntime(kind) };
+}
+
+/**
  * Runs both models, and says on the terminal how they compare.
  * @throws {VerificationError} when the compressed model does not load or run, and the original does.
  */
@@ -64,11 +77,10 @@ export async function verifyOnnx(
   context: Context,
   original: OpenOnnx,
   compressed: OpenOnnx,
-  { inputs: files = [], shape: shapes, runtime: kind, seed, repeats }: RunOptions,
+  options: RunOptions,
 ): Promise<OnnxRunReport> {
-  const given = await readInputs(original.file, files);
-  const inputs = await onnxInputs(original.file, { given, shapes, seed });
-  const runtime = await loadRuntime(kind);
+  const { runtime, inputs } = await prepareRun(original, options);
+  const { repeats } = options;
   const comparison = await compareOnnx(
     runtime,
     runnableFile(runtime, original.path, original.file),
@@ -154,7 +166,7 @@ function say(context: Context, report: OnnxRunReport, repeats = 5): void {
     optional(output.maxDifference, number),
     optional(output.relativeDifference, number),
     optional(output.top1Agreement, percent),
-    percent(output.equal),
+    output.shapes ? "another shape" : percent(output.equal),
   ]);
   const head = ["output", "type", "cosine", "largest difference", "relative (l_2)", "same top 1", "equal"];
   context.say(`\n${table([head, ...compared], [0, 1])}`);

@@ -6,7 +6,7 @@ import { withModel, type OpenModel } from "./models.js";
 import { addModelCommon } from "./options.js";
 import { addRowWeights, readRowWeights, type RowWeightOptions, type RowWeightsFile } from "./row-weights.js";
 import { number } from "./text.js";
-import { addRunOptions, runFailure, verifyOnnx, type OnnxRunReport, type RunOptions } from "./verify-onnx.js";
+import { addRunOptions, prepareRun, runFailure, verifyOnnx, type RunOptions } from "./verify-onnx.js";
 
 type Options = CommonOptions & RowWeightOptions & RunOptions & { run?: boolean };
 
@@ -40,14 +40,15 @@ Examples:
 
 /** What verify found, for --json, and the error to end with where that is a fault. People have been told already. */
 export async function verify(context: Context, original: OpenModel, compressed: OpenModel, options: Options) {
+  const runs = original.kind === "onnx" && compressed.kind === "onnx" && options.run !== false;
+  // Proofs may take long: an input that cannot be read is told first.
+  if (runs) await prepareRun(original, options);
   const proved = await proveLayers(context, original, compressed, options);
-  const faults = faultsOf(proved, original, compressed);
+  const faults = faultsOf(proved, original, compressed, options);
   sayLayers(context, proved);
-  let runs: OnnxRunReport | undefined;
-  if (original.kind === "onnx" && compressed.kind === "onnx" && options.run !== false)
-    runs = await verifyOnnx(context, original, compressed, options);
-  const failure = faults ?? (runs && runFailure(runs, compressed.path));
-  return { report: { ...proved, ...runs, ok: failure === undefined }, failure };
+  const answers = runs ? await verifyOnnx(context, original, compressed, options) : undefined;
+  const failure = faults ?? (answers && runFailure(answers, compressed.path));
+  return { report: { ...proved, ...answers, ok: failure === undefined }, failure };
 }
 
 async function proveLayers(
@@ -96,6 +97,7 @@ function faultsOf(
   { layers, changed = [], missing }: Verification & Partial<Untouched>,
   original: OpenModel,
   { path }: OpenModel,
+  { rowWeights }: Options,
 ): VerificationError | undefined {
   const failed = layers.filter((layer) => !layer.ok).map((layer) => layer.name);
   const what = [
@@ -104,8 +106,9 @@ function faultsOf(
     missing.length && `missing or of another shape: ${missing.join(", ")}`,
   ].filter(Boolean);
   if (what.length === 0) return undefined;
+  const others = failed.length && rowWeights ? ", or pass the row weights that it was compressed with" : "";
   return new VerificationError(
-    `${path} does not match ${original.path}: ${what.join("; ")}. Compress it again from the original.`,
+    `${path} does not match ${original.path}: ${what.join("; ")}. Compress it again from the original${others}.`,
     { file: path },
   );
 }

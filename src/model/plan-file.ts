@@ -48,7 +48,9 @@ export function readPlan(text: string, file: string): PlanFile {
   try {
     plan = JSON.parse(text) as PlanFile;
   } catch (cause) {
-    throw bad(`the plan is not JSON (${(cause as Error).message}); "loewner inspect MODEL --plan FILE" writes one.`);
+    // The message of JSON.parse quotes what it read, line ends and all.
+    const reason = (cause as Error).message.replace(/[\s\p{Cc}]+/gu, " ");
+    throw bad(`the plan is not JSON (${reason}); "loewner inspect MODEL --plan FILE" writes one.`);
   }
   if (typeof plan !== "object" || plan === null || plan.version !== 1)
     throw bad('not a plan: "version": 1 was expected; "loewner inspect MODEL --plan FILE" writes one.');

@@ -61,6 +61,12 @@ interface Repository {
  * @throws {AbortedError} when `signal` fires; a later call goes on from there.
  */
 export async function resolveModel(path: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
+  if (/^https?:\/\//i.test(path)) {
+    throw new InvalidInputError(
+      `${path} is a web address; write hf:owner/name[@revision][/file] for a model of the hub, or download the file first.`,
+      { file: path },
+    );
+  }
   const address = parseHubAddress(path);
   if (!address) return { path, description: path };
   const repository = await openRepository(address, options);

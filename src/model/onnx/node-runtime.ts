@@ -55,8 +55,10 @@ export async function loadRuntime(kind?: RuntimeKind): Promise<InstalledRuntime>
     }
   }
   if (failures.length) throw new InvalidInputError(`${failures.join("; ")}. Install it anew, or the other one.`);
-  const missing = kind ? `${packageOf[kind]} is` : "Neither onnxruntime-node nor onnxruntime-web is";
-  throw new InvalidInputError(`${missing} not installed, and running a model needs it. ${howToInstall(kind)}`);
+  const missing = kind
+    ? `${packageOf[kind]} is not installed, and running a model needs it.`
+    : "Neither onnxruntime-node nor onnxruntime-web is installed, and running a model needs one of them.";
+  throw new InvalidInputError(`${missing} ${howToInstall(kind)}`, { file: packageOf[kind ?? "web"] });
 }
 
 function howToInstall(kind: RuntimeKind | undefined): string {
