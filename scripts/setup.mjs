@@ -31,6 +31,16 @@ function run(what, command, args, env = {}) {
   }
 }
 
+/**
+ * The npm that runs this script. "npm" would be found in node_modules/.bin first: a dependency of as-pect's brings version 6, which
+ * empties node_modules and then fails on this lock file.
+ */
+function npm(what, args, env) {
+  const running = process.env.npm_execpath;
+  if (running?.endsWith("npm-cli.js")) run(what, process.execPath, [running, ...args], env);
+  else run(what, "npm", args, env);
+}
+
 const node = (what, script, ...args) =>
   run(what, process.execPath, [at("node_modules", ...script.split("/")), ...args]);
 
@@ -47,7 +57,7 @@ function stamp(name, sources, targets, force, build) {
 export function setupTests() {
   const folder = "test/runtimes";
   stamp("runtimes", [`${folder}/package.json`], [`${folder}/node_modules`], false, () =>
-    run("installing runtimes for the tests", "npm", ["install", "--prefix", folder, "--no-package-lock"], {
+    npm("installing runtimes for the tests", ["install", "--prefix", folder, "--no-package-lock"], {
       ONNXRUNTIME_NODE_INSTALL: "skip", // the package holds what a CPU needs; its script downloads libraries for GPUs
     }),
   );
@@ -72,7 +82,7 @@ function setupChromium() {
 export function setup({ force = false } = {}) {
   const [major] = process.versions.node.split(".").map(Number);
   if (major < 20) throw new Error(`loewner needs Node 20 or newer; this is ${process.version}.`);
-  stamp("install", ["package-lock.json"], ["node_modules"], false, () => run("installing dependencies", "npm", ["ci"]));
+  stamp("install", ["package-lock.json"], ["node_modules"], false, () => npm("installing dependencies", ["ci"]));
   const wasmText = "src/kernel/wasm.generated.ts";
   stamp("wasm", ["assembly", "asconfig.json", "package-lock.json"], [wasmText], force, () => {
     mkdirSync(at("build"), { recursive: true });
