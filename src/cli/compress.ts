@@ -123,9 +123,11 @@ async function compress(context: Context, path: string, options: Options): Promi
     }
     const result = await write(context, open, output!, wanted, options);
     reportLayers(context, open.model, output!, result);
-    const checked = options.verify
-      ? await withModel(context, output!, (small) => verify(context, open, small, options))
-      : undefined;
+    // A copy of the model has no factors to prove.
+    const checked =
+      options.verify && result.layers.length
+        ? await withModel(context, output!, (small) => verify(context, open, small, options))
+        : undefined;
     reportJson(context, path, output!, result, checked?.report);
     if (checked?.failure) throw checked.failure;
   });

@@ -84,6 +84,11 @@ describe("options", () => {
     expect(JSON.stringify(JSON.parse(verified.stdout))).toContain('"ok":true');
   });
 
+  test("--verify of a model that nothing was done to: done, not a failure", () => {
+    expect(json("--keep", "0.01", "--verify")).toMatchObject({ layers: [] });
+    expect(bytesOf(folder, "small.onnx").equals(bytesOf(folder, "model.onnx"))).toBe(true);
+  });
+
   test("--dry-run says what would be done, and nothing is written", () => {
     const planned = json("--dry-run", "--keep", "0.4");
     expect(listing(folder)).toEqual(["model.onnx"]);
