@@ -57,7 +57,8 @@ method lets them go (worst row, l_2) and comes closer to everything else.
 Files: ${["model.safetensors", "svd.safetensors", "l1.safetensors", "counts.npy"].map(path).join("\n       ")}
 Next:  node dist/cli/main.js inspect ${path("model.safetensors")}
        node dist/cli/main.js verify ${path("model.safetensors")} ${path("l1.safetensors")}
-       node dist/cli/main.js compress YOUR.safetensors -o small.safetensors --keep 0.5`);
+       node dist/cli/main.js compress YOUR.onnx -o small.onnx --keep 0.5 --verify
+       npm run far-rows          the same on a model: answers right, by SVD and by p = 1`);
 
 async function save(file, write, content) {
   const sink = memorySink();

@@ -91,6 +91,13 @@ export function checkPlan({ layers }: PlanFile, model: Model): void {
   for (const [name, { skip }] of Object.entries(layers)) {
     const layer = has.get(name);
     const place = { file: model.name, tensor: name };
+    const shape = layer ? undefined : model.shape(name);
+    if (shape) {
+      throw new InvalidInputError(
+        `The plan names "${name}", which cannot be factored: its shape is [${shape.join(", ")}], that of no 2-D weight. Take it out.`,
+        place,
+      );
+    }
     if (!layer) {
       const names = [...has.values()].filter(isFactorable).map((each) => each.name);
       throw new InvalidInputError(
