@@ -41,7 +41,7 @@ export interface FitOptions extends Pick<
 
 /** Of `storedCertificate`. */
 export interface ProofOptions extends Pick<LowRankOptions, "p" | "tolerance" | "rowWeights" | "signal" | "onProgress"> {
-  /** A larger residual stays out of memory. Default 1 GiB. */
+  /** A larger residual (f64 of an f64 layer, else f32) stays out of memory. Default 512 MiB. */
   residualBytes?: number;
 }
 
@@ -167,21 +167,21 @@ async function codedFactors(
 
 /**
  * What is proved of A - left right as it is stored in few bits: by an ellipsoid of the residual, which is taken into memory for it;
- * of one of more than `residualBytes` (default 1 GiB), at p >= 1, by the norms of its rows.
+ * of one of more than `residualBytes` (default 512 MiB), at p >= 1, by the norms of its rows.
  * @param known the pair's error as `residual` gives it, where that was computed already
  */
 export async function storedCertificate(
   loewner: Loewner,
   source: RowSource,
   { left, right }: { left: CodedMatrix; right?: CodedMatrix },
-  { p = 1, tolerance = 0.01, rowWeights, residualBytes = 1 << 30, signal, onProgress }: ProofOptions,
+  { p = 1, tolerance = 0.01, rowWeights, residualBytes = 1 << 29, signal, onProgress }: ProofOptions,
   known?: Objective,
 ): Promise<LowRankCertificate> {
   const { rows, cols, dtype } = source;
   const run: RunOptions = { signal, onProgress };
   const whole = right ? matrixOfCodes(right) : identity(cols);
   const pair = { left: codedRows(left), right: whole };
-  if (p >= 1 && rows * cols * rowTypeBytes[dtype] > residualBytes) {
+  if (p >= 1 && rows * cols * (dtype === "f64" ? 8 : 4) > residualBytes) {
     // In f64: the products that `quantise` measures itself by may be in f32, whose rounding a bound must not be below.
     const { l21 } = known ?? (await loewner.residual(source, pair, { ...run, p, rowWeights }));
     return rowNormCertificate(l21, rowWeights);
