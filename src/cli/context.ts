@@ -11,6 +11,7 @@ export interface CommonOptions {
   verbose?: boolean;
   /** Models by hub address are taken from the cache alone. */
   offline?: boolean;
+  threads?: number | "auto";
 }
 
 /** One run of a command. */
@@ -60,7 +61,7 @@ export class Context {
   }
 
   async withLoewner<T>(body: (loewner: Loewner) => Promise<T>): Promise<T> {
-    const loewner = await createLoewner();
+    const loewner = await createLoewner({ threads: this.options.threads ?? "auto" });
     try {
       return await body(loewner);
     } finally {
