@@ -198,9 +198,7 @@ class BlockState {
   load(first: number, count: number): Readonly<Record<string, number>> {
     const at = first - this.local.first;
     for (const [name, { array, width }] of this.columns) {
-      this.frame.kernel
-        .f64(this.pointers[name], count * width)
-        .set(array.subarray(at * width, (at + count) * width));
+      this.frame.kernel.f64(this.pointers[name], count * width).set(array.subarray(at * width, (at + count) * width));
     }
     return this.pointers;
   }

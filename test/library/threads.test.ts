@@ -100,7 +100,9 @@ test("a source that fails is heard, one that gives too little too, and the insta
   });
   await expect(loewner.leverageScores(failing)).rejects.toBe(fault);
   const short = { ...watched(() => undefined), read: () => new Uint8Array(7) };
-  await expect(loewner.leverageScores(short)).rejects.toThrow(/watched gave 7 bytes for rows (0 to 255|1536 to 1791), expected 16384;/);
+  await expect(loewner.leverageScores(short)).rejects.toThrow(
+    /watched gave 7 bytes for rows (0 to 255|1536 to 1791), expected 16384;/,
+  );
   await expect(
     loewner.leverageScores(a, {
       onProgress: () => {

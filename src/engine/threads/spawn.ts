@@ -11,9 +11,7 @@ const isNode = () => (globalThis as Versions).process?.versions?.node !== undefi
 /** workerd names itself, and has Node's modules but no threads. */
 const isWorkerd = () => globalThis.navigator?.userAgent === "Cloudflare-Workers";
 
-export const hasWorkers = () => !isWorkerd() && (isNode() || typeof Worker === "function");
-
-export const cores = () => globalThis.navigator?.hardwareConcurrency;
+const hasWorkers = () => !isWorkerd() && (isNode() || typeof Worker === "function");
 
 export async function spawn(options: WorkerOptions): Promise<Member> {
   if (isNode()) {
@@ -40,11 +38,15 @@ function spawnInPage(options: WorkerOptions): Member {
   };
 }
 
+const mostThreads = 256;
+
 /** @throws {InvalidInputError} when `threads` is not a whole number of at least 1 or "auto", or there are no workers here */
 export async function threadCount(threads: number | "auto"): Promise<number> {
-  if (threads === "auto") return hasWorkers() ? Math.max(1, await coreCount()) : 1;
-  if (!(Number.isSafeInteger(threads) && threads >= 1 && threads <= 256)) {
-    throw new InvalidInputError(`threads must be a whole number from 1 to 256, or "auto"; got ${String(threads)}.`);
+  if (threads === "auto") return hasWorkers() ? Math.min(mostThreads, await coreCount()) : 1;
+  if (!(Number.isSafeInteger(threads) && threads >= 1 && threads <= mostThreads)) {
+    throw new InvalidInputError(
+      `threads must be a whole number from 1 to ${mostThreads}, or "auto"; got ${String(threads)}.`,
+    );
   }
   if (threads > 1 && !hasWorkers()) {
     throw new InvalidInputError(`threads is ${threads}, but this runtime has no workers; use 1, or "auto".`);
@@ -52,11 +54,8 @@ export async function threadCount(threads: number | "auto"): Promise<number> {
   return threads;
 }
 
-/** Node has had navigator since 21 only. */
 async function coreCount(): Promise<number> {
-  const known = cores();
-  if (known || !isNode()) return known ?? 1;
-  const specifier = "node:os";
-  const os = (await import(/* @vite-ignore */ /* webpackIgnore: true */ specifier)) as typeof import("node:os");
-  return os.availableParallelism();
+  if (!isNode()) return globalThis.navigator?.hardwareConcurrency ?? 1;
+  const { coresOfNode } = await import("./node-spawn.js");
+  return coresOfNode();
 }
