@@ -17,7 +17,7 @@ export interface Member extends Port<Order, Report> {
 
 /** What hears of a call's reports, and of the end of all workers. */
 export interface Listener {
-  take(report: Report & { call: number }, worker: number): void;
+  take(report: Report, worker: number): void;
   fail(error: Error): void;
 }
 
@@ -51,19 +51,10 @@ export class Pool {
     const { members } = this;
     if (this.over) members.forEach((member) => member.end());
     this.check();
-    await new Promise<void>((resolve, reject) => {
-      let waiting = this.size;
-      this.listeners.set(-1, { take: () => undefined, fail: reject });
-      members.forEach((member, worker) => {
-        member.ref();
-        member.onEnd((cause) => this.lose(worker, cause));
-        member.listen((report) => {
-          if (report.type !== "ready") return this.listeners.get(report.call)?.take(report, worker);
-          if (--waiting === 0) resolve();
-        });
-      });
+    members.forEach((member, worker) => {
+      member.onEnd((cause) => this.lose(worker, cause));
+      member.listen((report) => this.listeners.get(report.call)?.take(report, worker));
     });
-    this.leave(-1);
   }
 
   /** A number for a call; the process stays until it is left. */

@@ -38,9 +38,8 @@ export type Order =
   | { type: "taken"; call: number; bytes: number }
   | { type: "stop"; call: number };
 
-/** From a worker. */
+/** From a worker, and only when it was asked: Deno may lose what a worker says before anyone listens. */
 export type Report =
-  | { type: "ready" }
   | { type: "read"; call: number; start: number; count: number }
   | { type: "rows"; call: number; count: number }
   | { type: "emit"; call: number; name: string; start: number; block: Float32Array | Float64Array | Uint8Array }

@@ -126,5 +126,4 @@ export function serve(port: Port<Report, Order>, { tileRows, residentBytes }: Wo
         else throw error;
       });
   });
-  kernel.then(() => port.send({ type: "ready" }));
 }

@@ -49,7 +49,7 @@ class ThreadSweep implements Listener {
     }
   }
 
-  take(report: Report & { call: number }, worker: number): void {
+  take(report: Report, worker: number): void {
     switch (report.type) {
       case "read":
         this.reading = this.reading.then(() => this.read(report, worker)).catch((error: unknown) => this.stop(error));
