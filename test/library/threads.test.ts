@@ -92,6 +92,17 @@ test("errors come back as their own class, with their place", async () => {
   expect(messages[1]).toBe(messages[0]);
 });
 
+test("out of memory in a worker is the same error as here", async () => {
+  const wide = { rows: 512, cols: 30_000, dtype: "f32", name: "wide" } as const;
+  const zeros = new Uint8Array(512 * wide.cols * 4);
+  const loewner = await createLoewner({ ...always, threads: 2 });
+  const promise = loewner.leverageScores({ ...wide, read: (_, count) => zeros.subarray(0, count * wide.cols * 4) });
+  expect(await codeOf(promise)).toBe("OUT_OF_MEMORY");
+  expect(workers.length).toBe(2);
+  expect((await loewner.leverageScores(a)).rank).toBe(16);
+  loewner.dispose();
+});
+
 test("a source that fails is heard, one that gives too little too, and the instance goes on", async () => {
   const loewner = await createLoewner({ ...always, threads: 2 });
   const fault = new Error("the disk is gone");

@@ -22,7 +22,10 @@ export interface ThreadOptions extends InlineOptions {
   threads?: number | "auto";
   /** Bytes of rows that are worth a thread; smaller matrices stay in this one. Default: 4 MiB. */
   threadBytes?: number;
-  /** Bytes of rows that each worker keeps between sweeps; the rest is sent again in every one. Default: 512 MiB. */
+  /**
+   * Bytes of rows that each worker keeps between sweeps; the rest is sent again in every one. And of results that wait for those
+   * of earlier rows. Default: 512 MiB.
+   */
   residentBytes?: number;
 }
 

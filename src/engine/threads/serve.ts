@@ -6,11 +6,9 @@ import type { SweepHooks } from "../sweep.js";
 import { toSent, type Order, type Port, type Report } from "./protocol.js";
 import { Budget, WorkerRows } from "./worker-rows.js";
 
-/** What was emitted and not yet taken waits in memory: beyond this the worker waits instead. */
-const emitBytes = 256 << 20;
-
 export interface WorkerOptions {
   tileRows?: number;
+  /** Of rows; and of what was emitted and not yet taken, beyond which the worker waits. */
   residentBytes: number;
 }
 
@@ -29,6 +27,7 @@ class Call {
   constructor(
     private readonly port: Port<Report, Order>,
     private readonly call: number,
+    private readonly mostWaiting: number,
   ) {}
 
   /** Answers come in the order of the questions. */
@@ -45,7 +44,7 @@ class Call {
 
   taken(bytes: number): void {
     this.emitted -= bytes;
-    if (this.emitted > emitBytes) return;
+    if (this.emitted > this.mostWaiting) return;
     this.room?.resolve();
     this.room = undefined;
   }
@@ -62,7 +61,7 @@ class Call {
       const block = view.slice();
       this.emitted += block.byteLength;
       this.port.send({ type: "emit", call: this.call, name, start, block }, [block.buffer]);
-      if (this.emitted <= emitBytes) return;
+      if (this.emitted <= this.mostWaiting) return;
       return new Promise<void>((resolve, reject) => (this.room = { resolve, reject }));
     };
     const onRows = (count: number) => this.port.send({ type: "rows", call: this.call, count });
@@ -118,7 +117,7 @@ export function serve(port: Port<Report, Order>, { tileRows, residentBytes }: Wo
     if (order.type === "bytes") return calls.get(order.call)?.answer(order.bytes);
     if (order.type === "taken") return calls.get(order.call)?.taken(order.bytes);
     if (order.type === "stop") return calls.get(order.call)?.stop();
-    if (order.type === "sweep") calls.set(order.call, new Call(port, order.call));
+    if (order.type === "sweep") calls.set(order.call, new Call(port, order.call, residentBytes));
     tail = tail
       .then(() => run(order))
       .catch((error: unknown) => {
