@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Worker } from "node:worker_threads";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { RowSource } from "../../src/index.js";
 import { matrix } from "./matrices.js";
 import { always, createLoewner, isLoewnerError } from "./threads.js";
@@ -39,6 +39,24 @@ function watched(onRead: (start: number) => unknown): RowSource {
 test.each([0, -1, 1.5, NaN, 257, "many"])("threads: %s is refused", async (threads) => {
   await expect(createLoewner({ threads: threads as number })).rejects.toThrow(
     `threads must be a whole number from 1 to 256, or "auto"; got ${threads}.`,
+  );
+});
+
+test("where there are no workers, a number is refused and auto is one thread", async () => {
+  vi.stubGlobal("navigator", { userAgent: "Cloudflare-Workers", hardwareConcurrency: 8 });
+  await expect(createLoewner({ threads: 2 })).rejects.toThrow(
+    'threads is 2, but this runtime has no workers; use 1, or "auto".',
+  );
+  const loewner = await createLoewner({ ...always, threads: "auto" });
+  expect((await loewner.leverageScores(a)).rank).toBe(16);
+  expect(workers.length).toBe(0);
+  loewner.dispose();
+  vi.unstubAllGlobals();
+});
+
+test.each(["threadBytes", "residentBytes"])("%s below 0 is refused", async (name) => {
+  await expect(createLoewner({ [name]: -1 })).rejects.toThrow(
+    `${name} must be a number of bytes of at least 0; got -1.`,
   );
 });
 
