@@ -1,4 +1,4 @@
-// npm run bench [-- kernels pipeline methods entrywise level-set --rows N --cols N --rank K --runs N --keep K --p P --matrix A.npy --method NAME]
+// npm run bench [-- kernels pipeline methods entrywise level-set threads --rows N --cols N --rank K --runs N --keep K --p P --matrix A.npy --method NAME]
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { entrywise } from "./entrywise.mjs";
@@ -6,6 +6,7 @@ import { kernels } from "./kernels.mjs";
 import { levelSet } from "./level-set.mjs";
 import { methods } from "./methods.mjs";
 import { pipeline } from "./pipeline.mjs";
+import { threads } from "./threads.mjs";
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2),
@@ -16,7 +17,7 @@ const { values, positionals } = parseArgs({
     method: { type: "string", multiple: true },
   },
 });
-const parts = { kernels, pipeline, methods, entrywise, "level-set": levelSet };
+const parts = { kernels, pipeline, methods, entrywise, "level-set": levelSet, threads };
 const names = positionals.length ? positionals : Object.keys(parts);
 for (const name of names) {
   if (!parts[name]) {

@@ -4,7 +4,14 @@
  * and what to do.
  */
 export type LoewnerErrorCode =
-  "INVALID_INPUT" | "INVALID_FORMAT" | "FILE" | "OUT_OF_MEMORY" | "ABORTED" | "DISPOSED" | "VERIFICATION_FAILED";
+  | "INVALID_INPUT"
+  | "INVALID_FORMAT"
+  | "FILE"
+  | "OUT_OF_MEMORY"
+  | "ABORTED"
+  | "DISPOSED"
+  | "WORKER_LOST"
+  | "VERIFICATION_FAILED";
 
 /** Where a fault lies; every field is optional, and what is known is in the message too. */
 export interface ErrorPlace {
@@ -72,6 +79,13 @@ export class AbortedError extends LoewnerError {
 export class DisposedError extends LoewnerError {
   constructor() {
     super("DISPOSED", "This loewner instance was disposed of; create another with createLoewner().");
+  }
+}
+
+/** A thread of this instance could not be started, or ended while it was needed; the instance is of no more use. */
+export class WorkerLostError extends LoewnerError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("WORKER_LOST", message, {}, options);
   }
 }
 

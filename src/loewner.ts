@@ -1,5 +1,5 @@
-import { InlineEngine, type InlineOptions } from "./engine/inline.js";
 import type { Engine } from "./engine/sweep.js";
+import { ThreadsEngine, type ThreadOptions } from "./engine/threads/engine.js";
 import { DisposedError, throwIfAborted } from "./errors.js";
 import { checkEntrywise, entrywiseLowRank } from "./geometry/entrywise.js";
 import { checkCoreset, coreset } from "./geometry/coreset.js";
@@ -43,14 +43,15 @@ import type {
   WeightedOptions,
 } from "./types/index.js";
 
-export type CreateOptions = InlineOptions;
+export type CreateOptions = ThreadOptions;
 
 /**
- * Compiles the kernel (once a program) and gives an instance with a memory of its own.
- * @throws {InvalidInputError} when tileRows is not a positive multiple of 256
+ * Compiles the kernel (once a program) and gives an instance with a memory of its own. Threads start when a matrix is first
+ * large enough for them.
+ * @throws {InvalidInputError} when tileRows is not a positive multiple of 256, or there cannot be as many threads
  */
 export async function createLoewner(options: CreateOptions = {}): Promise<Loewner> {
-  return new Instance(await InlineEngine.create(options));
+  return new Instance(await ThreadsEngine.create(options));
 }
 
 class Instance implements Loewner {
@@ -149,7 +150,7 @@ class Instance implements Loewner {
     throwIfAborted(signal);
     const turn = this.queue.then(() => {
       if (this.disposed) throw new DisposedError();
-      return body();
+      return body().finally(() => this.engine.close());
     });
     this.queue = turn.catch(() => undefined);
     return turn;

@@ -153,7 +153,7 @@ function matrices({ left, right }: EntrywiseFactors, n: number, rank: number, d:
 
 /** What a method left in the rows' state is of no use to the next. */
 function dropState(rows: EngineRows): void {
-  for (const name of [...rows.state.keys()]) if (name !== "weights" && name !== "scale") rows.state.delete(name);
+  for (const name of rows.state.names()) if (name !== "weights" && name !== "scale") rows.state.delete(name);
 }
 
 function score({ objective, certificate }: Candidate, by: ObjectiveName): number {

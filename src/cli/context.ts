@@ -5,12 +5,16 @@ import { infinityAsText } from "../model/json.js";
 import { removeTemporaryFiles } from "../formats/node-file.js";
 import type { Loewner, Progress } from "../types/index.js";
 
+/** Rows that each thread keeps: a model's largest table may be of any size, and the file is read again at little cost. */
+const residentBytes = 64 << 20;
+
 export interface CommonOptions {
   json?: boolean;
   quiet?: boolean;
   verbose?: boolean;
   /** Models by hub address are taken from the cache alone. */
   offline?: boolean;
+  threads?: number | "auto";
 }
 
 /** One run of a command. */
@@ -60,7 +64,7 @@ export class Context {
   }
 
   async withLoewner<T>(body: (loewner: Loewner) => Promise<T>): Promise<T> {
-    const loewner = await createLoewner();
+    const loewner = await createLoewner({ threads: this.options.threads ?? "auto", residentBytes });
     try {
       return await body(loewner);
     } finally {

@@ -80,9 +80,24 @@ export function collect(text: string, previous: string[] = []): string[] {
   return [...previous, text];
 }
 
-/** --json, --quiet, --verbose. */
+/** As many as `createLoewner` takes; it checks the range. */
+function parseThreads(text: string): number | "auto" {
+  if (text === "auto") return text;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError("a whole number of at least 1, or auto, was expected.");
+  return value;
+}
+
+/** --threads, --json, --quiet, --verbose. */
 export function addCommon(command: Command): Command {
   return command
+    .option(
+      "--threads <n>",
+      "threads for matrices of more than 8 MiB, or auto: one a core; never changes the output",
+      parseThreads,
+      "auto",
+    )
     .option("--json", "print one JSON document on stdout and nothing else there")
     .option("--quiet", "print nothing but errors")
     .option("--verbose", "print the stack of an error");

@@ -60,11 +60,21 @@ export interface SweepHooks {
   emitBytes?: (name: string, start: number, block: Uint8Array) => void | Promise<void>;
 }
 
+/**
+ * Row state: named columns of f64, one number a row or several (as many for each), which live where the rows live. What is set
+ * belongs to the rows from then on, and what is got may be the rows' own: copy what is to outlast the next sweep.
+ */
+export interface RowState {
+  get(name: string): Promise<Float64Array | undefined>;
+  set(name: string, column: Float64Array): void;
+  delete(name: string): void;
+  names(): string[];
+}
+
 /** Rows that an engine has taken charge of, with their row state. */
 export interface EngineRows {
   readonly source: RowSource;
-  /** Row state is f64, one number a row. */
-  readonly state: Map<string, Float64Array>;
+  readonly state: RowState;
 }
 
 /** Small dense steps, on d x d matrices in f64. */
@@ -119,6 +129,8 @@ export interface DenseResult {
 export interface Engine {
   open(source: RowSource): EngineRows;
   sweep(rows: EngineRows, sweep: Sweep, hooks?: SweepHooks): Promise<SweepResult>;
+  /** These rows are done with; without any, all that were opened are. */
+  close(rows?: EngineRows): void;
   dense(step: DenseStep): Promise<DenseResult>;
   dispose(): void;
 }

@@ -6,8 +6,11 @@ export class SumTree {
 
   /** Adds the next block's partial result (copied). */
   add(partial: Float64Array): void {
-    let sum: Float64Array = partial.slice();
-    let level = 0;
+    this.addSubtree(partial.slice(), 0);
+  }
+
+  /** Adds the sum of the next 2^level blocks, whose first number is a multiple of that. It is kept and changed. */
+  addSubtree(sum: Float64Array, level: number): void {
     for (; this.slots[level]; ++level) {
       sum = addInto(sum, this.slots[level]!);
       this.slots[level] = undefined;
@@ -15,9 +18,9 @@ export class SumTree {
     this.slots[level] = sum;
   }
 
-  /** What slots still hold, from the last subtree to the first. */
-  finish(): Float64Array {
-    let sum: Float64Array | undefined;
+  /** What slots still hold, from the last subtree to the first. `last`: the sum of the blocks after them, if any; it is changed. */
+  finish(last?: Float64Array): Float64Array {
+    let sum = last;
     for (const slot of this.slots) {
       if (slot) sum = sum ? addInto(sum, slot) : slot;
     }

@@ -51,7 +51,8 @@ export async function realisedError(
   });
   const run = parts.next(share * 0.9, realisedWork(all.source.rows, d));
   const rows = run.open(source);
-  rows.state.set("weights", chosen.weights).set("lewis", lewis.weights);
+  rows.state.set("weights", chosen.weights);
+  rows.state.set("lewis", lewis.weights);
   const own = await weightedEllipsoid(run, rows, columnScale, p);
   const values = (await pencil(run, own.gram, transform, rank)).values;
   const proved =

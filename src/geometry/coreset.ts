@@ -76,7 +76,7 @@ export async function coreset(run: Run, source: RowSource, options: CoresetOptio
   });
   const { indices, weights, probabilities, expected } = choice;
   const rows = await takeRows(source, indices);
-  const scales = all.state.get("scale");
+  const scales = await all.state.get("scale");
   const scale = probabilities.map((pi, k) => (scales ? scales[indices[k]] / Math.sqrt(pi) : 1));
   const realised = ellipsoid
     ? await realisedError(parts, all, ellipsoid, { rows, weights, scale }, { p, seed, share: 0.3 })
@@ -124,7 +124,7 @@ export async function choose(parts: Parts, source: RowSource, options: CoresetOp
     all.state.set("lewis", lewis.weights);
     how = { iterations: lewis.iterations, residual: lewis.residual, converged: lewis.converged };
   }
-  const importance = all.state.get("lewis")!;
+  const importance = (await all.state.get("lewis"))!;
   if (options.scores && scheme !== "uniform") {
     const missed = importance.findIndex((x, i) => x === 0 && live[i] > 0);
     if (missed >= 0) {
@@ -151,7 +151,7 @@ export async function choose(parts: Parts, source: RowSource, options: CoresetOp
   const pi = inclusionProbabilities(q, size);
   const indices = pivotalSample(
     pi,
-    rowOrder(all, scheme, ellipsoid.whitening.rank),
+    await rowOrder(all, scheme, ellipsoid.whitening.rank),
     await uniforms(second, n + 1, draw),
   );
   const probabilities = Float64Array.from(indices, (i) => pi[i]);
@@ -165,10 +165,10 @@ export async function choose(parts: Parts, source: RowSource, options: CoresetOp
 }
 
 /** Rows that point alike are neighbours; the control takes them as they come. */
-function rowOrder(all: EngineRows, scheme: CoresetScheme, rank: number): ArrayLike<number> {
+async function rowOrder(all: EngineRows, scheme: CoresetScheme, rank: number): Promise<ArrayLike<number>> {
   const { rows: n } = all.source;
   if (scheme === "uniform") return Int32Array.from({ length: n }, (_, i) => i);
-  return orderBy(all.state.get("order")!, 2 * rank * rank);
+  return orderBy((await all.state.get("order"))!, 2 * rank * rank);
 }
 
 async function uniforms(run: Run, count: number, { seed, stream, first }: Draw): Promise<Float64Array> {
@@ -193,7 +193,7 @@ async function uniforms(run: Run, count: number, { seed, stream, first }: Draw):
 async function liveRows(run: Run, all: EngineRows, columnScale: Float64Array, p: number): Promise<Float64Array> {
   all.state.set("lewis", new Float64Array(all.source.rows));
   await scaleByWeights(run, all, columnScale, p);
-  return all.state.get("live")!.slice();
+  return (await all.state.get("live"))!.slice();
 }
 
 function everyRow(live: Float64Array, s: Float64Array | undefined): Choice {

@@ -96,7 +96,7 @@ export async function scores(run: Run, rows: EngineRows, transform: Float64Array
     writes: { state: ["leverage"] },
     reduce: {},
   });
-  return rows.state.get("leverage")!;
+  return (await rows.state.get("leverage"))!;
 }
 
 /** Rows to start with, ascending; they span the row space. */

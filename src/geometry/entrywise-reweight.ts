@@ -54,7 +54,7 @@ export async function reweight(
   let shrink = 1;
   for (; iterations < maxIterations && still < 3; ++iterations) {
     const eps = Math.max(0.5 * shrink, smallest) * size;
-    const before = iterations === 0 ? rows.state.get("left")!.slice() : undefined;
+    const before = iterations === 0 ? (await rows.state.get("left"))!.slice() : undefined;
     const sums = await run.sweep(rows, "reweighting", reweightWork(1, d, k), {
       op: "entrywiseReweight",
       params: { rank: k, p, unit, eps, damping },
@@ -67,7 +67,7 @@ export async function reweight(
       best = { value: previous, left: before, right };
     }
     const value = sums.after[0];
-    if (value < best.value) best = { value, left: rows.state.get("left")!.slice(), right };
+    if (value < best.value) best = { value, left: (await rows.state.get("left"))!.slice(), right };
     // A number is as small as rounding lets it be: nothing left to gain.
     residual = value > 0 ? Math.abs(previous - value) / value : 0;
     still = residual <= tolerance && (eps * n * d <= settled * value || 0.5 * shrink <= smallest) ? still + 1 : 0;

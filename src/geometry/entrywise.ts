@@ -90,7 +90,7 @@ async function taskOf(
   const zeros = toRowSource({ data: new Float64Array(n), rows: n, cols: 1 });
   const nothing = { left: zeros, right: { data: new Float64Array(d), rows: 1, cols: d }, p: 1 };
   const { l1 } = await residualOf(run, rows, facts, nothing);
-  const weights = rows.state.get("weights");
+  const weights = await rows.state.get("weights");
   const entries = d * (weights ? weights.reduce((a, b) => a + b, 0) : n);
   const maxIterations = options.maxIterations ?? defaultSteps(n, d, options);
   const mean = entries > 0 ? l1 / entries : 0;

@@ -71,7 +71,7 @@ export async function residual(
 ): Promise<Objective> {
   const { source, state } = rows;
   const { cols, dtype, name } = source;
-  const weights = state.get("weights");
+  const weights = await state.get("weights");
   const rank = right.rows;
   const shared = { right: Float64Array.from(right.data) };
   const total = { sums: new SumTree(), worst: new Worst(), top: new Maximum() };
@@ -89,6 +89,7 @@ export async function residual(
       writes: { state: [] },
       reduce: { sums: "sum", worst: "worst", top: "max" },
     });
+    run.close(slab);
     total.sums.add(sums);
     total.worst.add(Float64Array.of(worst[0], first + worst[1]));
     total.top.add(top);

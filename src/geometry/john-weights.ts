@@ -43,7 +43,7 @@ export async function johnWeights(
   request: { tolerance: number; maxIterations: number },
 ): Promise<JohnWeights> {
   const { source } = rows;
-  const s = rows.state.get("weights");
+  const s = await rows.state.get("weights");
   const counted = s?.some((x) => x === 0) ? run.open(without(source, s)) : rows;
   const span = await linearSpan(run, counted, profile.columnScale);
   if (span.rank > coreRank) return averaged(run, rows, profile, request);
@@ -102,7 +102,7 @@ async function averaged(
     whitening.condition,
     dtype === "f64",
   );
-  const { values: weights } = await run.engine.dense({ op: "exp", values: rows.state.get("logWeight")! });
+  const { values: weights } = await run.engine.dense({ op: "exp", values: (await rows.state.get("logWeight"))! });
   const residual = Math.max(0, certificate.upper * certificate.upper - 1);
   return {
     ...{ weights, gram: unscale(gram, columnScale, unit), rank: whitening.rank, certificate },

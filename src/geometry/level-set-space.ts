@@ -34,6 +34,8 @@ export class LevelSetSpace {
     private readonly triangular: boolean,
     /** lower |y| <= |B y|_p <= upper |y|. */
     readonly lewis: SandwichCertificate,
+    /** s, where there are row weights. */
+    private readonly weights: Float64Array | undefined,
   ) {}
 
   static async open(run: Run, rows: EngineRows, scales: Profile, p: number) {
@@ -50,7 +52,9 @@ export class LevelSetSpace {
     const { transform, rank, triangular } = whitening;
     const inverse = whitenInverse(whitening, gram, d);
     const own = transform.map((x, i) => x * columnScale[Math.floor(i / rank)]);
-    return new LevelSetSpace(run, rows, p, rank, own, inverse, columnScale, triangular, lewis.certificate);
+    const { certificate } = lewis;
+    const weights = await rows.state.get("weights");
+    return new LevelSetSpace(run, rows, p, rank, own, inverse, columnScale, triangular, certificate, weights);
   }
 
   /** Norms of the points, which are scaled to norm 1 in place, and the gradients there. */
@@ -160,7 +164,7 @@ export class LevelSetSpace {
 
   /** s_i */
   weightOf(row: number): number {
-    return this.rows.state.get("weights")?.[row] ?? 1;
+    return this.weights?.[row] ?? 1;
   }
 
   /** Rows of B, the numbers that sweeps see. */

@@ -32,7 +32,7 @@ export async function leverageScores(
     writes: { state: ["leverage"] },
     reduce: {},
   });
-  const scores = rows.state.get("leverage")!;
+  const scores = (await rows.state.get("leverage"))!;
   if (rowWeights) for (let i = 0; i < n; ++i) scores[i] *= rowWeights[i];
   run.finish();
   return { scores, rank, iterations: 1, residual: 0, converged: true, seconds: run.seconds };

@@ -46,8 +46,9 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
     const converged = terms.residual <= tolerance;
     if (converged || last) {
       const certificate = await sandwich(run, p, terms.total, terms.distortion, whitening.condition, dtype === "f64");
-      const now = rows.state.get("logWeight")!;
-      const answer = last ? now : rows.state.get("before")!.map((x, i) => (now[i] === -Infinity ? -Infinity : x));
+      const now = (await rows.state.get("logWeight"))!;
+      const before = last ? now : (await rows.state.get("before"))!;
+      const answer = last ? now : before.map((x, i) => (now[i] === -Infinity ? -Infinity : x));
       const { values: weights } = await run.engine.dense({ op: "exp", values: answer });
       run.finish();
       return {

@@ -52,6 +52,11 @@ export class Run {
     return this.engine.open(source);
   }
 
+  /** For rows that are opened many times in a call; all others are closed when it ends. */
+  close(rows: EngineRows): void {
+    this.engine.close(rows);
+  }
+
   /** base^exponent by the kernel, the same bits in every engine. */
   async power(base: number, exponent: number): Promise<number> {
     return (await this.engine.dense({ op: "power", base, exponent })).values[0];

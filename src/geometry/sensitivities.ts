@@ -55,8 +55,8 @@ export async function weightedEllipsoid(
 /** Rank of diag(s)^(1/2) A. */
 async function plainRank(run: Run, rows: EngineRows, columnScale: Float64Array): Promise<number> {
   const { rows: n, cols: d, dtype } = rows.source;
-  const scale = rows.state.get("scale")!;
-  const s = rows.state.get("weights");
+  const scale = (await rows.state.get("scale"))!;
+  const s = await rows.state.get("weights");
   rows.state.set("scale", s ? s.map(Math.sqrt) : new Float64Array(n).fill(1));
   const gram = await scaledGram(run, rows, columnScale);
   rows.state.set("scale", scale);
@@ -131,9 +131,10 @@ export async function sensitivities(
   const { lower, slack } = certificate;
   // The slack is that of the certificate; the last factor covers powers and products here.
   const factor = (await last.power((1 + slack) / lower, p)) * (1 + 2 ** -44);
-  const live = rows.state.get("live")!;
+  const live = (await rows.state.get("live"))!;
   // A row that the weights do not see can have any share.
-  const scores = rows.state.get("score")!.map((x, i) => (complete && x > 0 ? Math.min(1, x * factor) : live[i]));
+  const terms = (await rows.state.get("score"))!;
+  const scores = terms.map((x, i) => (complete && x > 0 ? Math.min(1, x * factor) : live[i]));
   parts.finish();
   const { iterations, residual, converged } = lewis;
   return { scores, rank, total: sum(scores), iterations, residual, converged, seconds: parts.seconds };

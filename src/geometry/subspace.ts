@@ -146,7 +146,7 @@ export async function subspaceBasis(
     }
   }
   const { unit } = facts;
-  const distances = rows.state.get("distance")!;
+  const distances = (await rows.state.get("distance"))!;
   rows.state.delete("distance");
   return {
     basis: best.basis,

@@ -1,4 +1,5 @@
-// Prints one hash over factors, weights and certificates of a few matrices: the same in every runtime, or something is wrong.
+// Prints one hash over factors, weights and certificates of a few matrices: the same in every runtime and for any number of
+// threads, which is the argument, or something is wrong.
 import { createHash } from "node:crypto";
 import { createLoewner } from "../../dist/index.js";
 import { embedding } from "../../examples/embedding.mjs";
@@ -6,7 +7,7 @@ import { embedding } from "../../examples/embedding.mjs";
 const hash = createHash("sha256");
 const add = ({ data }) => hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 const { data, rows, cols, counts } = embedding({ rows: 2000, cols: 40, rank: 12 });
-const loewner = await createLoewner();
+const loewner = await createLoewner({ threads: Number(process.argv[2] ?? 1), threadBytes: 0 });
 for (const input of [data, Float64Array.from(data)]) {
   for (const p of [0.7, 1, 1.3, 2, 3.3]) {
     for (const rowWeights of [undefined, counts]) {

@@ -1,0 +1,212 @@
+// One kernel instance sweeps over rows that it can reach: what the inline engine does with all of them, and a worker with its
+// own. Rows stream through wasm memory tile by tile; between tiles the event loop gets its turn.
+import { InvalidInputError, throwIfAborted } from "../errors.js";
+import { withFrameAsync, type Frame } from "../kernel/frame.js";
+import type { Kernel } from "../kernel/load.js";
+import { rowTypeBytes, type RowSource } from "../matrix.js";
+import type { BlockRunner } from "./job.js";
+import { operations } from "./operations.js";
+import { blockRows, type Sweep, type SweepHooks, type SweepResult } from "./sweep.js";
+import { Maximum, SumTree, Worst } from "./tree.js";
+
+/** Bytes of rows that are in wasm memory at a time, unless `tileRows` says otherwise. */
+const tileBytes = 4 << 20;
+/** The event loop waits no longer than this for its turn, one tile excepted. */
+const patienceMs = 12;
+
+/** Blocks that are summed by themselves: a subtree of the tree over all block numbers, the last of which may be incomplete. */
+export interface Subtree {
+  /** Number of the first block. */
+  readonly first: number;
+  readonly blocks: number;
+}
+
+/** Rows that one kernel sweeps over. */
+export interface LocalRows {
+  /** Of all rows: row numbers are those of the whole matrix. */
+  readonly source: RowSource;
+  /** The rows that are here, from row `first` on, and their state. */
+  readonly first: number;
+  readonly count: number;
+  readonly state: Map<string, Float64Array>;
+  /** In row order, without gaps. */
+  readonly subtrees: readonly Subtree[];
+  /** Told which rows will be read next. */
+  ahead?(start: number, count: number): void;
+}
+
+/** The results of each subtree. */
+export async function sweepBlocks(
+  kernel: Kernel,
+  local: LocalRows,
+  sweep: Sweep,
+  hooks: SweepHooks & { tileRows?: number },
+): Promise<SweepResult[]> {
+  throwIfAborted(hooks.signal);
+  return withFrameAsync(kernel, async (frame) => {
+    const { source, subtrees } = local;
+    const { cols, dtype } = source;
+    const runner = operations[sweep.op]({ frame, sweep, rows: local.count, cols, dtype });
+    const state = new BlockState(frame, local, sweep);
+    const tile = new Tile(frame, source, local.count, hooks.tileRows);
+    const tiles = subtrees.map((subtree) => tilesOf(subtree, source.rows, tile.capacity));
+    const order = tiles.flat();
+    const results: SweepResult[] = [];
+    for (const [index, { first: from, blocks }] of subtrees.entries()) {
+      const reducers = reducersOf(sweep);
+      for (const { start, count } of tiles[index]) {
+        throwIfAborted(hooks.signal);
+        await tile.load(start, count);
+        order.shift();
+        if (order.length) local.ahead?.(order[0].start, order[0].count);
+        for (let first = start; first < start + count; first += blockRows) {
+          const size = Math.min(blockRows, start + count - first);
+          const pointers = state.load(first, size);
+          const pointer = tile.pointer + (first - start) * tile.rowBytes;
+          const number = first / blockRows - from;
+          const partials = runner.run({ number, first, rows: size, pointer, state: pointers });
+          state.save(first, size);
+          await reduce(kernel, partials, reducers, sweep, first, hooks);
+        }
+        hooks.onRows?.(count);
+        await takeTurn();
+      }
+      const result = runner.finish(blocks);
+      for (const [name, reducer] of reducers) result[name] ??= reducer.finish();
+      results.push(result);
+    }
+    return results;
+  });
+}
+
+export function reducersOf(sweep: Sweep): Map<string, SumTree | Maximum | Worst> {
+  return new Map(
+    Object.entries(sweep.reduce)
+      .filter(([, how]) => how !== "concat")
+      .map(([name, how]) => [name, how === "sum" ? new SumTree() : how === "max" ? new Maximum() : new Worst()]),
+  );
+}
+
+function tilesOf({ first, blocks }: Subtree, rows: number, capacity: number): { start: number; count: number }[] {
+  const end = Math.min(rows, (first + blocks) * blockRows);
+  const tiles = [];
+  for (let start = first * blockRows; start < end; start += capacity) {
+    tiles.push({ start, count: Math.min(capacity, end - start) });
+  }
+  return tiles;
+}
+
+async function reduce(
+  kernel: Kernel,
+  partials: ReturnType<BlockRunner["run"]>,
+  reducers: Map<string, SumTree | Maximum | Worst>,
+  sweep: Sweep,
+  first: number,
+  { emit, emitBytes }: SweepHooks,
+): Promise<void> {
+  for (const [name, { pointer, count, type }] of Object.entries(partials)) {
+    if (sweep.reduce[name] !== "concat") {
+      reducers.get(name)?.add(kernel.f64(pointer, count));
+      continue;
+    }
+    const waiting =
+      type === "bytes"
+        ? emitBytes?.(name, first, kernel.bytes(pointer, count))
+        : emit?.(name, first, kernel[type ?? "f64"](pointer, count));
+    if (waiting) await waiting;
+  }
+}
+
+let lastTurn = 0;
+
+/** Lets the event loop run, when it has waited long enough. The clock decides when, never what. */
+async function takeTurn(): Promise<void> {
+  if (performance.now() - lastTurn < patienceMs) return;
+  await macrotask();
+  lastTurn = performance.now();
+}
+
+const macrotask: () => Promise<void> =
+  typeof setImmediate === "function"
+    ? () => new Promise((resolve) => setImmediate(resolve))
+    : () => new Promise((resolve) => setTimeout(resolve, 0));
+
+/** The rows that are in wasm memory now, as f32 or f64. */
+class Tile {
+  readonly capacity: number;
+  readonly pointer: number;
+  readonly rowBytes: number;
+  /** f16 and bf16 rows land here before they are widened. */
+  private readonly narrow: number;
+
+  constructor(
+    private readonly frame: Frame,
+    private readonly source: RowSource,
+    rows: number,
+    tileRows?: number,
+  ) {
+    const { cols, dtype } = source;
+    this.rowBytes = cols * (dtype === "f64" ? 8 : 4);
+    const wanted = tileRows ?? Math.max(1, Math.floor(tileBytes / this.rowBytes / blockRows)) * blockRows;
+    this.capacity = Math.min(wanted, Math.ceil(rows / blockRows) * blockRows);
+    this.pointer = frame.bytes(this.capacity * this.rowBytes);
+    this.narrow = rowTypeBytes[dtype] === 2 ? frame.bytes(this.capacity * cols * 2) : 0;
+  }
+
+  async load(start: number, count: number): Promise<void> {
+    const { source, frame } = this;
+    const reading = source.read(start, count);
+    const bytes = reading instanceof Uint8Array ? reading : await reading;
+    const expected = count * source.cols * rowTypeBytes[source.dtype];
+    if (bytes.byteLength !== expected) {
+      throw new InvalidInputError(
+        `${source.name ?? "The row source"} gave ${bytes.byteLength} bytes for rows ${start} to ${start + count - 1}, expected ${expected}; its read() must return whole rows.`,
+        { tensor: source.name, row: start },
+      );
+    }
+    const { call } = frame.kernel;
+    frame.kernel.bytes(this.narrow || this.pointer, expected).set(bytes);
+    if (source.dtype === "f16") call.widenF16(this.pointer, this.narrow, count * source.cols);
+    if (source.dtype === "bf16") call.widenBF16(this.pointer, this.narrow, count * source.cols);
+  }
+}
+
+/** Row state of one block, copied in before the kernels and out after them. */
+class BlockState {
+  private readonly pointers: Record<string, number> = {};
+  private readonly columns = new Map<string, { array: Float64Array; width: number; written: boolean }>();
+
+  constructor(
+    private readonly frame: Frame,
+    private readonly local: LocalRows,
+    sweep: Sweep,
+  ) {
+    const { state, count } = local;
+    for (const name of sweep.writes.state) {
+      if (!state.has(name)) state.set(name, new Float64Array(count));
+    }
+    for (const name of new Set([...sweep.reads.state, ...sweep.writes.state])) {
+      const array = state.get(name);
+      this.pointers[name] = 0;
+      if (!array) continue;
+      const width = array.length / count;
+      this.pointers[name] = frame.f64(blockRows * width);
+      this.columns.set(name, { array, width, written: sweep.writes.state.includes(name) });
+    }
+  }
+
+  load(first: number, count: number): Readonly<Record<string, number>> {
+    const at = first - this.local.first;
+    for (const [name, { array, width }] of this.columns) {
+      this.frame.kernel.f64(this.pointers[name], count * width).set(array.subarray(at * width, (at + count) * width));
+    }
+    return this.pointers;
+  }
+
+  save(first: number, count: number): void {
+    const at = first - this.local.first;
+    for (const [name, { array, width, written }] of this.columns) {
+      if (written) array.set(this.frame.kernel.f64(this.pointers[name], count * width), at * width);
+    }
+  }
+}

@@ -1,0 +1,94 @@
+// The threads engine: workers hold the rows in contiguous shares, each with a kernel of its own, and only partial results
+// cross. No SharedArrayBuffer, so a page needs no special headers. Small matrices stay with the inline engine, and so do the
+// dense steps.
+//
+// A share is a union of subtrees of the fixed summing tree over block numbers, and the coordinator makes the additions above
+// them: the answer's bytes do not depend on the number of threads.
+import { InvalidInputError, throwIfAborted } from "../../errors.js";
+import { rowTypeBytes, type RowSource } from "../../matrix.js";
+import { InlineEngine, type InlineOptions } from "../inline.js";
+import { blockRows, type DenseStep, type Engine, type EngineRows, type Sweep, type SweepHooks } from "../sweep.js";
+import { Pool } from "./pool.js";
+import { shares } from "./shares.js";
+import { ThreadRows } from "./thread-rows.js";
+import { sweepThreads } from "./thread-sweep.js";
+import { threadCount } from "./spawn.js";
+
+export interface ThreadOptions extends InlineOptions {
+  /**
+   * Workers that share the rows; "auto": as many as there are cores, 1 where there are no workers. Never changes the answer.
+   * Default: 1, which works in this thread.
+   */
+  threads?: number | "auto";
+  /** Bytes of rows that are worth a thread; smaller matrices stay in this one. Default: 4 MiB. */
+  threadBytes?: number;
+  /**
+   * Bytes of rows that each worker keeps between sweeps; the rest is sent again in every one. And of results that wait for those
+   * of earlier rows. Default: 512 MiB.
+   */
+  residentBytes?: number;
+}
+
+export class ThreadsEngine implements Engine {
+  private readonly pool: Pool;
+  private readonly opened = new Set<ThreadRows>();
+  private ids = 0;
+
+  private constructor(
+    private readonly inline: InlineEngine,
+    private readonly threads: number,
+    private readonly threadBytes: number,
+    { tileRows, residentBytes = 512 << 20 }: ThreadOptions,
+  ) {
+    this.pool = new Pool(threads, { tileRows, residentBytes });
+  }
+
+  /** The inline engine where one thread is all there is. */
+  static async create(options: ThreadOptions = {}): Promise<Engine> {
+    const { threads = 1, threadBytes = 4 << 20, residentBytes = 0 } = options;
+    for (const [name, value] of Object.entries({ threadBytes, residentBytes })) {
+      if (!(value >= 0)) throw new InvalidInputError(`${name} must be a number of bytes of at least 0; got ${value}.`);
+    }
+    const count = await threadCount(threads);
+    const inline = await InlineEngine.create(options);
+    return count === 1 ? inline : new ThreadsEngine(inline, count, threadBytes, options);
+  }
+
+  open(source: RowSource): EngineRows {
+    const { rows, cols, dtype } = source;
+    const blocks = Math.ceil(rows / blockRows);
+    const worth = Math.floor((rows * cols * rowTypeBytes[dtype]) / Math.max(1, this.threadBytes));
+    const workers = Math.min(this.threads, worth, blocks);
+    if (workers < 2) return this.inline.open(source);
+    const opened = new ThreadRows(source, this.ids++, shares(blocks, workers), this.pool);
+    this.opened.add(opened);
+    return opened;
+  }
+
+  async sweep(rows: EngineRows, sweep: Sweep, hooks: SweepHooks = {}) {
+    this.pool.check();
+    if (!(rows instanceof ThreadRows)) return this.inline.sweep(rows, sweep, hooks);
+    throwIfAborted(hooks.signal);
+    await this.pool.start();
+    throwIfAborted(hooks.signal);
+    return sweepThreads(this.pool, rows, sweep, hooks);
+  }
+
+  close(rows?: EngineRows): void {
+    for (const each of rows ? [rows] : this.opened) {
+      if (!(each instanceof ThreadRows)) continue;
+      this.opened.delete(each);
+      each.close();
+    }
+  }
+
+  async dense(step: DenseStep) {
+    this.pool.check();
+    return this.inline.dense(step);
+  }
+
+  dispose(): void {
+    this.pool.end();
+    this.inline.dispose();
+  }
+}

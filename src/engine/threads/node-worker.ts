@@ -1,0 +1,12 @@
+// The worker's script in Node, Deno and Bun.
+import { parentPort, workerData } from "node:worker_threads";
+import { serve, type WorkerOptions } from "./serve.js";
+
+const port = parentPort!;
+serve(
+  {
+    send: (report, transfer = []) => port.postMessage(report, transfer),
+    listen: (take) => port.on("message", take),
+  },
+  workerData as WorkerOptions,
+);

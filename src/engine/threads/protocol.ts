@@ -1,0 +1,88 @@
+// What the coordinator and its workers say to each other. Plain messages with transferred buffers: an RPC library would add a
+// round trip a call and knows nothing of rows that are asked for, of order, or of stopping.
+import type { RowType } from "../../matrix.js";
+import {
+  AbortedError,
+  DisposedError,
+  FileError,
+  InvalidFormatError,
+  InvalidInputError,
+  LoewnerError,
+  OutOfMemoryError,
+  VerificationError,
+  type ErrorPlace,
+  type LoewnerErrorCode,
+} from "../../errors.js";
+import type { Subtree } from "../block-sweep.js";
+import type { Sweep, SweepResult } from "../sweep.js";
+
+export interface RowsShape {
+  readonly rows: number;
+  readonly cols: number;
+  readonly dtype: RowType;
+  readonly name?: string;
+}
+
+/** To a worker. Those with `rows` are carried out one after the other, the rest at once. */
+export type Order =
+  | { type: "open"; rows: number; shape: RowsShape; subtrees: Subtree[] }
+  | { type: "close"; rows: number }
+  /** Row state of the worker's own rows. */
+  | { type: "set"; rows: number; name: string; column: Float64Array }
+  | { type: "delete"; rows: number; name: string }
+  | { type: "get"; rows: number; call: number; name: string }
+  | { type: "sweep"; rows: number; call: number; sweep: Sweep }
+  /** Answer to `read`. */
+  | { type: "bytes"; call: number; bytes: Uint8Array }
+  /** So much of what was emitted has been taken. */
+  | { type: "taken"; call: number; bytes: number }
+  | { type: "stop"; call: number };
+
+/** From a worker, and only when it was asked: Deno may lose what a worker says before anyone listens. */
+export type Report =
+  | { type: "read"; call: number; start: number; count: number }
+  | { type: "rows"; call: number; count: number }
+  | { type: "emit"; call: number; name: string; start: number; block: Float32Array | Float64Array | Uint8Array }
+  | { type: "column"; call: number; column?: Float64Array }
+  | { type: "done"; call: number; results: SweepResult[] }
+  | { type: "failed"; call: number; error: SentError };
+
+/** One end of a channel, in a page and in Node alike. */
+export interface Port<Out, In> {
+  send(message: Out, transfer?: ArrayBuffer[]): void;
+  listen(take: (message: In) => void): void;
+}
+
+export interface SentError {
+  code?: LoewnerErrorCode;
+  name: string;
+  message: string;
+  place?: ErrorPlace;
+  stack?: string;
+}
+
+export function toSent(error: unknown): SentError {
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  return error instanceof LoewnerError
+    ? { name, message, stack, code: error.code, place: error.place }
+    : { name, message, stack };
+}
+
+const classes: Partial<Record<LoewnerErrorCode, new (message: string, place?: ErrorPlace) => LoewnerError>> = {
+  INVALID_INPUT: InvalidInputError,
+  INVALID_FORMAT: InvalidFormatError,
+  FILE: FileError,
+  OUT_OF_MEMORY: OutOfMemoryError,
+  VERIFICATION_FAILED: VerificationError,
+};
+
+/** The same tagged class with the same fields. */
+export function fromSent({ code, name, message, place, stack }: SentError): Error {
+  if (code === "ABORTED") return new AbortedError();
+  if (code === "DISPOSED") return new DisposedError();
+  const known = code && classes[code];
+  const error = known ? new known(message, place) : code ? new LoewnerError(code, message, place) : new Error(message);
+  if (!known) error.name = name;
+  if (stack) error.stack = stack;
+  return error;
+}

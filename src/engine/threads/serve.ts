@@ -1,0 +1,128 @@
+// A worker: a kernel of its own and its share of the rows, driven by messages.
+import { AbortedError } from "../../errors.js";
+import { Kernel } from "../../kernel/load.js";
+import { sweepBlocks } from "../block-sweep.js";
+import type { SweepHooks } from "../sweep.js";
+import { toSent, type Order, type Port, type Report } from "./protocol.js";
+import { Budget, WorkerRows } from "./worker-rows.js";
+
+export interface WorkerOptions {
+  tileRows?: number;
+  /** Of rows; and of what was emitted and not yet taken, beyond which the worker waits. */
+  residentBytes: number;
+}
+
+interface Waiting<T> {
+  resolve(value: T): void;
+  reject(error: Error): void;
+}
+
+/** One sweep under way: what it asked for and what it waits for. */
+class Call {
+  private readonly abort = new AbortController();
+  private readonly reads: Waiting<Uint8Array>[] = [];
+  private room: Waiting<void> | undefined;
+  private emitted = 0;
+
+  constructor(
+    private readonly port: Port<Report, Order>,
+    private readonly call: number,
+    private readonly mostWaiting: number,
+  ) {}
+
+  /** Answers come in the order of the questions. */
+  ask(start: number, count: number): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      this.reads.push({ resolve, reject });
+      this.port.send({ type: "read", call: this.call, start, count });
+    });
+  }
+
+  answer(bytes: Uint8Array): void {
+    this.reads.shift()?.resolve(bytes);
+  }
+
+  taken(bytes: number): void {
+    this.emitted -= bytes;
+    if (this.emitted > this.mostWaiting) return;
+    this.room?.resolve();
+    this.room = undefined;
+  }
+
+  stop(): void {
+    this.abort.abort();
+    for (const { reject } of [...this.reads, ...(this.room ? [this.room] : [])]) reject(new AbortedError());
+    this.reads.length = 0;
+    this.room = undefined;
+  }
+
+  hooks(): SweepHooks {
+    const emit = (name: string, start: number, view: Float32Array | Float64Array | Uint8Array) => {
+      const block = view.slice();
+      this.emitted += block.byteLength;
+      this.port.send({ type: "emit", call: this.call, name, start, block }, [block.buffer]);
+      if (this.emitted <= this.mostWaiting) return;
+      return new Promise<void>((resolve, reject) => (this.room = { resolve, reject }));
+    };
+    const onRows = (count: number) => this.port.send({ type: "rows", call: this.call, count });
+    return { signal: this.abort.signal, emit, emitBytes: emit, onRows };
+  }
+}
+
+export function serve(port: Port<Report, Order>, { tileRows, residentBytes }: WorkerOptions): void {
+  const kernel = Kernel.load();
+  const budget = new Budget(residentBytes);
+  const opened = new Map<number, WorkerRows>();
+  const calls = new Map<number, Call>();
+  let current: Call | undefined;
+  let tail: Promise<unknown> = kernel;
+
+  async function run(order: Order): Promise<void> {
+    if (!("rows" in order)) return;
+    const rows = opened.get(order.rows);
+    switch (order.type) {
+      case "open": {
+        const ask = (start: number, count: number) => current!.ask(start, count);
+        opened.set(order.rows, new WorkerRows(order.shape, order.subtrees, budget, ask));
+        return;
+      }
+      case "close":
+        rows?.close();
+        opened.delete(order.rows);
+        return;
+      case "set":
+        rows?.state.set(order.name, order.column);
+        return;
+      case "delete":
+        rows?.state.delete(order.name);
+        return;
+      case "get":
+        return port.send({ type: "column", call: order.call, column: rows?.state.get(order.name) });
+      case "sweep": {
+        current = calls.get(order.call)!;
+        try {
+          const results = await sweepBlocks(await kernel, rows!, order.sweep, { ...current.hooks(), tileRows });
+          const buffers = new Set(results.flatMap((result) => Object.values(result).map((x) => x.buffer)));
+          port.send({ type: "done", call: order.call, results }, [...buffers] as ArrayBuffer[]);
+        } finally {
+          rows?.settle();
+          calls.delete(order.call);
+          current = undefined;
+        }
+      }
+    }
+  }
+
+  port.listen((order) => {
+    if (order.type === "bytes") return calls.get(order.call)?.answer(order.bytes);
+    if (order.type === "taken") return calls.get(order.call)?.taken(order.bytes);
+    if (order.type === "stop") return calls.get(order.call)?.stop();
+    if (order.type === "sweep") calls.set(order.call, new Call(port, order.call, residentBytes));
+    tail = tail
+      .then(() => run(order))
+      .catch((error: unknown) => {
+        if ("call" in order) port.send({ type: "failed", call: order.call, error: toSent(error) });
+        else throw error;
+      });
+  });
+}

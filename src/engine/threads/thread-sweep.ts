@@ -1,0 +1,155 @@
+// One sweep over rows that workers hold: hands out the rows they ask for, hands on what they emit in row order, adds up.
+import { AbortedError, InvalidInputError } from "../../errors.js";
+import { rowTypeBytes } from "../../matrix.js";
+import type { Sweep, SweepHooks, SweepResult } from "../sweep.js";
+import type { Listener, Pool } from "./pool.js";
+import { fromSent, type Report } from "./protocol.js";
+import { combine } from "./shares.js";
+import type { ThreadRows } from "./thread-rows.js";
+
+type Emitted = Extract<Report, { type: "emit" }>;
+type Asked = Extract<Report, { type: "read" }>;
+
+export function sweepThreads(pool: Pool, rows: ThreadRows, sweep: Sweep, hooks: SweepHooks): Promise<SweepResult> {
+  return new Promise((resolve, reject) => new ThreadSweep(pool, rows, sweep, hooks, resolve, reject).start());
+}
+
+class ThreadSweep implements Listener {
+  private call = -1;
+  private settled = false;
+  private readonly results: (SweepResult[] | undefined)[];
+  /** What each worker emitted and nobody has taken; the lowest that is not done comes first. */
+  private readonly emitted: Emitted[][];
+  private emitting = false;
+  /** Rows are read one range at a time: a source's next read may reuse the buffer of the last. */
+  private reading: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly rows: ThreadRows,
+    private readonly sweep: Sweep,
+    private readonly hooks: SweepHooks,
+    private readonly resolve: (result: SweepResult) => void,
+    private readonly reject: (error: Error) => void,
+  ) {
+    this.results = rows.shares.map(() => undefined);
+    this.emitted = rows.shares.map(() => []);
+  }
+
+  start(): void {
+    const { pool, rows, sweep, hooks } = this;
+    this.call = pool.join(this);
+    hooks.signal?.addEventListener("abort", this.abort);
+    try {
+      rows.prepare(sweep);
+      const order = { type: "sweep", rows: rows.id, call: this.call, sweep: compact(sweep) } as const;
+      rows.shares.forEach((_, worker) => pool.send(worker, order));
+    } catch (error) {
+      this.stop(error);
+    }
+  }
+
+  take(report: Report, worker: number): void {
+    switch (report.type) {
+      case "read":
+        this.reading = this.reading.then(() => this.read(report, worker)).catch((error: unknown) => this.stop(error));
+        return;
+      case "rows":
+        try {
+          this.hooks.onRows?.(report.count);
+        } catch (error) {
+          this.stop(error);
+        }
+        return;
+      case "emit":
+        this.emitted[worker].push(report);
+        return void this.emitAll();
+      case "done":
+        this.results[worker] = report.results;
+        return void this.emitAll();
+      case "failed":
+        return this.stop(fromSent(report.error));
+    }
+  }
+
+  fail(error: Error): void {
+    this.settle(() => this.reject(error));
+  }
+
+  private readonly abort = () => this.stop(new AbortedError(this.hooks.signal!.reason));
+
+  /** The workers stop after the tile in hand; what they still report is not heard. */
+  private stop(error: unknown): void {
+    if (this.settled) return;
+    this.rows.shares.forEach((_, worker) => this.pool.send(worker, { type: "stop", call: this.call }));
+    this.fail(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  private settle(then: () => void): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.hooks.signal?.removeEventListener("abort", this.abort);
+    this.pool.leave(this.call);
+    then();
+  }
+
+  private async read({ start, count }: Asked, worker: number): Promise<void> {
+    if (this.settled) return;
+    const { source } = this.rows;
+    const found = await source.read(start, count);
+    if (this.settled) return;
+    const expected = count * source.cols * rowTypeBytes[source.dtype];
+    if (found.byteLength !== expected) {
+      throw new InvalidInputError(
+        `${source.name ?? "The row source"} gave ${found.byteLength} bytes for rows ${start} to ${start + count - 1}, expected ${expected}; its read() must return whole rows.`,
+        { tensor: source.name, row: start },
+      );
+    }
+    const bytes = new Uint8Array(found);
+    this.pool.send(worker, { type: "bytes", call: this.call, bytes }, [bytes.buffer]);
+  }
+
+  /** Hands on what is next in row order, until a worker has to be waited for; then, when all are done, the result. */
+  private async emitAll(): Promise<void> {
+    if (this.emitting) return;
+    this.emitting = true;
+    try {
+      let worker = 0;
+      while (!this.settled && worker < this.emitted.length) {
+        const next = this.emitted[worker].shift();
+        if (next) await this.emit(next, worker);
+        else if (this.results[worker]) ++worker;
+        else return;
+      }
+      if (!this.settled) this.finish();
+    } catch (error) {
+      this.stop(error);
+    } finally {
+      this.emitting = false;
+    }
+  }
+
+  private async emit({ name, start, block }: Emitted, worker: number): Promise<void> {
+    const { emit, emitBytes } = this.hooks;
+    const waiting = block instanceof Uint8Array ? emitBytes?.(name, start, block) : emit?.(name, start, block);
+    if (waiting) await waiting;
+    if (!this.settled) this.pool.send(worker, { type: "taken", call: this.call, bytes: block.byteLength });
+  }
+
+  private finish(): void {
+    const results = this.results.flatMap((some) => some!);
+    const result = combine(this.sweep, this.rows.shares.flat(), results);
+    this.settle(() => this.resolve(result));
+  }
+}
+
+/** A part of a larger array would take all of it along. */
+function compact(sweep: Sweep): Sweep {
+  const shared = Object.fromEntries(
+    Object.entries(sweep.reads.shared).map(([name, array]) => [
+      name,
+      array?.byteLength < array?.buffer.byteLength ? array.slice() : array,
+    ]),
+  );
+  return { ...sweep, reads: { ...sweep.reads, shared } };
+}

@@ -1,0 +1,87 @@
+// Threads in a page, bundled by Vite: its workers' script is found, and the bytes are those of one thread in Node.
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { build } from "vite";
+import { createLoewner } from "../../src/index.js";
+
+const index = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
+const values = { length: 3000 * 24 };
+const valueOf = (_: unknown, i: number) => ((i * 7919) % 1031) / 100;
+const page = `
+  import { createLoewner } from ${JSON.stringify(index)};
+  const data = Float32Array.from(${JSON.stringify(values)}, ${valueOf});
+  window.answer = async (threads) => {
+    const loewner = await createLoewner({ threads, threadBytes: 0 });
+    const { left } = await loewner.lowRank({ data, rows: 3000, cols: 24 }, { rank: 5, method: "lewis" });
+    loewner.dispose();
+    return Array.from(left.data);
+  };`;
+
+/** What is used of playwright-core, whose types are not installed when only src/ is checked. */
+interface Tab {
+  goto(url: string): Promise<unknown>;
+  waitForFunction(script: string): Promise<unknown>;
+  evaluate(script: string): Promise<unknown>;
+  workers(): unknown[];
+}
+type Browser = { newPage(): Promise<Tab>; close(): Promise<void> };
+type Playwright = { default: { chromium: { launch(options: object): Promise<Browser> } } };
+
+let folder: string;
+let server: Server;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "loewner-threads-"));
+  writeFileSync(join(folder, "main.js"), page);
+  writeFileSync(join(folder, "index.html"), '<script type="module" src="./main.js"></script>');
+  await build({ root: folder, logLevel: "error" });
+  server = createServer(({ url = "/" }, response) => {
+    const name = url === "/" ? "/index.html" : url;
+    try {
+      const body = readFileSync(join(folder, "dist", name));
+      response.setHeader("content-type", name.endsWith(".js") ? "text/javascript" : "text/html").end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  }).listen(0);
+});
+afterAll(() => {
+  server.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("two threads in Chromium, without special headers, give the bytes of one in Node", async () => {
+  const data = Float32Array.from(values, valueOf);
+  const loewner = await createLoewner();
+  const { left } = await loewner.lowRank({ data, rows: 3000, cols: 24 }, { rank: 5, method: "lewis" });
+  const path = createRequire(import.meta.url).resolve("playwright-core");
+  const { chromium } = ((await import(pathToFileURL(path).href)) as Playwright).default;
+  // A container's root cannot be sandboxed.
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox"],
+  });
+  try {
+    const tab = await browser.newPage();
+    await tab.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
+    await tab.waitForFunction("window.answer");
+    const answers: number[][] = [];
+    for (const threads of [2, "auto"]) {
+      answers.push((await tab.evaluate(`window.answer(${JSON.stringify(threads)})`)) as number[]);
+      expect(tab.workers().length).toBe(0);
+    }
+    const hash = (numbers: ArrayLike<number>) =>
+      createHash("sha256")
+        .update(new Uint8Array(Float32Array.from(numbers).buffer))
+        .digest("hex");
+    expect(answers.map(hash)).toEqual([hash(left.data), hash(left.data)]);
+  } finally {
+    await browser.close();
+  }
+}, 120_000);
