@@ -156,6 +156,10 @@ function dropState(rows: EngineRows): void {
   for (const name of rows.state.names()) if (name !== "weights" && name !== "scale") rows.state.delete(name);
 }
 
-function score({ objective, certificate }: Candidate, by: ObjectiveName): number {
+/** What `auto` compares: the objective asked for, or the certified bound. */
+export function score(
+  { objective, certificate }: Pick<Candidate, "objective" | "certificate">,
+  by: ObjectiveName,
+): number {
   return by === "operator" ? certificate.bound : objective[by];
 }

@@ -172,7 +172,8 @@ async function write(
     context.endProgress();
     return result;
   } finally {
-    for (const { close } of spills) await close();
+    // One that cannot be closed must not keep the others.
+    await Promise.all(spills.map(({ close }) => close()));
   }
 }
 

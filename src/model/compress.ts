@@ -1,4 +1,5 @@
 // A model in, a smaller one out: every chosen layer becomes factors, everything else passes through.
+import { score } from "../low-rank.js";
 import type {
   Candidate,
   ChosenMethod,
@@ -116,10 +117,6 @@ async function fitBest(
     if (!best || score(next, objective) < score(best, objective)) best = next;
   }
   return best!;
-}
-
-function score({ objective, certificate }: StoredLayer, by: ObjectiveName): number {
-  return by === "operator" ? certificate.bound : objective[by];
 }
 
 function bytesOf({ left, right }: StoredLayer): number {

@@ -6,7 +6,7 @@ import type { Operators } from "../model.js";
 import type { StoredLayer } from "../stored.js";
 import { Builder, type Dims } from "./builder.js";
 import { LayerRewriter, type Surroundings } from "./layer-rewriter.js";
-import type { FoundWeight } from "./uses.js";
+import { opsetOf, type FoundWeight } from "./uses.js";
 
 export interface Replacement {
   readonly weight: FoundWeight;
@@ -24,8 +24,7 @@ export function rewrite(
   const dropTensors = new Set<string>();
   const dropValueInfo = new Set<string>();
   const replaceNodes = new Map<OnnxNode, Uint8Array[]>();
-  const opset = model.opsets.get("") ?? model.opsets.get("ai.onnx") ?? 0;
-  const graph: Surroundings = { operators, opset, shapes: shapeFinder(model) };
+  const graph: Surroundings = { operators, opset: opsetOf(model), shapes: shapeFinder(model) };
   const described = new Map<string, LayerDescription>();
   for (const { weight, layer } of replacements) {
     if (weight.constant) dropNodes.add(weight.constant);

@@ -85,6 +85,11 @@ function isWeight({ dims, rowType, dataType, data }: OnnxTensor): boolean {
   return (matrix || (dims.length === 3 && integer)) && dims[0] > 1 && dims[1] > 1 && data.kind !== "none";
 }
 
+/** Version of ai.onnx that a model imports, under either of its names. */
+export function opsetOf({ opsets }: OnnxModel): number {
+  return opsets.get("") ?? opsets.get("ai.onnx") ?? 0;
+}
+
 /** A node in messages: its operator, and its name where it has one. */
 export function called({ opType, domain, name }: OnnxNode): string {
   return `${domain ? `${domain}.` : ""}${opType}${name ? ` "${name}"` : ""}`;
@@ -126,7 +131,7 @@ class Finder {
   }
 
   private reasonOf(tensor: OnnxTensor, name: string, constant: OnnxNode | undefined, trace: Trace): string | undefined {
-    const opset = this.model.opsets.get("") ?? this.model.opsets.get("ai.onnx") ?? 0;
+    const opset = opsetOf(this.model);
     if (trace.blocked.length) return trace.blocked[0];
     if (tensor.rowType === undefined) return "is of an integer type: quantised already";
     if (this.graph.annotated.has(name)) return "has a quantization annotation: quantised already";
