@@ -15,6 +15,7 @@
 //          before  n f64: the previous log w_i; the old `now` on return (p = Infinity: the sum of w so far)
 //          r       n f64, written: the new row scales s^(1/p) w^(1/2-1/p) of the Gram matrix, 0 for a zero row
 //          out     3 f64: sum of old w; max of distortionTerm; max |tau_i / w_i - 1|
+//          terms   n f64, written: distortionTerm of each row, -Infinity for a zero row; or 0
 // Cost     three logarithms and exponentials a row
 
 /** Row scale of the Gram matrix for one row. */
@@ -50,13 +51,14 @@ export function lewisStart(q: usize, s: usize, now: usize, r: usize, n: u32, p: 
 }
 
 /** The certificate's terms for the old weights, then (unless omega is 0) the step to new ones. */
-export function lewisStep(q: usize, s: usize, now: usize, before: usize, r: usize, out: usize, n: u32, p: f64, gamma: f64, omega: f64): void {
+export function lewisStep(q: usize, s: usize, now: usize, before: usize, r: usize, out: usize, terms: usize, n: u32, p: f64, gamma: f64, omega: f64): void {
   let sum: f64 = 0, distortion: f64 = -Infinity, residual: f64 = 0;
   for (let o: usize = 0, end = <usize>n << 3; o < end; o += 8) {
     const w = load<f64>(now + o);
     const qi = load<f64>(q + o);
     if (w == -Infinity || !(qi > 0)) {
       store<f64>(r + o, 0);
+      if (terms) store<f64>(terms + o, -Infinity);
       if (omega != 0) store<f64>(now + o, -Infinity);
       // A row that the old Gram matrix holds with weight but T does not see has no leverage: its weight still counts.
       if (w != -Infinity) sum += Math.exp(w), (residual = max(residual, 1));
@@ -65,7 +67,9 @@ export function lewisStep(q: usize, s: usize, now: usize, before: usize, r: usiz
     const logS = s ? Math.log(load<f64>(s + o)) : 0;
     const lq = Math.log(qi) + (2 / p) * logS;
     sum += Math.exp(w);
-    distortion = max(distortion, distortionTerm(lq, w, p));
+    const term = distortionTerm(lq, w, p);
+    if (terms) store<f64>(terms + o, term);
+    distortion = max(distortion, term);
     residual = max(residual, abs(Math.exp(lq - (2 / p) * w) - 1));
     if (p == Infinity && omega != 0) {
       const total = load<f64>(before + o) + (omega == 2 ? 1 : gamma) * Math.exp(w);

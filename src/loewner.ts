@@ -34,7 +34,9 @@ import type {
   Loewner,
   LewisOptions,
   JohnOptions,
+  LowRankFactors,
   LowRankOptions,
+  LowRankResult,
   MinVolumeOptions,
   QuantiseOptions,
   RunOptions,
@@ -68,7 +70,9 @@ class Instance implements Loewner {
     return this.call(a, options, lewisWeights, checkLewis);
   }
 
-  lowRank(a: MatrixLike, options: LowRankOptions) {
+  lowRank(a: MatrixLike, options: LowRankOptions & { report: false }): Promise<LowRankFactors>;
+  lowRank(a: MatrixLike, options: LowRankOptions & { report?: true }): Promise<LowRankResult>;
+  lowRank(a: MatrixLike, options: LowRankOptions): Promise<LowRankFactors | LowRankResult> {
     return this.call(a, options, lowRank, checkLowRank);
   }
 

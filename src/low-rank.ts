@@ -9,14 +9,15 @@
 import type { EngineRows } from "./engine/sweep.js";
 import { InvalidInputError } from "./errors.js";
 import type { EntrywiseFactors } from "./geometry/entrywise.js";
-import { factors } from "./geometry/factors.js";
+import { factors, factorsAlone } from "./geometry/factors.js";
 import { profile } from "./geometry/profile.js";
 import type { Run } from "./geometry/run.js";
 import { spectrum } from "./geometry/spectrum.js";
 import { candidatesOf, fitters, type Fit } from "./low-rank/candidates.js";
 import { certificateOf, residualCertificate } from "./low-rank/certificate.js";
+import { canProveWhileProjecting, ProvingProjection } from "./low-rank/proving-projection.js";
 import { ellipsoidOf, setWeights, type Task } from "./low-rank/task.js";
-import type { Matrix, RowSource } from "./matrix.js";
+import type { RowSource } from "./matrix.js";
 import {
   checkOneOf,
   checkP,
@@ -28,7 +29,16 @@ import {
   rankForEnergy,
   rankForKeep,
 } from "./options.js";
-import type { Candidate, ChosenMethod, LeftSink, LowRankOptions, LowRankResult, ObjectiveName } from "./types/index.js";
+import type {
+  Candidate,
+  ChosenMethod,
+  LeftSink,
+  LowRankCertificate,
+  LowRankFactors,
+  LowRankOptions,
+  LowRankResult,
+  ObjectiveName,
+} from "./types/index.js";
 
 export function checkLowRank(options: LowRankOptions, source: RowSource): void {
   const {
@@ -38,6 +48,7 @@ export function checkLowRank(options: LowRankOptions, source: RowSource): void {
     objective = "lp",
     factorType = source.dtype,
     maxWork = 0,
+    report = true,
   } = options;
   checkSize(options, source);
   checkP(p, { above: 0, to: Infinity });
@@ -49,12 +60,21 @@ export function checkLowRank(options: LowRankOptions, source: RowSource): void {
       `method "${method}" does not take p = ${p}; it takes ${describeRange(fitters[method].range)}. "auto" and "lewis" take every p.`,
     );
   }
+  if (!report && candidatesOf(options, source).methods.length > 1) {
+    throw new InvalidInputError(
+      `report: false takes one method; ${method === "auto" ? '"auto"' : "compareSvd"} compares the errors of several. Name one, such as "lewis".`,
+    );
+  }
   if (!(maxWork >= 0)) throw new InvalidInputError(`maxWork must be a number of at least 0; got ${maxWork}.`);
   checkOneOf("objective", objective, ["lp", "l21", "l2", "operator"]);
   checkOneOf("factorType", factorType, ["f64", "f32", "f16", "bf16"]);
 }
 
-export async function lowRank(run: Run, source: RowSource, options: LowRankOptions): Promise<LowRankResult> {
+export async function lowRank(
+  run: Run,
+  source: RowSource,
+  options: LowRankOptions,
+): Promise<LowRankFactors | LowRankResult> {
   const { p = 1, tolerance = 0.01, seed = 0, factorType = source.dtype, rowWeights } = options;
   const { methods, work } = candidatesOf(options, source);
   run.expect(work);
@@ -70,12 +90,18 @@ export async function lowRank(run: Run, source: RowSource, options: LowRankOptio
     vectors || rank === 0 ? await spectrum(run, rows, facts, { cut: cutOf(rank, options, most), vectors }) : undefined;
   rank ||= rankForEnergy(options.energy!, plain!.singularValues, most);
 
-  const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rows, facts, { p, tolerance });
+  const left = new Left(options.left, n, rank, factorType);
+  const request = { rank, p, factorType, tolerance };
+  const proving = canProveWhileProjecting(options, methods[0])
+    ? new ProvingProjection(run, rows, facts, request, left.keep)
+    : undefined;
+  const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rows, facts, { p, tolerance, prove: proving?.prove });
   const task: Task = {
     ...{ run, rows, profile: facts, p, rank, factorType, rowWeights, tolerance, seed },
-    ...{ spectrum: plain, ellipsoid },
+    ...{ spectrum: plain, ellipsoid, projected: proving?.projected },
   };
-  return keepBest(task, methods, options);
+  if (options.report === false) return factorsOf(task, methods[0], left);
+  return keepBest(task, methods, options, left);
 }
 
 /** The eigenvalue that the rank asked for is read off at. */
@@ -84,71 +110,107 @@ function cutOf(rank: number, { energy }: LowRankOptions, most: number) {
   return (values: Float64Array) => rank || rankForEnergy(energy!, singular(values), most);
 }
 
+/** Where the left factor goes. */
+class Left {
+  /** Empty when it goes elsewhere or nowhere. */
+  readonly data: Float64Array | Float32Array;
+  /** What is made by the way is kept here. */
+  readonly keep: LeftSink | undefined;
+  readonly sink: LeftSink | undefined;
+
+  constructor(wanted: LowRankOptions["left"], n: number, rank: number, factorType: LowRankOptions["factorType"]) {
+    const length = wanted === undefined ? n * rank : 0;
+    const data = factorType === "f64" ? new Float64Array(length) : new Float32Array(length);
+    this.data = data;
+    this.sink = wanted === false ? undefined : wanted;
+    this.keep = wanted === undefined ? (start, block) => data.set(block, start * rank) : undefined;
+  }
+}
+
+/** One method's factors and certificate, without a sweep for their error. */
+async function factorsOf(task: Task, method: ChosenMethod, left: Left): Promise<LowRankFactors> {
+  const { run, rows, rank, p, factorType } = task;
+  const fit = await fitters[method].fit(task);
+  const emit = left.sink ?? left.keep;
+  dropState(rows);
+  let right = fit.pair?.right;
+  if (fit.pair && left.sink) await handOver(fit.pair, left.sink, rank);
+  right ??= await factorsAlone(run, rows, task.profile, { basis: fit.basis, rank, p, factorType, emit });
+  const certificate = await certified(task, fit, right);
+  run.finish();
+  return resultOf(task, method, fit, right, certificate, left);
+}
+
 /** Fits by every method and scores what would be stored; the factors of the first, which mostly wins, are kept as they are made. */
-async function keepBest(task: Task, methods: ChosenMethod[], options: LowRankOptions): Promise<LowRankResult> {
-  const { method = "auto", objective: by = "lp", left: wanted } = options;
+async function keepBest(
+  task: Task,
+  methods: ChosenMethod[],
+  { method = "auto", objective: by = "lp" }: LowRankOptions,
+  left: Left,
+): Promise<LowRankResult> {
   const { run, rows, rank, factorType } = task;
-  const { rows: n, cols: d } = rows.source;
-  const length = wanted === undefined ? n * rank : 0;
-  const space = factorType === "f64" ? new Float64Array(length) : new Float32Array(length);
-  const keep: LeftSink = (start, block) => space.set(block, start * rank);
   /** A projection, where its left factor goes, and what it errs by. */
   const project = ({ basis }: Fit, emit?: LeftSink) =>
     factors(run, rows, task.profile, { basis, rank, p: task.p, factorType, emit });
 
+  const onlyOne = methods.length === 1;
   const tried: { candidate: Candidate; fit: Fit; right: Float64Array }[] = [];
   for (const name of methods) {
     const fit = await fitters[name].fit(task);
     dropState(rows);
-    const { right, objective } =
-      fit.pair ?? (await project(fit, tried.length === 0 && wanted === undefined ? keep : undefined));
-    const certificate = fit.pair
-      ? await residualCertificate(task, ...matrices(fit.pair, n, rank, d))
-      : await certificateOf(task, fit.basis.subarray(0, rank * d), right, fit);
-    tried.push({ candidate: { method: name, objective, certificate }, fit, right });
+    const emit = tried.length > 0 ? undefined : onlyOne ? (left.sink ?? left.keep) : left.keep;
+    const { right, objective } = fit.pair ?? fit.projected ?? (await project(fit, emit));
+    tried.push({ candidate: { method: name, objective, certificate: await certified(task, fit, right) }, fit, right });
     if (!fit.pair && objective.lp < (task.best?.lp ?? Infinity)) task.best = { basis: fit.basis, lp: objective.lp };
   }
   let winner = tried[0];
   if (method === "auto") {
     for (const other of tried) if (score(other.candidate, by) < score(winner.candidate, by)) winner = other;
   }
-  if (wanted) await handOver(winner.fit, wanted, project, rank);
-  else if (wanted === undefined && winner !== tried[0] && !winner.fit.pair) await project(winner.fit, keep);
+  const { candidate, right, fit } = winner;
+  if (left.sink && fit.pair) await handOver(fit.pair, left.sink, rank);
+  else if (left.sink && !onlyOne) await project(fit, left.sink);
+  else if (left.keep && winner !== tried[0] && !fit.pair) await project(fit, left.keep);
   run.finish();
 
-  const { candidate, right, fit } = winner;
-  const { certificate } = candidate;
+  const { certificate, objective } = candidate;
   const others = tried.filter((x) => x !== winner).map((x) => x.candidate);
   return {
-    left: { data: (wanted === undefined && fit.pair?.left) || space, rows: n, cols: rank },
+    ...resultOf(task, candidate.method, fit, right, certificate, left),
+    report: { objective, certificate, candidates: [candidate, ...others], seed: task.seed },
+  };
+}
+
+function resultOf(
+  { run, rows, rank, p, factorType }: Task,
+  method: ChosenMethod,
+  fit: Fit,
+  right: Float64Array,
+  certificate: LowRankCertificate,
+  left: Left,
+): LowRankFactors {
+  const { rows: n, cols: d } = rows.source;
+  return {
+    left: { data: (left.keep && fit.pair?.left) || left.data, rows: n, cols: rank },
     right: { data: factorType === "f64" ? right : Float32Array.from(right), rows: rank, cols: d },
-    rank,
-    p: task.p,
-    method: candidate.method,
-    certificate,
-    report: { objective: candidate.objective, certificate, candidates: [candidate, ...others], seed: task.seed },
+    ...{ rank, p, method, certificate },
     ...{ iterations: fit.iterations, residual: fit.residual, converged: fit.converged },
     seconds: run.seconds,
   };
 }
 
-/** The winner's left factor, block by block. */
-async function handOver(
-  fit: Fit,
-  sink: LeftSink,
-  project: (fit: Fit, emit: LeftSink) => Promise<unknown>,
-  rank: number,
-): Promise<void> {
-  const left = fit.pair?.left;
-  if (!left) await project(fit, sink);
-  else for (let at = 0; at < left.length; at += 256 * rank) await sink(at / rank, left.subarray(at, at + 256 * rank));
+/** What is proved of a projection, or of a pair. */
+async function certified(task: Task, fit: Fit, right: Float64Array): Promise<LowRankCertificate> {
+  const { rows, rank } = task;
+  const { rows: n, cols: d } = rows.source;
+  if (!fit.pair) return certificateOf(task, fit.basis.subarray(0, rank * d), right, fit);
+  const left = { data: fit.pair.left, rows: n, cols: rank };
+  return residualCertificate(task, left, { data: fit.pair.right, rows: rank, cols: d });
 }
 
-function matrices({ left, right }: EntrywiseFactors, n: number, rank: number, d: number): [Matrix, Matrix] {
-  return [
-    { data: left, rows: n, cols: rank },
-    { data: right, rows: rank, cols: d },
-  ];
+/** A left factor, block by block. */
+async function handOver({ left }: EntrywiseFactors, sink: LeftSink, rank: number): Promise<void> {
+  for (let at = 0; at < left.length; at += 256 * rank) await sink(at / rank, left.subarray(at, at + 256 * rank));
 }
 
 /** What a method left in the rows' state is of no use to the next. */

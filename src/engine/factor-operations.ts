@@ -1,6 +1,7 @@
 // Operations on factors: project, residual, multiply.
 import type { Form } from "../kernel/abi.js";
 import { formOf, nothing, packer, panels, type Block, type Job, type Operation, type Partial } from "./job.js";
+import { lewisTerms } from "./lewis-operations.js";
 import { blockRows } from "./sweep.js";
 
 /** Sums of the residual's rows: A (or zeros) minus a left factor in memory times `right` (inner x cols). */
@@ -41,7 +42,7 @@ export function reporter({ frame, sweep }: Job) {
  */
 function projector(job: Job, form: Form) {
   const { frame, cols, sweep } = job;
-  const { rank, round } = sweep.params;
+  const { rank, round, measure } = sweep.params;
   const { basis, right, complement, complementRight } = sweep.reads.shared;
   const { call } = frame.kernel;
   const wide = form ? 1 : 0;
@@ -53,38 +54,68 @@ function projector(job: Job, form: Form) {
   const rest = useComplement ? cols - rank : 0;
   const restPanels = rest ? panels(job, form, complement, cols, rest) : 0;
   const outside = rest ? frame.f64(blockRows * rest) : 0;
-  const residual = useComplement ? residualOf(job, form, complementRight, rest) : residualOf(job, form, right, rank);
+  const residual = !measure
+    ? undefined
+    : useComplement
+      ? residualOf(job, form, complementRight, rest)
+      : residualOf(job, form, right, rank);
   return {
     left,
-    sums: residual.sums,
+    outside,
+    sums: residual?.sums ?? 0,
     run(rows: number, count: number) {
       const pairs = pack(rows, count);
       call.multiply(wide, left, pairs, count, cols, basisPanels, rank, strip);
       call.roundBlock(wide, left, count * rank, round);
-      if (!useComplement) return residual.run(rows, count, left);
+      if (!useComplement) return residual?.run(rows, count, left);
       call.multiply(wide, outside, pairs, count, cols, restPanels, rest, strip);
-      residual.run(0, count, outside);
+      residual?.run(0, count, outside);
     },
   };
 }
 
 /**
- * left = A V rounded to `round`, and its residual, in one pass. params: rank, p, unit, round, wide, keepLeft. shared: basis
- * (V, d x k), right (k x d), and to save work complement (V_perp) and complementRight (its transpose). state: weights. Rows
- * that f32 is too coarse for are done in f64, against the factors as they are stored.
+ * Where [V V_perp] holds the eigenvectors of a Gram matrix, q_i = sum_j (a_i v_j)^2 / lambda_j is had from products that are there
+ * already. shared: inverseRoots (lambda_j^(-1/2), 0 beyond the rank), d of them. The rest as in lewisTerms.
+ */
+function proof(job: Job, all: ReturnType<typeof projector>) {
+  const { frame, cols, sweep } = job;
+  const { rank } = sweep.params;
+  const { kernel } = frame;
+  const roots = frame.copy(sweep.reads.shared.inverseRoots);
+  const q = frame.f64(blockRows);
+  const rest = frame.f64(blockRows);
+  const terms = lewisTerms(job);
+  return (block: Block): Record<string, Partial> => {
+    kernel.call.rowSquares(0, q, all.left, block.rows, rank, roots);
+    kernel.call.rowSquares(0, rest, all.outside, block.rows, cols - rank, roots + 8 * rank);
+    const sums = kernel.f64(q, block.rows);
+    const more = kernel.f64(rest, block.rows);
+    for (let i = 0; i < block.rows; ++i) sums[i] += more[i];
+    return terms(block, q, 0, 0);
+  };
+}
+
+/**
+ * left = A V rounded to `round`, and its residual, in one pass. params: rank, p, unit, round, wide, keepLeft, and 0 for `measure`
+ * to leave the residual out. shared: basis (V, d x k), right (k x d), and to save work complement (V_perp) and complementRight
+ * (its transpose). state: weights. Rows that f32 is too coarse for are done in f64, against the factors as they are stored. With
+ * inverseRoots, the complement and rows and sums in f32, the terms of Lewis weights are computed too.
  */
 export const project: Operation = (job) => {
-  const { rank, keepLeft, wide } = job.sweep.params;
+  const { rank, keepLeft, wide, measure } = job.sweep.params;
   const form = formOf(job, wide);
   const all = projector(job, form);
   const report = reporter(job);
-  const far = form === 0 ? farRows(job, all) : undefined;
+  const far = form === 0 && measure ? farRows(job, all) : undefined;
+  const prove = job.sweep.reads.shared.inverseRoots ? proof(job, all) : undefined;
   return {
     ...nothing,
     run(block) {
       all.run(block.pointer, block.rows);
+      const terms = prove?.(block);
       far?.(block);
-      const partial = report(block, all.sums);
+      const partial = { ...(measure && report(block, all.sums)), ...terms };
       if (keepLeft) partial.left = { pointer: all.left, count: block.rows * rank, type: form ? undefined : "f32" };
       return partial;
     },

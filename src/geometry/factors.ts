@@ -20,6 +20,18 @@ export interface FactorRequest {
   factorType: FactorType;
   /** Takes left block by block, in row order; without it only the error is computed. The block is only valid during the call. */
   emit?: (start: number, block: Float32Array | Float64Array) => void | Promise<void>;
+  /**
+   * Where the basis holds the eigenvectors of unit^2 M'M of Lewis weights, and `isComplementUsed`: the terms of their certificate are
+   * computed too. inverseRoots: 1 / sigma_j(M) of each vector; inflation: bounds the error of q^(1/2) beside |a_i|.
+   */
+  proof?: { inverseRoots: Float64Array; inflation: number };
+}
+
+/** Whether the residual is had from the products with the basis's other vectors: less work, and they prove something besides. */
+export function isComplementUsed(rows: EngineRows, { basis, rank, factorType }: FactorRequest): boolean {
+  const { cols: d, dtype } = rows.source;
+  const isPlain = factorType === "f32" && dtype !== "f64";
+  return isPlain && basis.length > rank * d && d - rank < rank;
 }
 
 /**
@@ -27,36 +39,59 @@ export interface FactorRequest {
  *
  * f16 and bf16 round right so far that A V would no longer be the best left factor: left = A R' (R R')^-1 of the rounded R.
  */
-export async function factors(run: Run, rows: EngineRows, { unit }: Profile, request: FactorRequest) {
-  const { rank, p, factorType, emit } = request;
+export async function factors(run: Run, rows: EngineRows, profile: Profile, request: FactorRequest) {
+  const { right, result } = await project(run, rows, profile, request, true);
+  const { total, distortion, residual } = result;
+  return {
+    right,
+    objective: await objectiveOf(run, result, request.p, profile.unit),
+    terms: request.proof && { total: total[0], distortion: distortion[0], residual: residual[0] },
+  };
+}
+
+/** The same without a word of the error, for half of the work or less; left may differ in the last bits. */
+export async function factorsAlone(run: Run, rows: EngineRows, profile: Profile, request: FactorRequest) {
+  return (await project(run, rows, profile, request, false)).right;
+}
+
+async function project(run: Run, rows: EngineRows, { unit }: Profile, request: FactorRequest, measure: boolean) {
+  const { rank, p, factorType, emit, proof } = request;
   const { cols: d, dtype } = rows.source;
   const basis = request.basis.slice(0, rank * d);
   const rest = request.basis.slice(rank * d);
   const right = await roundTo(run, basis, factorType);
   const coarse = factorType === "f16" || factorType === "bf16";
   const wide = factorType === "f64" || dtype === "f64";
-  const useRest = !wide && !coarse && rest.length > 0 && d - rank < rank;
+  const useRest = measure && isComplementUsed(rows, request);
   const result = await run.sweep(
     rows,
     "factors",
-    (wide ? 2 : 1) * 2 * d * rank,
+    (wide ? 2 : 1) * (measure ? 2 : 1) * d * rank,
     {
       op: "project",
-      params: { rank, p, unit, round: roundCode[factorType], wide: Number(wide), keepLeft: Number(emit !== undefined) },
+      params: {
+        ...{ rank, p, unit, round: roundCode[factorType], wide: Number(wide) },
+        ...{ keepLeft: Number(emit !== undefined), measure: Number(measure), inflation: proof?.inflation ?? 0 },
+      },
       reads: {
         shared: {
           basis: coarse ? await pseudoInverse(run, right, rank, d) : transpose(basis, rank, d),
           right,
           ...(useRest && { complement: transpose(rest, d - rank, d), complementRight: rest }),
+          ...(proof && { inverseRoots: proof.inverseRoots }),
         },
-        state: ["weights"],
+        state: proof ? ["weights", "logWeight"] : ["weights"],
       },
-      writes: { state: [] },
-      reduce: { sums: "sum", worst: "worst", top: "max", left: "concat" },
+      writes: { state: proof ? ["scale", "rowDistortion"] : [] },
+      reduce: {
+        left: "concat",
+        ...(measure && { sums: "sum", worst: "worst", top: "max" }),
+        ...(proof && { total: "sum", distortion: "max", residual: "max" }),
+      },
     },
     (_name, start, block) => emit!(start, block),
   );
-  return { right, objective: await objectiveOf(run, result, p, unit) };
+  return { right, result };
 }
 
 /** Rows whose left factor is held as f64 at a time: a whole subtree of the sums, so that the answer is that of one sweep. */

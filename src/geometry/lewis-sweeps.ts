@@ -11,6 +11,18 @@ export interface Terms {
   residual: number;
 }
 
+interface StepOptions {
+  gamma?: number;
+  /** 0: only the terms. */
+  omega?: number;
+  /** Products in f64. */
+  wide?: boolean;
+  wideGram?: boolean;
+  inflation?: number;
+  /** Each row's own term of the distortion becomes row state rowDistortion. */
+  keep?: boolean;
+}
+
 const state = ["weights", "logWeight", "before", "scale"];
 
 /** The sweeps that Lewis weights are made of. */
@@ -55,13 +67,7 @@ export class LewisSweeps {
   /** Terms of the present weights; with omega > 0 also the next weights, and their Gram matrix. */
   async step(
     whitening: Whitening,
-    {
-      gamma = 1,
-      omega = 0,
-      wide = true,
-      wideGram = true,
-      inflation = 0,
-    }: { gamma?: number; omega?: number; wide?: boolean; wideGram?: boolean; inflation?: number },
+    { gamma = 1, omega = 0, wide = true, wideGram = true, inflation = 0, keep = false }: StepOptions,
   ): Promise<Terms & { gram: Float64Array }> {
     const { p, columnScale, rows, run, cols } = this;
     const transform = scaleRows(whitening.transform, columnScale);
@@ -81,7 +87,9 @@ export class LewisSweeps {
           inflation,
         },
         reads: { shared: { transform, columnScale }, state },
-        writes: { state: omega ? ["logWeight", "before", "scale"] : ["scale"] },
+        writes: {
+          state: ["scale", ...(omega ? ["logWeight", "before"] : []), ...(keep ? ["rowDistortion"] : [])],
+        },
         reduce: { total: "sum", distortion: "max", residual: "max", ...(omega ? { gram: "sum" } : {}) },
       },
     );

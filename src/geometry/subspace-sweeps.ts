@@ -37,6 +37,7 @@ export class SubspaceSweeps {
     private readonly unit: number,
     private readonly rank: number,
     private readonly p: number,
+    private readonly limit: number,
   ) {
     this.wide = rows.source.dtype === "f64" || !(unit < 2 ** 100 && unit > 2 ** -100);
   }
@@ -45,9 +46,11 @@ export class SubspaceSweeps {
     run: Run,
     rows: EngineRows,
     { unit }: Profile,
-    { rank, p }: { rank: number; p: number },
+    { rank, p, tolerance }: { rank: number; p: number; tolerance: number },
   ): Promise<SubspaceSweeps> {
-    const sweeps = new SubspaceSweeps(run, rows, unit, rank, p);
+    // An error of the Gram matrix beside the eigenvalue at the cut shows in the sum by as much: no more is asked for than that.
+    const limit = Math.min(narrowLimit, 2 ** -24 / tolerance);
+    const sweeps = new SubspaceSweeps(run, rows, unit, rank, p, limit);
     sweeps.noise = await run.power(narrowNoise, p);
     return sweeps;
   }
@@ -69,7 +72,7 @@ export class SubspaceSweeps {
       const sums = this.read(result.sums);
       if (!sums) continue;
       const { values, matrix } = await this.run.engine.dense({ op: "eigen", matrix: result.gram, n: d, vectors: true });
-      if (!this.wide && !(values[Math.min(d - 1, this.rank)] > narrowLimit * values[0])) this.wide = true;
+      if (!this.wide && !(values[Math.min(d - 1, this.rank)] > this.limit * values[0])) this.wide = true;
       else return { ...sums, next: matrix };
     }
   }

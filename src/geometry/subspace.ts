@@ -104,7 +104,7 @@ export async function subspaceBasis(
 ): Promise<SubspaceBasis> {
   const { rank, p = 1, restarts = 0, seed = 0, tolerance = 1e-6, maxIterations = 300 } = options;
   const start = options.start ?? (await spectrum(run, rows, facts, { cut: () => rank, vectors: true })).vectors;
-  const sweeps = await SubspaceSweeps.create(run, rows, facts, { rank, p });
+  const sweeps = await SubspaceSweeps.create(run, rows, facts, { rank, p, tolerance });
   const first = await sweeps.measure(start);
   const pca = { basis: start, objective: first.objective, residual: 0, converged: true, floor: 0, gap: 0, smoothed: 0 };
   const pcaWide = sweeps.wide;

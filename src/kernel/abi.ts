@@ -50,6 +50,7 @@ export interface KernelExports extends Record<string, unknown> {
     before: Pointer,
     r: Pointer,
     out: Pointer,
+    terms: Pointer,
     n: number,
     p: number,
     gamma: number,

@@ -6,6 +6,7 @@ import { subspaceBasis } from "../geometry/subspace.js";
 import type { RowSource } from "../matrix.js";
 import { isInRange, rankForKeep, type PRange } from "../options.js";
 import type { ChosenMethod, Convergence, LowRankOptions, ObjectiveName } from "../types/index.js";
+import type { Projected } from "./proving-projection.js";
 import { levelSetOf, type Ellipsoid, type Task } from "./task.js";
 
 export interface Fit extends Omit<Convergence, "seconds"> {
@@ -17,6 +18,8 @@ export interface Fit extends Omit<Convergence, "seconds"> {
   ellipsoid?: Ellipsoid;
   /** Factors that are no projection. */
   pair?: EntrywiseFactors;
+  /** A projection that has been made. */
+  projected?: Projected;
 }
 
 interface Size {
@@ -54,7 +57,7 @@ export const fitters: Record<ChosenMethod, Fitter> = {
     work: ({ n, d, k, slow }) => n * slow * (d * d + 2 * d * k),
   },
   lewis: {
-    fit: (task) => byEllipsoid(task, task.ellipsoid!),
+    fit: async (task) => ({ ...(await byEllipsoid(task, task.ellipsoid!, task.projected)), projected: task.projected }),
     needsSpectrum: false,
     range: everyP,
     work: ({ n, d, k, slow }) => n * slow * 2 * d * k,
@@ -128,9 +131,15 @@ export function candidatesOf(
   return { methods, work: methods.reduce((sum, name) => sum + fitters[name].work(size), shared) };
 }
 
-async function byEllipsoid({ run, rows, rank, profile }: Task, ellipsoid: Ellipsoid): Promise<Fit> {
+async function byEllipsoid(
+  { run, rows, rank, profile }: Task,
+  ellipsoid: Ellipsoid,
+  known?: { values: Float64Array; basis: Float64Array },
+): Promise<Fit> {
   const n = rows.source.cols;
-  const { values, matrix } = await run.engine.dense({ op: "eigen", matrix: ellipsoid.gram, n, vectors: true });
+  const { values, matrix } = known
+    ? { values: known.values, matrix: known.basis }
+    : await run.engine.dense({ op: "eigen", matrix: ellipsoid.gram, n, vectors: true });
   return {
     basis: oriented(matrix, n),
     sigmaNext: rank < n ? Math.sqrt(Math.max(0, values[rank])) / profile.unit : 0,

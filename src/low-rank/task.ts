@@ -1,10 +1,11 @@
 // What all candidates of one call of lowRank share.
 import type { EngineRows } from "../engine/sweep.js";
-import { lewisEllipsoid, type LewisEllipsoid } from "../geometry/lewis-ellipsoid.js";
+import { lewisEllipsoid, type EllipsoidOptions, type LewisEllipsoid } from "../geometry/lewis-ellipsoid.js";
 import { levelSetGram } from "../geometry/level-set.js";
 import type { Profile } from "../geometry/profile.js";
 import type { Run } from "../geometry/run.js";
 import type { Spectrum } from "../geometry/spectrum.js";
+import type { Projected } from "./proving-projection.js";
 import type { FactorType, RowWeights, SandwichCertificate, WeightedOptions } from "../types/index.js";
 
 export interface Task {
@@ -23,6 +24,8 @@ export interface Task {
   best?: { basis: Float64Array; lp: number };
   /** None at p = 2, where A itself is M. */
   ellipsoid?: Ellipsoid;
+  /** What the sweep that proved the ellipsoid made besides. */
+  projected?: Projected;
 }
 
 /** {x : |Mx|_2 <= 1} and what it proves. */
@@ -37,9 +40,9 @@ export function ellipsoidOf(
   run: Run,
   rows: EngineRows,
   profile: Profile,
-  { p, tolerance }: { p: number; tolerance: number },
+  options: Omit<EllipsoidOptions, "maxIterations">,
 ): Promise<LewisEllipsoid> {
-  return lewisEllipsoid(run, rows, profile, { p, tolerance, maxIterations });
+  return lewisEllipsoid(run, rows, profile, { ...options, maxIterations });
 }
 
 /** The paper's own route: the ellipsoid of the level set itself. */

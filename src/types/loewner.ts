@@ -15,6 +15,7 @@ import type {
   CertifyOptions,
   FactorPair,
   LowRankCertificate,
+  LowRankFactors,
   LowRankOptions,
   LowRankResult,
   Objective,
@@ -27,7 +28,8 @@ import type { SubspaceOptions, SubspaceResult } from "./subspace.js";
 export interface Loewner {
   leverageScores(a: MatrixLike, options?: WeightedOptions): Promise<LeverageResult>;
   lewisWeights(a: MatrixLike, options?: LewisOptions): Promise<LewisResult>;
-  lowRank(a: MatrixLike, options: LowRankOptions): Promise<LowRankResult>;
+  lowRank(a: MatrixLike, options: LowRankOptions & { report: false }): Promise<LowRankFactors>;
+  lowRank(a: MatrixLike, options: LowRankOptions & { report?: true }): Promise<LowRankResult>;
   /** Singular values of diag(s)^(1/2) A, descending, cols of them. */
   singularValues(a: MatrixLike, options?: WeightedOptions): Promise<Float64Array>;
   /** Error of any factor pair; left may be a row source. */

@@ -72,6 +72,11 @@ export interface LowRankOptions extends WeightedOptions {
   left?: LeftSink | false;
   /** Factors are rounded to this and the report is of the rounded ones. Default: the type of A. f16 and bf16 factors come back as Float32Array whose values that type holds exactly. */
   factorType?: FactorType;
+  /**
+   * false: the factors and their certificate alone, without a report of their error, which takes about half of the time. For one
+   * method ("auto" compares errors), or p = 2. Default true.
+   */
+  report?: boolean;
 }
 
 /** One method that was tried. */
@@ -90,7 +95,7 @@ export interface LowRankReport {
 }
 
 /** A ~ left * right. */
-export interface LowRankResult extends Convergence {
+export interface LowRankFactors extends Convergence {
   /** rows x rank; equals A right' up to rounding, but for method entrywise. Without data where options.left says so. */
   left: Matrix;
   /** rank x cols, orthonormal rows; the largest entry of each is positive. */
@@ -100,6 +105,10 @@ export interface LowRankResult extends Convergence {
   /** The method that won. */
   method: ChosenMethod;
   certificate: LowRankCertificate;
+}
+
+/** The same with what it errs by. */
+export interface LowRankResult extends LowRankFactors {
   report: LowRankReport;
 }
 
