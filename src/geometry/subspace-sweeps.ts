@@ -21,12 +21,16 @@ const narrowError = 4 * 2 ** -24;
 const wideError = 16 * 2 ** -53;
 /** f32 is left where its errors come to more than this share of the distances (both as p-means over the rows). */
 const narrowNoise = 1e-5;
+/** Below this share of the largest, an eigenvalue of sums in f32 is noise. */
+const uselessLimit = 64 * 2 ** -24;
 
 export class SubspaceSweeps {
   /** Sweeps that made a new subspace. */
   count = 0;
   /** Products and Gram matrices are summed in f64: always for f64 rows; once set, it stays. */
   wide: boolean;
+  /** An eigenvalue at the cut was too small for sums in f32 to be trusted to the last: what they settle on is to be gone on from in f64. */
+  isCoarse = false;
   /** A typical distance: it keeps weights near 1. */
   size = 1;
   private noise = 0;
@@ -37,7 +41,7 @@ export class SubspaceSweeps {
     private readonly unit: number,
     private readonly rank: number,
     private readonly p: number,
-    private readonly limit: number,
+    private readonly coarseLimit: number,
   ) {
     this.wide = rows.source.dtype === "f64" || !(unit < 2 ** 100 && unit > 2 ** -100);
   }
@@ -49,8 +53,8 @@ export class SubspaceSweeps {
     { rank, p, tolerance }: { rank: number; p: number; tolerance: number },
   ): Promise<SubspaceSweeps> {
     // An error of the Gram matrix beside the eigenvalue at the cut shows in the sum by as much: no more is asked for than that.
-    const limit = Math.min(narrowLimit, 2 ** -24 / tolerance);
-    const sweeps = new SubspaceSweeps(run, rows, unit, rank, p, limit);
+    const coarseLimit = Math.min(narrowLimit, 2 ** -24 / tolerance);
+    const sweeps = new SubspaceSweeps(run, rows, unit, rank, p, coarseLimit);
     sweeps.noise = await run.power(narrowNoise, p);
     return sweeps;
   }
@@ -72,8 +76,12 @@ export class SubspaceSweeps {
       const sums = this.read(result.sums);
       if (!sums) continue;
       const { values, matrix } = await this.run.engine.dense({ op: "eigen", matrix: result.gram, n: d, vectors: true });
-      if (!this.wide && !(values[Math.min(d - 1, this.rank)] > this.limit * values[0])) this.wide = true;
-      else return { ...sums, next: matrix };
+      const cut = values[Math.min(d - 1, this.rank)] / values[0];
+      if (!this.wide && !(cut > uselessLimit)) this.wide = true;
+      else {
+        if (!this.wide && !(cut > this.coarseLimit)) this.isCoarse = true;
+        return { ...sums, next: matrix };
+      }
     }
   }
 

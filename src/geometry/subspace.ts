@@ -179,6 +179,12 @@ async function descend(
     smoothed = Math.max(smoothed, gap / objective);
     const settled = residual <= tolerance;
     const converged = exact || (settled && (floor <= to || gap <= tolerance * objective));
+    if (converged && !exact && sweeps.isCoarse && !sweeps.wide) {
+      sweeps.wide = true;
+      before = smooth;
+      basis = best.basis === basis ? next : best.basis;
+      continue;
+    }
     if (converged || i >= maxIterations) return { ...best, residual, converged, floor, gap, smoothed };
     if (floor > to && (each || settled)) floor = Math.max(to, floor * factor);
     before = smooth;
