@@ -65,7 +65,7 @@ export async function lewisEllipsoid(
   let wide = dtype === "f64";
   let gram = await sweeps.start(wide);
   let whitening = await white(gram);
-  const isSafe = () => whitening.triangular && whitening.condition <= safeCondition;
+  const isSafe = () => isNarrowSafe(whitening);
   if (!wide && !isSafe()) {
     wide = true;
     gram = await sweeps.start(wide);
@@ -135,6 +135,11 @@ function certify(
 
 /** f32 sums err by 1e-6 of the largest eigenvalue: below this they leave q good to a percent. */
 const safeCondition = 1e4;
+
+/** Whether steps towards the weights may be summed in f32. */
+export function isNarrowSafe({ triangular, condition }: Whitening): boolean {
+  return triangular && condition <= safeCondition;
+}
 
 /**
  * Error of y = x T as computed in f32, beside |x|, for T of d rows: sums are 256 deep, then added up, and |x|_l |T_lj| summed over

@@ -4,6 +4,7 @@ import { checkMaxIterations, checkP, checkTolerance } from "../options.js";
 import type { LewisOptions, LewisResult } from "../types/index.js";
 import { sandwich } from "./certificate.js";
 import { johnWeights } from "./john-weights.js";
+import { isNarrowSafe } from "./lewis-ellipsoid.js";
 import { Chebyshev, LewisSweeps, unscale } from "./lewis-sweeps.js";
 import { profile } from "./profile.js";
 import type { Run } from "./run.js";
@@ -20,7 +21,13 @@ function sweepLimit(p: number): number {
   return p < Infinity ? 200 + Math.ceil(25 * Math.sqrt(p)) : 200;
 }
 
-/** To `tolerance` of the defining property, max |tau_i / w_i - 1|, in f64 throughout, by Chebyshev semi-iteration. */
+/** f32 products leave the weights good to this: from there on sums are in f64. */
+const narrowResidual = 1e-2;
+
+/**
+ * To `tolerance` of the defining property, max |tau_i / w_i - 1|, by Chebyshev semi-iteration; the first sweeps over f32 rows in f32
+ * where that is safe, the last in f64.
+ */
 export async function lewisWeights(run: Run, source: RowSource, options: LewisOptions): Promise<LewisResult> {
   const { p = 1, tolerance = 1e-6, maxIterations = sweepLimit(p) } = options;
   const { cols: d, rows: n, dtype } = source;
@@ -37,13 +44,25 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
   const { columnScale } = facts;
   const sweeps = new LewisSweeps(run, rows, p, columnScale);
   const schedule = new Chebyshev(p);
-  let gram = await sweeps.start(true);
+  let wide = dtype === "f64" || maxIterations === 0;
+  let gram = await sweeps.start(wide);
+  /** Whether that matrix was summed in f64. */
+  let exact = wide;
+  let residual = Infinity;
+  const settled = Math.max(narrowResidual, tolerance);
   for (let iterations = 0; ; ++iterations) {
-    const whitening = await whiten(run.engine, gram, d, n, dtype);
     const last = iterations >= maxIterations;
+    let whitening = await whiten(run.engine, gram, d, n, dtype);
+    wide ||= last || !isNarrowSafe(whitening);
+    if (wide && !exact) {
+      gram = await sweeps.gram();
+      whitening = await whiten(run.engine, gram, d, n, dtype);
+    }
     const { gamma, omega } = schedule.step;
-    const terms = await sweeps.step(whitening, { gamma, omega: last ? 0 : omega });
-    const converged = terms.residual <= tolerance;
+    const wideGram = wide || residual < 4 * settled || iterations + 1 >= maxIterations;
+    const terms = await sweeps.step(whitening, { gamma, omega: last ? 0 : omega, wide, wideGram });
+    residual = terms.residual;
+    const converged = wide && residual <= tolerance;
     if (converged || last) {
       const certificate = await sandwich(run, p, terms.total, terms.distortion, whitening.condition, dtype === "f64");
       const now = (await rows.state.get("logWeight"))!;
@@ -57,12 +76,14 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
         rank: whitening.rank,
         certificate,
         iterations,
-        residual: terms.residual,
+        residual,
         converged,
         seconds: run.seconds,
       };
     }
-    schedule.saw(terms.residual);
+    schedule.saw(residual);
     gram = terms.gram;
+    exact = wideGram;
+    if (residual < settled) wide = true;
   }
 }
