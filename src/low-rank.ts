@@ -10,9 +10,9 @@ import type { EngineRows } from "./engine/sweep.js";
 import { InvalidInputError } from "./errors.js";
 import type { EntrywiseFactors } from "./geometry/entrywise.js";
 import { factors, factorsAlone } from "./geometry/factors.js";
-import { profile } from "./geometry/profile.js";
+import { profiledStart } from "./geometry/lewis-start.js";
 import type { Run } from "./geometry/run.js";
-import { spectrum } from "./geometry/spectrum.js";
+import { profiledGram, spectrum } from "./geometry/spectrum.js";
 import { candidatesOf, fitters, type Fit } from "./low-rank/candidates.js";
 import { certificateOf, residualCertificate } from "./low-rank/certificate.js";
 import { canProveWhileProjecting, ProvingProjection } from "./low-rank/proving-projection.js";
@@ -79,15 +79,17 @@ export async function lowRank(
   const { methods, work } = candidatesOf(options, source);
   run.expect(work);
   const rows = run.open(source);
-  const facts = await profile(run, rows);
   setWeights(rows, options);
 
   const { rows: n, cols: d } = source;
   const most = Math.min(n, d);
   let rank = options.rank ?? (options.keep !== undefined ? rankForKeep(options.keep, n, d) : 0);
   const vectors = methods.some((method) => fitters[method].needsSpectrum);
-  const plain =
-    vectors || rank === 0 ? await spectrum(run, rows, facts, { cut: cutOf(rank, options, most), vectors }) : undefined;
+  const needsSpectrum = vectors || rank === 0;
+  const { facts, gram } = needsSpectrum ? await profiledGram(run, rows) : await profiledStart(run, rows, p);
+  const plain = needsSpectrum
+    ? await spectrum(run, rows, facts, { cut: cutOf(rank, options, most), vectors, first: gram })
+    : undefined;
   rank ||= rankForEnergy(options.energy!, plain!.singularValues, most);
 
   const left = new Left(options.left, n, rank, factorType);
@@ -95,7 +97,9 @@ export async function lowRank(
   const proving = canProveWhileProjecting(options, methods[0])
     ? new ProvingProjection(run, rows, facts, request, left.keep)
     : undefined;
-  const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rows, facts, { p, tolerance, prove: proving?.prove });
+  const start = needsSpectrum ? undefined : gram;
+  const ellipsoid =
+    p === 2 ? undefined : await ellipsoidOf(run, rows, facts, { p, tolerance, start, prove: proving?.prove });
   const task: Task = {
     ...{ run, rows, profile: facts, p, rank, factorType, rowWeights, tolerance, seed },
     ...{ spectrum: plain, ellipsoid, projected: proving?.projected },

@@ -1,10 +1,10 @@
 // The sweeps of Lewis weights, and the terms of their certificate.
 import type { Form } from "../kernel/abi.js";
 import { formOf, packer, panels, type Block, type Job, type Operation, type Partial } from "./job.js";
-import { gramSums } from "./operations.js";
+import { gramSums, profilerIfAsked } from "./operations.js";
 import { blockRows } from "./sweep.js";
 
-/** Start weights s_i |a_i|^p and their Gram matrix. params: wide, p. state: weights -> logWeight, scale. */
+/** Start weights s_i |a_i|^p and their Gram matrix; the profile too, where it is asked for. params: wide, p. state: weights -> logWeight, scale. */
 export const lewisStart: Operation = (job) => {
   const { frame, cols, sweep } = job;
   const { wide, p } = sweep.params;
@@ -12,6 +12,7 @@ export const lewisStart: Operation = (job) => {
   const scales = frame.copyOptional(sweep.reads.shared.columnScale);
   const q = frame.f64(blockRows);
   const f64 = job.dtype === "f64" ? 1 : 0;
+  const profileBlock = profilerIfAsked(job);
   return {
     run(block) {
       const { call } = frame.kernel;
@@ -19,7 +20,7 @@ export const lewisStart: Operation = (job) => {
       call.rowSquares(f64, q, block.pointer, block.rows, cols, scales);
       call.lewisStart(q, weights, logWeight, scale, block.rows, p);
       sums.add(block, scale);
-      return {};
+      return profileBlock(block);
     },
     finish: sums.finish,
   };

@@ -4,7 +4,7 @@ import { entrywiseRefit, entrywiseReweight, entrywiseSplit } from "./entrywise-o
 import { lewisScale, norms, sensitivity } from "./coreset-operations.js";
 import { multiply, project, residual } from "./factor-operations.js";
 import { levelSetGram, levelSetMoves, levelSetSlopes } from "./level-set-operations.js";
-import { formOf, nothing, type Block, type Job, type Operation } from "./job.js";
+import { formOf, nothing, type Block, type Job, type Operation, type Partial } from "./job.js";
 import { leverageOf, lewisStart, lewisStep } from "./lewis-operations.js";
 import { quantise } from "./quantise-operations.js";
 import { subspace } from "./subspace-operations.js";
@@ -34,33 +34,38 @@ export function gramSums(job: Job, form: Form) {
 }
 
 /** Finite? Column sums of squares and maxima. `bad`: -1 - (row * cols + column) of the first NaN or infinity. */
-const profile: Operation = (job) => {
+export function profiler(job: Job) {
   const { frame, cols } = job;
   const sums = frame.f64(cols);
   const tops = frame.f64(cols);
   const bad = frame.f64(1);
   const wide = job.dtype === "f64" ? 1 : 0;
-  return {
-    ...nothing,
-    run(block) {
-      const at = frame.kernel.call.profileBlock(wide, block.pointer, block.rows, cols, sums, tops);
-      frame.kernel.f64(bad, 1)[0] = at < 0 ? -Infinity : -1 - (block.first * cols + at);
-      return {
-        sums: { pointer: sums, count: cols },
-        tops: { pointer: tops, count: cols },
-        bad: { pointer: bad, count: 1 },
-      };
-    },
+  return (block: Block): Record<string, Partial> => {
+    const at = frame.kernel.call.profileBlock(wide, block.pointer, block.rows, cols, sums, tops);
+    frame.kernel.f64(bad, 1)[0] = at < 0 ? -Infinity : -1 - (block.first * cols + at);
+    return {
+      sums: { pointer: sums, count: cols },
+      tops: { pointer: tops, count: cols },
+      bad: { pointer: bad, count: 1 },
+    };
   };
-};
+}
 
-/** params: wide. state: scale (absent: ones). shared: columnScale (optional). */
+/** By the way of a sweep that asks for it in `reduce`. */
+export function profilerIfAsked(job: Job) {
+  return job.sweep.reduce.bad ? profiler(job) : () => ({});
+}
+
+const profile: Operation = (job) => ({ ...nothing, run: profiler(job) });
+
+/** params: wide. state: scale (absent: ones). shared: columnScale (optional). The profile too, where it is asked for. */
 const gram: Operation = (job) => {
   const sums = gramSums(job, formOf(job, job.sweep.params.wide));
+  const profileBlock = profilerIfAsked(job);
   return {
     run(block) {
       sums.add(block, block.state.scale);
-      return {};
+      return profileBlock(block);
     },
     finish: sums.finish,
   };

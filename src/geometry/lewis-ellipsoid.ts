@@ -39,6 +39,8 @@ export interface EllipsoidOptions {
    * nothing, where it cannot: then they take a sweep of their own.
    */
   prove?: (trial: Trial) => Promise<Terms | undefined>;
+  /** Gram matrix of the start, where `profiledStart` made it. */
+  start?: Float64Array;
 }
 
 /**
@@ -49,7 +51,7 @@ export async function lewisEllipsoid(
   run: Run,
   rows: EngineRows,
   profile: Profile,
-  { p, tolerance, maxIterations, prove }: EllipsoidOptions,
+  { p, tolerance, maxIterations, prove, start }: EllipsoidOptions,
 ): Promise<LewisEllipsoid> {
   // upper / lower is the root of the largest q: twice the tolerance does.
   if (p === Infinity) return johnWeights(run, rows, profile, { tolerance: 2 * tolerance, maxIterations });
@@ -63,7 +65,7 @@ export async function lewisEllipsoid(
   // left: then a sweep that certifies is worth its time.
   const gain = p < 2 ? 60 : 4;
   let wide = dtype === "f64";
-  let gram = await sweeps.start(wide);
+  let gram = start ?? (await sweeps.start(wide));
   let whitening = await white(gram);
   const isSafe = () => isNarrowSafe(whitening);
   if (!wide && !isSafe()) {

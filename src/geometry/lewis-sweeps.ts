@@ -1,7 +1,7 @@
 // The sweeps that Lewis weights are made of: w_i = tau_i(W^(1/2-1/p) A).
 //
 // Cohen, Peng, l_p row sampling by Lewis weights (arXiv 1412.0588) for p < 2; Lee's iteration for p >= 2.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows, Sweep, SweepResult } from "../engine/sweep.js";
 import type { Run } from "./run.js";
 import type { Whitening } from "./whiten.js";
 
@@ -40,15 +40,19 @@ export class LewisSweeps {
 
   /** w_i = s_i |a_i|^p (p > 2: uniform), and their Gram matrix. */
   async start(wide: boolean): Promise<Float64Array> {
+    return (await this.startWith(wide, {})).gram;
+  }
+
+  /** The same, and what else the sweep is to tell. */
+  startWith(wide: boolean, more: Sweep["reduce"]): Promise<SweepResult> {
     const { p, columnScale, rows, run } = this;
-    const { gram } = await run.sweep(rows, "Lewis weights", (wide ? 2 : 1) * this.cols * this.cols, {
+    return run.sweep(rows, "Lewis weights", (wide ? 2 : 1) * this.cols * this.cols, {
       op: "lewisStart",
       params: { p, wide: Number(wide) },
       reads: { shared: { columnScale }, state: ["weights"] },
       writes: { state: ["logWeight", "scale"] },
-      reduce: { gram: "sum" },
+      reduce: { gram: "sum", ...more },
     });
-    return gram;
   }
 
   /** Gram matrix of the present weights in f64. */

@@ -7,7 +7,7 @@ import type { FactorPair, Objective, RunOptions, WeightedOptions } from "../type
 import { residual } from "./factors.js";
 import { profile } from "./profile.js";
 import type { Run } from "./run.js";
-import { spectrum } from "./spectrum.js";
+import { profiledGram, spectrum } from "./spectrum.js";
 
 /** Singular values of diag(s)^(1/2) A, descending, cols of them. */
 export async function singularValues(
@@ -17,9 +17,10 @@ export async function singularValues(
 ): Promise<Float64Array> {
   const rows = run.open(source);
   run.expect(source.rows * (2 * source.cols + source.cols * source.cols));
-  const known = await profile(run, rows);
   if (rowWeights) rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
-  const { singularValues } = await spectrum(run, rows, known, { cut: () => source.cols - 1, vectors: false });
+  const { facts, gram } = await profiledGram(run, rows);
+  const cut = () => source.cols - 1;
+  const { singularValues } = await spectrum(run, rows, facts, { cut, vectors: false, first: gram });
   run.finish();
   return singularValues;
 }

@@ -1,6 +1,7 @@
-// The first sweep over every matrix: it must be finite, and its scales decide how the others read it.
-import type { EngineRows } from "../engine/sweep.js";
+// The first sweep over every matrix, or a part of it: it must be finite, and its scales decide how the others read it.
+import type { EngineRows, SweepResult } from "../engine/sweep.js";
 import { InvalidInputError } from "../errors.js";
+import type { RowSource } from "../matrix.js";
 import type { Run } from "./run.js";
 
 export interface Profile {
@@ -14,17 +15,24 @@ export interface Profile {
   columnScale: Float64Array;
 }
 
+/** What a sweep reduces to for a profile, by the way if need be. */
+export const profileReductions = { sums: "sum", tops: "max", bad: "max" } as const;
+
 /** @throws {InvalidInputError} naming tensor, row and column of the first NaN or infinity. */
 export async function profile(run: Run, rows: EngineRows): Promise<Profile> {
-  const { source } = rows;
-  const { cols, dtype } = source;
-  const { sums, tops, bad } = await run.sweep(rows, "profile", 2 * cols, {
+  const result = await run.sweep(rows, "profile", 2 * rows.source.cols, {
     op: "profile",
     params: {},
     reads: { shared: {}, state: [] },
     writes: { state: [] },
-    reduce: { sums: "sum", tops: "max", bad: "max" },
+    reduce: profileReductions,
   });
+  return profileOf(rows.source, result);
+}
+
+/** The same from a sweep that did it by the way. */
+export function profileOf(source: RowSource, { sums, tops, bad }: SweepResult): Profile {
+  const { cols, dtype } = source;
   if (bad[0] !== -Infinity) {
     const at = -1 - bad[0];
     const place = { tensor: source.name, row: Math.floor(at / cols), column: at % cols };

@@ -2,8 +2,8 @@
 //
 // Sums in f32 lose small eigenvalues on heavy-tailed rows. They are used only where the eigenvalue at the cut stays above
 // 10^4 * 2^-24 of the largest; else the sweep is repeated in f64.
-import type { EngineRows } from "../engine/sweep.js";
-import type { Profile } from "./profile.js";
+import type { EngineRows, Sweep } from "../engine/sweep.js";
+import { profileOf, profileReductions, type Profile } from "./profile.js";
 import type { Run } from "./run.js";
 
 /** f32 sums are trusted where an eigenvalue is above this share of the largest. */
@@ -19,30 +19,55 @@ export interface Spectrum {
 }
 
 /**
+ * Profile and Gram matrix in one sweep: it goes by the matrix being neither huge nor tiny, and its sums in f32 (of f32 rows) being
+ * enough, as they mostly are; else `spectrum` sweeps again.
+ */
+export async function profiledGram(run: Run, rows: EngineRows): Promise<{ facts: Profile; gram: Float64Array }> {
+  const { source } = rows;
+  const wide = source.dtype === "f64";
+  const result = await gramSweep(run, rows, wide, {}, profileReductions);
+  return { facts: profileOf(source, result), gram: result.gram };
+}
+
+/**
  * @param cut the eigenvalue (counted from 0) that must be trusted, or a function of the eigenvalues that tells it
+ * @param first what `profiledGram` found
  */
 export async function spectrum(
   run: Run,
   rows: EngineRows,
   { unit }: Profile,
-  { cut, vectors }: { cut: (values: Float64Array) => number; vectors: boolean },
+  { cut, vectors, first }: { cut: (values: Float64Array) => number; vectors: boolean; first?: Float64Array },
 ): Promise<Spectrum> {
   const { cols: d, dtype } = rows.source;
-  const columnScale = new Float64Array(d).fill(unit);
+  const shared: Record<string, Float64Array> = unit === 1 ? {} : { columnScale: new Float64Array(d).fill(unit) };
+  let known = unit === 1 ? first : undefined;
   // Denormal f32 takes a unit that f32 does not hold.
   for (let wide = dtype === "f64" || unit > 2 ** 126; ; wide = true) {
-    const { gram } = await run.sweep(rows, "Gram matrix", (wide ? 2 : 1) * d * d, {
-      op: "gram",
-      params: { wide: Number(wide) },
-      reads: { shared: unit === 1 ? {} : { columnScale }, state: ["scale"] },
-      writes: { state: [] },
-      reduce: { gram: "sum" },
-    });
+    const gram = known ?? (await gramSweep(run, rows, wide, shared)).gram;
+    known = undefined;
     const { values, matrix } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors });
     if (!wide && !(values[Math.min(d - 1, cut(values))] > narrowLimit * values[0])) continue;
     const singularValues = values.map((x) => Math.sqrt(Math.max(0, x)) / unit);
     return { singularValues, gram, vectors: matrix };
   }
+}
+
+function gramSweep(
+  run: Run,
+  rows: EngineRows,
+  wide: boolean,
+  shared: Record<string, Float64Array>,
+  more: Sweep["reduce"] = {},
+) {
+  const { cols: d } = rows.source;
+  return run.sweep(rows, "Gram matrix", (wide ? 2 : 1) * d * d, {
+    op: "gram",
+    params: { wide: Number(wide) },
+    reads: { shared, state: ["scale"] },
+    writes: { state: [] },
+    reduce: { gram: "sum", ...more },
+  });
 }
 
 /** sigma_1(M (I - R'R)) for G = M'M (times unit^2, as all Gram matrices here; so the result is times unit) and R k x d with orthonormal rows: from the largest eigenvalue of (I - P) G (I - P). */

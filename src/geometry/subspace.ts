@@ -10,9 +10,9 @@ import { InvalidInputError } from "../errors.js";
 import type { RowSource } from "../matrix.js";
 import { checkMaxIterations, checkP, checkRank, checkSeed, checkTolerance } from "../options.js";
 import type { SubspaceOptions, SubspaceResult } from "../types/index.js";
-import { profile, type Profile } from "./profile.js";
+import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
-import { spectrum, transpose } from "./spectrum.js";
+import { profiledGram, spectrum, transpose } from "./spectrum.js";
 import { randomStart } from "./subspace-starts.js";
 import { SubspaceSweeps } from "./subspace-sweeps.js";
 
@@ -48,8 +48,8 @@ interface Floors {
 }
 
 export type BasisOptions = Pick<SubspaceOptions, "rank" | "p" | "restarts" | "seed" | "tolerance" | "maxIterations"> & {
-  /** PCA's basis where it is known: right singular vectors of diag(s)^(1/2) A as rows, d x d. */
-  start?: Float64Array;
+  /** PCA's basis: right singular vectors of diag(s)^(1/2) A as rows, d x d. */
+  start: Float64Array;
 };
 
 export interface SubspaceBasis {
@@ -81,12 +81,13 @@ export async function robustSubspace(run: Run, source: RowSource, options: Subsp
   const rows = run.open(source);
   const sweep = (dtype === "f64" ? 2 : 1) * d * (d + 2 * Math.min(d - rank, 2 * rank));
   run.expect(n * (2 * d + 2 * d * d + (p === 2 ? 1 : 24 + 8 * restarts) * sweep));
-  const facts = await profile(run, rows);
   if (rowWeights) {
     rows.state.set("weights", Float64Array.from(rowWeights));
     rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
   }
-  const { basis, ...found } = await subspaceBasis(run, rows, facts, options);
+  const { facts, gram } = await profiledGram(run, rows);
+  const { vectors: start } = await spectrum(run, rows, facts, { cut: () => rank, vectors: true, first: gram });
+  const { basis, ...found } = await subspaceBasis(run, rows, facts, { ...options, start });
   run.finish();
   const data = orientColumns(transpose(basis.subarray(0, rank * d), rank, d), rank);
   return { ...found, basis: { data, rows: d, cols: rank }, seconds: run.seconds };
@@ -102,8 +103,7 @@ export async function subspaceBasis(
   facts: Profile,
   options: BasisOptions,
 ): Promise<SubspaceBasis> {
-  const { rank, p = 1, restarts = 0, seed = 0, tolerance = 1e-6, maxIterations = 300 } = options;
-  const start = options.start ?? (await spectrum(run, rows, facts, { cut: () => rank, vectors: true })).vectors;
+  const { rank, p = 1, restarts = 0, seed = 0, tolerance = 1e-6, maxIterations = 300, start } = options;
   const sweeps = await SubspaceSweeps.create(run, rows, facts, { rank, p, tolerance });
   const first = await sweeps.measure(start);
   const pca = { basis: start, objective: first.objective, residual: 0, converged: true, floor: 0, gap: 0, smoothed: 0 };
