@@ -1,21 +1,16 @@
-// Householder reduction of a symmetric matrix to tridiagonal form, A = Q T Q', and Q.
+// Householder reduction of a symmetric matrix to tridiagonal form, A = Q T Q'.
 //
 // Martin, Reinsch, Wilkinson, Householder's tridiagonalization of a symmetric matrix, Numer. Math. 11 (1968): the last row
 // first, so that reflectors are rows. The rank-2 update of one step is fused with the product of the next: each step reads
-// and writes what is left of the matrix once. Q: Schreiber, Van Loan, A storage-efficient WY representation (1989).
+// and writes what is left of the matrix once.
 //
 // Layout   A    n x n f64, row-major, lower triangle; row i becomes reflector u_i (i entries, the last one 1), H_i =
 //               I - tau_i u_i u_i', and Q = H_n-1 ... H_2
 //          d    n f64, diagonal of T      e    n f64, e[i] between d[i] and d[i + 1]; the last one 0
-//          R    Q', rows `rowStride(n)` bytes apart
 // Memory   the caller owns all of it
-// Cost     4 n^3 / 3 flops each
-import { addRows, addRow, dotsInto } from "./row-tile";
+// Cost     4 n^3 / 3 flops
+import { addRow } from "./row-tile";
 import { dot } from "./lanes";
-
-/** Reflectors applied together. A multiple of 4. */
-// @ts-ignore: decorator
-@inline const BLOCK: u32 = 32;
 
 /** Where squares would lose digits to underflow, a row is measured 2^500 times larger. */
 const TINY: f64 = reinterpret<f64>(<u64>(1023 - 400) << 52);
@@ -143,78 +138,4 @@ function updateTwo(a0: usize, a1: usize, r: u32, u: usize, w: usize, v: usize, y
   store<f64>(d1, x11, 8);
   store<f64>(dy, f64x2.extract_lane(s0, 0) + f64x2.extract_lane(s0, 1) + x00 * v0 + x10 * v1);
   store<f64>(dy, f64x2.extract_lane(s1, 0) + f64x2.extract_lane(s1, 1) + x10 * v0 + x11 * v1, 8);
-}
-
-/** Bytes between rows of R: n f64, rounded up to four. */
-export function rowStride(n: u32): usize {
-  return ((<usize>n + 3) & ~3) << 3;
-}
-
-/** Bytes that `formQ` needs: R with one row to spare, a block's U and W, S, and the coefficients of two rows. */
-export function formQBytes(n: u32): usize {
-  return (<usize>n + 1 + 2 * BLOCK) * rowStride(n) + ((BLOCK * BLOCK + 2 * BLOCK) << 3);
-}
-
-/**
- * R = Q' = H_2 ... H_n-1, block by block: R <- R (I - U S U'), row by row of R as r <- r + (r U) W with W = -S U'.
- * Rows beyond those that a block touches are still the identity's. Returns R, the first thing in `work`.
- */
-export function formQ(A: usize, n: u32, tau: usize, work: usize): usize {
-  const stride = rowStride(n);
-  const R = work;
-  const U = R + (<usize>n + 1) * stride;
-  const W = U + BLOCK * stride;
-  const S = W + BLOCK * stride;
-  const p = S + ((BLOCK * BLOCK) << 3);
-  memory.fill(R, 0, (<usize>n + 1) * stride);
-  for (let i: u32 = 0; i < n; ++i) store<f64>(R + i * stride + (<usize>i << 3), 1);
-  for (let i0: u32 = 1; i0 < n; i0 += BLOCK) {
-    const count = min(BLOCK, n - i0);
-    const fours = (count + 3) & ~3;
-    const length = i0 + count - 1;
-    const padded = (length + 3) & ~3;
-    // Zeros behind short reflectors, and whole rows of them, make every count below a multiple of 4.
-    for (let k: u32 = 0; k < fours; ++k) {
-      const filled = k < count ? <usize>(i0 + k) << 3 : 0;
-      memory.copy(U + k * stride, rowOf(A, n, i0 + min(k, count - 1)), filled);
-      memory.fill(U + k * stride + filled, 0, (<usize>padded << 3) - filled);
-    }
-    combine(U, W, S, stride, count, fours, padded, tau + (<usize>i0 << 3));
-    const p1 = p + (BLOCK << 3);
-    for (let r: u32 = 0; r < length; r += 2) {
-      const r0 = R + r * stride, r1 = r0 + stride;
-      for (let k: u32 = 0; k < fours; k += 4) {
-        dotsInto(r0, r1, U + k * stride, stride, padded, p + (<usize>k << 3), p1 + (<usize>k << 3));
-      }
-      for (let k: u32 = 0; k < fours; k += 4) {
-        addRows(r0, r1, W + k * stride, stride, padded, p + (<usize>k << 3), p1 + (<usize>k << 3));
-      }
-    }
-  }
-  return R;
-}
-
-/** W = -S U', S upper triangular with H_first ... H_last = I - U S U'. */
-function combine(U: usize, W: usize, S: usize, stride: usize, count: u32, fours: u32, length: u32, tau: usize): void {
-  memory.fill(S, 0, (BLOCK * BLOCK) << 3);
-  for (let k: u32 = 0; k < count; ++k) {
-    const t = load<f64>(tau + (<usize>k << 3));
-    const uk = U + k * stride;
-    // W's first entries serve as room for U' u_k.
-    for (let m: u32 = 0; m < k; ++m) store<f64>(W + (<usize>m << 3), dot(U + m * stride, uk, length));
-    for (let l: u32 = 0; l < k; ++l) {
-      let sum: f64 = 0;
-      for (let m = l; m < k; ++m) sum += load<f64>(S + (<usize>(l * BLOCK + m) << 3)) * load<f64>(W + (<usize>m << 3));
-      store<f64>(S + (<usize>(l * BLOCK + k) << 3), -t * sum);
-    }
-    store<f64>(S + (<usize>(k * BLOCK + k) << 3), t);
-  }
-  for (let at = S, end = S + ((BLOCK * BLOCK) << 3); at < end; at += 8) store<f64>(at, -load<f64>(at));
-  for (let k: u32 = 0; k < fours; ++k) memory.fill(W + k * stride, 0, <usize>length << 3);
-  for (let k: u32 = 0; k < fours; k += 2) {
-    const s0 = S + (<usize>(k * BLOCK) << 3), s1 = s0 + (BLOCK << 3);
-    for (let l = k & ~3; l < fours; l += 4) {
-      addRows(W + k * stride, W + (k + 1) * stride, U + l * stride, stride, length, s0 + (<usize>l << 3), s1 + (<usize>l << 3));
-    }
-  }
 }
