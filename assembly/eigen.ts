@@ -13,7 +13,7 @@
 import { applyReflectors, packReversed, reflectorWorkBytes, rowPairBytes, unpackRows } from "./eigen-back";
 import { divideAndConquer, vectorPanelBytes } from "./eigen-divide";
 import { mergeBytes, mergePairBytes } from "./eigen-merge";
-import { tridiagonalise } from "./eigen-tridiagonal";
+import { tridiagonalBytes, tridiagonalise } from "./eigen-tridiagonal";
 import { at } from "./lanes";
 
 /** Bytes of one n-vector, a multiple of 16. */
@@ -31,7 +31,7 @@ import { at } from "./lanes";
 /** Bytes that `eigen` needs as work space. */
 export function eigenWorkBytes(n: u32, count: u32): usize {
   const rows = count ? max<usize>(mergePairBytes(n, count), rowPairBytes(n, count)) : 0;
-  return 2 * vectorBytes(n) + max<usize>(3 * vectorBytes(n), mergeBytes(n)) + panelsBytes(n, count) + rows;
+  return 2 * vectorBytes(n) + max<usize>(tridiagonalBytes(n), mergeBytes(n)) + panelsBytes(n, count) + rows;
 }
 
 /**
@@ -55,8 +55,8 @@ export function eigen(A: usize, w: usize, n: u32, work: usize, count: u32): i32 
   const e = work;
   const tau = e + vectorBytes(n);
   const scratch = tau + vectorBytes(n);
-  const V = scratch + max<usize>(3 * vectorBytes(n), mergeBytes(n));
-  tridiagonalise(A, n, w, e, tau, scratch, vectorBytes(n));
+  const V = scratch + max<usize>(tridiagonalBytes(n), mergeBytes(n));
+  tridiagonalise(A, n, w, e, tau, scratch);
 
   // Without vectors the reflectors are not needed: their place is.
   const pairs = count ? V + panelsBytes(n, count) : A;
