@@ -1,6 +1,5 @@
 import { noise } from "./values";
 import { cholesky, triangularInverse } from "../cholesky";
-import { eigen, eigenWorkBytes } from "../eigen";
 import { expInPlace, logInPlace } from "../index";
 
 function get(A: usize, n: u32, i: u32, j: u32): f64 {
@@ -84,68 +83,6 @@ describe("Cholesky", () => {
       expect<i32>(cholesky(A, n, 1e-12)).toBe(<i32>bad);
     }
     heap.free(A);
-  });
-});
-
-describe("eigen", () => {
-  it("A v = w v, orthonormal, descending: every kind of matrix, every size", () => {
-    for (let kind: u32 = 0; kind < 6; ++kind) {
-      for (let n: u32 = 1; n <= 41; n += n < 20 ? 1 : 7) {
-        const bytes = <usize>n * n * 8;
-        const A = heap.alloc(bytes), V = heap.alloc(bytes), w = heap.alloc(<usize>n * 8), work = heap.alloc(eigenWorkBytes(n));
-        const size = max(symmetric(A, n, kind), 1e-300);
-        memory.copy(V, A, bytes);
-        expect<i32>(eigen(V, w, n, work, 1)).toBe(0);
-        let residual: f64 = 0, off: f64 = 0;
-        let descending = true;
-        for (let j: u32 = 0; j < n; ++j) {
-          const wj = load<f64>(w + (<usize>j << 3));
-          if (j > 0 && wj > load<f64>(w + (<usize>(j - 1) << 3))) descending = false;
-          for (let i: u32 = 0; i < n; ++i) {
-            let sum: f64 = 0, dot: f64 = 0;
-            for (let k: u32 = 0; k < n; ++k) {
-              sum += get(A, n, i, k) * get(V, n, j, k);
-              dot += get(V, n, i, k) * get(V, n, j, k);
-            }
-            residual = max(residual, abs(sum - wj * get(V, n, j, i)));
-            off = max(off, abs(dot - (i == j ? 1 : 0)));
-          }
-        }
-        expect<f64>(residual / size).toBeLessThan(2e-15 * <f64>n + 1e-15);
-        expect<f64>(off).toBeLessThan(2e-15 * <f64>n + 1e-15);
-        expect<bool>(descending).toBe(true);
-        heap.free(A);
-        heap.free(V);
-        heap.free(w);
-        heap.free(work);
-      }
-    }
-  });
-
-  it("values alone are the same values", () => {
-    const n: u32 = 23;
-    const bytes = <usize>n * n * 8;
-    const A = heap.alloc(bytes), w = heap.alloc(<usize>n * 8), u = heap.alloc(<usize>n * 8), work = heap.alloc(eigenWorkBytes(n));
-    symmetric(A, n, 0);
-    expect<i32>(eigen(A, w, n, work, 1)).toBe(0);
-    symmetric(A, n, 0);
-    expect<i32>(eigen(A, u, n, work, 0)).toBe(0);
-    for (let j: usize = 0; j < n; ++j) expect<f64>(load<f64>(u + (j << 3))).toBe(load<f64>(w + (j << 3)));
-    heap.free(A);
-    heap.free(w);
-    heap.free(u);
-    heap.free(work);
-  });
-
-  it("NaN ends, and is not called a success", () => {
-    const n: u32 = 7;
-    const A = heap.alloc(<usize>n * n * 8), w = heap.alloc(<usize>n * 8), work = heap.alloc(eigenWorkBytes(n));
-    symmetric(A, n, 0);
-    store<f64>(A + ((4 * 7 + 2) << 3), NaN);
-    expect<i32>(eigen(A, w, n, work, 1)).not.toBe(0);
-    heap.free(A);
-    heap.free(w);
-    heap.free(work);
   });
 });
 
