@@ -47,12 +47,8 @@ export function tridiagonalise(A: usize, n: u32, d: usize, e: usize, tau: usize,
       const before: u32 = 2 * (end - 1 - i);
       const u = X + before * stride, w = u + stride;
       if (some) {
-        for (let k: u32 = 0; k < before; k += 2) {
-          const entry = X + k * stride + (<usize>i << 3);
-          store<f64>(at(c, k), -load<f64>(entry + stride));
-          store<f64>(at(c, k + 1), -load<f64>(entry));
-        }
-        clearUnused(c, before);
+        for (let k: u32 = 0; k < before; ++k) store<f64>(at(c, k), load<f64>(at(X + k * stride, i)));
+        crossNegated(c, before);
         addFours(row, X, stride, before, i + 1, c);
       }
       store<f64>(at(d, i), load<f64>(at(row, i)));
@@ -65,12 +61,7 @@ export function tridiagonalise(A: usize, n: u32, d: usize, e: usize, tau: usize,
       multiplySymmetric(w, A, n, i, u);
       if (some) {
         dotFours(c, u, X, stride, before, i);
-        for (let k: u32 = 0; k < before; k += 2) {
-          const uu = load<f64>(at(c, k));
-          store<f64>(at(c, k), -load<f64>(at(c, k + 1)));
-          store<f64>(at(c, k + 1), -uu);
-        }
-        clearUnused(c, before);
+        crossNegated(c, before);
         addFours(w, X, stride, before, i, c);
       }
       const half = 0.5 * t * t * dot(w, u, i);
@@ -89,10 +80,16 @@ export function tridiagonalise(A: usize, n: u32, d: usize, e: usize, tau: usize,
   store<f64>(d, load<f64>(A));
 }
 
-/** The coefficients that fill `count`, an even number, up to a multiple of four. */
-// @ts-ignore: decorator
-@inline function clearUnused(c: usize, count: u32): void {
-  if (count & 2) v128.store(at(c, count), f64x2.splat(0));
+/**
+ * What the vectors u and w of a block measured becomes the coefficients that take sum u w' + w u' off: each gets its partner's,
+ * negated. Those that fill `count` up to a multiple of four become 0.
+ */
+function crossNegated(c: usize, count: u32): void {
+  for (let k: u32 = 0; k < count; k += 2, c += 16) {
+    const both = v128.load(c);
+    v128.store(c, f64x2.neg(v128.shuffle<f64>(both, both, 1, 0)));
+  }
+  if (count & 2) v128.store(c, f64x2.splat(0));
 }
 
 /** Makes x (count entries) the u, u[count - 1] = 1, of the reflector that leaves `beta` as x's last entry alone; its tau. */
