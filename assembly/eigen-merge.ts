@@ -12,7 +12,7 @@
 //          pairs S, its rows packed in pairs (gemm.ts)
 //          work  `mergeBytes(n)`
 // Memory   the caller owns all of it
-// Cost     n^3 flops for the product, about 12 n^2 divisions for the small problem
+// Cost     n^3 flops for the product, about 7 n^2 divisions for the small problem
 import { BOTH, FIRST, SECOND, deflate, index, setIndex } from "./eigen-deflate";
 import { copyRow } from "./eigen-rotations";
 import { exactWeight, secularRoot } from "./eigen-secular";

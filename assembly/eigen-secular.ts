@@ -1,17 +1,18 @@
 // Secular equation f(x) = 1 / rho + sum_i z_i^2 / (d_i - x) = 0, rho > 0: the eigenvalues of diag(d) + rho z z'.
 //
-// Li, Solving secular equations stably and efficiently, LAPACK Working Note 89 (1993): the middle way and the fixed weight,
-// here inside a bracket. A root is kept as a pole and a distance, d_i - x = (d_i - pole) - distance, which loses no digits
-// where the plain difference of the two would.
+// Li, Solving secular equations stably and efficiently, LAPACK Working Note 89 (1993): the fixed weight method, here inside a
+// bracket. f is replaced by c + s / (d_j - x) + t / (d_j+1 - x), where the weight at the nearer pole is the true one, and the
+// other two numbers give f's value and slope. A root is kept as that pole and a distance: d_i - x = (d_i - pole) - distance
+// loses no digits where the plain difference of the two would.
 //
 // Layout   poles d (k, ascending, distinct), squares z_i^2 (k, positive), origins and distances (k each, written): all f64
-//          sums  4 f64 of scratch: psi, its derivative, phi, its derivative
+//          sums  4 f64 of scratch: the terms left of the root and their slopes, those right of it and theirs
 // Memory   the caller owns all of it
-// Cost     3 to 6 evaluations a root, k divisions each, two at a time
+// Cost     about 5 evaluations a root, seldom 10, k divisions each, two at a time
 import { at, sumLanes } from "./lanes";
 
 const EPSILON: f64 = reinterpret<f64>(<u64>(1023 - 53) << 52);
-/** Evaluations allowed for one root. From half of them on the bracket is halved each time. */
+/** Evaluations allowed for one root. From half of them on the bracket is halved each time, so that they suffice. */
 const EVALUATIONS: u32 = 160;
 
 /** Sum of squares_i / (d_i - x) for i = from ... to - 1, x = origin + distance, at `sums`; its derivative behind it. */
@@ -63,14 +64,12 @@ export function secularRoot(
   let distance = 0.5 * gap;
   let origin = left, pole1: f64 = 0, pole2 = gap;
   let low: f64 = 0, high = distance;
-  let previous = Infinity;
-  let fixed = !last;
   for (let evaluation: u32 = 0; evaluation < EVALUATIONS; ++evaluation) {
     side(poles, squares, 0, j + 1, origin, distance, sums);
     side(poles, squares, j + 1, k, origin, distance, sums + 16);
-    const psi = load<f64>(sums), psiSlope = load<f64>(sums, 8), phi = load<f64>(sums, 16), phiSlope = load<f64>(sums, 24);
-    const f = inverseRho + psi + phi, slope = psiSlope + phiSlope;
-    const noise = slack * (inverseRho - psi + phi) + EPSILON * abs<f64>(distance) * slope;
+    const leftSum = load<f64>(sums), rightSum = load<f64>(sums, 16);
+    const f = inverseRho + leftSum + rightSum, slope = load<f64>(sums, 8) + load<f64>(sums, 24);
+    const noise = slack * (inverseRho - leftSum + rightSum) + EPSILON * abs<f64>(distance) * slope;
     let next: f64;
     if (evaluation == 0 && f < 0 && !last) {
       origin = load<f64>(at(poles, j + 1));
@@ -95,13 +94,8 @@ export function secularRoot(
         c,
       );
     } else {
-      if (abs<f64>(f) > 0.1 * previous) fixed = !fixed;
-      let c: f64;
-      if (!fixed) c = f - to1 * psiSlope - to2 * phiSlope;
-      else if (pole1 == 0) c = f - to2 * slope + (gap * weight1) / (to1 * to1);
-      else c = f - to1 * slope - (gap * weight2) / (to2 * to2);
+      const c = pole1 == 0 ? f - to2 * slope + (gap * weight1) / (to1 * to1) : f - to1 * slope - (gap * weight2) / (to2 * to2);
       next = distance + between((to1 + to2) * f - to1 * to2 * slope, to1 * to2 * f, c);
-      previous = abs<f64>(f);
     }
     // Negated, so that NaN is outside.
     if (!(next > low && next < high) || evaluation >= EVALUATIONS >> 1) next = 0.5 * (low + high);
@@ -111,8 +105,8 @@ export function secularRoot(
 }
 
 /**
- * z_i with its sign replaced by the one for which the roots found are exact, so that vectors made from it are orthogonal to
- * working precision: Gu, Eisenstat, A stable and efficient algorithm for the rank-one modification of the symmetric
+ * The |z_i| for which the roots found, rounding and all, would be exact: vectors made from these are orthogonal to working
+ * precision, however close the roots. Gu, Eisenstat, A stable and efficient algorithm for the rank-one modification of the symmetric
  * eigenproblem, SIAM J. Matrix Anal. Appl. 15 (1994), theorem 3.3. z_i^2 = prod_j (x_j - d_i) / prod_j!=i (d_j - d_i), up to
  * a factor common to all.
  */

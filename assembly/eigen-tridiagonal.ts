@@ -2,7 +2,8 @@
 //
 // Dongarra, Hammarling, Sorensen, Block reduction of matrices to condensed forms for eigenvalue computations, LAPACK Working
 // Note 2 (1987); LAPACK dlatrd. The last row first, so that reflectors are rows. Within a block of rows, what is left of the
-// matrix is read once a row and not written: A - sum u w' + w u' is multiplied as it stands. The sum is subtracted afterwards.
+// matrix is read once a row and not written: what earlier rows of the block take off, sum u w' + w u', is subtracted from the
+// products, and from the matrix when the block is done.
 //
 // Layout   A     n x n f64, row-major, lower triangle; row i becomes reflector u_i (i entries, the last one 1), H_i =
 //                I - tau_i u_i u_i', and Q = H_n-1 ... H_2. What lies above the diagonal is overwritten

@@ -14,12 +14,12 @@ function dot(x: usize, y: usize, n: u32): f64 {
 }
 
 // @ts-ignore: decorator
-@inline const KINDS: u32 = 12;
+@inline const KINDS: u32 = 13;
 
 /**
  * Kinds of symmetric matrices: random; diagonal with repeats; graded down and up; rank one; zero; identity plus a little;
  * Wilkinson's, and many of them glued; second differences; blocks that do not touch; two halves that touch so little
- * that only one row of one of them is felt in the other (which, n's parity says).
+ * that only one row of one of them is felt in the other (which, n's parity says); blocks whose squares underflow among others.
  */
 function entry(kind: u32, i: u32, j: u32, n: u32): f64 {
   const low = min(i, j), high = max(i, j);
@@ -32,6 +32,7 @@ function entry(kind: u32, i: u32, j: u32, n: u32): f64 {
   if (kind == 5) return 0;
   if (kind == 6) return (i == j ? 1 : 0) + 1e-14 * random;
   if (kind == 10) return i / 24 == j / 24 ? random : 0;
+  if (kind == 12) return i / 12 == j / 12 ? ((i / 12) & 1 ? Math.pow(2, -500) : 1) * random : 0;
   if (high - low > 1) return 0;
   if (kind == 7) return i == j ? abs(<f64>i - 0.5 * <f64>(n - 1)) : 1;
   if (kind == 8) return i == j ? abs(<f64>(i % 21) - 10) : high % 21 == 0 ? 1e-8 : 1;
@@ -131,7 +132,7 @@ describe("eigen", () => {
   it("from denormal entries to the largest there are", () => {
     const n: u32 = 43;
     for (let kind: u32 = 0; kind < KINDS; ++kind) {
-      if (kind == 2 || kind == 3) continue; // graded: small entries underflow as they are made
+      if (kind == 2 || kind == 3 || kind == 12) continue; // small entries underflow as they are made
       for (let power = -1000; power <= 1000; power += 200) {
         const error = solve(n, kind, Math.pow(2, <f64>power), n);
         expect<f64>(error).toBeGreaterThanOrEqual(0, `kind ${kind}, 2^${power}`);
