@@ -1,12 +1,14 @@
 // Implicit QL iteration for a symmetric tridiagonal matrix.
 //
 // Dubrulle, A short note on the implicit QL algorithm, Numer. Math. 15 (1970); LAPACK dsteqr for the order of operations.
-// Rotations are recorded and applied to the vectors in batches (eigen-rotations.ts).
+// It solves what divide and conquer (eigen-divide.ts) no longer divides.
 //
 // Layout   d  n f64, diagonal, becomes the eigenvalues      e  n f64, e[i] between d[i] and d[i + 1], destroyed
+//          rows, panels, stride  vectors (eigen-rotations.ts)      rotations  2 n f64 of scratch
 // Memory   the caller owns all of it
 // Cost     about 1.7 sweeps an eigenvalue, n / 2 rotations a sweep
-import { applyRotations, recordSweep, rotationsFull, startRotations } from "./eigen-rotations";
+import { rotateSweep } from "./eigen-rotations";
+import { at } from "./lanes";
 
 /** Half a unit in the last place of 1: an off-diagonal below this share of its neighbours is nothing. */
 const ROUNDING: f64 = reinterpret<f64>(<u64>(1023 - 53) << 52);
@@ -19,29 +21,21 @@ const DOWN: f64 = reinterpret<f64>(<u64>(1023 - 600) << 52);
 /** Sweeps allowed for one eigenvalue; 2 is usual. */
 const SWEEPS: u32 = 60;
 
-// @ts-ignore: decorator
-@inline function at(x: usize, i: u32): usize {
-  return x + (<usize>i << 3);
-}
-
 /**
- * Eigenvalues in d, in no order. When `panels` is not 0, rotations go to the rows there.
+ * Eigenvalues in d, in no order; the rotations go to the rows of vectors in `panels` panels.
  *
  * @returns 0, or 1 + the index of an eigenvalue that did not converge.
  */
-export function implicitQL(d: usize, e: usize, n: u32, panels: usize, rotations: usize): i32 {
-  if (panels) startRotations(rotations, n);
+export function implicitQL(d: usize, e: usize, n: u32, rows: usize, panels: u32, stride: usize, rotations: usize): i32 {
   for (let l: u32 = 0; l < n; ++l) {
     for (let sweep: u32 = 0; ; ++sweep) {
       const m = splitAfter(d, e, n, l);
       if (m == l) break;
       if (sweep == SWEEPS) return 1 + <i32>l;
-      if (panels && rotationsFull(rotations, n, m - l)) applyRotations(panels, rotations, n);
-      const record: usize = panels ? recordSweep(rotations, n, l, m) : 0;
-      sweepQL(d, e, l, m, record);
+      sweepQL(d, e, l, m, rotations);
+      rotateSweep(rows, panels, stride, m, l, rotations);
     }
   }
-  if (panels) applyRotations(panels, rotations, n);
   return 0;
 }
 
@@ -57,8 +51,8 @@ export function implicitQL(d: usize, e: usize, n: u32, panels: usize, rotations:
   return m;
 }
 
-/** One sweep over rows l ... m, bottom up. When `record` is not 0, (cosine, sine) pairs are stored there in that order. */
-function sweepQL(d: usize, e: usize, l: u32, m: u32, record: usize): void {
+/** One sweep over rows l ... m, bottom up. (cosine, sine) pairs go to `rotations` in that order. */
+function sweepQL(d: usize, e: usize, l: u32, m: u32, rotations: usize): void {
   const dl = load<f64>(at(d, l)), el = load<f64>(at(e, l));
   // Wilkinson's shift: the eigenvalue of the leading 2 x 2 nearer to d_l. The test on e_l bounds the quotient.
   const half = (load<f64>(at(d, l + 1)) - dl) / (2 * el);
@@ -96,11 +90,9 @@ function sweepQL(d: usize, e: usize, l: u32, m: u32, record: usize): void {
     p = s * r;
     store<f64>(at(d, i + 1), g + p);
     g = c * r - b;
-    if (record) {
-      store<f64>(record, c);
-      store<f64>(record, s, 8);
-      record += 16;
-    }
+    store<f64>(rotations, c);
+    store<f64>(rotations, s, 8);
+    rotations += 16;
     if (i == l) break;
   }
   store<f64>(at(d, l), above - p);

@@ -1,21 +1,22 @@
-// Householder reduction of a symmetric matrix to tridiagonal form, A = Q T Q', and Q.
+// Householder reduction of a symmetric matrix to tridiagonal form, A = Q T Q'.
 //
-// Martin, Reinsch, Wilkinson, Householder's tridiagonalization of a symmetric matrix, Numer. Math. 11 (1968): the last row
-// first, so that reflectors are rows. The rank-2 update of one step is fused with the product of the next: each step reads
-// and writes what is left of the matrix once. Q: Schreiber, Van Loan, A storage-efficient WY representation (1989).
+// Dongarra, Hammarling, Sorensen, Block reduction of matrices to condensed forms for eigenvalue computations, LAPACK Working
+// Note 2 (1987); LAPACK dlatrd. The last row first, so that reflectors are rows. Within a block of rows, what is left of the
+// matrix is read once a row and not written: what earlier rows of the block take off, sum u w' + w u', is subtracted from the
+// products, and from the matrix when the block is done.
 //
-// Layout   A    n x n f64, row-major, lower triangle; row i becomes reflector u_i (i entries, the last one 1), H_i =
-//               I - tau_i u_i u_i', and Q = H_n-1 ... H_2
-//          d    n f64, diagonal of T      e    n f64, e[i] between d[i] and d[i + 1]; the last one 0
-//          R    Q', rows `rowStride(n)` bytes apart
+// Layout   A     n x n f64, row-major, lower triangle; row i becomes reflector u_i (i entries, the last one 1), H_i =
+//                I - tau_i u_i u_i', and Q = H_n-1 ... H_2. What lies above the diagonal is overwritten
+//          d     n f64, diagonal of T      e    n f64, e[i] between d[i] and d[i + 1]; the last one 0
+//          work  `tridiagonalBytes(n)`: u and w of a block, side by side, coefficients, and room for the update
 // Memory   the caller owns all of it
-// Cost     4 n^3 / 3 flops each
-import { addRows, addRow, dotsInto } from "./row-tile";
-import { dot } from "./lanes";
+// Cost     4 n^3 / 3 flops, half of them in products of matrices
+import { addFours, dotFours, multiplySymmetric, subtractBlock, updateBytes } from "./eigen-symmetric";
+import { at, dot } from "./lanes";
 
-/** Reflectors applied together. A multiple of 4. */
+/** Rows of a block. An even number, and at least 7: `subtractBlock` writes as many columns beyond the matrix it updates. */
 // @ts-ignore: decorator
-@inline const BLOCK: u32 = 32;
+@inline const BLOCK: u32 = 16;
 
 /** Where squares would lose digits to underflow, a row is measured 2^500 times larger. */
 const TINY: f64 = reinterpret<f64>(<u64>(1023 - 400) << 52);
@@ -23,43 +24,73 @@ const UP: f64 = reinterpret<f64>(<u64>(1023 + 500) << 52);
 const DOWN: f64 = reinterpret<f64>(<u64>(1023 - 500) << 52);
 
 // @ts-ignore: decorator
-@inline function rowOf(A: usize, n: u32, i: u32): usize {
-  return A + ((<usize>i * n) << 3);
+@inline function rowBytes(n: u32): usize {
+  return ((<usize>n + 1) & ~1) << 3;
 }
 
-/** T in d and e, reflectors in A and tau. `vectors`: three n-vectors, `vectorBytes` apart. Entries of A are at most 4. */
-export function tridiagonalise(A: usize, n: u32, d: usize, e: usize, tau: usize, vectors: usize, vectorBytes: usize): void {
-  let w = vectors;
-  let y = vectors + vectorBytes;
-  // Before the first step there is nothing to subtract: zeros stand in for both vectors.
-  let u = y + vectorBytes;
-  memory.fill(w, 0, vectorBytes);
-  memory.fill(u, 0, vectorBytes);
-  let pending = false;
-  store<f64>(e + (<usize>(n - 1) << 3), 0);
-  for (let i = n - 1; i > 0; --i) {
-    const row = rowOf(A, n, i);
-    const last = <usize>i << 3;
-    addRow(row, -load<f64>(u + last), w, i + 1);
-    addRow(row, -load<f64>(w + last), u, i + 1);
-    store<f64>(d + last, load<f64>(row + last));
-    const t = reflector(row, i, e + (<usize>(i - 1) << 3));
-    store<f64>(tau + last, t);
-    // Nothing to subtract and nothing to reflect: a diagonal matrix costs n^2.
-    if (pending || t != 0) {
-      updateAndMultiply(A, n, i, u, w, row, y);
-      const half = 0.5 * t * t * dot(y, row, i);
-      for (let j: usize = 0; j < last; j += 8) store<f64>(y + j, t * load<f64>(y + j) - half * load<f64>(row + j));
-    } else memory.fill(y, 0, last);
-    pending = t != 0;
-    const spare = w;
-    w = y;
-    y = spare;
-    u = row;
-  }
-  const corner = load<f64>(A);
-  store<f64>(d, corner - 2 * load<f64>(u) * load<f64>(w));
+export function tridiagonalBytes(n: u32): usize {
+  return 2 * BLOCK * (rowBytes(n) + 8) + updateBytes(n, 2 * BLOCK);
+}
+
+/** T in d and e, reflectors in A and tau. Entries of A are at most 4. */
+export function tridiagonalise(A: usize, n: u32, d: usize, e: usize, tau: usize, work: usize): void {
+  const stride = rowBytes(n);
+  const X = work, c = X + 2 * BLOCK * stride, room = c + 2 * BLOCK * 8;
+  // Sums run over a multiple of four vectors: those that are not there yet have coefficient 0, and must be numbers.
+  memory.fill(X, 0, 2 * BLOCK * (stride + 8));
+  store<f64>(at(e, n - 1), 0);
   store<f64>(tau, 0);
+  for (let end = n; end > 1; ) {
+    const start = end > BLOCK ? end - BLOCK : 1;
+    let some = false;
+    for (let i = end - 1; i >= start; --i) {
+      const row = A + ((<usize>i * n) << 3);
+      const before: u32 = 2 * (end - 1 - i);
+      const u = X + before * stride, w = u + stride;
+      if (some) {
+        for (let k: u32 = 0; k < before; ++k) store<f64>(at(c, k), load<f64>(at(X + k * stride, i)));
+        crossNegated(c, before);
+        addFours(row, X, stride, before, i + 1, c);
+      }
+      store<f64>(at(d, i), load<f64>(at(row, i)));
+      const t = reflector(row, i, at(e, i - 1));
+      store<f64>(at(tau, i), t);
+      memory.copy(u, row, <usize>i << 3);
+      memory.fill(w, 0, <usize>i << 3);
+      // Nothing to reflect: a diagonal matrix costs n^2.
+      if (t == 0) continue;
+      multiplySymmetric(w, A, n, i, u);
+      if (some) {
+        dotFours(c, u, X, stride, before, i);
+        crossNegated(c, before);
+        addFours(w, X, stride, before, i, c);
+      }
+      const half = 0.5 * t * t * dot(w, u, i);
+      for (let j: usize = 0; j < <usize>i << 3; j += 8) store<f64>(w + j, t * load<f64>(w + j) - half * load<f64>(u + j));
+      some = true;
+    }
+    if (start == 1) {
+      let corner = load<f64>(A);
+      for (let k: u32 = 0, count: u32 = 2 * (end - 1); k < count; k += 2) {
+        corner -= 2 * load<f64>(X + k * stride) * load<f64>(X + (k + 1) * stride);
+      }
+      store<f64>(A, corner);
+    } else if (some) subtractBlock(A, n, start, X, stride, 2 * BLOCK, room);
+    end = start;
+  }
+  store<f64>(d, load<f64>(A));
+}
+
+/**
+ * What the vectors u and w of a block measured becomes the coefficients that take sum u w' + w u' off: each gets its partner's,
+ * negated. Those that fill `count` up to a multiple of four become 0.
+ */
+function crossNegated(c: usize, count: u32): void {
+  for (let k: u32 = 0; k < count; k += 2, c += 16) {
+    const both = v128.load(c);
+    v128.store(c, f64x2.neg(v128.shuffle<f64>(both, both, 1, 0)));
+  }
+  if (count & 2) v128.store(c, f64x2.splat(0));
 }
 
 /** Makes x (count entries) the u, u[count - 1] = 1, of the reflector that leaves `beta` as x's last entry alone; its tau. */
@@ -86,135 +117,4 @@ function reflector(x: usize, count: u32, beta: usize): f64 {
   for (let at = x; at < last; at += 8) store<f64>(at, load<f64>(at) * scale);
   store<f64>(beta, small ? b * DOWN : b);
   return (b - alpha) / b;
-}
-
-/**
- * A <- A - u w' - w u' on the leading i x i triangle, and y = A v with what comes out. Two rows at a time: y_r is first
- * written when row r comes, and added to by the rows below.
- */
-function updateAndMultiply(A: usize, n: u32, i: u32, u: usize, w: usize, v: usize, y: usize): void {
-  let r: u32 = 0;
-  for (; r + 1 < i; r += 2) {
-    const a0 = rowOf(A, n, r);
-    const at = <usize>r << 3;
-    updateTwo(a0, a0 + (<usize>n << 3), r, u, w, v, y, at);
-  }
-  if (r < i) {
-    const at = <usize>r << 3;
-    const row = rowOf(A, n, r);
-    addRow(row, -load<f64>(u + at), w, r + 1);
-    addRow(row, -load<f64>(w + at), u, r + 1);
-    store<f64>(y + at, dot(row, v, r + 1));
-    addRow(y, load<f64>(v + at), row, r);
-  }
-}
-
-/** Rows r and r + 1, r even and `at` its byte offset. */
-function updateTwo(a0: usize, a1: usize, r: u32, u: usize, w: usize, v: usize, y: usize, at: usize): void {
-  const u0 = load<f64>(u + at), u1 = load<f64>(u + at, 8);
-  const w0 = load<f64>(w + at), w1 = load<f64>(w + at, 8);
-  const v0 = load<f64>(v + at), v1 = load<f64>(v + at, 8);
-  const us0 = f64x2.splat(u0), us1 = f64x2.splat(u1), ws0 = f64x2.splat(w0), ws1 = f64x2.splat(w1);
-  const vs0 = f64x2.splat(v0), vs1 = f64x2.splat(v1);
-  const d0 = a0 + at, d1 = a1 + at, dy = y + at;
-  let s0 = f64x2.splat(0), s1 = s0;
-  const uAt = u + at, wAt = w + at;
-  while (a0 < d0) {
-    const wj = v128.load(w), uj = v128.load(u), vj = v128.load(v);
-    const x0 = f64x2.sub(v128.load(a0), f64x2.add(f64x2.mul(us0, wj), f64x2.mul(ws0, uj)));
-    const x1 = f64x2.sub(v128.load(a1), f64x2.add(f64x2.mul(us1, wj), f64x2.mul(ws1, uj)));
-    v128.store(a0, x0);
-    v128.store(a1, x1);
-    s0 = f64x2.add(s0, f64x2.mul(x0, vj));
-    s1 = f64x2.add(s1, f64x2.mul(x1, vj));
-    v128.store(y, f64x2.add(v128.load(y), f64x2.add(f64x2.mul(x0, vs0), f64x2.mul(x1, vs1))));
-    a0 += 16;
-    a1 += 16;
-    w += 16;
-    u += 16;
-    v += 16;
-    y += 16;
-  }
-  const x00 = load<f64>(d0) - 2 * u0 * w0;
-  const x10 = load<f64>(d1) - (u1 * w0 + w1 * u0);
-  const x11 = load<f64>(d1, 8) - 2 * u1 * w1;
-  store<f64>(d0, x00);
-  store<f64>(d1, x10);
-  store<f64>(d1, x11, 8);
-  store<f64>(dy, f64x2.extract_lane(s0, 0) + f64x2.extract_lane(s0, 1) + x00 * v0 + x10 * v1);
-  store<f64>(dy, f64x2.extract_lane(s1, 0) + f64x2.extract_lane(s1, 1) + x10 * v0 + x11 * v1, 8);
-}
-
-/** Bytes between rows of R: n f64, rounded up to four. */
-export function rowStride(n: u32): usize {
-  return ((<usize>n + 3) & ~3) << 3;
-}
-
-/** Bytes that `formQ` needs: R with one row to spare, a block's U and W, S, and the coefficients of two rows. */
-export function formQBytes(n: u32): usize {
-  return (<usize>n + 1 + 2 * BLOCK) * rowStride(n) + ((BLOCK * BLOCK + 2 * BLOCK) << 3);
-}
-
-/**
- * R = Q' = H_2 ... H_n-1, block by block: R <- R (I - U S U'), row by row of R as r <- r + (r U) W with W = -S U'.
- * Rows beyond those that a block touches are still the identity's. Returns R, the first thing in `work`.
- */
-export function formQ(A: usize, n: u32, tau: usize, work: usize): usize {
-  const stride = rowStride(n);
-  const R = work;
-  const U = R + (<usize>n + 1) * stride;
-  const W = U + BLOCK * stride;
-  const S = W + BLOCK * stride;
-  const p = S + ((BLOCK * BLOCK) << 3);
-  memory.fill(R, 0, (<usize>n + 1) * stride);
-  for (let i: u32 = 0; i < n; ++i) store<f64>(R + i * stride + (<usize>i << 3), 1);
-  for (let i0: u32 = 1; i0 < n; i0 += BLOCK) {
-    const count = min(BLOCK, n - i0);
-    const fours = (count + 3) & ~3;
-    const length = i0 + count - 1;
-    const padded = (length + 3) & ~3;
-    // Zeros behind short reflectors, and whole rows of them, make every count below a multiple of 4.
-    for (let k: u32 = 0; k < fours; ++k) {
-      const filled = k < count ? <usize>(i0 + k) << 3 : 0;
-      memory.copy(U + k * stride, rowOf(A, n, i0 + min(k, count - 1)), filled);
-      memory.fill(U + k * stride + filled, 0, (<usize>padded << 3) - filled);
-    }
-    combine(U, W, S, stride, count, fours, padded, tau + (<usize>i0 << 3));
-    const p1 = p + (BLOCK << 3);
-    for (let r: u32 = 0; r < length; r += 2) {
-      const r0 = R + r * stride, r1 = r0 + stride;
-      for (let k: u32 = 0; k < fours; k += 4) {
-        dotsInto(r0, r1, U + k * stride, stride, padded, p + (<usize>k << 3), p1 + (<usize>k << 3));
-      }
-      for (let k: u32 = 0; k < fours; k += 4) {
-        addRows(r0, r1, W + k * stride, stride, padded, p + (<usize>k << 3), p1 + (<usize>k << 3));
-      }
-    }
-  }
-  return R;
-}
-
-/** W = -S U', S upper triangular with H_first ... H_last = I - U S U'. */
-function combine(U: usize, W: usize, S: usize, stride: usize, count: u32, fours: u32, length: u32, tau: usize): void {
-  memory.fill(S, 0, (BLOCK * BLOCK) << 3);
-  for (let k: u32 = 0; k < count; ++k) {
-    const t = load<f64>(tau + (<usize>k << 3));
-    const uk = U + k * stride;
-    // W's first entries serve as room for U' u_k.
-    for (let m: u32 = 0; m < k; ++m) store<f64>(W + (<usize>m << 3), dot(U + m * stride, uk, length));
-    for (let l: u32 = 0; l < k; ++l) {
-      let sum: f64 = 0;
-      for (let m = l; m < k; ++m) sum += load<f64>(S + (<usize>(l * BLOCK + m) << 3)) * load<f64>(W + (<usize>m << 3));
-      store<f64>(S + (<usize>(l * BLOCK + k) << 3), -t * sum);
-    }
-    store<f64>(S + (<usize>(k * BLOCK + k) << 3), t);
-  }
-  for (let at = S, end = S + ((BLOCK * BLOCK) << 3); at < end; at += 8) store<f64>(at, -load<f64>(at));
-  for (let k: u32 = 0; k < fours; ++k) memory.fill(W + k * stride, 0, <usize>length << 3);
-  for (let k: u32 = 0; k < fours; k += 2) {
-    const s0 = S + (<usize>(k * BLOCK) << 3), s1 = s0 + (BLOCK << 3);
-    for (let l = k & ~3; l < fours; l += 4) {
-      addRows(W + k * stride, W + (k + 1) * stride, U + l * stride, stride, length, s0 + (<usize>l << 3), s1 + (<usize>l << 3));
-    }
-  }
 }

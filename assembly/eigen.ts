@@ -1,18 +1,20 @@
-// Symmetric eigenproblem A = V' diag(w) V: reduction to tridiagonal form, implicit QL, vectors as the rows of V.
+// Symmetric eigenproblem A = V' diag(w) V: reduction to tridiagonal form, divide and conquer, vectors as the rows of V.
 //
-// Golub, Van Loan, Matrix Computations, 4th edition, 8.3; the steps are in eigen-tridiagonal.ts, eigen-ql.ts and
-// eigen-rotations.ts. Rotations of QL act on Q formed beforehand, so that no back-transform is left.
+// Golub, Van Loan, Matrix Computations, 4th edition, 8.3 and 8.4; the steps are in eigen-tridiagonal.ts, eigen-divide.ts and
+// eigen-back.ts.
 //
 // Layout   A     n x n f64, row-major; read: the lower triangle; overwritten: all of it
 //          w     n f64
-//          work  `eigenWorkBytes(n)`, 16-byte aligned, no zeroing:
-//                off-diagonal e (n), reflector scales tau (n), three vectors (n each), reflector block, R = Q', the last
-//                panel, rotations
-// Memory   the caller owns all of it
-// Cost     4 n^3 / 3 flops for the tridiagonal form; with vectors 4 n^3 / 3 for Q and about 8 n^3 for rotations
-import { panelRows, rowsFromPanels, rotationBytes } from "./eigen-rotations";
-import { formQ, formQBytes, rowStride, tridiagonalise } from "./eigen-tridiagonal";
-import { implicitQL } from "./eigen-ql";
+//          work  `eigenWorkBytes(n, count)`, 16-byte aligned, no zeroing: off-diagonal e (n), reflector scales tau (n), room
+//                for one merge, the tridiagonal's vectors V, a merge's vectors S or the rows asked for, R
+// Memory   the caller owns all of it. Beyond A about 8 n^2 + 8 n max(count, n / 4) bytes, without vectors about 1300 n
+// Cost     4 n^3 / 3 flops for the tridiagonal form; with vectors at most 4 n^3 / 3 (n^3 / 3 + n^2 count) for V and 2 n^2 count
+//          for what the reflectors make of them
+import { applyReflectors, packReversed, reflectorWorkBytes, rowPairBytes, unpackRows } from "./eigen-back";
+import { divideAndConquer, vectorPanelBytes } from "./eigen-divide";
+import { mergeBytes, mergePairBytes } from "./eigen-merge";
+import { tridiagonalBytes, tridiagonalise } from "./eigen-tridiagonal";
+import { at } from "./lanes";
 
 /** Bytes of one n-vector, a multiple of 16. */
 // @ts-ignore: decorator
@@ -20,20 +22,28 @@ import { implicitQL } from "./eigen-ql";
   return (((<usize>n + 1) & ~1) << 3) + 16;
 }
 
-/** Bytes that `eigen` needs as work space, whether with vectors or without. */
-export function eigenWorkBytes(n: u32): usize {
-  return 5 * vectorBytes(n) + formQBytes(n) + rotationBytes(n);
+/** Bytes of V, whose place the reflectors take when it is done with. */
+// @ts-ignore: decorator
+@inline function panelsBytes(n: u32, count: u32): usize {
+  return count ? max<usize>(vectorPanelBytes(n, true), reflectorWorkBytes(n)) : vectorPanelBytes(n, false);
+}
+
+/** Bytes that `eigen` needs as work space. */
+export function eigenWorkBytes(n: u32, count: u32): usize {
+  const rows = count ? max<usize>(mergePairBytes(n, count), rowPairBytes(n, count)) : 0;
+  return 2 * vectorBytes(n) + max<usize>(tridiagonalBytes(n), mergeBytes(n)) + panelsBytes(n, count) + rows;
 }
 
 /**
- * Eigenvalues, largest first, in w; when `vectors` is not 0, row j of A becomes the unit eigenvector of w[j].
+ * Eigenvalues, largest first, in w; row j of A, j < count, becomes the unit eigenvector of w[j], the other rows are then
+ * unspecified.
  *
- * The same bits on every engine; eigenvalues are the same with and without vectors. Off by a few n epsilon |A|.
+ * The same bits on every engine; eigenvalues are the same for every count, and vectors too. Off by a few n epsilon |A|.
  *
  * @returns 0, or 1 + the index of an eigenvalue that did not converge, A and w then being unspecified; 1 when the lower
  * triangle holds NaN or infinity.
  */
-export function eigen(A: usize, w: usize, n: u32, work: usize, vectors: i32): i32 {
+export function eigen(A: usize, w: usize, n: u32, work: usize, count: u32): i32 {
   if (n == 0) return 0;
   const peak = largest(A, n);
   if (!(peak < Infinity)) return 1;
@@ -45,27 +55,25 @@ export function eigen(A: usize, w: usize, n: u32, work: usize, vectors: i32): i3
   const e = work;
   const tau = e + vectorBytes(n);
   const scratch = tau + vectorBytes(n);
-  const block = scratch + 3 * vectorBytes(n);
-  const rotations = block + formQBytes(n);
-  tridiagonalise(A, n, w, e, tau, scratch, vectorBytes(n));
+  const V = scratch + max<usize>(tridiagonalBytes(n), mergeBytes(n));
+  tridiagonalise(A, n, w, e, tau, scratch);
 
-  let R: usize = 0;
-  if (vectors) {
-    R = formQ(A, n, tau, block);
-    panelRows(A, R, rowStride(n), n, rotations);
-  }
-  const failed = implicitQL(w, e, n, vectors ? A : 0, rotations);
+  // Without vectors the reflectors are not needed: their place is.
+  const pairs = count ? V + panelsBytes(n, count) : A;
+  const failed = divideAndConquer(w, e, n, V, count, scratch, pairs);
   if (failed) return failed;
+  if (count) {
+    packReversed(pairs, V, n, count);
+    applyReflectors(A, n, tau, pairs, count, V);
+    unpackRows(A, pairs, n, count);
+  }
 
-  if (vectors) {
-    // e holds the order from here on: n places of 8 bytes for n u32.
-    sortDescending(w, n, e, true);
-    rowsFromPanels(R, A, n, rotations, e);
-    memory.copy(A, R, (<usize>n * n) << 3);
-  } else sortDescending(w, n, e, false);
-  if (shift != 0) {
-    const scale = powerOfTwo(shift);
-    for (let to = w, end = w + (<usize>n << 3); to < end; to += 8) store<f64>(to, load<f64>(to) * scale);
+  const scale = powerOfTwo(shift);
+  for (let i: u32 = 0, j = n - 1; i <= j; ++i, --j) {
+    const x = load<f64>(at(w, i)) * scale;
+    store<f64>(at(w, i), load<f64>(at(w, j)) * scale);
+    store<f64>(at(w, j), x);
+    if (j == 0) break;
   }
   return 0;
 }
@@ -95,22 +103,5 @@ function scaleLower(A: usize, n: u32, scale: f64): void {
   for (let i: u32 = 0; i < n; ++i) {
     const row = A + ((<usize>i * n) << 3);
     for (let at = row, end = row + (<usize>i << 3); at <= end; at += 8) store<f64>(at, load<f64>(at) * scale);
-  }
-}
-
-/** Sorts w, largest first, equal ones in the order they came; order[j] (u32) = where w[j] was, when `track`. */
-function sortDescending(w: usize, n: u32, order: usize, track: bool): void {
-  if (track) store<u32>(order, 0);
-  for (let i: u32 = 1; i < n; ++i) {
-    const x = load<f64>(w + (<usize>i << 3));
-    let j = i;
-    for (; j > 0; --j) {
-      const before = load<f64>(w + (<usize>(j - 1) << 3));
-      if (before >= x) break;
-      store<f64>(w + (<usize>j << 3), before);
-      if (track) store<u32>(order + (<usize>j << 2), load<u32>(order + (<usize>(j - 1) << 2)));
-    }
-    store<f64>(w + (<usize>j << 3), x);
-    if (track) store<u32>(order + (<usize>j << 2), i);
   }
 }

@@ -25,7 +25,7 @@ export { levelSetBreaks, levelSetFaces, levelSetScales, levelSetSlopes, levelSet
 
 /** Raised whenever a signature or a layout changes. */
 export function abiVersion(): u32 {
-  return 2;
+  return 3;
 }
 
 /** First byte that the host may use; all memory from here on is the host's. */

@@ -75,10 +75,10 @@ export async function kernels({ cols: d, runs: asked = 9 }) {
     );
     const G = frame.f64(d * d);
     const w = frame.f64(d);
-    const work = frame.bytes(call.eigenWorkBytes(d) >>> 0);
+    const work = frame.bytes(call.eigenWorkBytes(d, d) >>> 0);
     const seconds = best(3, () => {
       kernel.f64(G, d * d).set(gram);
-      call.eigen(G, w, d, work, 1);
+      call.eigen(G, w, d, work, d);
     });
     rows.push(["symmetric eigenproblem", `${d} x ${d}`, `${(1000 * seconds).toFixed(0)} ms`, "", ""]);
   });

@@ -10,7 +10,7 @@ export function runDense(kernel: Kernel, step: DenseStep): DenseResult {
   return withFrame(kernel, (frame) => {
     switch (step.op) {
       case "eigen":
-        return eigen(frame, step.matrix, step.n, step.vectors);
+        return eigen(frame, step);
       case "inverseCholesky":
         return inverseCholesky(frame, step.matrix, step.n, step.tolerance);
       case "multiply":
@@ -51,20 +51,23 @@ export function runDense(kernel: Kernel, step: DenseStep): DenseResult {
   });
 }
 
-function eigen(frame: Frame, matrix: Float64Array, n: number, vectors: boolean): DenseResult {
+function eigen(frame: Frame, step: Extract<DenseStep, { op: "eigen" }>): DenseResult {
   const { kernel } = frame;
-  kernel.mustFit(24 * n * n);
+  const { matrix, n } = step;
+  const count = step.vectors ? Math.min(step.count ?? n, n) : 0;
+  // The matrix, the tridiagonal's vectors, and the rows asked for or half as many columns' worth of a merge's (eigen.ts).
+  kernel.mustFit(count === 0 ? 8 * n * n : 8 * n * (2 * n + Math.max(count, n / 4)));
   const A = frame.copy(matrix);
   const w = frame.f64(n);
-  const work = frame.bytes(kernel.call.eigenWorkBytes(n) >>> 0);
-  const failed = kernel.call.eigen(A, w, n, work, vectors ? 1 : 0);
+  const work = frame.bytes(kernel.call.eigenWorkBytes(n, count) >>> 0);
+  const failed = kernel.call.eigen(A, w, n, work, count);
   if (failed !== 0) {
     throw new LoewnerError(
       "INVALID_INPUT",
       `The eigenvalues of a ${n} x ${n} Gram matrix did not converge (at number ${failed - 1}): its entries overflow. Scale the matrix.`,
     );
   }
-  return { values: kernel.f64(w, n).slice(), matrix: vectors ? kernel.f64(A, n * n).slice() : none, pivot: -1 };
+  return { values: kernel.f64(w, n).slice(), matrix: kernel.f64(A, count * n).slice(), pivot: -1 };
 }
 
 function inverseCholesky(frame: Frame, matrix: Float64Array, n: number, tolerance: number): DenseResult {

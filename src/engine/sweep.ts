@@ -79,7 +79,14 @@ export interface EngineRows {
 
 /** Small dense steps, on d x d matrices in f64. */
 export type DenseStep =
-  | { readonly op: "eigen"; readonly matrix: Float64Array; readonly n: number; readonly vectors: boolean }
+  | {
+      readonly op: "eigen";
+      readonly matrix: Float64Array;
+      readonly n: number;
+      readonly vectors: boolean;
+      /** How many vectors, those of the largest eigenvalues first; all `n` by default. Fewer cost less. */
+      readonly count?: number;
+    }
   | { readonly op: "inverseCholesky"; readonly matrix: Float64Array; readonly n: number; readonly tolerance: number }
   | {
       readonly op: "multiply";
@@ -114,7 +121,7 @@ export type DenseStep =
     };
 
 /**
- * eigen: `values` descending, row j of `matrix` the vector of values[j] (empty without vectors).
+ * eigen: `values` descending, row j of `matrix` the vector of values[j] (`count` x n; empty without vectors). Values and vectors have the same bits whatever is asked for.
  * inverseCholesky: `matrix` = L^-T (upper triangular) of G = L L', or `pivot` >= 0, the first that failed.
  * multiply: `matrix` = left right. round: `matrix` rounded to f32 (1), f16 (2) or bf16 (3). exp: e^values[i]; log: its inverse. power: values[0] = base^exponent. powers: values[i]^exponent.
  * solve: row i of `matrix` (count x n) solves system i, 0 where that is not positive definite. random: values[i] belongs to index first + i (assembly/random.ts).

@@ -88,8 +88,8 @@ export interface KernelExports extends Record<string, unknown> {
   widenBF16(to: Pointer, from: Pointer, count: number): void;
   cholesky(A: Pointer, n: number, tolerance: number): number;
   triangularInverse(L: Pointer, n: number): void;
-  eigenWorkBytes(n: number): number;
-  eigen(A: Pointer, w: Pointer, n: number, work: Pointer, vectors: number): number;
+  eigenWorkBytes(n: number, count: number): number;
+  eigen(A: Pointer, w: Pointer, n: number, work: Pointer, count: number): number;
   uniforms(out: Pointer, n: number, seedLow: number, seedHigh: number, stream: number, first: number): void;
   normals(out: Pointer, n: number, seedLow: number, seedHigh: number, stream: number, first: number): void;
   subspaceRows(

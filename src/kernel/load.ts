@@ -5,7 +5,7 @@ import { LoewnerError, OutOfMemoryError } from "../errors.js";
 import type { KernelExports } from "./abi.js";
 import { kernelBase64 } from "./wasm.generated.js";
 
-const abiVersion = 2;
+const abiVersion = 3;
 const pageBytes = 65536;
 const maximumBytes = 65536 * pageBytes;
 
