@@ -11,6 +11,7 @@ test("the public names", () => {
       "bytesSource",
       "memorySink",
       "readChunks",
+      "openHttp",
       "bf16ToF32",
       "decodeNumbers",
       "encodeNumbers",
