@@ -84,7 +84,10 @@ function cutOf(rank: number, { energy }: LowRankOptions, most: number) {
   return (values: Float64Array) => rank || rankForEnergy(energy!, singular(values), most);
 }
 
-/** Fits by every method and scores what would be stored; the factors of the first, which mostly wins, are kept as they are made. */
+/**
+ * Fits by every method and scores what would be stored. The factors of the first, which mostly wins, are kept as they are made; one that
+ * is the only one hands them over at once.
+ */
 async function keepBest(task: Task, methods: ChosenMethod[], options: LowRankOptions): Promise<LowRankResult> {
   const { method = "auto", objective: by = "lp", left: wanted } = options;
   const { run, rows, rank, factorType } = task;
@@ -92,6 +95,7 @@ async function keepBest(task: Task, methods: ChosenMethod[], options: LowRankOpt
   const length = wanted === undefined ? n * rank : 0;
   const space = factorType === "f64" ? new Float64Array(length) : new Float32Array(length);
   const keep: LeftSink = (start, block) => space.set(block, start * rank);
+  const surely = methods.length === 1 && wanted ? wanted : undefined;
   /** A projection, where its left factor goes, and what it errs by. */
   const project = ({ basis }: Fit, emit?: LeftSink) =>
     factors(run, rows, task.profile, { basis, rank, p: task.p, factorType, emit });
@@ -101,7 +105,7 @@ async function keepBest(task: Task, methods: ChosenMethod[], options: LowRankOpt
     const fit = await fitters[name].fit(task);
     dropState(rows);
     const { right, objective } =
-      fit.pair ?? (await project(fit, tried.length === 0 && wanted === undefined ? keep : undefined));
+      fit.pair ?? (await project(fit, tried.length === 0 && wanted === undefined ? keep : surely));
     const certificate = fit.pair
       ? await residualCertificate(task, ...matrices(fit.pair, n, rank, d))
       : await certificateOf(task, fit.basis.subarray(0, rank * d), right, fit);
@@ -112,7 +116,8 @@ async function keepBest(task: Task, methods: ChosenMethod[], options: LowRankOpt
   if (method === "auto") {
     for (const other of tried) if (score(other.candidate, by) < score(winner.candidate, by)) winner = other;
   }
-  if (wanted) await handOver(winner.fit, wanted, project, rank);
+  const isHandedOver = surely !== undefined && !winner.fit.pair;
+  if (wanted && !isHandedOver) await handOver(winner.fit, wanted, project, rank);
   else if (wanted === undefined && winner !== tried[0] && !winner.fit.pair) await project(winner.fit, keep);
   run.finish();
 

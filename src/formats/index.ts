@@ -31,7 +31,7 @@ export type {
 } from "./onnx/types.js";
 export { type NpyHeader, type NpyRows, openNpy, readNpyHeader } from "./npy.js";
 export { type NpyDtype, type NpyTensor, type NpyTypes, readNpyArray } from "./npy-array.js";
-export { type NpyArray, npyHeader, writeNpy } from "./npy-write.js";
+export { type NpyArray, npyHeader, NpyRowWriter, writeNpy } from "./npy-write.js";
 export {
   findTensor,
   MAX_SAFETENSORS_HEADER,
