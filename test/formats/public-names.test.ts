@@ -32,6 +32,7 @@ test("the public names", () => {
       "readNpyHeader",
       "readNpyArray",
       "npyHeader",
+      "NpyRowWriter",
       "writeNpy",
       "findTensor",
       "MAX_SAFETENSORS_HEADER",
