@@ -159,8 +159,9 @@ export function addModelCommon(command: Command): Command {
   return addCommon(command.option("--offline", "take a model by hub address from the cache alone")).addHelpText(
     "after",
     `
-A model is a .onnx or .safetensors file, the .index.json of one in several files, a folder with one of these, or
-hf:owner/name[@revision][/file], kept in $LOEWNER_CACHE (HF_TOKEN for private ones, HF_ENDPOINT for another hub).`,
+A model is a .onnx or .safetensors file, the .index.json of one in several files, a folder with one of these,
+hf:owner/name[@revision][/file], kept in $LOEWNER_CACHE (HF_TOKEN for private ones, HF_ENDPOINT for another hub), or an http
+or https address, read by ranges and not kept.`,
   );
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { RangeServer } from "../formats/range-server.js";
 import { matrix } from "../library/matrices.js";
-import { bytesOf, listing, run, start, temporaryFolder, writeMatrix } from "./run.js";
+import { bytesOf, listing, run, smallModel, start, temporaryFolder, writeMatrix, writeModel } from "./run.js";
 
 let folder: string;
 let server: RangeServer;
@@ -152,6 +152,17 @@ describe("HTTP", () => {
       `loewner: ${server.url} changed while it was being read: its ETag was "1" and is "2" now. Let whatever writes it finish, then start again.\n`,
     );
     expect(listing(folder)).toEqual(["A.npy"]);
+  });
+
+  test("a model: inspected and compressed to the same bytes as from a file", async () => {
+    await writeModel(folder, "m.safetensors", smallModel());
+    server.others["/m.safetensors"] = bytesOf(folder, "m.safetensors");
+    const address = new URL("m.safetensors", server.url).href;
+    expect(await serveWhile("inspect", address, "--no-spectrum")).toMatchObject(fine);
+    const how = ["--keep", "0.5", "-o"];
+    expect(run(folder, "compress", "m.safetensors", ...how, "a.safetensors")).toMatchObject(fine);
+    expect(await serveWhile("compress", address, ...how, "b.safetensors", "--verify")).toMatchObject(fine);
+    expect(bytesOf(folder, "b.safetensors").equals(bytesOf(folder, "a.safetensors"))).toBe(true);
   });
 
   test("other commands, and row weights, take addresses too; what is not there is said", async () => {

@@ -1,9 +1,11 @@
-// A server of one file that answers range requests as RFC 9110 says, with faults on demand.
+// A server of A.npy, and what else it is given, that answers range requests as RFC 9110 says, with faults on demand.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 export class RangeServer {
   bytes: Uint8Array = new Uint8Array();
+  /** More files, by their paths. */
+  readonly others: Record<string, Uint8Array> = {};
   etag: string | undefined = '"1"';
   modified: string | undefined;
   /** What each request asked for: "GET bytes=0-0". */
@@ -42,7 +44,10 @@ export class RangeServer {
     const { range } = request.headers;
     this.requests.push(`${request.method} ${range ?? "all"}`);
     if (this.instead(request, response)) return;
-    const { bytes, etag, modified } = this;
+    const path = new URL(request.url!, this.url).pathname;
+    const bytes = path === "/A.npy" ? this.bytes : this.others[decodeURIComponent(path)];
+    if (!bytes) return void response.writeHead(404).end();
+    const { etag, modified } = this;
     const headers = { ...(etag && { ETag: etag }), ...(modified && { "Last-Modified": modified }) };
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? "") ?? [];
     if (from === undefined) {

@@ -21,7 +21,7 @@ afterEach(() => {
   workers = [];
 });
 
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
     () => "fine",
