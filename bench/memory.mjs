@@ -13,9 +13,11 @@ import { print } from "./table.mjs";
 const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const budget = "512MB";
 const limit = 600e6;
+const cols = 768;
+const rank = 16;
 
 /** Two rows of a pool each, so that eight gigabytes take seconds, with heavy-tailed norms. */
-function write(path, rows, cols, seed) {
+function write(path, rows, seed) {
   const pool = 4099;
   const noise = Float32Array.from({ length: pool * cols }, (_, i) => (uniform(seed, i) - 0.5) / (1 + (i % cols) / 100));
   const file = openSync(path, "wx");
@@ -47,10 +49,15 @@ const witness = `data:text/javascript,${encodeURIComponent(`
     process.send({ peak: process.resourceUsage().maxRSS * 1024, read: Number(/rchar: (\\d+)/.exec(io)?.[1]) });
   });`)}`;
 
-function run(args) {
+/** Ends with `signal`. */
+function run(args, signal) {
   return new Promise((resolve, reject) => {
     const start = performance.now();
-    const child = fork(main, args, { execArgv: ["--import", witness], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    const child = fork(main, args, {
+      execArgv: ["--import", witness],
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      signal,
+    });
     let told;
     let errors = "";
     child.on("message", (message) => (told = message));
@@ -64,30 +71,44 @@ function run(args) {
   });
 }
 
-export async function memory({ gb = 8, cols = 768, rank = 16, seed = 1, folder = tmpdir() } = {}) {
+/** The file lies in `folder` for as long as this runs, however it ends. */
+export async function memory({ gb = 8, seed = 1, folder = tmpdir() } = {}) {
   const rows = Math.floor((gb * 1e9) / (4 * cols));
   const { bavail, bsize } = statfsSync(folder);
-  if (bavail * bsize < gb * 1.1e9) throw new Error(`${folder} has no room for ${gb} GB; give another folder, or a smaller --gb.`);
+  if (bavail * bsize < gb * 1.1e9)
+    throw new Error(`${folder} has no room for ${gb} GB; give another folder, or a smaller --gb.`);
   const place = mkdtempSync(join(folder, "loewner-memory-"));
+  const remove = () => rmSync(place, { recursive: true, force: true });
+  const abort = new AbortController();
+  const interrupted = () => {
+    abort.abort();
+    remove();
+    process.exit(130);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, interrupted);
   const at = (name) => join(place, name);
   const table = [["method", "seconds", "GB read", "GB/s", "peak, MB", "limit, MB", "within"]];
   try {
-    write(at("A.npy"), rows, cols, seed);
+    write(at("A.npy"), rows, seed);
     for (const [name, p, method] of [
       ["p = 1, lewis", "1", "lewis"],
       ["p = 2, svd", "2", "svd"],
     ]) {
       const files = ["--left", at(`L${p}.npy`), "--right", at(`R${p}.npy`)];
       const how = ["--rank", String(rank), "--p", p, "--method", method, "--threads", "2", "--memory", budget];
-      const { seconds, read, peak } = await run(["low-rank", at("A.npy"), ...how, ...files]);
+      const { seconds, read, peak } = await run(["low-rank", at("A.npy"), ...how, ...files], abort.signal);
       table.push([
         ...[name, seconds.toFixed(1), (read / 1e9).toFixed(1), (read / 1e9 / seconds).toFixed(2)],
         ...[(peak / 1e6).toFixed(0), String(limit / 1e6), peak <= limit ? "yes" : "NO"],
       ]);
     }
   } finally {
-    rmSync(place, { recursive: true, force: true });
+    remove();
+    for (const signal of ["SIGINT", "SIGTERM"]) process.off(signal, interrupted);
   }
-  print(`low-rank of ${gb} GB: ${rows} x ${cols} f32, rank ${rank}, seed ${seed}, 2 threads, --memory ${budget}`, table);
+  print(
+    `low-rank of ${gb} GB: ${rows} x ${cols} f32, rank ${rank}, seed ${seed}, 2 threads, --memory ${budget}`,
+    table,
+  );
   return table;
 }

@@ -23,7 +23,7 @@ export interface InlineOptions {
   /**
    * Bytes that the instance may hold at most during a call: rows, tiles, row state, d x d matrices, results on their way, and all of
    * wasm memory, in this thread and its workers. Smaller tiles are taken for it, less is kept, and if need be fewer threads; the answer
-   * never changes. Not counted: the runtime itself (40 MB or so, and 10 MB a worker), the caller's own matrix and row weights, results
+   * never changes. Not counted: the runtime itself (Node: 60 MB or so, and 15 MB a worker), the caller's own matrix and row weights, results
    * that are returned. Default: no limit but the other options.
    */
   memory?: number;
