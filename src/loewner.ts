@@ -1,3 +1,4 @@
+import type { Held } from "./engine/memory.js";
 import type { Engine } from "./engine/sweep.js";
 import { ThreadsEngine, type ThreadOptions } from "./engine/threads/engine.js";
 import { DisposedError, throwIfAborted } from "./errors.js";
@@ -21,6 +22,15 @@ import { checkSubspace, robustSubspace } from "./geometry/subspace.js";
 import { Run } from "./geometry/run.js";
 import { certify, checkCertify } from "./low-rank/certificate.js";
 import { checkLowRank, lowRank } from "./low-rank.js";
+import {
+  heldByCertify,
+  heldByDefault,
+  heldByEllipsoid,
+  heldByEntrywise,
+  heldByLeverage,
+  heldByLowRank,
+  heldByNone,
+} from "./held.js";
 import { checkSensitivities, sensitivities } from "./geometry/sensitivities.js";
 import { toRowSource, type Matrix, type MatrixLike, type RowSource } from "./matrix.js";
 import { checkRowWeights } from "./options.js";
@@ -50,7 +60,10 @@ export type CreateOptions = ThreadOptions;
 /**
  * Compiles the kernel (once a program) and gives an instance with a memory of its own. Threads start when a matrix is first
  * large enough for them.
- * @throws {InvalidInputError} when tileRows is not a positive multiple of 256, or there cannot be as many threads
+ *
+ * With `memory`, calls whose matrix needs more fail before they begin with OutOfMemoryError, which says the smallest that works.
+ * @throws {InvalidInputError} when tileRows is not a positive multiple of 256, memory is not above 0, or there cannot be as many
+ *   threads
  */
 export async function createLoewner(options: CreateOptions = {}): Promise<Loewner> {
   return new Instance(await ThreadsEngine.create(options));
@@ -63,7 +76,7 @@ class Instance implements Loewner {
   constructor(private readonly engine: Engine) {}
 
   leverageScores(a: MatrixLike, options: WeightedOptions = {}) {
-    return this.call(a, options, leverageScores);
+    return this.call(a, options, leverageScores, undefined, heldByLeverage);
   }
 
   lewisWeights(a: MatrixLike, options: LewisOptions = {}) {
@@ -73,11 +86,11 @@ class Instance implements Loewner {
   lowRank(a: MatrixLike, options: LowRankOptions & { report: false }): Promise<LowRankFactors>;
   lowRank(a: MatrixLike, options: LowRankOptions & { report?: true }): Promise<LowRankResult>;
   lowRank(a: MatrixLike, options: LowRankOptions): Promise<LowRankFactors | LowRankResult> {
-    return this.call(a, options, lowRank, checkLowRank);
+    return this.call(a, options, lowRank, checkLowRank, heldByLowRank);
   }
 
   singularValues(a: MatrixLike, options: WeightedOptions = {}) {
-    return this.call(a, options, singularValues);
+    return this.call(a, options, singularValues, undefined, heldByNone);
   }
 
   residual(a: MatrixLike, factors: FactorPair, options: WeightedOptions & { p?: number } = {}) {
@@ -85,11 +98,11 @@ class Instance implements Loewner {
   }
 
   certify(a: MatrixLike, right: Matrix, options: CertifyOptions = {}) {
-    return this.call(a, { ...options, right }, certify, checkCertify);
+    return this.call(a, { ...options, right }, certify, checkCertify, heldByCertify);
   }
 
   multiply({ left, right }: FactorPair, sink: MultiplyOptions["sink"], options: RunOptions = {}) {
-    return this.call(left, { ...options, right, sink }, multiply, checkMultiply);
+    return this.call(left, { ...options, right, sink }, multiply, checkMultiply, heldByNone);
   }
 
   minVolumeEllipsoid(points: MatrixLike, options: MinVolumeOptions = {}) {
@@ -105,11 +118,11 @@ class Instance implements Loewner {
   }
 
   robustSubspace(a: MatrixLike, options: SubspaceOptions) {
-    return this.call(a, options, robustSubspace, checkSubspace);
+    return this.call(a, options, robustSubspace, checkSubspace, heldByEllipsoid);
   }
 
   entrywiseLowRank(a: MatrixLike, options: EntrywiseOptions) {
-    return this.call(a, options, entrywiseLowRank, checkEntrywise);
+    return this.call(a, options, entrywiseLowRank, checkEntrywise, heldByEntrywise);
   }
 
   sensitivities(a: MatrixLike, options: SensitivityOptions = {}) {
@@ -127,7 +140,7 @@ class Instance implements Loewner {
   }
 
   levelSetEllipsoid(a: MatrixLike, options: LevelSetOptions = {}) {
-    return this.call(a, options, levelSetEllipsoid, checkLevelSet);
+    return this.call(a, options, levelSetEllipsoid, checkLevelSet, heldByEllipsoid);
   }
 
   dispose(): void {
@@ -141,12 +154,17 @@ class Instance implements Loewner {
     options: Options,
     body: (run: Run, source: RowSource, options: Options) => Promise<Result>,
     check?: (options: Options, source: RowSource) => void,
+    heldBy?: (options: Options, source: RowSource) => Held,
   ): Promise<Result> {
     if (this.disposed) throw new DisposedError();
     const source = toRowSource(a);
     check?.(options, source);
     checkRowWeights(options.rowWeights, source);
-    return this.turn(() => body(new Run(this.engine, options), source, options), options.signal);
+    const held = heldBy?.(options, source) ?? heldByDefault;
+    return this.turn(async () => {
+      this.engine.plan(source, withWeights(held, options));
+      return body(new Run(this.engine, options), source, options);
+    }, options.signal);
   }
 
   private async turn<Result>(body: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
@@ -159,4 +177,9 @@ class Instance implements Loewner {
     this.queue = turn.catch(() => undefined);
     return turn;
   }
+}
+
+/** Row weights are row state in two forms, here and with the workers. */
+function withWeights(held: Held, { rowWeights }: WeightedOptions): Held {
+  return rowWeights ? { ...held, columns: held.columns + 4 } : held;
 }

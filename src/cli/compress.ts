@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { InvalidInputError } from "../errors.js";
 import { codeOf } from "../formats/file-faults.js";
+import { isHttpAddress } from "../formats/http-bytes.js";
 import { checkTarget, type FileToWrite, writeAllAtomically } from "../formats/node-file.js";
 import { openSpill } from "../formats/node-spill.js";
 import {
@@ -179,7 +180,8 @@ async function write(
 
 async function checkOutput({ path, kind }: OpenModel, output: string, { force }: Options): Promise<void> {
   const place = { file: output };
-  if ((await realpath(output).catch(() => undefined)) === (await realpath(path))) {
+  const input = isHttpAddress(path) ? undefined : await realpath(path);
+  if (input !== undefined && (await realpath(output).catch(() => undefined)) === input) {
     throw new InvalidInputError(
       `The output ${output} is the input itself; name another file, so that the original stays.`,
       place,

@@ -15,6 +15,8 @@ export interface CommonOptions {
   /** Models by hub address are taken from the cache alone. */
   offline?: boolean;
   threads?: number | "auto";
+  /** Bytes that the library may hold. */
+  memory?: number;
 }
 
 /** One run of a command. */
@@ -64,7 +66,8 @@ export class Context {
   }
 
   async withLoewner<T>(body: (loewner: Loewner) => Promise<T>): Promise<T> {
-    const loewner = await createLoewner({ threads: this.options.threads ?? "auto", residentBytes });
+    const { threads = "auto", memory } = this.options;
+    const loewner = await createLoewner({ threads, memory, residentBytes });
     try {
       return await body(loewner);
     } finally {

@@ -1,7 +1,9 @@
 import type { Command } from "commander";
-import type { LowRankOptions } from "../types/index.js";
-import { runCommand } from "./context.js";
-import { addMatrixOptions, checkTargets, matrixFile, writeAll, type MatrixOptions } from "./npy-files.js";
+import { type ByteSink, NpyRowWriter, writeNpy } from "../formats/index.js";
+import { writeAllAtomically } from "../formats/node-file.js";
+import type { LeftSink, LowRankOptions, LowRankResult } from "../types/index.js";
+import { runCommand, type Context } from "./context.js";
+import { addMatrixOptions, checkTargets, type MatrixOptions } from "./npy-files.js";
 import { addFit, addSize, checkOneSize, readRowWeights, withMatrix, type SizeOptions } from "./options.js";
 import { number, percent } from "./text.js";
 import { version } from "./version.js";
@@ -24,23 +26,19 @@ export function addLowRank(program: Command): void {
       runCommand(options, async (context) => {
         checkOneSize(options);
         await checkTargets([options.left, options.right], options);
-        const rowWeights = await readRowWeights(options.rowWeights);
-        await withMatrix(path, async (source) => {
+        const rowWeights = await readRowWeights(options.rowWeights, context.signal);
+        await withMatrix(path, context.signal, async (source) => {
           const { keep, rank, energy, p, method, objective, tolerance, seed, maxWork } = options;
-          const result = await context.withLoewner((loewner) =>
-            loewner.lowRank(source, {
-              ...{ keep, rank, energy, p, method, objective, tolerance, seed, maxWork, rowWeights },
-              factorType: source.dtype === "f64" ? "f64" : "f32",
-              signal: context.signal,
-              onProgress: context.progress,
-            }),
-          );
-          context.endProgress();
-          await writeAll(
-            [matrixFile(options.left, result.left), matrixFile(options.right, result.right)],
-            options,
-            context,
-          );
+          const fit = (left: LeftSink) =>
+            context.withLoewner((loewner) =>
+              loewner.lowRank(source, {
+                ...{ keep, rank, energy, p, method, objective, tolerance, seed, maxWork, rowWeights, left },
+                factorType: source.dtype === "f64" ? "f64" : "f32",
+                signal: context.signal,
+                onProgress: context.progress,
+              }),
+            );
+          const result = await writeFactors(options, source.rows, fit, context);
           const { report, certificate } = result;
           context.json({
             input: path,
@@ -69,4 +67,31 @@ export function addLowRank(program: Command): void {
         });
       }),
     );
+}
+
+/** The left factor goes to its file as it is made, however long; then the right. Both are put in place together, or neither. */
+async function writeFactors(
+  { left, right, force }: MatrixOptions & { left: string; right: string },
+  rows: number,
+  fit: (left: LeftSink) => Promise<LowRankResult>,
+  context: Context,
+): Promise<LowRankResult> {
+  let result: LowRankResult;
+  const files = [
+    {
+      path: left,
+      async write(sink: ByteSink) {
+        const writer = new NpyRowWriter(sink, rows);
+        result = await fit((start, block) => writer.write(start, block));
+        await writer.finish();
+        context.endProgress();
+      },
+    },
+    {
+      path: right,
+      write: (sink: ByteSink) => writeNpy(sink, { data: result.right.data, shape: [result.rank, result.right.cols] }),
+    },
+  ];
+  await writeAllAtomically(files, { force, signal: context.signal });
+  return result!;
 }

@@ -10,13 +10,18 @@ export type OpenModel = { readonly model: Model; readonly path: string; readonly
   { readonly kind: "onnx"; readonly file: OnnxModel } | { readonly kind: "safetensors"; readonly file: SafetensorsSet }
 );
 
+/** Of a model's own file; other web addresses are mostly pages about one. */
+const isModelAddress = (path: string) => /^https?:\/\/[^?#]+\.(safetensors|onnx|index\.json)(\?|$)/i.test(path);
+
 /** Finds a model, opens it, hands it to `body`, closes it. */
 export async function withModel<T>(context: Context, path: string, body: (open: OpenModel) => Promise<T>): Promise<T> {
   const { signal, progress: onProgress, options } = context;
-  const found = await resolveModel(path, { signal, onProgress, offline: options.offline });
+  const found = isModelAddress(path)
+    ? { path, description: path }
+    : await resolveModel(path, { signal, onProgress, offline: options.offline });
   context.endProgress();
   if (found.path !== path) context.say(found.description);
-  const open = await openModelPath(found.path);
+  const open = await openModelPath(found.path, { signal });
   const { path: main, files } = open;
   try {
     if (open.kind === "onnx")

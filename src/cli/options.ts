@@ -1,8 +1,9 @@
 // Options that several commands take, parsed strictly: a mistyped number is an error that names the option.
 import { InvalidArgumentError, type Command } from "commander";
 import { InvalidInputError } from "../errors.js";
-import { openFile } from "../formats/node-file.js";
-import { openNpy } from "../formats/index.js";
+import { isHttpAddress } from "../formats/http-bytes.js";
+import { openFile, type FileSource } from "../formats/node-file.js";
+import { type ByteSource, openHttp, openNpy } from "../formats/index.js";
 import { readRows, type RowSource } from "../matrix.js";
 import { describeRange, isInRange, type PRange } from "../options.js";
 import type { ObjectiveName } from "../types/index.js";
@@ -89,7 +90,7 @@ function parseThreads(text: string): number | "auto" {
   return value;
 }
 
-/** --threads, --json, --quiet, --verbose. */
+/** --threads, --memory, --json, --quiet, --verbose. */
 export function addCommon(command: Command): Command {
   return command
     .option(
@@ -97,6 +98,11 @@ export function addCommon(command: Command): Command {
       "threads for matrices of more than 8 MiB, or auto: one a core; never changes the output",
       parseThreads,
       "auto",
+    )
+    .option(
+      "--memory <size>",
+      "what the computation may hold at most, such as 512MB; never changes the output",
+      parseBytes,
     )
     .option("--json", "print one JSON document on stdout and nothing else there")
     .option("--quiet", "print nothing but errors")
@@ -153,8 +159,9 @@ export function addModelCommon(command: Command): Command {
   return addCommon(command.option("--offline", "take a model by hub address from the cache alone")).addHelpText(
     "after",
     `
-A model is a .onnx or .safetensors file, the .index.json of one in several files, a folder with one of these, or
-hf:owner/name[@revision][/file], kept in $LOEWNER_CACHE (HF_TOKEN for private ones, HF_ENDPOINT for another hub).`,
+A model is a .onnx or .safetensors file, the .index.json of one in several files, a folder with one of these,
+hf:owner/name[@revision][/file], kept in $LOEWNER_CACHE (HF_TOKEN for private ones, HF_ENDPOINT for another hub), or an http
+or https address, read by ranges and not kept.`,
   );
 }
 
@@ -182,23 +189,29 @@ export function checkOneSize(options: SizeOptions, { whole = false, optional = f
   throw new InvalidInputError(`Give exactly one of ${list}; got ${given.join(" and ") || "none"}.`);
 }
 
-/** Opens a matrix in an .npy file, hands it to `body`, closes it. */
-export async function withMatrix<T>(path: string, body: (rows: RowSource) => Promise<T>): Promise<T> {
+/** Opens a matrix in an .npy file or at an http address, hands it to `body`, closes it. */
+export async function withMatrix<T>(
+  path: string,
+  signal: AbortSignal,
+  body: (rows: RowSource) => Promise<T>,
+): Promise<T> {
   if (/\.(safetensors|onnx)$/i.test(path)) {
     throw new InvalidInputError(`${path} is a model, not a matrix; use "loewner compress ${path}".`, { file: path });
   }
-  const source = await openFile(path);
+  const source: ByteSource & Partial<FileSource> = isHttpAddress(path)
+    ? await openHttp(path, { signal })
+    : await openFile(path);
   try {
     return await body(await openNpy(source));
   } finally {
-    await source.close();
+    await source.close?.();
   }
 }
 
 /** Row weights from an .npy vector. */
-export async function readRowWeights(path: string | undefined): Promise<Float64Array | undefined> {
+export async function readRowWeights(path: string | undefined, signal: AbortSignal): Promise<Float64Array | undefined> {
   if (path === undefined) return undefined;
-  return withMatrix(path, (rows) => {
+  return withMatrix(path, signal, (rows) => {
     if (rows.cols !== 1) {
       throw new InvalidInputError(
         `${path} has ${rows.rows} x ${rows.cols} numbers; row weights are one column, one number a row.`,

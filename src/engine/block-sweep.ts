@@ -5,12 +5,12 @@ import { withFrameAsync, type Frame } from "../kernel/frame.js";
 import type { Kernel } from "../kernel/load.js";
 import { rowTypeBytes, type RowSource } from "../matrix.js";
 import type { BlockRunner } from "./job.js";
+import { rowsOfTile, tileBytes } from "./memory.js";
 import { operations } from "./operations.js";
+import { untilAborted } from "./read-ahead.js";
 import { blockRows, type Sweep, type SweepHooks, type SweepResult } from "./sweep.js";
 import { Maximum, SumTree, Worst } from "./tree.js";
 
-/** Bytes of rows that are in wasm memory at a time, unless `tileRows` says otherwise. */
-const tileBytes = 4 << 20;
 /** The event loop waits no longer than this for its turn, one tile excepted. */
 const patienceMs = 12;
 
@@ -56,7 +56,7 @@ export async function sweepBlocks(
       const reducers = reducersOf(sweep);
       for (const { start, count } of tiles[index]) {
         throwIfAborted(hooks.signal);
-        await tile.load(start, count);
+        await tile.load(start, count, hooks.signal);
         order.shift();
         if (order.length) local.ahead?.(order[0].start, order[0].count);
         for (let first = start; first < start + count; first += blockRows) {
@@ -147,16 +147,16 @@ class Tile {
   ) {
     const { cols, dtype } = source;
     this.rowBytes = cols * (dtype === "f64" ? 8 : 4);
-    const wanted = tileRows ?? Math.max(1, Math.floor(tileBytes / this.rowBytes / blockRows)) * blockRows;
+    const wanted = tileRows ?? rowsOfTile(source, tileBytes);
     this.capacity = Math.min(wanted, Math.ceil(rows / blockRows) * blockRows);
     this.pointer = frame.bytes(this.capacity * this.rowBytes);
     this.narrow = rowTypeBytes[dtype] === 2 ? frame.bytes(this.capacity * cols * 2) : 0;
   }
 
-  async load(start: number, count: number): Promise<void> {
+  async load(start: number, count: number, signal?: AbortSignal): Promise<void> {
     const { source, frame } = this;
     const reading = source.read(start, count);
-    const bytes = reading instanceof Uint8Array ? reading : await reading;
+    const bytes = reading instanceof Uint8Array ? reading : await untilAborted(reading, signal);
     const expected = count * source.cols * rowTypeBytes[source.dtype];
     if (bytes.byteLength !== expected) {
       throw new InvalidInputError(

@@ -1,9 +1,11 @@
 // The inline engine: one wasm instance in this thread. Rows stay with their source, row state with them.
 import { DisposedError, InvalidInputError } from "../errors.js";
-import { Kernel } from "../kernel/load.js";
+import { Kernel, maximumBytes } from "../kernel/load.js";
 import type { RowSource } from "../matrix.js";
 import { sweepBlocks } from "./block-sweep.js";
 import { runDense } from "./dense.js";
+import { planMemory, rowsOfTile, type Held, type MemoryPlan } from "./memory.js";
+import { ReadAhead } from "./read-ahead.js";
 import {
   blockRows,
   type DenseStep,
@@ -18,6 +20,13 @@ import {
 export interface InlineOptions {
   /** Rows a tile, a multiple of 256. Never changes the answer. Default: about 4 MiB of them. */
   tileRows?: number;
+  /**
+   * Bytes that the instance may hold at most during a call: rows, tiles, row state, d x d matrices, results on their way, and all of
+   * wasm memory, in this thread and its workers. Smaller tiles are taken for it, less is kept, and if need be fewer threads; the answer
+   * never changes. Not counted: the runtime itself (Node: 60 MB or so, and 15 MB a worker), the caller's own matrix and row weights, results
+   * that are returned. Default: no limit but the other options.
+   */
+  memory?: number;
 }
 
 class InlineState implements RowState {
@@ -48,6 +57,8 @@ class InlineRows implements EngineRows {
 
 export class InlineEngine implements Engine {
   private disposed = false;
+  /** Of the call under way, where there is a budget. */
+  private planned: MemoryPlan | undefined;
 
   private constructor(
     private readonly kernel: Kernel,
@@ -55,11 +66,29 @@ export class InlineEngine implements Engine {
   ) {}
 
   static async create(options: InlineOptions = {}): Promise<InlineEngine> {
-    const { tileRows } = options;
+    const { tileRows, memory } = options;
     if (tileRows !== undefined && !(tileRows > 0 && tileRows % blockRows === 0)) {
       throw new InvalidInputError(`tileRows must be a positive multiple of ${blockRows}; got ${tileRows}.`);
     }
+    if (memory !== undefined && !(memory > 0)) {
+      throw new InvalidInputError(`memory must be a number of bytes above 0; got ${memory}.`);
+    }
     return new InlineEngine(await Kernel.load(), options);
+  }
+
+  plan(source: RowSource, held: Held, threads = 1): MemoryPlan | undefined {
+    const { memory } = this.options;
+    if (memory === undefined) return undefined;
+    this.planned = planMemory(this.kernel.call, source, { memory, threads, held });
+    this.kernel.limit = this.planned.wasmBytes;
+    return this.planned;
+  }
+
+  /** Rows of a tile of this matrix: what was asked for, or less where the plan has less. */
+  tileRows(source: RowSource): number | undefined {
+    const { planned, options } = this;
+    if (!planned) return options.tileRows;
+    return Math.min(options.tileRows ?? Infinity, rowsOfTile(source, planned.tileBytes));
   }
 
   open(source: RowSource): EngineRows {
@@ -67,7 +96,11 @@ export class InlineEngine implements Engine {
   }
 
   /** Nothing is kept but what the rows hold themselves. */
-  close(): void {}
+  close(rows?: EngineRows): void {
+    if (rows) return;
+    this.planned = undefined;
+    this.kernel.limit = maximumBytes;
+  }
 
   async dense(step: DenseStep) {
     if (this.disposed) throw new DisposedError();
@@ -82,8 +115,14 @@ export class InlineEngine implements Engine {
     if (this.disposed) throw new DisposedError();
     const { source, state } = rows as InlineRows;
     const all = { first: 0, blocks: Math.ceil(source.rows / blockRows) };
-    const local = { source, first: 0, count: source.rows, state: state.columns, subtrees: [all] };
-    const [result] = await sweepBlocks(this.kernel, local, sweep, { ...hooks, tileRows: this.options.tileRows });
+    const reader = new ReadAhead((start, count) => source.read(start, count));
+    const { rows: count, cols, dtype, name } = source;
+    const local = {
+      source: { rows: count, cols, dtype, name, read: (start: number, n: number) => reader.read(start, n) },
+      ...{ first: 0, count, state: state.columns, subtrees: [all] },
+      ahead: (start: number, n: number) => reader.ahead(start, n),
+    };
+    const [result] = await sweepBlocks(this.kernel, local, sweep, { ...hooks, tileRows: this.tileRows(source) });
     return result;
   }
 }

@@ -1,5 +1,6 @@
 // A sweep over the rows of A is data, not a closure: it can cross to a worker or to a queue. What runs it is an engine.
 import type { RowSource } from "../matrix.js";
+import type { Held } from "./memory.js";
 
 /** Rows of a block: the unit of every sum, the same on every engine. */
 export const blockRows = 256;
@@ -134,6 +135,12 @@ export interface DenseResult {
 
 /** Says where blocks live and who runs the kernel. Drivers never know which engine they have. */
 export interface Engine {
+  /**
+   * Says which matrix the call is about and what it holds beside it, before anything is opened: where there is a memory budget, the rest
+   * of it is shared out. Until close().
+   * @throws {OutOfMemoryError} when the budget is too small; the message says the smallest that works
+   */
+  plan(source: RowSource, held: Held): void;
   open(source: RowSource): EngineRows;
   sweep(rows: EngineRows, sweep: Sweep, hooks?: SweepHooks): Promise<SweepResult>;
   /** These rows are done with; without any, all that were opened are. */

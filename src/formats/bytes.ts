@@ -17,6 +17,11 @@ export interface ByteSource {
    * @throws {FileError} when fewer bytes came than there were when the source was opened.
    */
   slice(start: number, end: number): Promise<Uint8Array>;
+  /**
+   * Fills `target` with the bytes from `start` on; throws what `slice` throws. Sources that read into memory of the caller's have
+   * it: rows that stream through one buffer leave nothing to collect.
+   */
+  readInto?(target: Uint8Array, start: number): Promise<void>;
 }
 
 /** Takes bytes in order. */
@@ -117,6 +122,14 @@ export function checkRange(name: string, size: number, start: number, end: numbe
       offset: start,
     });
   }
+}
+
+/** The error of a source whose bytes are no longer those that it had when it was opened; `how` says what tells. */
+export function changed(name: string, start: number, how: string): FileError {
+  return new FileError(
+    `${name} changed while it was being read: ${how}. Let whatever writes it finish, then start again.`,
+    { file: name, offset: start },
+  );
 }
 
 /** The error of a source that gave fewer bytes than it had when it was opened. */

@@ -8,9 +8,11 @@ export {
   memorySink,
   readChunks,
 } from "./bytes.js";
+export { type HttpOptions, openHttp } from "./http-bytes.js";
 export { bf16ToF32, decodeNumbers, encodeNumbers, f16ToF32, f32ToBf16, f32ToF16 } from "./half.js";
 export type { JsonValue } from "./json.js";
 export { onnxDtypeName, onnxRowType, onnxTensorBytes } from "./onnx/dtype.js";
+export { httpResolver } from "./onnx/http-external.js";
 export type { ExternalFile } from "./onnx/external-files.js";
 export { layOutOnnx, MAX_ONNX_FILE, type OnnxLayout, type OnnxLayoutOptions, writeOnnx } from "./onnx/layout.js";
 export { openOnnx, type OpenOnnxOptions, readNode } from "./onnx/open.js";
@@ -30,7 +32,7 @@ export type {
 } from "./onnx/types.js";
 export { type NpyHeader, type NpyRows, openNpy, readNpyHeader } from "./npy.js";
 export { type NpyDtype, type NpyTensor, type NpyTypes, readNpyArray } from "./npy-array.js";
-export { type NpyArray, npyHeader, writeNpy } from "./npy-write.js";
+export { type NpyArray, npyHeader, NpyRowWriter, writeNpy } from "./npy-write.js";
 export {
   findTensor,
   MAX_SAFETENSORS_HEADER,

@@ -11,7 +11,7 @@ import { closeSync, existsSync, linkSync, openSync, realpathSync, renameSync, un
 import { access, constants, type FileHandle, lstat, open, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { FileError, InvalidInputError, throwIfAborted } from "../errors.js";
-import { type ByteSink, type ByteSource, checkRange, shrank } from "./bytes.js";
+import { type ByteSink, type ByteSource, changed, checkRange, shrank } from "./bytes.js";
 import { codeOf, readFault, writeFault } from "./file-faults.js";
 
 /** An open file; close it when done. */
@@ -39,12 +39,15 @@ export interface FileToWrite {
 const MAX_TRANSFER = 1 << 30;
 
 /**
- * Opens a regular file for reading by ranges.
- * @throws {FileError} when there is no such file, it is a folder or a device, or may not be read.
+ * Opens a regular file for reading by ranges. A file that is written to meanwhile would give rows of two states: every read
+ * compares its size and its time of modification with those at the start. (Replacing it by another under its name is safe: the
+ * one that was opened is read to the end.)
+ * @throws {FileError} when there is no such file, it is a folder or a device, or may not be read; from reads, when the file has
+ *   changed since.
  */
 export async function openFile(path: string): Promise<FileSource> {
   let handle: FileHandle;
-  let size: number;
+  let before: { size: bigint; mtimeNs: bigint };
   try {
     const found = await stat(path); // first: opening a pipe would wait for its other end
     if (found.isDirectory())
@@ -54,24 +57,37 @@ export async function openFile(path: string): Promise<FileSource> {
         file: path,
       });
     handle = await open(path, "r");
-    size = (await handle.stat()).size;
+    before = await handle.stat({ bigint: true });
   } catch (error) {
     throw error instanceof FileError ? error : readFault(path, error);
+  }
+  const size = Number(before.size);
+  const failed = (error: unknown) => Promise.reject(readFault(path, error));
+  async function readInto(target: Uint8Array, start: number): Promise<void> {
+    const length = target.byteLength;
+    checkRange(path, size, start, start + length);
+    for (let done = 0; done < length;) {
+      const { bytesRead } = await handle
+        .read(target, done, Math.min(length - done, MAX_TRANSFER), start + done)
+        .catch(failed);
+      if (bytesRead === 0) throw shrank(path, start, start + length, done);
+      done += bytesRead;
+    }
+    const now = await handle.stat({ bigint: true }).catch(failed);
+    if (now.size !== before.size) throw changed(path, start, `it had ${before.size} bytes and has ${now.size} now`);
+    if (now.mtimeNs !== before.mtimeNs) {
+      const [then, later] = [before, now].map(({ mtimeNs }) => new Date(Number(mtimeNs / 1000000n)).toISOString());
+      throw changed(path, start, `it was last written at ${then}, and again at ${later}`);
+    }
   }
   return {
     name: path,
     size,
+    readInto,
     async slice(start, end) {
       checkRange(path, size, start, end);
-      const length = end - start;
-      const bytes = new Uint8Array(length);
-      for (let done = 0; done < length;) {
-        const { bytesRead } = await handle
-          .read(bytes, done, Math.min(length - done, MAX_TRANSFER), start + done)
-          .catch((error: unknown) => Promise.reject(readFault(path, error)));
-        if (bytesRead === 0) throw shrank(path, start, end, done);
-        done += bytesRead;
-      }
+      const bytes = new Uint8Array(end - start);
+      await readInto(bytes, start);
       return bytes;
     },
     close: () => handle.close(),

@@ -48,7 +48,48 @@ export async function writeNpy(sink: ByteSink, { data, shape }: NpyArray): Promi
     );
   }
   await sink.write(header);
-  if (data.length > 0) await sink.write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  if (data.length > 0) await sink.write(bytesOf(data));
+}
+
+/**
+ * Writes a matrix of floating point as its rows are made: '<f4' or '<f8', as the first block is. Blocks of whole rows come in row order,
+ * `start` being the first row of each; the number of columns follows from them. One block is held until the next comes.
+ */
+export class NpyRowWriter {
+  private first: Float32Array | Float64Array | undefined;
+
+  constructor(
+    private readonly sink: ByteSink,
+    private readonly rows: number,
+  ) {}
+
+  /** Await each call before the next. */
+  async write(start: number, block: Float32Array | Float64Array): Promise<void> {
+    if (start === 0) {
+      this.first = block.slice();
+      return;
+    }
+    await this.begin(start);
+    await this.sink.write(bytesOf(block));
+  }
+
+  /** Once all rows were written. */
+  async finish(): Promise<void> {
+    await this.begin(this.rows);
+  }
+
+  /** `count`: rows of the first block. */
+  private async begin(count: number): Promise<void> {
+    const { first } = this;
+    if (!first) return;
+    this.first = undefined;
+    await this.sink.write(npyHeader(dtypeOf(first) as "f32" | "f64", [this.rows, first.length / count]));
+    await this.sink.write(bytesOf(first));
+  }
+}
+
+function bytesOf(data: Float32Array | Float64Array | Int32Array): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 function dtypeOf(data: NpyArray["data"]): "f32" | "f64" | "i32" {

@@ -111,8 +111,9 @@ export async function openNpy(source: ByteSource): Promise<NpyRows> {
       Math.min(source.size, dataStart + expected),
     );
   }
+  const range = reusing(source);
   const readRows = async (start: number, count: number): Promise<Uint8Array> => {
-    const bytes = await source.slice(dataStart + start * rowBytes, dataStart + (start + count) * rowBytes);
+    const bytes = await range(dataStart + start * rowBytes, dataStart + (start + count) * rowBytes);
     return swap ? swapped(bytes, rowTypeBytes[dtype]) : bytes;
   };
   const readBlock = fortranOrder && rows > 1 && cols > 1 ? fortranRows(source, header, dtype, swap) : readRows;
@@ -139,6 +140,24 @@ export async function openNpy(source: ByteSource): Promise<NpyRows> {
       }
       return readBlock(start, count);
     },
+  };
+}
+
+/**
+ * Slices in a buffer that the next one overwrites, as row sources may. A read has a buffer for itself until it is done: one that
+ * nobody waits for any more may still be filling when the next begins.
+ */
+function reusing(source: ByteSource): (start: number, end: number) => Promise<Uint8Array> {
+  if (!source.readInto) return (start, end) => source.slice(start, end);
+  let idle: ArrayBuffer | undefined;
+  return async (start, end) => {
+    const length = end - start;
+    const buffer = idle && idle.byteLength >= length ? idle : new ArrayBuffer(length);
+    idle = undefined;
+    const bytes = new Uint8Array(buffer, 0, length);
+    await source.readInto!(bytes, start);
+    idle = buffer;
+    return bytes;
   };
 }
 

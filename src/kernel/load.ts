@@ -7,7 +7,8 @@ import { kernelBase64 } from "./wasm.generated.js";
 
 const abiVersion = 3;
 const pageBytes = 65536;
-const maximumBytes = 65536 * pageBytes;
+/** What wasm32 has. */
+export const maximumBytes = 65536 * pageBytes;
 
 let compiled: Promise<WebAssembly.Module> | undefined;
 
@@ -24,6 +25,8 @@ function compile(): Promise<WebAssembly.Module> {
 export class Kernel {
   /** The next free byte. Frames move it. */
   top: number;
+  /** Bytes that the memory may grow to: a budget, or all that wasm32 has. */
+  limit = maximumBytes;
 
   private constructor(
     readonly call: KernelExports,
@@ -49,16 +52,16 @@ export class Kernel {
     return this.memory.buffer.byteLength;
   }
 
-  /** @throws {OutOfMemoryError} when the instance would pass 4 GiB or the runtime refuses. */
+  /** @throws {OutOfMemoryError} when the instance would pass its limit or the runtime refuses. */
   allocate(bytes: number): number {
     const pointer = this.top;
     const end = align(pointer + bytes);
-    if (!(end <= maximumBytes)) throw outOfMemory(end);
+    if (!(end <= this.limit)) throw this.outOfMemory(end);
     if (end > this.byteLength) {
       try {
         this.memory.grow(Math.ceil((end - this.byteLength) / pageBytes));
       } catch (cause) {
-        throw outOfMemory(end, cause);
+        throw this.outOfMemory(end, cause);
       }
     }
     this.top = end;
@@ -70,7 +73,13 @@ export class Kernel {
    * @throws {OutOfMemoryError} when it cannot fit
    */
   mustFit(bytes: number): void {
-    if (!(this.top + bytes <= maximumBytes)) throw outOfMemory(this.top + bytes);
+    if (!(this.top + bytes <= this.limit)) throw this.outOfMemory(this.top + bytes);
+  }
+
+  private outOfMemory(bytes: number, cause?: unknown): OutOfMemoryError {
+    return this.limit < maximumBytes && bytes <= maximumBytes
+      ? overBudget(bytes, this.limit)
+      : outOfMemory(bytes, cause);
   }
 
   bytes(pointer: number, count: number): Uint8Array {
@@ -87,6 +96,13 @@ export class Kernel {
 /** Everything starts on a 64-byte line: a panel row, a cache line. */
 function align(pointer: number): number {
   return Math.ceil(pointer / 64) * 64;
+}
+
+function overBudget(bytes: number, limit: number): OutOfMemoryError {
+  const [needed, left] = [bytes, limit].map((x) => `${Math.ceil(x / 1e6)} MB`);
+  return new OutOfMemoryError(
+    `This method needs ${needed} of WebAssembly memory a thread, and the memory budget leaves ${left} for it. Raise memory or lower threads.`,
+  );
 }
 
 function outOfMemory(bytes: number, cause?: unknown): OutOfMemoryError {

@@ -11,6 +11,7 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import * as fs from "node:fs";
@@ -45,6 +46,43 @@ const bytes = (content: string) => new TextEncoder().encode(content);
 const left = () => readdirSync(folder).sort();
 
 describe("openFile", () => {
+  test("reads into memory of the caller's", async () => {
+    const file = await openFile(fixturePath("version-1.npy"));
+    const target = new Uint8Array(8).fill(1);
+    await file.readInto!(target.subarray(1, 6), 1);
+    expect(String.fromCharCode(...target)).toBe("\x01NUMPY\x01\x01");
+    await failure(file.readInto!(target, 181), "INVALID_INPUT");
+    await file.close();
+  });
+
+  test("a file that is written to while it is read is found out; one that is replaced is read to the end", async () => {
+    const message = async (change: () => void) => {
+      writeFileSync(at("x"), "0123456789");
+      utimesSync(at("x"), 1e9, 1e9);
+      const file = await openFile(at("x"));
+      await file.slice(0, 2);
+      change();
+      const found = await file.slice(2, 4).then(
+        (read) => String.fromCharCode(...read),
+        (error: Error) => error.message.replace(at("x"), "x"),
+      );
+      await file.close();
+      return found;
+    };
+    expect(await message(() => appendFileSync(at("x"), "more"))).toBe(
+      "x changed while it was being read: it had 10 bytes and has 14 now. Let whatever writes it finish, then start again.",
+    );
+    expect(await message(() => truncateSync(at("x"), 6))).toContain("it had 10 bytes and has 6 now");
+    expect(await message(() => writeFileSync(at("x"), "9876543210", { flag: "r+" }))).toMatch(
+      /^x changed while it was being read: it was last written at 2001-09-09T01:46:40.000Z, and again at 2/,
+    );
+    const replace = () => {
+      writeFileSync(at("y"), "abcdefghij");
+      fs.renameSync(at("y"), at("x"));
+    };
+    expect(await message(replace)).toBe("23");
+  });
+
   test("reads ranges", async () => {
     const file = await openFile(fixturePath("version-1.npy"));
     expect([file.size, file.name]).toEqual([188, fixturePath("version-1.npy")]);

@@ -11,6 +11,7 @@ test("the public names", () => {
       "bytesSource",
       "memorySink",
       "readChunks",
+      "openHttp",
       "bf16ToF32",
       "decodeNumbers",
       "encodeNumbers",
@@ -20,6 +21,7 @@ test("the public names", () => {
       "onnxDtypeName",
       "onnxRowType",
       "onnxTensorBytes",
+      "httpResolver",
       "layOutOnnx",
       "MAX_ONNX_FILE",
       "writeOnnx",
@@ -31,6 +33,7 @@ test("the public names", () => {
       "readNpyHeader",
       "readNpyArray",
       "npyHeader",
+      "NpyRowWriter",
       "writeNpy",
       "findTensor",
       "MAX_SAFETENSORS_HEADER",
@@ -71,7 +74,7 @@ test("only files named node-*.ts need node:, and no format knows of wasm", () =>
     const onDisk = /(^|[/\\])node-[^/\\]*$/.test(name);
     const allowed = onDisk
       ? /^(\.\.?\/|node:)/
-      : /^(\.\/(?!node-)|(\.\.\/){1,2}(errors|matrix)\.js$|\.\.\/(bytes|json|sniff)\.js$|@bufbuild\/)/;
+      : /^(\.\/(?!node-)|(\.\.\/){1,2}(errors|matrix)\.js$|\.\.\/(bytes|http-bytes|json|sniff)\.js$|@bufbuild\/)/;
     expect(from.filter((path) => !allowed.test(path) || /\/(kernel|engine|geometry|model|cli)\//.test(path))).toEqual(
       [],
     );

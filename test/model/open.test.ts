@@ -1,10 +1,21 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { chooseModelFile, modelFileOrder } from "../../src/model/model-file.js";
 import { openModelPath, type OpenModel } from "../../src/model/node-open.js";
+import { httpResolver, onnxTensorChunks } from "../../src/formats/index.js";
 import { failure, fixturePath } from "../formats/fixtures.js";
+import { RangeServer } from "../formats/range-server.js";
 import { onnxCases } from "./onnx-models.js";
 
 const indexName = "model.safetensors.index.json";
@@ -48,6 +59,56 @@ test("one file, by its name and without one", async () => {
   putOnnx("external data in one file", ".");
   copyFileSync(at("model.onnx"), at("other"));
   expect(await opened(at("other"), (model) => [model.kind, names(model)])).toEqual(["onnx", ["V", "W", "b", "last"]]);
+});
+
+describe("by HTTP", () => {
+  let server: RangeServer;
+  beforeEach(async () => {
+    server = await new RangeServer().start();
+  });
+  afterEach(() => server.stop());
+  const address = (path: string) => new URL(path, server.url).href;
+  const serve = (name: string, as = name) => {
+    server.others[`/m/${as}`] = readFileSync(fixturePath(name));
+  };
+
+  test("shards, beside their index, with its config.json", async () => {
+    for (const name of [indexName, first, second]) serve(name);
+    server.others["/m/config.json"] = new TextEncoder().encode('{"model_type":"bert"}');
+    const local = await opened(fixturePath(indexName), (model) => [names(model), model.files.length]);
+    await opened(address(`m/${indexName}?signature=1`), async (model) => {
+      expect([names(model), model.files.length]).toEqual(local);
+      expect([model.kind, model.config]).toEqual(["safetensors", { model_type: "bert" }]);
+    });
+    delete server.others[`/m/${second}`];
+    expect((await failure(openModelPath(address(`m/${indexName}`)), "FILE")).message).toBe(
+      `${address(`m/${indexName}`)} has tensors in "${second}": No such file: ${address(`m/${second}`)} (HTTP 404). Check the address.`,
+    );
+  });
+
+  test("ONNX with external data in a folder, and none outside", async () => {
+    const { build, weight } = onnxCases.find(({ name }) => name === "external data in one file")!;
+    const { bytes, external = new Map<string, Uint8Array>() } = build(weight.data);
+    server.others["/m/model"] = bytes; // known by its first bytes
+    for (const [location, data] of external) server.others[`/m/${location}`] = data;
+    putOnnx("external data in one file", ".");
+    const tensors = async (model: OpenModel) => {
+      if (model.kind !== "onnx") return expect.unreachable();
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of onnxTensorChunks(model.file, model.file.graph.initializers.get("W")!))
+        chunks.push(chunk.slice());
+      return Buffer.concat(chunks).toString("hex");
+    };
+    expect(await opened(address("m/model"), tensors)).toBe(await opened(at("model.onnx"), tensors));
+    await expect(async () => httpResolver(address("m/model"))("../secret")).rejects.toThrow(
+      /data at "\.\.\/secret", which leads out of the model's folder/,
+    );
+  });
+
+  test("a signal that has fired", async () => {
+    serve("dtypes.safetensors");
+    await failure(openModelPath(address("m/dtypes.safetensors"), { signal: AbortSignal.abort() }), "ABORTED");
+  });
 });
 
 test("an index and its shards, read after they were opened, closed with the model", async () => {

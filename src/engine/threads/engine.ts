@@ -7,8 +7,10 @@
 import { InvalidInputError, throwIfAborted } from "../../errors.js";
 import { rowTypeBytes, type RowSource } from "../../matrix.js";
 import { InlineEngine, type InlineOptions } from "../inline.js";
+import type { Held, MemoryPlan } from "../memory.js";
 import { blockRows, type DenseStep, type Engine, type EngineRows, type Sweep, type SweepHooks } from "../sweep.js";
 import { Pool } from "./pool.js";
+import type { Limits } from "./protocol.js";
 import { shares } from "./shares.js";
 import { ThreadRows } from "./thread-rows.js";
 import { sweepThreads } from "./thread-sweep.js";
@@ -24,7 +26,7 @@ export interface ThreadOptions extends InlineOptions {
   threadBytes?: number;
   /**
    * Bytes of rows that each worker keeps between sweeps; the rest is sent again in every one. And of results that wait for those
-   * of earlier rows. Default: 512 MiB.
+   * of earlier rows. Default: 512 MiB. With `memory`, that decides instead.
    */
   residentBytes?: number;
 }
@@ -33,6 +35,8 @@ export class ThreadsEngine implements Engine {
   private readonly pool: Pool;
   private readonly opened = new Set<ThreadRows>();
   private ids = 0;
+  /** Where there is a memory budget: that of the call under way, and its matrix. */
+  private planned: { plan: MemoryPlan; source: RowSource } | undefined;
 
   private constructor(
     private readonly inline: InlineEngine,
@@ -54,15 +58,37 @@ export class ThreadsEngine implements Engine {
     return count === 1 ? inline : new ThreadsEngine(inline, count, threadBytes, options);
   }
 
-  open(source: RowSource): EngineRows {
-    const { rows, cols, dtype } = source;
-    const blocks = Math.ceil(rows / blockRows);
+  /** Threads that these rows are worth. */
+  private worth({ rows, cols, dtype }: RowSource): number {
     const worth = Math.floor((rows * cols * rowTypeBytes[dtype]) / Math.max(1, this.threadBytes));
-    const workers = Math.min(this.threads, worth, blocks);
+    return Math.max(1, Math.min(this.threads, worth, Math.ceil(rows / blockRows)));
+  }
+
+  plan(source: RowSource, held: Held): void {
+    const plan = this.inline.plan(source, held, this.worth(source));
+    this.planned = plan && { plan, source };
+  }
+
+  open(source: RowSource): EngineRows {
+    const workers = Math.min(this.worth(source), this.planned?.plan.threads ?? Infinity);
     if (workers < 2) return this.inline.open(source);
-    const opened = new ThreadRows(source, this.ids++, shares(blocks, workers), this.pool);
+    const blocks = Math.ceil(source.rows / blockRows);
+    const opened = new ThreadRows(source, this.ids++, shares(blocks, workers), this.pool, this.limits(source));
     this.opened.add(opened);
     return opened;
+  }
+
+  /** The matrix of the call is kept as far as the budget goes; others that the call opens are read once or twice. */
+  private limits(source: RowSource): Limits {
+    if (!this.planned) return {};
+    const { waitingBytes, workerBytes: wasmBytes, residentBytes } = this.planned.plan;
+    const isMain = source === this.planned.source;
+    return {
+      waitingBytes,
+      wasmBytes,
+      residentBytes: isMain ? residentBytes : 0,
+      tileRows: this.inline.tileRows(source),
+    };
   }
 
   async sweep(rows: EngineRows, sweep: Sweep, hooks: SweepHooks = {}) {
@@ -80,6 +106,8 @@ export class ThreadsEngine implements Engine {
       this.opened.delete(each);
       each.close();
     }
+    if (!rows) this.planned = undefined;
+    this.inline.close(rows);
   }
 
   async dense(step: DenseStep) {

@@ -23,15 +23,23 @@ export interface RowsShape {
   readonly name?: string;
 }
 
+/** Of a memory budget; what is absent is as the worker's options say. */
+export interface Limits {
+  tileRows?: number;
+  residentBytes?: number;
+  waitingBytes?: number;
+  wasmBytes?: number;
+}
+
 /** To a worker. Those with `rows` are carried out one after the other, the rest at once. */
 export type Order =
-  | { type: "open"; rows: number; shape: RowsShape; subtrees: Subtree[] }
+  | { type: "open"; rows: number; shape: RowsShape; subtrees: Subtree[]; limits: Limits }
   | { type: "close"; rows: number }
   /** Row state of the worker's own rows. */
   | { type: "set"; rows: number; name: string; column: Float64Array }
   | { type: "delete"; rows: number; name: string }
   | { type: "get"; rows: number; call: number; name: string }
-  | { type: "sweep"; rows: number; call: number; sweep: Sweep }
+  | { type: "sweep"; rows: number; call: number; sweep: Sweep; limits: Limits }
   /** Answer to `read`. */
   | { type: "bytes"; call: number; bytes: Uint8Array }
   /** So much of what was emitted has been taken. */

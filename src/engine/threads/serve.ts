@@ -1,6 +1,6 @@
 // A worker: a kernel of its own and its share of the rows, driven by messages.
 import { AbortedError } from "../../errors.js";
-import { Kernel } from "../../kernel/load.js";
+import { Kernel, maximumBytes } from "../../kernel/load.js";
 import { sweepBlocks } from "../block-sweep.js";
 import type { SweepHooks } from "../sweep.js";
 import { toSent, type Order, type Port, type Report } from "./protocol.js";
@@ -83,7 +83,9 @@ export function serve(port: Port<Report, Order>, { tileRows, residentBytes }: Wo
     switch (order.type) {
       case "open": {
         const ask = (start: number, count: number) => current!.ask(start, count);
-        opened.set(order.rows, new WorkerRows(order.shape, order.subtrees, budget, ask));
+        const { residentBytes, tileRows: tile = tileRows } = order.limits;
+        const own = residentBytes === undefined ? budget : new Budget(residentBytes);
+        opened.set(order.rows, new WorkerRows(order.shape, order.subtrees, own, ask, tile));
         return;
       }
       case "close":
@@ -101,7 +103,9 @@ export function serve(port: Port<Report, Order>, { tileRows, residentBytes }: Wo
       case "sweep": {
         current = calls.get(order.call)!;
         try {
-          const results = await sweepBlocks(await kernel, rows!, order.sweep, { ...current.hooks(), tileRows });
+          const here = await kernel;
+          here.limit = order.limits.wasmBytes ?? maximumBytes;
+          const results = await sweepBlocks(here, rows!, order.sweep, { ...current.hooks(), tileRows: rows!.tileRows });
           const buffers = new Set(results.flatMap((result) => Object.values(result).map((x) => x.buffer)));
           port.send({ type: "done", call: order.call, results }, [...buffers] as ArrayBuffer[]);
         } finally {
@@ -117,7 +121,8 @@ export function serve(port: Port<Report, Order>, { tileRows, residentBytes }: Wo
     if (order.type === "bytes") return calls.get(order.call)?.answer(order.bytes);
     if (order.type === "taken") return calls.get(order.call)?.taken(order.bytes);
     if (order.type === "stop") return calls.get(order.call)?.stop();
-    if (order.type === "sweep") calls.set(order.call, new Call(port, order.call, residentBytes));
+    if (order.type === "sweep")
+      calls.set(order.call, new Call(port, order.call, order.limits.waitingBytes ?? residentBytes));
     tail = tail
       .then(() => run(order))
       .catch((error: unknown) => {

@@ -3,6 +3,7 @@ import type { RowSource } from "../../matrix.js";
 import type { Subtree } from "../block-sweep.js";
 import { blockRows, type EngineRows, type RowState, type Sweep } from "../sweep.js";
 import type { Pool } from "./pool.js";
+import type { Limits } from "./protocol.js";
 
 interface Column {
   /** The coordinator's own. */
@@ -22,6 +23,7 @@ export class ThreadRows implements EngineRows {
     /** One list a worker. */
     readonly shares: readonly Subtree[][],
     private readonly pool: Pool,
+    readonly limits: Limits = {},
   ) {
     this.bounds = [...shares.map(([{ first }]) => first * blockRows), source.rows];
     this.state = new ThreadState(this, pool);
@@ -35,7 +37,7 @@ export class ThreadRows implements EngineRows {
       const { rows, cols, dtype, name } = this.source;
       this.shares.forEach((share, worker) => {
         const shape = { rows, cols, dtype, name };
-        this.pool.send(worker, { type: "open", rows: this.id, shape, subtrees: share });
+        this.pool.send(worker, { type: "open", rows: this.id, shape, subtrees: share, limits: this.limits });
       });
       this.opened = true;
     }

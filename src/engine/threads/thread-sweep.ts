@@ -42,7 +42,8 @@ class ThreadSweep implements Listener {
     hooks.signal?.addEventListener("abort", this.abort);
     try {
       rows.prepare(sweep);
-      const order = { type: "sweep", rows: rows.id, call: this.call, sweep: compact(sweep) } as const;
+      const { id, limits } = rows;
+      const order = { type: "sweep", rows: id, call: this.call, sweep: compact(sweep), limits } as const;
       rows.shares.forEach((_, worker) => pool.send(worker, order));
     } catch (error) {
       this.stop(error);

@@ -2,6 +2,7 @@
 import type { RowSource } from "../../matrix.js";
 import { blockRows } from "../sweep.js";
 import type { LocalRows, Subtree } from "../block-sweep.js";
+import { ReadAhead, type Read } from "../read-ahead.js";
 import type { RowsShape } from "./protocol.js";
 
 /** Bytes that all rows of a worker may take, beside its wasm memory. */
@@ -25,14 +26,17 @@ export class WorkerRows implements LocalRows {
   readonly count: number;
   readonly state = new Map<string, Float64Array>();
   private readonly kept = new Map<number, Uint8Array>();
-  private next: { start: number; bytes: Promise<Uint8Array> } | undefined;
+  private readonly reader: ReadAhead;
 
   constructor(
     shape: RowsShape,
     readonly subtrees: readonly Subtree[],
     private readonly budget: Budget,
-    private readonly ask: (start: number, count: number) => Promise<Uint8Array>,
+    ask: Read,
+    /** Rows of a tile. */
+    readonly tileRows: number | undefined,
   ) {
+    this.reader = new ReadAhead(ask);
     this.source = { ...shape, read: (start, count) => this.read(start, count) };
     const last = subtrees[subtrees.length - 1];
     this.first = subtrees[0].first * blockRows;
@@ -45,23 +49,18 @@ export class WorkerRows implements LocalRows {
   }
 
   private async fetch(start: number, count: number): Promise<Uint8Array> {
-    const { next } = this;
-    this.next = undefined;
-    const bytes = await (next?.start === start ? next.bytes : this.ask(start, count));
+    const bytes = await this.reader.read(start, count);
     if (this.budget.take(bytes.byteLength)) this.kept.set(start, bytes);
     return bytes;
   }
 
   ahead(start: number, count: number): void {
-    if (this.kept.has(start)) return;
-    const bytes = this.ask(start, count);
-    bytes.catch(() => undefined); // whoever reads it hears of it
-    this.next = { start, bytes };
+    if (!this.kept.has(start)) this.reader.ahead(start, count);
   }
 
   /** A sweep has ended, well or not: what was asked for ahead is of no more use. */
   settle(): void {
-    this.next = undefined;
+    this.reader.settle();
   }
 
   close(): void {

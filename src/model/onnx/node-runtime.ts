@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { InvalidInputError, OutOfMemoryError } from "../../errors.js";
 import { ModelProtoSchema } from "../../formats/onnx/onnx_pb.js";
+import { isHttpAddress } from "../../formats/http-bytes.js";
 import type { OnnxModel } from "../../formats/onnx/types.js";
 import { type OnnxRuntime, type RunnableModel, runnableModel } from "./runtime.js";
 
@@ -115,13 +116,13 @@ const identity = toBinary(
 const maxWebBytes = 2 ** 30;
 
 /**
- * A model in a file: onnxruntime-node opens the file, and the external data beside it, by its path; onnxruntime-web is given bytes.
+ * A model in a file: onnxruntime-node opens the file, and the external data beside it, by its path; onnxruntime-web, and either of them for an http address, is given bytes.
  * @throws {OutOfMemoryError} when onnxruntime-web has no room for it.
  */
 export function runnableFile(runtime: InstalledRuntime, path: string, model: OnnxModel): RunnableModel {
   const inMemory = runnableModel(model);
-  if (runtime.kind === "node") return { ...inMemory, load: async () => ({ model: path }) };
-  if (model.byteLength > maxWebBytes) {
+  if (runtime.kind === "node" && !isHttpAddress(path)) return { ...inMemory, load: async () => ({ model: path }) };
+  if (runtime.kind !== "node" && model.byteLength > maxWebBytes) {
     throw new OutOfMemoryError(
       `${path} takes ${model.byteLength} bytes; models of at most ${maxWebBytes} bytes can be compared in onnxruntime-web. Use onnxruntime-node: ${install.node}`,
       { file: path },
