@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { createLoewner } from "../dist/index.js";
 import { ThreadsEngine } from "../dist/engine/threads/engine.js";
+import { workerScript } from "../dist/schedule/worker-script.js";
 import { tall } from "./matrix.mjs";
 import { print } from "./table.mjs";
 
@@ -35,7 +36,7 @@ async function measure(body) {
 }
 
 async function gramSweep(threads, source) {
-  const engine = await ThreadsEngine.create({ threads });
+  const engine = await ThreadsEngine.create({ threads }, workerScript);
   const rows = engine.open(source);
   await engine.sweep(rows, sweepOf("profile", {}, { sums: "sum", tops: "max", bad: "max" }));
   const measured = await measure(() => engine.sweep(rows, sweepOf("gram", { wide: 0 }, { gram: "sum" })));

@@ -59,7 +59,12 @@ export class InlineEngine implements Engine {
     if (tileRows !== undefined && !(tileRows > 0 && tileRows % blockRows === 0)) {
       throw new InvalidInputError(`tileRows must be a positive multiple of ${blockRows}; got ${tileRows}.`);
     }
-    return new InlineEngine(await Kernel.load(), options);
+    return InlineEngine.on(await Kernel.load(), options);
+  }
+
+  /** On a kernel that nothing else uses meanwhile. */
+  static on(kernel: Kernel, options: InlineOptions = {}): InlineEngine {
+    return new InlineEngine(kernel, options);
   }
 
   open(source: RowSource): EngineRows {

@@ -9,10 +9,11 @@ import { rowTypeBytes, type RowSource } from "../../matrix.js";
 import { InlineEngine, type InlineOptions } from "../inline.js";
 import { blockRows, type DenseStep, type Engine, type EngineRows, type Sweep, type SweepHooks } from "../sweep.js";
 import { Pool } from "./pool.js";
+import type { WorkerOptions } from "./serve.js";
 import { shares } from "./shares.js";
 import { ThreadRows } from "./thread-rows.js";
 import { sweepThreads } from "./thread-sweep.js";
-import { threadCount } from "./spawn.js";
+import { threadCount, type WorkerScript } from "./spawn.js";
 
 export interface ThreadOptions extends InlineOptions {
   /**
@@ -29,38 +30,47 @@ export interface ThreadOptions extends InlineOptions {
   residentBytes?: number;
 }
 
+/** Default of `residentBytes`. */
+export const defaultResidentBytes = 512 << 20;
+
 export class ThreadsEngine implements Engine {
-  private readonly pool: Pool;
+  readonly pool: Pool;
   private readonly opened = new Set<ThreadRows>();
   private ids = 0;
 
   private constructor(
-    private readonly inline: InlineEngine,
+    /** For what is too small to share. It has the kernel that the dense steps run in. */
+    readonly inline: InlineEngine,
     private readonly threads: number,
     private readonly threadBytes: number,
-    { tileRows, residentBytes = 512 << 20 }: ThreadOptions,
+    options: WorkerOptions,
+    script: WorkerScript,
   ) {
-    this.pool = new Pool(threads, { tileRows, residentBytes });
+    this.pool = new Pool(threads, options, script);
   }
 
   /** The inline engine where one thread is all there is. */
-  static async create(options: ThreadOptions = {}): Promise<Engine> {
-    const { threads = 1, threadBytes = 4 << 20, residentBytes = 0 } = options;
+  static async create(options: ThreadOptions, script: WorkerScript): Promise<InlineEngine | ThreadsEngine> {
+    const { threads = 1, threadBytes = 4 << 20, residentBytes = defaultResidentBytes, tileRows } = options;
     for (const [name, value] of Object.entries({ threadBytes, residentBytes })) {
       if (!(value >= 0)) throw new InvalidInputError(`${name} must be a number of bytes of at least 0; got ${value}.`);
     }
     const count = await threadCount(threads);
     const inline = await InlineEngine.create(options);
-    return count === 1 ? inline : new ThreadsEngine(inline, count, threadBytes, options);
+    return count === 1 ? inline : new ThreadsEngine(inline, count, threadBytes, { tileRows, residentBytes }, script);
+  }
+
+  /** Threads that would share these rows; fewer than two: they stay in this one. */
+  sharers({ rows, cols, dtype }: RowSource): number {
+    const worth = Math.floor((rows * cols * rowTypeBytes[dtype]) / Math.max(1, this.threadBytes));
+    return Math.min(this.threads, worth, Math.ceil(rows / blockRows));
   }
 
   open(source: RowSource): EngineRows {
-    const { rows, cols, dtype } = source;
-    const blocks = Math.ceil(rows / blockRows);
-    const worth = Math.floor((rows * cols * rowTypeBytes[dtype]) / Math.max(1, this.threadBytes));
-    const workers = Math.min(this.threads, worth, blocks);
+    const workers = this.sharers(source);
     if (workers < 2) return this.inline.open(source);
-    const opened = new ThreadRows(source, this.ids++, shares(blocks, workers), this.pool);
+    const parts = shares(Math.ceil(source.rows / blockRows), workers);
+    const opened = new ThreadRows(source, this.ids++, parts, this.pool);
     this.opened.add(opened);
     return opened;
   }
