@@ -59,7 +59,7 @@ export async function lowRank(run: Run, source: RowSource, options: LowRankOptio
   const { methods, work } = candidatesOf(options, source);
   run.expect(work);
   const rows = run.open(source);
-  const facts = await profile(run, rows);
+  const facts = await run.facts.once("profile", () => profile(run, rows));
   setWeights(rows, options);
 
   const { rows: n, cols: d } = source;
@@ -67,10 +67,12 @@ export async function lowRank(run: Run, source: RowSource, options: LowRankOptio
   let rank = options.rank ?? (options.keep !== undefined ? rankForKeep(options.keep, n, d) : 0);
   const vectors = methods.some((method) => fitters[method].needsSpectrum);
   const plain =
-    vectors || rank === 0 ? await spectrum(run, rows, facts, { cut: cutOf(rank, options, most), vectors }) : undefined;
+    vectors || rank === 0
+      ? await spectrum(run, rows, facts, { cut: cutOf(rank, options, most), vectors, known: run.facts })
+      : undefined;
   rank ||= rankForEnergy(options.energy!, plain!.singularValues, most);
 
-  const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rows, facts, { p, tolerance });
+  const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rows, facts, { p, tolerance, known: run.facts });
   const task: Task = {
     ...{ run, rows, profile: facts, p, rank, factorType, rowWeights, tolerance, seed },
     ...{ spectrum: plain, ellipsoid },

@@ -2,7 +2,19 @@
 // rows that are held open share it.
 import type { RowWeights } from "../types/index.js";
 
-export class Facts {
+/** Where drivers ask. */
+export interface Known {
+  /**
+   * What `compute` gives, computed once for each `key`, which names all that it depends on beside the rows and their weights.
+   * Whoever gets it must not change it, but for the signs of vectors, which `orient` sets the same way every time.
+   */
+  once<T>(key: string, compute: () => Promise<T>): Promise<T>;
+}
+
+/** Of a matrix that no other call will be about: nothing is kept longer than it is used. */
+export const noFacts: Known = { once: (_, compute) => compute() };
+
+export class Facts implements Known {
   private readonly found = new Map<string, unknown>();
   private weights: RowWeights | undefined;
 
@@ -16,10 +28,6 @@ export class Facts {
     return this;
   }
 
-  /**
-   * What `compute` gives, computed once for each `key`, which names all that it depends on beside the rows and their weights.
-   * Whoever gets it must not change it.
-   */
   async once<T>(key: string, compute: () => Promise<T>): Promise<T> {
     if (!this.found.has(key)) this.found.set(key, await compute());
     return this.found.get(key) as T;

@@ -17,7 +17,7 @@ export async function singularValues(
 ): Promise<Float64Array> {
   const rows = run.open(source);
   run.expect(source.rows * (2 * source.cols + source.cols * source.cols));
-  const known = await profile(run, rows);
+  const known = await run.facts.once("profile", () => profile(run, rows));
   if (rowWeights) rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
   const { singularValues } = await spectrum(run, rows, known, { cut: () => source.cols - 1, vectors: false });
   run.finish();
@@ -32,7 +32,7 @@ export async function pairResidual(
 ): Promise<Objective> {
   const rows = run.open(source);
   run.expect(source.rows * source.cols * (2 + 2 * right.rows));
-  const known = await profile(run, rows);
+  const known = await run.facts.once("profile", () => profile(run, rows));
   if (rowWeights) rows.state.set("weights", Float64Array.from(rowWeights));
   const objective = await residual(run, rows, known, { left: toRowSource(left, "left"), right, p });
   run.finish();

@@ -3,6 +3,7 @@
 // Sums in f32 lose small eigenvalues on heavy-tailed rows. They are used only where the eigenvalue at the cut stays above
 // 10^4 * 2^-24 of the largest; else the sweep is repeated in f64.
 import type { EngineRows } from "../engine/sweep.js";
+import { noFacts, type Known } from "./facts.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
 
@@ -20,25 +21,30 @@ export interface Spectrum {
 
 /**
  * @param cut the eigenvalue (counted from 0) that must be trusted, or a function of the eigenvalues that tells it
+ * @param known of these rows, where other calls may have found it
  */
 export async function spectrum(
   run: Run,
   rows: EngineRows,
   { unit }: Profile,
-  { cut, vectors }: { cut: (values: Float64Array) => number; vectors: boolean },
+  { cut, vectors, known = noFacts }: { cut: (values: Float64Array) => number; vectors: boolean; known?: Known },
 ): Promise<Spectrum> {
   const { cols: d, dtype } = rows.source;
   const columnScale = new Float64Array(d).fill(unit);
   // Denormal f32 takes a unit that f32 does not hold.
   for (let wide = dtype === "f64" || unit > 2 ** 126; ; wide = true) {
-    const { gram } = await run.sweep(rows, "Gram matrix", (wide ? 2 : 1) * d * d, {
-      op: "gram",
-      params: { wide: Number(wide) },
-      reads: { shared: unit === 1 ? {} : { columnScale }, state: ["scale"] },
-      writes: { state: [] },
-      reduce: { gram: "sum" },
+    const sweep = () =>
+      run.sweep(rows, "Gram matrix", (wide ? 2 : 1) * d * d, {
+        op: "gram",
+        params: { wide: Number(wide) },
+        reads: { shared: unit === 1 ? {} : { columnScale }, state: ["scale"] },
+        writes: { state: [] },
+        reduce: { gram: "sum" },
+      });
+    const { gram, values, matrix } = await known.once(`spectrum ${wide} ${vectors}`, async () => {
+      const { gram } = await sweep();
+      return { gram, ...(await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors })) };
     });
-    const { values, matrix } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors });
     if (!wide && !(values[Math.min(d - 1, cut(values))] > narrowLimit * values[0])) continue;
     const singularValues = values.map((x) => Math.sqrt(Math.max(0, x)) / unit);
     return { singularValues, gram, vectors: matrix };

@@ -54,7 +54,7 @@ export const fitters: Record<ChosenMethod, Fitter> = {
     work: ({ n, d, k, slow }) => n * slow * (d * d + 2 * d * k),
   },
   lewis: {
-    fit: (task) => byEllipsoid(task, task.ellipsoid!),
+    fit: (task) => byEllipsoid(task, task.ellipsoid!, `axes ${task.p} ${task.tolerance}`),
     needsSpectrum: false,
     range: everyP,
     work: ({ n, d, k, slow }) => n * slow * 2 * d * k,
@@ -128,9 +128,11 @@ export function candidatesOf(
   return { methods, work: methods.reduce((sum, name) => sum + fitters[name].work(size), shared) };
 }
 
-async function byEllipsoid({ run, rows, rank, profile }: Task, ellipsoid: Ellipsoid): Promise<Fit> {
+/** @param key of what other calls on the same rows may know */
+async function byEllipsoid({ run, rows, rank, profile }: Task, ellipsoid: Ellipsoid, key?: string): Promise<Fit> {
   const n = rows.source.cols;
-  const { values, matrix } = await run.engine.dense({ op: "eigen", matrix: ellipsoid.gram, n, vectors: true });
+  const axes = () => run.engine.dense({ op: "eigen", matrix: ellipsoid.gram, n, vectors: true });
+  const { values, matrix } = await (key === undefined ? axes() : run.facts.once(key, axes));
   return {
     basis: oriented(matrix, n),
     sigmaNext: rank < n ? Math.sqrt(Math.max(0, values[rank])) / profile.unit : 0,

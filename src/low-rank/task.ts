@@ -2,6 +2,7 @@
 import type { EngineRows } from "../engine/sweep.js";
 import { lewisEllipsoid, type LewisEllipsoid } from "../geometry/lewis-ellipsoid.js";
 import { levelSetGram } from "../geometry/level-set.js";
+import { noFacts, type Known } from "../geometry/facts.js";
 import type { Profile } from "../geometry/profile.js";
 import type { Run } from "../geometry/run.js";
 import type { Spectrum } from "../geometry/spectrum.js";
@@ -33,13 +34,15 @@ export type Ellipsoid = Pick<LewisEllipsoid, "gram" | "iterations" | "residual" 
 /** Sweeps that low rank spends on Lewis weights before it takes what it has; the certificate holds all the same. */
 const maxIterations = 50;
 
+/** @param known of these rows, where other calls may have found it */
 export function ellipsoidOf(
   run: Run,
   rows: EngineRows,
   profile: Profile,
-  { p, tolerance }: { p: number; tolerance: number },
+  { p, tolerance, known = noFacts }: { p: number; tolerance: number; known?: Known },
 ): Promise<LewisEllipsoid> {
-  return lewisEllipsoid(run, rows, profile, { p, tolerance, maxIterations });
+  const options = { p, tolerance, maxIterations };
+  return known.once(`ellipsoid ${p} ${tolerance}`, () => lewisEllipsoid(run, rows, profile, options));
 }
 
 /** The paper's own route: the ellipsoid of the level set itself. */

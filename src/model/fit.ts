@@ -14,7 +14,7 @@ import type {
   RowWeights,
   RunOptions,
 } from "../types/index.js";
-import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
+import { shapeOf, type Layer } from "./model.js";
 import { floatMatrix, type FloatMatrix, type StoredLayer, type StoredType } from "./stored.js";
 
 /** A place for bytes that memory should not hold: a temporary file. */
@@ -52,15 +52,15 @@ export interface Target {
   readonly dense?: boolean;
 }
 
+/** @param source what is fitted: the layer's tensor, or its transpose */
 export async function fitLayer(
   loewner: Loewner,
-  model: Model,
   layer: Layer,
+  source: RowSource,
   { rank, type, dense = false }: Target,
   options: FitOptions,
 ): Promise<StoredLayer> {
   const started = performance.now();
-  const source = matrixOf(model, layer);
   const bits = bitsOf(type);
   const { p = 1, tolerance = 0.01, seed = 0, rowWeights } = options;
   const fitted =
@@ -75,6 +75,11 @@ export async function fitLayer(
     ...(rowWeights !== undefined && { rowWeightsPower: options.rowWeightsPower }),
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** Calls that a fit makes, about: its progress is told by them. */
+export function callsOf({ type, dense }: Target): number {
+  return bitsOf(type) === undefined ? 1 : dense ? 2 : 3;
 }
 
 /** Bits of a code, undefined for a float type. */

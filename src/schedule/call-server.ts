@@ -11,13 +11,15 @@ export function callServer(): CallServer {
   const held = new Map<number, { source: RowSource; facts: Facts }>();
   return {
     async run(engine, order, hooks) {
-      const kept = order.held === undefined ? undefined : held.get(order.held);
-      const opened = kept ?? { source: receiveRows(order.rows!), facts: new Facts() };
-      if (order.held !== undefined) held.set(order.held, opened);
+      if (order.held !== undefined && order.rows) {
+        held.set(order.held, { source: receiveRows(order.rows), facts: new Facts() });
+      }
+      const opened = order.held === undefined ? undefined : held.get(order.held)!;
+      const source = opened?.source ?? receiveRows(order.rows!);
       const options = receiveOptions(order.options);
-      const run = new Run(engine, hooks, opened.facts.with(options.rowWeights as RowWeights | undefined));
-      // Copied: what is handed over is gone, and facts stay.
-      const result = copied(await primitiveNamed(order.primitive).run(run, opened.source, options));
+      const run = new Run(engine, hooks, opened?.facts.with(options.rowWeights as RowWeights | undefined));
+      // Copied: what is handed over is gone here, and facts stay.
+      const result = copied(await primitiveNamed(order.primitive).run(run, source, options));
       return { result, transfer: [...buffersIn(result)] };
     },
     release: (number) => void held.delete(number),

@@ -6,7 +6,6 @@
 import type { InlineEngine } from "../engine/inline.js";
 import { defaultResidentBytes, ThreadsEngine, type ThreadOptions } from "../engine/threads/engine.js";
 import { AbortedError, DisposedError, InvalidInputError, throwIfAborted } from "../errors.js";
-import { Facts } from "../geometry/facts.js";
 import { Run } from "../geometry/run.js";
 import type { RowSource } from "../matrix.js";
 import type { OpenMatrix, WeightedOptions } from "../types/index.js";
@@ -133,8 +132,7 @@ export class Scheduler {
     return {
       ...{ name, source: held?.source ?? source, held, options },
       work: primitiveNamed(name).sweeps * cols * cols * (rows + denseWork * cols),
-      crosses:
-        bytesToSend(source, options) <= this.residentBytes && denseBytes * cols * cols <= mostDenseBytes,
+      crosses: bytesToSend(source, options) <= this.residentBytes && denseBytes * cols * cols <= mostDenseBytes,
     };
   }
 
@@ -154,7 +152,7 @@ export class Scheduler {
     const { engine } = this;
     const isShared = engine instanceof ThreadsEngine;
     const own = isShared && place === "here" ? engine.inline : engine;
-    const facts = (held?.facts ?? new Facts()).with(options.rowWeights);
+    const facts = held?.facts.with(options.rowWeights);
     // Others may read the same source meanwhile.
     const rows = own === engine ? source : serialReads(source);
     return started(

@@ -163,7 +163,8 @@ export function serve(
     if (order.type === "bytes") return calls.get(order.call)?.answer(order.bytes);
     if (order.type === "taken") return calls.get(order.call)?.taken(order.bytes);
     if (order.type === "stop") return calls.get(order.call)?.stop();
-    if (order.type === "sweep" || order.type === "call") calls.set(order.call, new Call(port, order.call, residentBytes));
+    if (order.type === "sweep" || order.type === "call")
+      calls.set(order.call, new Call(port, order.call, residentBytes));
     tail = tail
       .then(() => run(order))
       .catch((error: unknown) => {
