@@ -158,10 +158,10 @@ function dropState(rows: EngineRows): void {
   for (const name of rows.state.names()) if (name !== "weights" && name !== "scale") rows.state.delete(name);
 }
 
-/** What `auto` compares: the objective asked for, or the certified bound. */
+/** What `auto` compares: the objective asked for, or the certified bound, which only then has to be known. */
 export function score(
-  { objective, certificate }: Pick<Candidate, "objective" | "certificate">,
+  { objective, certificate }: Pick<Candidate, "objective"> & Partial<Pick<Candidate, "certificate">>,
   by: ObjectiveName,
 ): number {
-  return by === "operator" ? certificate.bound : objective[by];
+  return by === "operator" ? certificate!.bound : objective[by];
 }

@@ -9,7 +9,7 @@ import type {
   Objective,
   ObjectiveName,
 } from "../types/index.js";
-import { bitsOf, callsOf, fitLayer, type FitOptions, type Spill } from "./fit.js";
+import { bitsOf, callsOf, fitLayer, proveLayer, type FitOptions, type FittedLayer, type Spill } from "./fit.js";
 import { matrixOf, type Layer, type Model, type OutputFile } from "./model.js";
 import { workOf, type ModelProgress } from "./model-progress.js";
 import { chooseTargets } from "./plan.js";
@@ -97,7 +97,10 @@ export async function compressModel(
   };
 }
 
-/** Fits each target, and keeps the one that errs least in the objective: ties go to the first. */
+/**
+ * Fits each target, and keeps the one that errs least in the objective: ties go to the first. Others are proved only where the
+ * objective is what is proved.
+ */
 async function fitBest(
   loewner: Loewner,
   model: Model,
@@ -117,19 +120,21 @@ async function fitBest(
     onProgress: progress.calls(
       layer.name,
       1,
-      targets.reduce((sum, target) => sum + callsOf(target), 0),
+      targets.reduce((sum, target) => sum + callsOf(target), 1),
     ),
   };
   // What one target's fit finds out of the layer serves the next.
   const source = loewner.open(matrixOf(model, layer));
   try {
-    let best: StoredLayer | undefined;
+    let best: FittedLayer | undefined;
     for (const target of targets) {
-      const next = await fitLayer(loewner, layer, source, target, fit);
+      let next = await fitLayer(loewner, layer, source, target, fit);
+      if (objective === "operator") next = await proveLayer(loewner, source, next, fit);
       if (!best || score(next, objective) < score(best, objective)) best = next;
     }
+    const proved = await proveLayer(loewner, source, best!, fit);
     progress.end(layer.name);
-    return best!;
+    return proved;
   } finally {
     source.close();
   }

@@ -52,6 +52,9 @@ export interface Target {
   readonly dense?: boolean;
 }
 
+/** A layer ready to be stored. What is stored in few bits is proved by a call of its own, which only the best of several needs. */
+export type FittedLayer = Omit<StoredLayer, "certificate"> & Partial<Pick<StoredLayer, "certificate">>;
+
 /** @param source what is fitted: the layer's tensor, or its transpose */
 export async function fitLayer(
   loewner: Loewner,
@@ -59,7 +62,7 @@ export async function fitLayer(
   source: RowSource,
   { rank, type, dense = false }: Target,
   options: FitOptions,
-): Promise<StoredLayer> {
+): Promise<FittedLayer> {
   const started = performance.now();
   const bits = bitsOf(type);
   const { p = 1, tolerance = 0.01, seed = 0, rowWeights } = options;
@@ -77,9 +80,27 @@ export async function fitLayer(
   };
 }
 
-/** Calls that a fit makes, about: its progress is told by them. */
+/** With the certificate of what is stored. */
+export async function proveLayer(
+  loewner: Loewner,
+  source: RowSource,
+  fitted: FittedLayer,
+  options: FitOptions,
+): Promise<StoredLayer> {
+  const started = performance.now();
+  const { left, right, certificate } = fitted;
+  if (certificate) return { ...fitted, certificate };
+  const codes = { left: left as CodedMatrix, right: right as CodedMatrix | undefined };
+  return {
+    ...fitted,
+    certificate: await storedCertificate(loewner, source, codes, options),
+    seconds: fitted.seconds + (performance.now() - started) / 1000,
+  };
+}
+
+/** Calls that fitting takes: progress is told by them. */
 export function callsOf({ type, dense }: Target): number {
-  return bitsOf(type) === undefined ? 1 : dense ? 2 : 3;
+  return bitsOf(type) === undefined || dense ? 1 : 2;
 }
 
 /** Bits of a code, undefined for a float type. */
@@ -87,7 +108,7 @@ export function bitsOf(type: StoredType): CodeBits | undefined {
   return type.startsWith("int") ? (Number(type.slice(3)) as CodeBits) : undefined;
 }
 
-type Fitted = Pick<StoredLayer, "left" | "right" | "method" | "objective" | "candidates" | "certificate">;
+type Fitted = Pick<FittedLayer, "left" | "right" | "method" | "objective" | "candidates" | "certificate">;
 
 async function floatFactors(
   loewner: Loewner,
@@ -162,9 +183,8 @@ async function codedFactors(
     ...{ bits, seed, p, rowWeights, levels, scale: scaleFor(layer), signal, onProgress },
     right: result?.right,
   });
-  const certificate = await storedCertificate(loewner, source, { left, right }, options);
   return {
-    ...{ left, right, objective, certificate },
+    ...{ left, right, objective },
     method: result?.method ?? "dense",
     candidates: result?.report.candidates ?? [],
   };
