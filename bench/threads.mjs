@@ -24,7 +24,7 @@ function ticks() {
 }
 
 /** Seconds on the clock, and seconds that the main thread and the busiest other one computed. */
-async function measure(body) {
+export async function measure(body) {
   const before = ticks();
   const start = performance.now();
   await body();

@@ -11,10 +11,10 @@ import type {
 } from "../types/index.js";
 import { bitsOf, callsOf, fitLayer, proveLayer, type FitOptions, type FittedLayer, type Spill } from "./fit.js";
 import { matrixOf, type Layer, type Model, type OutputFile } from "./model.js";
-import { workOf, type ModelProgress } from "./model-progress.js";
+import type { ModelProgress } from "./model-progress.js";
 import { chooseTargets } from "./plan.js";
 import { weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
-import { sideBySide } from "./side-by-side.js";
+import { byLayer, sideBySide } from "./side-by-side.js";
 import { storedBytes, type StoredLayer, type StoredType } from "./stored.js";
 
 /**
@@ -79,7 +79,7 @@ export async function compressModel(
   for (const { name } of skipped) progress.end(name);
   const stored = await sideBySide(
     chosen,
-    { threads: loewner.threads, work: ({ layer, targets }) => workOf(layer) * targets.length, signal: options.signal },
+    byLayer(loewner, model, ({ layer }) => layer, options.signal),
     (planned, signal) => fitBest(loewner, model, planned, { ...options, signal }, progress),
   );
   const layers = chosen.map((planned, i) => {

@@ -5,9 +5,9 @@ import type { Loewner, Progress } from "../types/index.js";
 import { tailsOf } from "./choices.js";
 import { tensorsOf, type LayerDescription } from "./description.js";
 import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
-import { ModelProgress, workOf } from "./model-progress.js";
+import { ModelProgress } from "./model-progress.js";
 import { isFactorable } from "./plan-file.js";
-import { sideBySide } from "./side-by-side.js";
+import { byLayer, sideBySide } from "./side-by-side.js";
 import { targetBytes } from "./sizes.js";
 import type { StoredType } from "./stored.js";
 
@@ -98,11 +98,15 @@ export async function inspectModel(
   const wanted = (layer: Layer) => (spectra === "all" ? isFactorable(layer) : spectra === "default" && layer.byDefault);
   const chosen = model.layers.filter(wanted);
   const progress = new ModelProgress(chosen, onProgress);
-  const computed = await sideBySide(chosen, { threads: loewner.threads, work: workOf, signal }, async (layer, stop) => {
-    const run = { signal: stop, onProgress: progress.calls(layer.name, 1) };
-    const values = await loewner.singularValues(matrixOf(model, layer), run);
-    return spectrumOf(values, ...shapeOf(layer));
-  });
+  const computed = await sideBySide(
+    chosen,
+    byLayer(loewner, model, (layer) => layer, signal),
+    async (layer, stop) => {
+      const run = { signal: stop, onProgress: progress.calls(layer.name, 1) };
+      const values = await loewner.singularValues(matrixOf(model, layer), run);
+      return spectrumOf(values, ...shapeOf(layer));
+    },
+  );
   progress.finish();
   const layers = model.layers.map((layer): InspectedLayer => {
     const { bytes } = layer;

@@ -5,7 +5,7 @@ import { shapeOf, type Layer } from "./model.js";
 export type ProgressListener = (progress: Progress & { layer: string }) => void;
 
 /** Multiply-adds of a sweep over a layer: what layers are compared by. */
-export function workOf(layer: Layer): number {
+export function workOf(layer: Pick<Layer, "shape" | "transposed">): number {
   const [rows, cols] = shapeOf(layer);
   return rows * cols * cols;
 }
@@ -29,7 +29,7 @@ export class ModelProgress {
     );
   }
 
-  /** For the next `calls` calls, about, on a layer, which bring it to the share `to` of its work. */
+  /** For the next `calls` calls, about, on a layer, which bring it to the share `to` of its work; only `end` completes it. */
   calls(layer: string, to: number, calls = 1): ((progress: Progress) => void) | undefined {
     if (!this.listener) return undefined;
     const from = (this.done.get(layer) ?? 0) / (this.work.get(layer) ?? 1);
@@ -37,7 +37,7 @@ export class ModelProgress {
     return ({ stage, done, total }) => {
       const share = Math.min(1, (finished + done / total) / calls);
       if (done === total) ++finished;
-      this.advance(layer, from + (to - from) * share);
+      this.advance(layer, from + (to - from) * share, 1);
       this.tell(layer, stage);
     };
   }
@@ -54,9 +54,10 @@ export class ModelProgress {
     if (this.last !== undefined) this.tell(this.last, "done");
   }
 
-  private advance(layer: string, share: number): void {
+  private advance(layer: string, share: number, short = 0): void {
     const before = this.done.get(layer) ?? 0;
-    const now = Math.max(before, Math.floor(share * (this.work.get(layer) ?? 0)));
+    const whole = this.work.get(layer) ?? 0;
+    const now = Math.max(before, Math.min(whole - short, Math.floor(share * whole)));
     this.done.set(layer, now);
     this.sum += now - before;
   }

@@ -3,7 +3,7 @@
 import { InvalidInputError } from "../errors.js";
 import type { Loewner } from "../types/index.js";
 import { select, type Selection } from "./layers.js";
-import { ModelProgress, workOf } from "./model-progress.js";
+import { ModelProgress } from "./model-progress.js";
 import { shapeOf, type Layer, type Model } from "./model.js";
 import { checkPlan, type LayerPlan } from "./plan-file.js";
 import {
@@ -16,7 +16,7 @@ import {
   type PlanOptions,
 } from "./plan-options.js";
 import { Planner } from "./planner.js";
-import { sideBySide } from "./side-by-side.js";
+import { byLayer, sideBySide } from "./side-by-side.js";
 
 /** @throws {InvalidInputError} when a size, a layer, a plan or row weights cannot be used: the message says which */
 export async function planCompression(loewner: Loewner, model: Model, options: PlanOptions): Promise<Plan> {
@@ -48,7 +48,7 @@ async function choose(loewner: Loewner, model: Model, options: PlanOptions, shar
   const shared: { layer: Layer; own: LayerPlan }[] = [];
   const choices = await sideBySide(
     layers,
-    { threads: loewner.threads, work: workOf, signal: options.signal },
+    byLayer(loewner, model, (layer) => layer, options.signal),
     async (layer, signal) => {
       const own = options.plan?.layers[layer.name] ?? {};
       checkNames(model, layer);

@@ -7,9 +7,8 @@ import { optionsFor, shortlist, type Candidates, type Option } from "./choices.j
 import { bitsOf, type Target } from "./fit.js";
 import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
 import type { LayerPlan } from "./plan-file.js";
-import { workOf } from "./model-progress.js";
 import { isOfTokens, sizesIn, weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
-import { sideBySide } from "./side-by-side.js";
+import { byLayer, sideBySide } from "./side-by-side.js";
 import { emptyLayer, targetBytes } from "./sizes.js";
 import type { StoredType } from "./stored.js";
 
@@ -92,7 +91,7 @@ export class Planner {
     const asked = options.bytes ?? Math.floor(options.budget! * model.byteLength);
     const lists = await sideBySide(
       shared,
-      { threads: loewner.threads, work: ({ layer }) => workOf(layer), signal: options.signal },
+      byLayer(loewner, model, ({ layer }) => layer, options.signal),
       ({ layer, own }, signal) => this.optionsOf(layer, this.typeOf(layer, own), signal),
     );
     const plannedOf = (chosen: readonly Option[]) =>

@@ -6,8 +6,8 @@ import type { Loewner, LowRankCertificate, Objective, RowWeights, RunOptions } f
 import { openPart, type LayerDescription } from "./description.js";
 import { identity, matrixOfCodes, storedCertificate } from "./fit.js";
 import { matrixOf, type Layer, type Model } from "./model.js";
-import { ModelProgress, workOf } from "./model-progress.js";
-import { sideBySide } from "./side-by-side.js";
+import { ModelProgress } from "./model-progress.js";
+import { byLayer, sideBySide } from "./side-by-side.js";
 import type { StoredMatrix } from "./stored.js";
 
 /** Objectives must agree to this, relative. */
@@ -66,7 +66,7 @@ export async function verifyLayers(
   );
   const layers = await sideBySide(
     found,
-    { threads: loewner.threads, work: ({ layer }) => workOf(layer), signal: options.signal },
+    byLayer(loewner, original, ({ layer }) => layer, options.signal),
     async ({ layer: { name }, described }, signal) => {
       const run = { ...options, signal, onProgress: progress.calls(name, 1, 2) };
       const verified = await verifyLayer(loewner, original, compressed, name, described, run);

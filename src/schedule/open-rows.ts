@@ -19,6 +19,7 @@ export class OpenRows implements OpenMatrix {
 
   constructor(
     readonly source: RowSource,
+    readonly threads: number,
     readonly id: number,
     /** To any other they are rows like others. */
     readonly owner: unknown,

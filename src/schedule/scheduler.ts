@@ -40,7 +40,7 @@ interface Call {
   readonly options: WeightedOptions & Readonly<Record<string, unknown>>;
   /** Multiply-adds, about. */
   readonly work: number;
-  /** Small enough to go to a worker, and made of nothing but values. */
+  /** It could go to a worker. */
   readonly crosses: boolean;
 }
 
@@ -109,7 +109,8 @@ export class Scheduler {
   /** Rows that several calls will be about. Nothing is read before the first of them. */
   open(source: RowSource): OpenMatrix {
     this.check();
-    const opened = new OpenRows(source, this.ids++, this, (rows) => this.release(rows));
+    const threads = this.isShared(source) ? this.sharers(source) : 1;
+    const opened = new OpenRows(source, threads, this.ids++, this, (rows) => this.release(rows));
     this.opened.add(opened);
     return opened;
   }
@@ -132,20 +133,36 @@ export class Scheduler {
     return {
       ...{ name, source: held?.source ?? source, held, options },
       work: primitiveNamed(name).sweeps * cols * cols * (rows + denseWork * cols),
-      crosses: bytesToSend(source, options) <= this.residentBytes && denseBytes * cols * cols <= mostDenseBytes,
+      crosses: this.crosses(source, options),
     };
   }
 
   private placeOf({ source, held, work, crosses }: Call, alone: boolean): Place | "any" {
-    const { engine, threads } = this;
-    if (!(engine instanceof ThreadsEngine)) return "here";
-    const sharers = engine.sharers(source);
-    const near = sharers > 1 ? "all" : "here";
+    if (this.threads === 1) return "here";
+    const near = this.sharers(source) > 1 ? "all" : "here";
     if (!crosses) return near;
     if (held?.worker !== undefined) return held.worker;
     if (alone && this.opened.size === (held ? 1 : 0)) return near;
-    if (sharers === threads && source.rows >= tallness * threads * source.cols) return "all";
+    if (this.isShared(source)) return "all";
     return work < this.threadWork ? "here" : "any";
+  }
+
+  private sharers(source: RowSource): number {
+    return this.engine instanceof ThreadsEngine ? this.engine.sharers(source) : 1;
+  }
+
+  /** All threads work on it whatever else there is to do: it is tall, or too large to cross. */
+  private isShared(source: RowSource): boolean {
+    const { threads } = this;
+    const sharers = this.sharers(source);
+    if (sharers > 1 && !this.crosses(source)) return true;
+    return threads > 1 && sharers === threads && source.rows >= tallness * threads * source.cols;
+  }
+
+  /** Small enough for a worker to take, and made of nothing but values. */
+  private crosses(source: RowSource, options: Readonly<Record<string, unknown>> = {}): boolean {
+    const dense = denseBytes * source.cols * source.cols;
+    return bytesToSend(source, options) <= this.residentBytes && dense <= mostDenseBytes;
   }
 
   private here({ name, source, held, options }: Call, place: "here" | "all"): Started<unknown> {

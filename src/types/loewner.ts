@@ -25,6 +25,11 @@ import type { SubspaceOptions, SubspaceResult } from "./subspace.js";
 
 /** Rows that several calls are about; any call takes them for a matrix. */
 export interface OpenMatrix extends RowSource {
+  /**
+   * Threads that share the rows in every call, where these are many beside the columns or take much memory: calls on such matrices
+   * run one at a time. 1: calls on this one and on others run side by side.
+   */
+  readonly threads: number;
   /** Frees what is kept, once the calls made before are over. Later calls are refused. */
   close(): void;
 }
