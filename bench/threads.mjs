@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { createLoewner } from "../dist/index.js";
 import { ThreadsEngine } from "../dist/engine/threads/engine.js";
+import { workerScript } from "../dist/schedule/worker-script.js";
 import { tall } from "./matrix.mjs";
 import { print } from "./table.mjs";
 
@@ -23,7 +24,7 @@ function ticks() {
 }
 
 /** Seconds on the clock, and seconds that the main thread and the busiest other one computed. */
-async function measure(body) {
+export async function measure(body) {
   const before = ticks();
   const start = performance.now();
   await body();
@@ -35,7 +36,7 @@ async function measure(body) {
 }
 
 async function gramSweep(threads, source) {
-  const engine = await ThreadsEngine.create({ threads });
+  const engine = await ThreadsEngine.create({ threads }, workerScript);
   const rows = engine.open(source);
   await engine.sweep(rows, sweepOf("profile", {}, { sums: "sum", tops: "max", bad: "max" }));
   const measured = await measure(() => engine.sweep(rows, sweepOf("gram", { wide: 0 }, { gram: "sum" })));

@@ -3,7 +3,7 @@ import type { Held } from "./engine/memory.js";
 import { candidatesOf } from "./low-rank/candidates.js";
 import { rowTypeBytes, type RowSource } from "./matrix.js";
 import { rankForKeep } from "./options.js";
-import type { CertifyOptions, LowRankOptions } from "./types/index.js";
+import type { CertifyOptions, LowRankFactorOptions, LowRankOptions } from "./types/index.js";
 
 /** Where nothing better is known: as much as any primitive without factors has. */
 export const heldByDefault: Held = { columns: 8, kernelColumns: 1 };
@@ -14,8 +14,8 @@ export const heldByNone = (): Held => ({ columns: 0 });
 /** The scores, as they are brought together. */
 export const heldByLeverage = (): Held => ({ columns: 2 });
 
-/** logWeight, before and scale; of robust subspaces distance and scale. */
-const ellipsoidColumns = 4;
+/** logWeight, before, scale and rowDistortion, of which two are brought together; of robust subspaces distance and scale. */
+const ellipsoidColumns = 6;
 
 export const heldByEllipsoid = (): Held => ({ columns: ellipsoidColumns });
 
@@ -28,7 +28,7 @@ export function heldByEntrywise({ rank }: { rank: number }, { rows, cols, dtype 
 /** Certifying a pair that does not project takes its residual matrix. */
 const residualBytes = ({ rows, cols, dtype }: RowSource) => rows * cols * rowTypeBytes[dtype === "f64" ? "f64" : "f32"];
 
-export function heldByLowRank(options: LowRankOptions, source: RowSource): Held {
+export function heldByLowRank(options: LowRankOptions | LowRankFactorOptions, source: RowSource): Held {
   if (options.p === Infinity) return heldByDefault;
   if (!candidatesOf(options, source).methods.includes("entrywise")) return heldByEllipsoid();
   const { rows: n, cols: d } = source;

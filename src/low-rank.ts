@@ -34,13 +34,14 @@ import type {
   ChosenMethod,
   LeftSink,
   LowRankCertificate,
+  LowRankFactorOptions,
   LowRankFactors,
   LowRankOptions,
   LowRankResult,
   ObjectiveName,
 } from "./types/index.js";
 
-export function checkLowRank(options: LowRankOptions, source: RowSource): void {
+export function checkLowRank(options: LowRankOptions | LowRankFactorOptions, source: RowSource): void {
   const {
     p = 1,
     tolerance = 0.01,
@@ -73,7 +74,7 @@ export function checkLowRank(options: LowRankOptions, source: RowSource): void {
 export async function lowRank(
   run: Run,
   source: RowSource,
-  options: LowRankOptions,
+  options: LowRankOptions | LowRankFactorOptions,
 ): Promise<LowRankFactors | LowRankResult> {
   const { p = 1, tolerance = 0.01, seed = 0, factorType = source.dtype, rowWeights } = options;
   const { methods, work } = candidatesOf(options, source);
@@ -88,18 +89,17 @@ export async function lowRank(
   const needsSpectrum = vectors || rank === 0;
   const { facts, gram } = needsSpectrum ? await profiledGram(run, rows) : await profiledStart(run, rows, p);
   const plain = needsSpectrum
-    ? await spectrum(run, rows, facts, { cut: cutOf(rank, options, most), vectors, first: gram })
+    ? await spectrum(run, rows, facts, { cut: cutOf(rank, options, most), vectors, first: gram, known: run.facts })
     : undefined;
   rank ||= rankForEnergy(options.energy!, plain!.singularValues, most);
 
   const left = new Left(options.left, n, rank, factorType);
-  const request = { rank, p, factorType, tolerance };
   const proving = canProveWhileProjecting(options, methods[0])
-    ? new ProvingProjection(run, rows, facts, request, left.keep)
+    ? new ProvingProjection(run, rows, facts, { rank, p, factorType, tolerance }, left.keep)
     : undefined;
   const start = needsSpectrum ? undefined : gram;
-  const ellipsoid =
-    p === 2 ? undefined : await ellipsoidOf(run, rows, facts, { p, tolerance, start, prove: proving?.prove });
+  const request = { p, tolerance, start, prove: proving?.prove, known: run.facts };
+  const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rows, facts, request);
   const task: Task = {
     ...{ run, rows, profile: facts, p, rank, factorType, rowWeights, tolerance, seed },
     ...{ spectrum: plain, ellipsoid, projected: proving?.projected },
@@ -109,7 +109,7 @@ export async function lowRank(
 }
 
 /** The eigenvalue that the rank asked for is read off at. */
-function cutOf(rank: number, { energy }: LowRankOptions, most: number) {
+function cutOf(rank: number, { energy }: Pick<LowRankOptions, "energy">, most: number) {
   const singular = (values: Float64Array) => values.map((x) => Math.sqrt(Math.max(0, x)));
   return (values: Float64Array) => rank || rankForEnergy(energy!, singular(values), most);
 }
@@ -149,7 +149,7 @@ async function factorsOf(task: Task, method: ChosenMethod, left: Left): Promise<
 async function keepBest(
   task: Task,
   methods: ChosenMethod[],
-  { method = "auto", objective: by = "lp" }: LowRankOptions,
+  { method = "auto", objective: by = "lp" }: Pick<LowRankOptions, "method" | "objective">,
   left: Left,
 ): Promise<LowRankResult> {
   const { run, rows, rank, factorType } = task;
@@ -222,10 +222,10 @@ function dropState(rows: EngineRows): void {
   for (const name of rows.state.names()) if (name !== "weights" && name !== "scale") rows.state.delete(name);
 }
 
-/** What `auto` compares: the objective asked for, or the certified bound. */
+/** What `auto` compares: the objective asked for, or the certified bound, which only then has to be known. */
 export function score(
-  { objective, certificate }: Pick<Candidate, "objective" | "certificate">,
+  { objective, certificate }: Pick<Candidate, "objective"> & Partial<Pick<Candidate, "certificate">>,
   by: ObjectiveName,
 ): number {
-  return by === "operator" ? certificate.bound : objective[by];
+  return by === "operator" ? certificate!.bound : objective[by];
 }

@@ -90,7 +90,10 @@ export function checkRowWeights(weights: RowWeights | undefined, { rows, name = 
 }
 
 /** Exactly one of rank, keep and energy, each within its range. */
-export function checkSize({ rank, keep, energy }: LowRankOptions, source: RowSource): void {
+export function checkSize(
+  { rank, keep, energy }: Pick<LowRankOptions, "rank" | "keep" | "energy">,
+  source: RowSource,
+): void {
   const { rows, cols, name = "A" } = source;
   const given = Object.entries({ rank, keep, energy }).filter(([, value]) => value !== undefined);
   if (given.length !== 1) {

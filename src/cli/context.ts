@@ -23,7 +23,6 @@ export interface CommonOptions {
 export class Context {
   readonly abort = new AbortController();
   private bar: SingleBar | undefined;
-  private stage = "";
 
   constructor(readonly options: CommonOptions) {}
 
@@ -45,9 +44,9 @@ export class Context {
   progress = (progress: Progress & { layer?: string }): void => {
     if (!process.stderr.isTTY || this.options.quiet || this.options.json) return;
     const label = progress.layer ? `${progress.layer}: ${progress.stage}` : progress.stage;
-    if (!this.bar || (progress.layer ?? "") !== this.stage) {
+    // Layers are worked on side by side: one bar for all of them, another for other work.
+    if (!this.bar || progress.total !== this.bar.getTotal()) {
       this.bar?.stop();
-      this.stage = progress.layer ?? "";
       this.bar = new SingleBar({
         format: "{bar} {percentage} % | {eta} s left | {label}",
         barsize: 24,

@@ -73,7 +73,12 @@ export class InlineEngine implements Engine {
     if (memory !== undefined && !(memory > 0)) {
       throw new InvalidInputError(`memory must be a number of bytes above 0; got ${memory}.`);
     }
-    return new InlineEngine(await Kernel.load(), options);
+    return InlineEngine.on(await Kernel.load(), options);
+  }
+
+  /** On a kernel that nothing else uses meanwhile. */
+  static on(kernel: Kernel, options: InlineOptions = {}): InlineEngine {
+    return new InlineEngine(kernel, options);
   }
 
   plan(source: RowSource, held: Held, threads = 1): MemoryPlan | undefined {

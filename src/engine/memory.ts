@@ -70,7 +70,7 @@ function sweepBytes(call: KernelExports, { cols: d, dtype }: Shape, blocks: numb
 
 /** Wasm memory of the dense steps: eigenvalues, or a product of two square matrices. */
 function denseBytes(call: KernelExports, d: number): number {
-  const eigen = 8 * d * d + 8 * d + (call.eigenWorkBytes(d) >>> 0);
+  const eigen = 8 * d * d + 8 * d + (call.eigenWorkBytes(d, d) >>> 0);
   const product = 24 * d * d + (call.panelBytes(1, d, d) >>> 0) + (call.pairBytes(2, blockRows, d) >>> 0);
   return Math.max(eigen, product) + kernelBytes;
 }

@@ -1,15 +1,15 @@
 // The ellipsoid {x : |Mx|_2 <= 1}, M = W^(1/2-1/p) A, of Lewis weights that are good enough for a certificate.
-//
-// Up to p = 2 the start w_i = |a_i|^p with equilibrated columns is within a few percent already; one or two sweeps certify it to 1 %.
 import type { EngineRows } from "../engine/sweep.js";
 import type { SandwichCertificate } from "../types/index.js";
 import { idealDistortion, sandwich } from "./certificate.js";
+import { noFacts, type Known } from "./facts.js";
 import { johnWeights } from "./john-weights.js";
 import { raiseFewRows } from "./lewis-raise.js";
-import { Chebyshev, LewisSweeps, unscale, type Terms } from "./lewis-sweeps.js";
+import type { LewisSweeps, Terms } from "./lewis-sweeps.js";
+import { LewisWalk, type Trial } from "./lewis-walk.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
-import { whiten, type Whitening } from "./whiten.js";
+import type { Whitening } from "./whiten.js";
 
 /** Weights (as row state logWeight) with their Gram matrix and what they prove. */
 export interface LewisEllipsoid {
@@ -21,14 +21,12 @@ export interface LewisEllipsoid {
   residual: number;
   iterations: number;
   converged: boolean;
+  /** Names the Gram matrix among what is known of the rows. */
+  key?: string;
 }
 
-/** Weights under trial: what they make of A's own columns. */
-export interface Trial {
-  /** M'M times unit^2, d x d, summed in f64. */
-  gram: Float64Array;
-  whitening: Whitening;
-}
+/** Weights on trial, and what names them. */
+export type NamedTrial = Trial & { key: string };
 
 export interface EllipsoidOptions {
   p: number;
@@ -38,109 +36,72 @@ export interface EllipsoidOptions {
    * Computes the certificate's terms in a sweep that does something else besides, with each row's as row state rowDistortion; or
    * nothing, where it cannot: then they take a sweep of their own.
    */
-  prove?: (trial: Trial) => Promise<Terms | undefined>;
+  prove?: (trial: NamedTrial) => Promise<Terms | undefined>;
   /** Gram matrix of the start, where `profiledStart` made it. */
   start?: Float64Array;
+  /** Of these rows, where other calls may have found it. */
+  known?: Known;
 }
 
 /**
- * For low rank: stops as soon as the certified distortion upper / lower is within `tolerance` of the ideal. Steps that
- * prove nothing run in f32 where that is safe; the Gram matrix and the sweep that certify run in f64.
+ * For low rank: stops as soon as the certified distortion upper / lower is within `tolerance` of the ideal. The Gram matrix and the
+ * sweep that certify run in f64, or in f32 with what that errs by added.
  */
 export async function lewisEllipsoid(
   run: Run,
   rows: EngineRows,
   profile: Profile,
-  { p, tolerance, maxIterations, prove, start }: EllipsoidOptions,
+  { p, tolerance, maxIterations, prove, start, known = noFacts }: EllipsoidOptions,
 ): Promise<LewisEllipsoid> {
-  // upper / lower is the root of the largest q: twice the tolerance does.
-  if (p === Infinity) return johnWeights(run, rows, profile, { tolerance: 2 * tolerance, maxIterations });
-  const { columnScale, unit } = profile;
-  const { source } = rows;
-  const { cols: d, rows: n, dtype } = source;
-  const sweeps = new LewisSweeps(run, rows, p, columnScale);
-  const white = (gram: Float64Array) => whiten(run.engine, gram, d, n, dtype);
-  const schedule = new Chebyshev(p);
-  // A step shrinks the excess about this much (seen: 12 to 70-fold at p = 1), and raising a few rows' weights halves what is
-  // left: then a sweep that certifies is worth its time.
-  const gain = p < 2 ? 60 : 4;
-  let wide = dtype === "f64";
-  let gram = start ?? (await sweeps.start(wide));
-  let whitening = await white(gram);
-  const isSafe = () => isNarrowSafe(whitening);
-  if (!wide && !isSafe()) {
-    wide = true;
-    gram = await sweeps.start(wide);
-    whitening = await white(gram);
+  if (p === Infinity) {
+    // upper / lower is the root of the largest q: twice the tolerance does.
+    const john = () => johnWeights(run, rows, profile, { tolerance: 2 * tolerance, maxIterations });
+    return known.once(`ellipsoid ${p} ${tolerance}`, john);
   }
-  /** The Gram matrix of the present weights is summed in f64. */
-  let exact = wide;
-  let excess = Infinity;
-  for (let iterations = 0; ;) {
+  const { dtype } = rows.source;
+  const walk = new LewisWalk(run, rows, profile, { p, tolerance, maxIterations, start, keep: known !== noFacts });
+  for (let attempt = 0; ; ++attempt) {
+    const key = `weights ${p} ${tolerance} ${start ? "sampled" : "exact"} ${attempt}`;
+    const trial = await known.once(key, () => walk.next());
+    walk.resume(trial);
+    const { whitening } = trial;
+    const proofOf = (terms: Terms) =>
+      sandwich(run, p, terms.total, terms.distortion, whitening.condition, dtype === "f64");
     const ideal = await idealDistortion(run, p, whitening.rank);
-    const last = iterations >= maxIterations;
-    if (excess < gain * tolerance || last) {
-      if (!exact) {
-        gram = await sweeps.gram();
-        whitening = await white(gram);
-        exact = true;
-      }
-      const own = unscale(gram, columnScale, unit);
-      const terms =
-        (await prove?.({ gram: own, whitening })) ?? (await certify(sweeps, whitening, { d, wide, tolerance, p }));
-      const proofOf = (distortion: number) =>
-        sandwich(run, p, terms.total, distortion, whitening.condition, dtype === "f64");
-      let certificate = await proofOf(terms.distortion);
-      const excessOf = ({ upper, lower }: SandwichCertificate) => upper / lower / ideal - 1;
-      excess = excessOf(certificate);
-      if (excess > tolerance && p < 2) {
-        const raised = await proofOf(await raiseFewRows(run, rows, whitening, columnScale, p));
-        if (excessOf(raised) < excess) certificate = raised;
-        excess = excessOf(certificate);
+    const excessOf = ({ upper, lower }: SandwichCertificate) => upper / lower / ideal - 1;
+    const certified = async (terms: Terms) => {
+      let certificate = await proofOf(terms);
+      if (excessOf(certificate) > tolerance && p < 2) {
+        const distortion = await raiseFewRows(run, rows, whitening, profile.columnScale, p);
+        const raised = await proofOf({ ...terms, distortion });
+        if (excessOf(raised) < excessOf(certificate)) certificate = raised;
       }
       rows.state.delete("rowDistortion");
-      if (excess <= tolerance || last) {
-        return {
-          gram: own,
-          rank: whitening.rank,
-          certificate,
-          residual: terms.residual,
-          iterations,
-          converged: excess <= tolerance,
-        };
-      }
-    }
-    // Up to p = 2 one step is enough for trained tables, so its Gram matrix is summed in f64 at once.
-    const wideGram = wide || p < 2 || iterations > 0;
-    const terms = await sweeps.step(whitening, { ...(p > 2 ? schedule.step : { omega: 1 }), wide, wideGram });
-    const { lower, upper } = await sandwich(run, p, terms.total, terms.distortion, 1, true);
-    excess = upper / lower / ideal - 1;
-    schedule.saw(terms.residual);
-    gram = terms.gram;
-    whitening = await white(gram);
-    exact = wideGram;
-    if (!isSafe()) wide = true;
-    ++iterations;
+      return { certificate, residual: terms.residual };
+    };
+    const terms = await prove?.({ ...trial, key });
+    const { certificate, residual } = terms
+      ? await certified(terms)
+      : await known.once(`proof of ${key}`, async () =>
+          certified(await certify(walk.sweeps, trial, { rows, tolerance, p })),
+        );
+    const converged = excessOf(certificate) <= tolerance;
+    if (!converged && !trial.last) continue;
+    const { gram, iterations } = trial;
+    return { gram, rank: whitening.rank, certificate, residual, iterations, converged, key };
   }
 }
 
 /** The certificate's terms in a sweep of their own, in f32 where that proves no less to speak of. */
 function certify(
   sweeps: LewisSweeps,
-  whitening: Whitening,
-  { d, wide, tolerance, p }: { d: number; wide: boolean; tolerance: number; p: number },
+  { whitening, wide }: Trial,
+  { rows, tolerance, p }: { rows: EngineRows; tolerance: number; p: number },
 ): Promise<Terms> {
-  const inflation = wide ? 0 : productError(d, squares(whitening.transform));
+  const { cols: d } = rows.source;
+  const inflation = wide ? 0 : productError(d, squares(whitening));
   const narrow = !wide && isNarrowEnough(d, whitening.condition, tolerance);
   return sweeps.step(whitening, { ...(narrow && { wide: false, inflation }), keep: p < 2 });
-}
-
-/** f32 sums err by 1e-6 of the largest eigenvalue: below this they leave q good to a percent. */
-const safeCondition = 1e4;
-
-/** Whether steps towards the weights may be summed in f32. */
-export function isNarrowSafe({ triangular, condition }: Whitening): boolean {
-  return triangular && condition <= safeCondition;
 }
 
 /**
@@ -157,8 +118,8 @@ export function isNarrowEnough(d: number, condition: number, tolerance: number):
   return productError(d, condition) < 0.3 * tolerance;
 }
 
-function squares(x: Float64Array): number {
+function squares({ transform }: Whitening): number {
   let sum = 0;
-  for (const v of x) sum += v * v;
+  for (const v of transform) sum += v * v;
   return sum;
 }

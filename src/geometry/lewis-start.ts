@@ -12,15 +12,15 @@ const manyBlocks = 64;
 const looseness = 16;
 
 /** `gram`: that of LewisSweeps.start, for the columnScale of the facts; nothing where they had to be found first. */
-export async function profiledStart(
-  run: Run,
-  rows: EngineRows,
-  p: number,
-): Promise<{ facts: Profile; gram?: Float64Array }> {
+export function profiledStart(run: Run, rows: EngineRows, p: number): Promise<{ facts: Profile; gram?: Float64Array }> {
+  return run.facts.once(`start ${p}`, () => start(run, rows, p));
+}
+
+async function start(run: Run, rows: EngineRows, p: number): Promise<{ facts: Profile; gram?: Float64Array }> {
   const { source } = rows;
   // John's weights begin otherwise.
   const columnScale = p < Infinity ? await sampledScale(run, source) : undefined;
-  if (!columnScale) return { facts: await profile(run, rows) };
+  if (!columnScale) return { facts: await run.facts.once("profile", () => profile(run, rows)) };
   const sweeps = new LewisSweeps(run, rows, p, columnScale);
   const result = await sweeps.startWith(source.dtype === "f64", profileReductions);
   const facts = profileOf(source, result);

@@ -4,7 +4,7 @@ import { checkMaxIterations, checkP, checkTolerance } from "../options.js";
 import type { LewisOptions, LewisResult } from "../types/index.js";
 import { sandwich } from "./certificate.js";
 import { johnWeights } from "./john-weights.js";
-import { isNarrowSafe } from "./lewis-ellipsoid.js";
+import { isNarrowSafe } from "./lewis-walk.js";
 import { Chebyshev, LewisSweeps, unscale } from "./lewis-sweeps.js";
 import { profile } from "./profile.js";
 import type { Run } from "./run.js";

@@ -20,7 +20,7 @@ export async function singularValues(
   if (rowWeights) rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
   const { facts, gram } = await profiledGram(run, rows);
   const cut = () => source.cols - 1;
-  const { singularValues } = await spectrum(run, rows, facts, { cut, vectors: false, first: gram });
+  const { singularValues } = await spectrum(run, rows, facts, { cut, vectors: false, first: gram, known: run.facts });
   run.finish();
   return singularValues;
 }
@@ -33,7 +33,7 @@ export async function pairResidual(
 ): Promise<Objective> {
   const rows = run.open(source);
   run.expect(source.rows * source.cols * (2 + 2 * right.rows));
-  const known = await profile(run, rows);
+  const known = await run.facts.once("profile", () => profile(run, rows));
   if (rowWeights) rows.state.set("weights", Float64Array.from(rowWeights));
   const objective = await residual(run, rows, known, { left: toRowSource(left, "left"), right, p });
   run.finish();

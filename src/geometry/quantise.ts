@@ -72,7 +72,7 @@ export async function quantise(run: Run, source: RowSource, options: QuantiseOpt
   const width = right ? right.rows : d;
   run.expect(n * (2 * d + (right ? 2 * d * width : d) + passes * width));
   const rows = run.open(source);
-  const facts = await profile(run, rows);
+  const facts = await run.facts.once("profile", () => profile(run, rows));
   checkRange(facts, source);
   if (rowWeights) rows.state.set("weights", Float64Array.from(rowWeights));
   const target = { bits, levels, scale, block, p };

@@ -2,6 +2,7 @@
 import type { Engine, EngineRows, Sweep, SweepHooks, SweepResult } from "../engine/sweep.js";
 import type { RowSource } from "../matrix.js";
 import type { RunOptions } from "../types/index.js";
+import { noFacts, type Known } from "./facts.js";
 
 export class Run {
   private done = 0;
@@ -11,6 +12,8 @@ export class Run {
   constructor(
     readonly engine: Engine,
     private readonly options: RunOptions,
+    /** Of the matrix that the call is about. */
+    readonly facts: Known = noFacts,
   ) {}
 
   get seconds(): number {

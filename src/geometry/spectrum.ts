@@ -3,6 +3,7 @@
 // Sums in f32 lose small eigenvalues on heavy-tailed rows. They are used only where the eigenvalue at the cut stays above
 // 10^4 * 2^-24 of the largest; else the sweep is repeated in f64.
 import type { EngineRows, Sweep } from "../engine/sweep.js";
+import { noFacts, type Known } from "./facts.js";
 import { profileOf, profileReductions, type Profile } from "./profile.js";
 import type { Run } from "./run.js";
 
@@ -22,31 +23,40 @@ export interface Spectrum {
  * Profile and Gram matrix in one sweep: it goes by the matrix being neither huge nor tiny, and its sums in f32 (of f32 rows) being
  * enough, as they mostly are; else `spectrum` sweeps again.
  */
-export async function profiledGram(run: Run, rows: EngineRows): Promise<{ facts: Profile; gram: Float64Array }> {
+export function profiledGram(run: Run, rows: EngineRows): Promise<{ facts: Profile; gram: Float64Array }> {
   const { source } = rows;
-  const wide = source.dtype === "f64";
-  const result = await gramSweep(run, rows, wide, {}, profileReductions);
-  return { facts: profileOf(source, result), gram: result.gram };
+  return run.facts.once("profiled gram", async () => {
+    const result = await gramSweep(run, rows, source.dtype === "f64", {}, profileReductions);
+    const facts = await run.facts.once("profile", () => Promise.resolve(profileOf(source, result)));
+    return { facts, gram: result.gram };
+  });
 }
 
-/**
- * @param cut the eigenvalue (counted from 0) that must be trusted, or a function of the eigenvalues that tells it
- * @param first what `profiledGram` found
- */
+interface SpectrumRequest {
+  /** The eigenvalue (counted from 0) that must be trusted, from the eigenvalues. */
+  cut: (values: Float64Array) => number;
+  vectors: boolean;
+  /** What `profiledGram` found. */
+  first?: Float64Array;
+  /** Of these rows, where other calls may have found it. */
+  known?: Known;
+}
+
 export async function spectrum(
   run: Run,
   rows: EngineRows,
   { unit }: Profile,
-  { cut, vectors, first }: { cut: (values: Float64Array) => number; vectors: boolean; first?: Float64Array },
+  { cut, vectors, first, known = noFacts }: SpectrumRequest,
 ): Promise<Spectrum> {
   const { cols: d, dtype } = rows.source;
   const shared: Record<string, Float64Array> = unit === 1 ? {} : { columnScale: new Float64Array(d).fill(unit) };
-  let known = unit === 1 ? first : undefined;
+  let summed = unit === 1 ? first : undefined;
   // Denormal f32 takes a unit that f32 does not hold.
-  for (let wide = dtype === "f64" || unit > 2 ** 126; ; wide = true) {
-    const gram = known ?? (await gramSweep(run, rows, wide, shared)).gram;
-    known = undefined;
-    const { values, matrix } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors });
+  for (let wide = dtype === "f64" || unit > 2 ** 126; ; wide = true, summed = undefined) {
+    const { gram, values, matrix } = await known.once(`spectrum ${wide} ${vectors}`, async () => {
+      const gram = summed ?? (await gramSweep(run, rows, wide, shared)).gram;
+      return { gram, ...(await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors })) };
+    });
     if (!wide && !(values[Math.min(d - 1, cut(values))] > narrowLimit * values[0])) continue;
     const singularValues = values.map((x) => Math.sqrt(Math.max(0, x)) / unit);
     return { singularValues, gram, vectors: matrix };

@@ -6,7 +6,7 @@ import { subspaceBasis } from "../geometry/subspace.js";
 import type { RowSource } from "../matrix.js";
 import { isInRange, rankForKeep, type PRange } from "../options.js";
 import type { ChosenMethod, Convergence, LowRankOptions, ObjectiveName } from "../types/index.js";
-import type { Projected } from "./proving-projection.js";
+import { axesOf, type Projected } from "./proving-projection.js";
 import { levelSetOf, type Ellipsoid, type Task } from "./task.js";
 
 export interface Fit extends Omit<Convergence, "seconds"> {
@@ -57,7 +57,7 @@ export const fitters: Record<ChosenMethod, Fitter> = {
     work: ({ n, d, k, slow }) => n * slow * (d * d + 2 * d * k),
   },
   lewis: {
-    fit: async (task) => ({ ...(await byEllipsoid(task, task.ellipsoid!, task.projected)), projected: task.projected }),
+    fit: async (task) => ({ ...(await byEllipsoid(task, task.ellipsoid!)), projected: task.projected }),
     needsSpectrum: false,
     range: everyP,
     work: ({ n, d, k, slow }) => n * slow * 2 * d * k,
@@ -111,7 +111,7 @@ const further: Record<ObjectiveName, ChosenMethod[]> = {
 
 /** The methods to try, and the work of it all: the ellipsoid that proves them, then each one. */
 export function candidatesOf(
-  { method = "auto", p = 1, compareSvd = false, rank, keep, objective = "lp", maxWork }: LowRankOptions,
+  { method = "auto", p = 1, compareSvd = false, rank, keep, objective = "lp", maxWork }: Omit<LowRankOptions, "report">,
   { rows: n, cols: d, dtype }: RowSource,
 ): { methods: ChosenMethod[]; work: number } {
   const k = rank ?? (keep !== undefined ? rankForKeep(keep, n, d) : Math.ceil(d / 2));
@@ -131,15 +131,9 @@ export function candidatesOf(
   return { methods, work: methods.reduce((sum, name) => sum + fitters[name].work(size), shared) };
 }
 
-async function byEllipsoid(
-  { run, rows, rank, profile }: Task,
-  ellipsoid: Ellipsoid,
-  known?: { values: Float64Array; basis: Float64Array },
-): Promise<Fit> {
+async function byEllipsoid({ run, rows, rank, profile }: Task, ellipsoid: Ellipsoid): Promise<Fit> {
   const n = rows.source.cols;
-  const { values, matrix } = known
-    ? { values: known.values, matrix: known.basis }
-    : await run.engine.dense({ op: "eigen", matrix: ellipsoid.gram, n, vectors: true });
+  const { values, matrix } = await axesOf(run, ellipsoid, n);
   return {
     basis: oriented(matrix, n),
     sigmaNext: rank < n ? Math.sqrt(Math.max(0, values[rank])) / profile.unit : 0,

@@ -125,7 +125,7 @@ export async function certify(
   const right = Float64Array.from(data);
   const rows = run.open(source);
   run.expect(source.rows * source.cols * source.cols * 6);
-  const facts = await profile(run, rows);
+  const facts = await run.facts.once("profile", () => profile(run, rows));
   setWeights(rows, { rowWeights });
   if (options.left) {
     const certificate = await residualCertificate({ run, rows, p, tolerance, rowWeights }, options.left, options.right);
@@ -137,7 +137,7 @@ export async function certify(
       ? undefined
       : options.ellipsoid === "level-set"
         ? await levelSetOf({ run, rows, profile: facts, p, seed, tolerance })
-        : await ellipsoidOf(run, rows, facts, { p, tolerance });
+        : await ellipsoidOf(run, rows, facts, { p, tolerance, known: run.facts });
   const plain = p === 2 ? await spectrum(run, rows, facts, { cut: () => rank, vectors: false }) : undefined;
   const factorType = data instanceof Float64Array ? "f64" : "f32";
   const task: Task = { run, rows, profile: facts, p, rank, factorType, rowWeights, tolerance, seed, ellipsoid };

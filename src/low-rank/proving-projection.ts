@@ -1,19 +1,16 @@
 // The sweep that certifies Lewis weights also projects: the leverages that prove them are had from A V, all of it, for V the
 // eigenvectors of M'M, and where the rank is above d / 2 the factors and their error need all of A V anyway.
-import type { EngineRows } from "../engine/sweep.js";
+import type { DenseResult, EngineRows } from "../engine/sweep.js";
 import { factors, isComplementUsed, type FactorRequest } from "../geometry/factors.js";
-import { isNarrowEnough, productError, type Trial } from "../geometry/lewis-ellipsoid.js";
+import { isNarrowEnough, productError, type NamedTrial } from "../geometry/lewis-ellipsoid.js";
 import type { Terms } from "../geometry/lewis-sweeps.js";
 import { orient } from "../geometry/orthonormal.js";
 import type { Profile } from "../geometry/profile.js";
 import type { Run } from "../geometry/run.js";
-import type { LeftSink, LowRankOptions, Objective } from "../types/index.js";
+import type { LeftSink, LowRankFactorOptions, LowRankOptions, Objective } from "../types/index.js";
 
 /** What the sweep that proved the weights left behind. */
 export interface Projected {
-  /** Eigenvectors of M'M as rows, cols x cols, and its eigenvalues times unit^2, descending. */
-  basis: Float64Array;
-  values: Float64Array;
   right: Float64Array;
   objective: Objective;
 }
@@ -32,13 +29,14 @@ export class ProvingProjection {
   ) {}
 
   /** The terms of the certificate, or nothing where f32 products do not do, or the rank is too low for it to pay. */
-  readonly prove = async ({ gram, whitening }: Trial): Promise<Terms | undefined> => {
+  readonly prove = async (trial: NamedTrial): Promise<Terms | undefined> => {
     const { run, rows, profile, request, emit } = this;
     const { cols: d } = rows.source;
+    const { gram, whitening } = trial;
     this.projected = undefined;
     if (profile.unit !== 1 || whitening.rank < d) return undefined;
     if (!isComplementUsed(rows, { ...request, basis: gram })) return undefined;
-    const { values, matrix: basis } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors: true });
+    const { values, matrix: basis } = await axesOf(run, trial, d);
     if (!(values[d - 1] > 0) || !isNarrowEnough(d, values[0] / values[d - 1], request.tolerance)) return undefined;
     orient(basis, d);
     const inverseRoots = values.map((x) => 1 / Math.sqrt(x));
@@ -48,12 +46,21 @@ export class ProvingProjection {
     );
     const proof = { inverseRoots, inflation };
     const { right, objective, terms } = await factors(run, rows, profile, { ...request, basis, emit, proof });
-    this.projected = { basis, values, right, objective };
+    this.projected = { right, objective };
     return terms;
   };
 }
 
+/** Eigenvalues of a Gram matrix, descending, and its eigenvectors as rows; once, where it has a name. */
+export function axesOf(run: Run, { gram, key }: { gram: Float64Array; key?: string }, n: number): Promise<DenseResult> {
+  const axes = () => run.engine.dense({ op: "eigen", matrix: gram, n, vectors: true });
+  return key === undefined ? axes() : run.facts.once(`axes of ${key}`, axes);
+}
+
 /** Whether the weights of a call may be proved while it projects: the first method is to be theirs, and its factors made at once. */
-export function canProveWhileProjecting({ left, report = true }: LowRankOptions, first: string): boolean {
+export function canProveWhileProjecting(
+  { left, report = true }: LowRankOptions | LowRankFactorOptions,
+  first: string,
+): boolean {
   return report && first === "lewis" && typeof left !== "function";
 }

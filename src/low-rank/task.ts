@@ -29,13 +29,14 @@ export interface Task {
 }
 
 /** {x : |Mx|_2 <= 1} and what it proves. */
-export type Ellipsoid = Pick<LewisEllipsoid, "gram" | "iterations" | "residual" | "converged"> & {
+export type Ellipsoid = Pick<LewisEllipsoid, "gram" | "iterations" | "residual" | "converged" | "key"> & {
   certificate: SandwichCertificate;
 };
 
 /** Sweeps that low rank spends on Lewis weights before it takes what it has; the certificate holds all the same. */
 const maxIterations = 50;
 
+/** @param known of these rows, where other calls may have found it */
 export function ellipsoidOf(
   run: Run,
   rows: EngineRows,

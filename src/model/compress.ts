@@ -9,10 +9,12 @@ import type {
   Objective,
   ObjectiveName,
 } from "../types/index.js";
-import { bitsOf, fitLayer, type FitOptions, type Spill } from "./fit.js";
-import type { Layer, Model, OutputFile } from "./model.js";
+import { bitsOf, callsOf, fitLayer, proveLayer, type FitOptions, type FittedLayer, type Spill } from "./fit.js";
+import { matrixOf, type Layer, type Model, type OutputFile } from "./model.js";
+import type { ModelProgress } from "./model-progress.js";
 import { chooseTargets } from "./plan.js";
 import { weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
+import { byLayer, sideBySide } from "./side-by-side.js";
 import { storedBytes, type StoredLayer, type StoredType } from "./stored.js";
 
 /**
@@ -73,17 +75,19 @@ export async function compressModel(
   options: CompressOptions,
 ): Promise<CompressedModel> {
   const started = performance.now();
-  const { chosen, skipped } = await chooseTargets(loewner, model, options);
-  const stored: StoredLayer[] = [];
-  const layers: CompressedLayer[] = [];
-  for (const planned of chosen) {
-    const best = await fitBest(loewner, model, planned, options);
+  const { chosen, skipped, progress } = await chooseTargets(loewner, model, options);
+  for (const { name } of skipped) progress.end(name);
+  const stored = await sideBySide(
+    chosen,
+    byLayer(loewner, model, ({ layer }) => layer, options.signal),
+    (planned, signal) => fitBest(loewner, model, planned, { ...options, signal }, progress),
+  );
+  const layers = chosen.map((planned, i) => {
     const { layer, because } = planned;
-    stored.push(best);
-    const report = reportOf(layer, best, `${because}; ${why(best, planned, options)}`);
-    if (best.rowWeights) report.rowWeights = options.weights?.description ?? "given";
-    layers.push(report);
-  }
+    const report = reportOf(layer, stored[i], `${because}; ${why(stored[i], planned, options)}`);
+    if (stored[i].rowWeights) report.rowWeights = options.weights?.description ?? "given";
+    return report;
+  });
   const files = await model.layOut(stored, options);
   return {
     ...{ files, layers, skipped: [...skipped], bytesBefore: model.byteLength },
@@ -93,14 +97,18 @@ export async function compressModel(
   };
 }
 
-/** Fits each target, and keeps the one that errs least in the objective: ties go to the first. */
+/**
+ * Fits each target, and keeps the one that errs least in the objective: ties go to the first. Others are proved only where the
+ * objective is what is proved.
+ */
 async function fitBest(
   loewner: Loewner,
   model: Model,
   { layer, targets, own }: PlannedLayer,
   options: CompressOptions,
+  progress: ModelProgress,
 ): Promise<StoredLayer> {
-  const { objective = modelObjective, tolerance, seed, maxWork, signal, onProgress, operators } = options;
+  const { objective = modelObjective, tolerance, seed, maxWork, signal, operators } = options;
   const { spill, spillBytes } = options;
   const fit: FitOptions = {
     ...{ objective, tolerance, seed, maxWork, signal, spill, spillBytes },
@@ -109,14 +117,27 @@ async function fitBest(
     rowWeights: weightsOf(layer, options.weights),
     rowWeightsPower: options.weights?.power,
     uniform: operators === "onnxruntime",
-    onProgress: onProgress && ((progress) => onProgress({ ...progress, layer: layer.name })),
+    onProgress: progress.calls(
+      layer.name,
+      1,
+      targets.reduce((sum, target) => sum + callsOf(target), 1),
+    ),
   };
-  let best: StoredLayer | undefined;
-  for (const target of targets) {
-    const next = await fitLayer(loewner, model, layer, target, fit);
-    if (!best || score(next, objective) < score(best, objective)) best = next;
+  // What one target's fit finds out of the layer serves the next.
+  const source = loewner.open(matrixOf(model, layer));
+  try {
+    let best: FittedLayer | undefined;
+    for (const target of targets) {
+      let next = await fitLayer(loewner, layer, source, target, fit);
+      if (objective === "operator") next = await proveLayer(loewner, source, next, fit);
+      if (!best || score(next, objective) < score(best, objective)) best = next;
+    }
+    const proved = await proveLayer(loewner, source, best!, fit);
+    progress.end(layer.name);
+    return proved;
+  } finally {
+    source.close();
   }
-  return best!;
 }
 
 function bytesOf({ left, right }: StoredLayer): number {

@@ -14,7 +14,7 @@ import type {
   RowWeights,
   RunOptions,
 } from "../types/index.js";
-import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
+import { shapeOf, type Layer } from "./model.js";
 import { floatMatrix, type FloatMatrix, type StoredLayer, type StoredType } from "./stored.js";
 
 /** A place for bytes that memory should not hold: a temporary file. */
@@ -52,15 +52,18 @@ export interface Target {
   readonly dense?: boolean;
 }
 
+/** A layer ready to be stored. What is stored in few bits is proved by a call of its own, which only the best of several needs. */
+export type FittedLayer = Omit<StoredLayer, "certificate"> & Partial<Pick<StoredLayer, "certificate">>;
+
+/** @param source what is fitted: the layer's tensor, or its transpose */
 export async function fitLayer(
   loewner: Loewner,
-  model: Model,
   layer: Layer,
+  source: RowSource,
   { rank, type, dense = false }: Target,
   options: FitOptions,
-): Promise<StoredLayer> {
+): Promise<FittedLayer> {
   const started = performance.now();
-  const source = matrixOf(model, layer);
   const bits = bitsOf(type);
   const { p = 1, tolerance = 0.01, seed = 0, rowWeights } = options;
   const fitted =
@@ -77,12 +80,35 @@ export async function fitLayer(
   };
 }
 
+/** With the certificate of what is stored. */
+export async function proveLayer(
+  loewner: Loewner,
+  source: RowSource,
+  fitted: FittedLayer,
+  options: FitOptions,
+): Promise<StoredLayer> {
+  const started = performance.now();
+  const { left, right, certificate } = fitted;
+  if (certificate) return { ...fitted, certificate };
+  const codes = { left: left as CodedMatrix, right: right as CodedMatrix | undefined };
+  return {
+    ...fitted,
+    certificate: await storedCertificate(loewner, source, codes, options),
+    seconds: fitted.seconds + (performance.now() - started) / 1000,
+  };
+}
+
+/** Calls that fitting takes: progress is told by them. */
+export function callsOf({ type, dense }: Target): number {
+  return bitsOf(type) === undefined || dense ? 1 : 2;
+}
+
 /** Bits of a code, undefined for a float type. */
 export function bitsOf(type: StoredType): CodeBits | undefined {
   return type.startsWith("int") ? (Number(type.slice(3)) as CodeBits) : undefined;
 }
 
-type Fitted = Pick<StoredLayer, "left" | "right" | "method" | "objective" | "candidates" | "certificate">;
+type Fitted = Pick<FittedLayer, "left" | "right" | "method" | "objective" | "candidates" | "certificate">;
 
 async function floatFactors(
   loewner: Loewner,
@@ -157,9 +183,8 @@ async function codedFactors(
     ...{ bits, seed, p, rowWeights, levels, scale: scaleFor(layer), signal, onProgress },
     right: result?.right,
   });
-  const certificate = await storedCertificate(loewner, source, { left, right }, options);
   return {
-    ...{ left, right, objective, certificate },
+    ...{ left, right, objective },
     method: result?.method ?? "dense",
     candidates: result?.report.candidates ?? [],
   };

@@ -5,7 +5,9 @@ import type { Loewner, Progress } from "../types/index.js";
 import { tailsOf } from "./choices.js";
 import { tensorsOf, type LayerDescription } from "./description.js";
 import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
+import { ModelProgress } from "./model-progress.js";
 import { isFactorable } from "./plan-file.js";
+import { byLayer, sideBySide } from "./side-by-side.js";
 import { targetBytes } from "./sizes.js";
 import type { StoredType } from "./stored.js";
 
@@ -93,28 +95,33 @@ export async function inspectModel(
   model: Model,
   { spectra = "default", keep = 0.5, signal, onProgress }: InspectOptions = {},
 ): Promise<Inspection> {
-  const layers: InspectedLayer[] = [];
-  for (const layer of model.layers) {
-    const { bytes, name } = layer;
+  const wanted = (layer: Layer) => (spectra === "all" ? isFactorable(layer) : spectra === "default" && layer.byDefault);
+  const chosen = model.layers.filter(wanted);
+  const progress = new ModelProgress(chosen, onProgress);
+  const computed = await sideBySide(
+    chosen,
+    byLayer(loewner, model, (layer) => layer, signal),
+    async (layer, stop) => {
+      const run = { signal: stop, onProgress: progress.calls(layer.name, 1) };
+      const values = await loewner.singularValues(matrixOf(model, layer), run);
+      return spectrumOf(values, ...shapeOf(layer));
+    },
+  );
+  progress.finish();
+  const layers = model.layers.map((layer): InspectedLayer => {
+    const { bytes } = layer;
     const inspected: InspectedLayer = { ...layer, share: bytes / model.byteLength, ...exceeding(bytes) };
     const [rows, cols] = shapeOf(layer);
-    let errors: Float64Array | undefined;
-    if (spectra === "all" ? isFactorable(layer) : spectra === "default" && layer.byDefault) {
-      const run = {
-        signal,
-        onProgress: onProgress && ((progress: Progress) => onProgress({ ...progress, layer: name })),
-      };
-      const values = await loewner.singularValues(matrixOf(model, layer), run);
-      inspected.spectrum = spectrumOf(values, rows, cols);
-      errors = relativeErrors(inspected.spectrum.singularValues);
-    }
+    const spectrum = computed[chosen.indexOf(layer)];
+    if (spectrum) inspected.spectrum = spectrum;
+    const errors = spectrum && relativeErrors(spectrum.singularValues);
     const rank = isFactorable(layer) ? rankForKeep(keep, rows, cols) : 0;
     if (rank >= 1) {
       const bytesSaved = bytes - targetBytes(rows, cols, { rank, type: layer.dtype.toLowerCase() as StoredType });
       inspected.atKeep = { rank, bytesSaved, ...(errors && { error: errors[rank] }) };
     }
-    layers.push(inspected);
-  }
+    return inspected;
+  });
   layers.push(...storedLayers(model));
   return { file: model.name, format: model.format, bytes: model.byteLength, keep, layers };
 }

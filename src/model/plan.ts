@@ -3,6 +3,7 @@
 import { InvalidInputError } from "../errors.js";
 import type { Loewner } from "../types/index.js";
 import { select, type Selection } from "./layers.js";
+import { ModelProgress } from "./model-progress.js";
 import { shapeOf, type Layer, type Model } from "./model.js";
 import { checkPlan, type LayerPlan } from "./plan-file.js";
 import {
@@ -15,45 +16,56 @@ import {
   type PlanOptions,
 } from "./plan-options.js";
 import { Planner } from "./planner.js";
+import { byLayer, sideBySide } from "./side-by-side.js";
 
 /** @throws {InvalidInputError} when a size, a layer, a plan or row weights cannot be used: the message says which */
 export async function planCompression(loewner: Loewner, model: Model, options: PlanOptions): Promise<Plan> {
-  const { planner, ...choice } = await choose(loewner, model, options);
-  return { ...choice, bytesAfter: await planner.size(choice.chosen) };
+  const { planner, progress, chosen, skipped } = await choose(loewner, model, options, 1);
+  progress.finish();
+  return { chosen, skipped, bytesAfter: await planner.size(chosen) };
 }
 
-/** The plan without its size, which laying the files out tells. */
+/** What spectra take of the time that a layer does. */
+const planningShare = 0.1;
+
+/** The plan without its size, which laying the files out tells; and the progress that it is a part of. */
 export async function chooseTargets(
   loewner: Loewner,
   model: Model,
   options: PlanOptions,
-): Promise<Omit<Plan, "bytesAfter">> {
-  const { chosen, skipped } = await choose(loewner, model, options);
-  return { chosen, skipped };
+): Promise<Omit<Plan, "bytesAfter"> & { progress: ModelProgress }> {
+  const { chosen, skipped, progress } = await choose(loewner, model, options, planningShare);
+  return { chosen, skipped, progress };
 }
 
-async function choose(loewner: Loewner, model: Model, options: PlanOptions) {
+async function choose(loewner: Loewner, model: Model, options: PlanOptions, share: number) {
   if (options.plan) checkPlan(options.plan, model);
   const { chosen: layers, skipped } = select(model, withPlan(options));
   checkWeights(model, layers, options);
-  const planner = new Planner(loewner, model, options);
+  const progress = new ModelProgress(layers, options.onProgress);
+  const planner = new Planner(loewner, model, options, (layer) => progress.calls(layer, share));
   const planned: PlannedLayer[] = [];
   const shared: { layer: Layer; own: LayerPlan }[] = [];
-  for (const layer of layers) {
-    const own = options.plan?.layers[layer.name] ?? {};
-    checkNames(model, layer);
-    if (own.skip) skipped.push({ name: layer.name, reason: "the plan says so" });
-    else if (sizesIn(own).length === 0 && isOfFile(options)) shared.push({ layer, own });
-    else {
-      const result = await planner.alone(layer, own);
-      if (typeof result === "string") skipped.push({ name: layer.name, reason: result });
-      else planned.push(result);
-    }
-  }
+  const choices = await sideBySide(
+    layers,
+    byLayer(loewner, model, (layer) => layer, options.signal),
+    async (layer, signal) => {
+      const own = options.plan?.layers[layer.name] ?? {};
+      checkNames(model, layer);
+      if (own.skip) return "the plan says so";
+      if (sizesIn(own).length === 0 && isOfFile(options)) return { layer, own };
+      return planner.alone(layer, own, signal);
+    },
+  );
+  choices.forEach((choice, i) => {
+    if (typeof choice === "string") skipped.push({ name: layers[i].name, reason: choice });
+    else if ("targets" in choice) planned.push(choice);
+    else shared.push(choice);
+  });
   // With nothing to spread it over either: a size of the whole that a plan's own sizes pass is refused.
   if (isOfFile(options)) planned.push(...(await planner.spread(shared, planned, skipped)));
   planned.sort((a, b) => layers.indexOf(a.layer) - layers.indexOf(b.layer));
-  return { chosen: planned, skipped, planner };
+  return { chosen: planned, skipped, planner, progress };
 }
 
 /** A plan's own layers are chosen, unless others are named. */

@@ -1,13 +1,14 @@
 // A rank and a way to store it: for a layer by a size of its own, or for many by a size of the whole file, spread by spectra.
 import { InvalidInputError } from "../errors.js";
 import { rankForEnergy, rankForKeep } from "../options.js";
-import type { Loewner } from "../types/index.js";
+import type { Loewner, Progress } from "../types/index.js";
 import { allocate } from "./budget.js";
 import { optionsFor, shortlist, type Candidates, type Option } from "./choices.js";
 import { bitsOf, type Target } from "./fit.js";
 import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
 import type { LayerPlan } from "./plan-file.js";
 import { isOfTokens, sizesIn, weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
+import { byLayer, sideBySide } from "./side-by-side.js";
 import { emptyLayer, targetBytes } from "./sizes.js";
 import type { StoredType } from "./stored.js";
 
@@ -19,10 +20,12 @@ export class Planner {
     private readonly loewner: Loewner,
     private readonly model: Model,
     private readonly options: PlanOptions,
+    /** Who hears of a layer's spectrum being computed. */
+    private readonly progressOf: (layer: string) => ((progress: Progress) => void) | undefined,
   ) {}
 
   /** A layer by a size of its own; text: why it is left alone. */
-  async alone(layer: Layer, own: LayerPlan): Promise<PlannedLayer | string> {
+  async alone(layer: Layer, own: LayerPlan, signal?: AbortSignal): Promise<PlannedLayer | string> {
     const [rows, cols] = shapeOf(layer);
     const size = sizesIn(own).length ? own : this.options;
     const type = this.typeOf(layer, own);
@@ -32,7 +35,7 @@ export class Planner {
         { tensor: layer.name },
       );
     }
-    if (type === "auto") return this.openChoice(layer, own, size.keep);
+    if (type === "auto") return this.openChoice(layer, own, size.keep, signal);
     const most = Math.min(rows, cols);
     if (size.rank !== undefined && size.rank > most) {
       throw new InvalidInputError(
@@ -48,7 +51,7 @@ export class Planner {
       if (rank === 0)
         return `keep ${size.keep} leaves it no rank${this.stepOf(layer, type) > 1 ? ` that is a multiple of ${this.stepOf(layer, type)}` : " at all"}`;
     } else if (size.energy !== undefined) {
-      const { singularValues } = await this.candidatesFor(layer);
+      const { singularValues } = await this.candidatesFor(layer, signal);
       rank = rankForEnergy(size.energy, singularValues, most);
       because = `rank ${rank}: the smallest that holds ${size.energy} of the sum of squared singular values`;
     }
@@ -60,7 +63,12 @@ export class Planner {
   }
 
   /** `keep` of a layer's bytes, whatever way stores it best. */
-  private async openChoice(layer: Layer, own: LayerPlan, keep: number | undefined): Promise<PlannedLayer | string> {
+  private async openChoice(
+    layer: Layer,
+    own: LayerPlan,
+    keep: number | undefined,
+    signal?: AbortSignal,
+  ): Promise<PlannedLayer | string> {
     if (keep === undefined) {
       throw new InvalidInputError(
         `dtype auto chooses rank and bits for a size: give keep, budget or bytes for ${layer.name}, or name a dtype.`,
@@ -68,7 +76,7 @@ export class Planner {
       );
     }
     const bytes = keep * layer.bytes;
-    const targets = shortlist(await this.optionsOf(layer, "auto"), bytes);
+    const targets = shortlist(await this.optionsOf(layer, "auto", signal), bytes);
     if (targets.length === 0) return `nothing fits into ${Math.floor(bytes)} bytes, ${keep} of it`;
     return { layer, own, targets, because: `the best found in ${keep} of its ${layer.bytes} bytes` };
   }
@@ -79,10 +87,13 @@ export class Planner {
     fixed: readonly PlannedLayer[],
     skipped: Skipped[],
   ): Promise<PlannedLayer[]> {
-    const { model, options } = this;
+    const { model, options, loewner } = this;
     const asked = options.bytes ?? Math.floor(options.budget! * model.byteLength);
-    const lists: Option[][] = [];
-    for (const { layer, own } of shared) lists.push(await this.optionsOf(layer, this.typeOf(layer, own)));
+    const lists = await sideBySide(
+      shared,
+      byLayer(loewner, model, ({ layer }) => layer, options.signal),
+      ({ layer, own }, signal) => this.optionsOf(layer, this.typeOf(layer, own), signal),
+    );
     const plannedOf = (chosen: readonly Option[]) =>
       shared.flatMap(({ layer, own }, i): PlannedLayer[] => {
         const { bytes, rank } = chosen[i];
@@ -162,23 +173,22 @@ export class Planner {
     return bits < 8 ? 8 : 1;
   }
 
-  private async optionsOf(layer: Layer, type: StoredType | "auto"): Promise<Option[]> {
+  private async optionsOf(layer: Layer, type: StoredType | "auto", signal?: AbortSignal): Promise<Option[]> {
     const { minRank } = this.options;
     // Unlike keep, which says how many, a budget has no use for 8-bit ranks between eights: bytes are the same.
     const least = type === "auto" || bitsOf(type) ? 8 : 1;
     const multipleOf = this.options.multipleOf ?? Math.max(least, this.stepOf(layer, type));
-    return optionsFor(await this.candidatesFor(layer), { type, minRank, multipleOf });
+    return optionsFor(await this.candidatesFor(layer, signal), { type, minRank, multipleOf });
   }
 
-  private async candidatesFor(layer: Layer): Promise<Candidates> {
+  private async candidatesFor(layer: Layer, signal?: AbortSignal): Promise<Candidates> {
     let found = this.candidates.get(layer.name);
     if (!found) {
-      const { onProgress, signal } = this.options;
       const [rows, cols] = shapeOf(layer);
       const singularValues = await this.loewner.singularValues(matrixOf(this.model, layer), {
         rowWeights: weightsOf(layer, this.options.weights),
         signal,
-        onProgress: onProgress && ((progress) => onProgress({ ...progress, layer: layer.name })),
+        onProgress: this.progressOf(layer.name),
       });
       found = { rows, cols, bytes: layer.bytes, singularValues };
       this.candidates.set(layer.name, found);

@@ -5,7 +5,9 @@ import { readRows, type Matrix } from "../matrix.js";
 import type { Loewner, LowRankCertificate, Objective, RowWeights, RunOptions } from "../types/index.js";
 import { openPart, type LayerDescription } from "./description.js";
 import { identity, matrixOfCodes, storedCertificate } from "./fit.js";
-import { matrixOf, type Model } from "./model.js";
+import { matrixOf, type Layer, type Model } from "./model.js";
+import { ModelProgress } from "./model-progress.js";
+import { byLayer, sideBySide } from "./side-by-side.js";
 import type { StoredMatrix } from "./stored.js";
 
 /** Objectives must agree to this, relative. */
@@ -48,7 +50,7 @@ export async function verifyLayers(
       file: compressed.name,
     });
   }
-  const layers: VerifiedLayer[] = [];
+  const found: { layer: Layer; described: LayerDescription }[] = [];
   const missing: string[] = [];
   for (const [name, described] of compressed.described) {
     const already = original.described.get(name);
@@ -56,8 +58,22 @@ export async function verifyLayers(
     const layer = original.layers.find((each) => each.name === name);
     const [rows, cols] = described.transposed ? [described.cols, described.rows] : [described.rows, described.cols];
     if (!layer || layer.shape.length !== 2 || layer.shape[0] !== rows || layer.shape[1] !== cols) missing.push(name);
-    else layers.push(await verifyLayer(loewner, original, compressed, name, described, options));
+    else found.push({ layer, described });
   }
+  const progress = new ModelProgress(
+    found.map(({ layer }) => layer),
+    options.onProgress,
+  );
+  const layers = await sideBySide(
+    found,
+    byLayer(loewner, original, ({ layer }) => layer, options.signal),
+    async ({ layer: { name }, described }, signal) => {
+      const run = { ...options, signal, onProgress: progress.calls(name, 1, 2) };
+      const verified = await verifyLayer(loewner, original, compressed, name, described, run);
+      progress.end(name);
+      return verified;
+    },
+  );
   return { layers, missing, ok: layers.every((layer) => layer.ok) && missing.length === 0 };
 }
 
@@ -76,25 +92,27 @@ async function verifyLayer(
       tensor: name,
     });
   }
-  const source = matrixOf(original, { name, transposed });
   const left = await openPart(compressed, described.left, rows, rank);
   const right = described.right ? await openPart(compressed, described.right, rank, cols) : undefined;
   const whole = right ? await matrixIn(right) : identity(cols);
   const leftRows = left.kind === "codes" ? codedRows(left) : left.rows;
-  const computed: VerifiedLayer["computed"] = {
-    objective: await loewner.residual(source, { left: leftRows, right: whole }, { p, rowWeights, ...run }),
-    certificate,
-  };
-  if (left.kind === "codes") {
-    const pair = { left, right: right?.kind === "codes" ? right : undefined };
-    const options = { p, tolerance, rowWeights, ...run };
-    computed.certificate = await storedCertificate(loewner, source, pair, options, computed.objective);
-  } else {
-    computed.certificate = await loewner.certify(source, whole, {
-      ...{ p, tolerance, rowWeights, ...run },
-      ...(described.method === "entrywise" && { left: leftRows }),
-      ...(described.method === "level-set" && { ellipsoid: "level-set", seed: described.seed }),
-    });
+  const computed: VerifiedLayer["computed"] = { objective, certificate };
+  const source = loewner.open(matrixOf(original, { name, transposed }));
+  try {
+    computed.objective = await loewner.residual(source, { left: leftRows, right: whole }, { p, rowWeights, ...run });
+    if (left.kind === "codes") {
+      const pair = { left, right: right?.kind === "codes" ? right : undefined };
+      const options = { p, tolerance, rowWeights, ...run };
+      computed.certificate = await storedCertificate(loewner, source, pair, options, computed.objective);
+    } else {
+      computed.certificate = await loewner.certify(source, whole, {
+        ...{ p, tolerance, rowWeights, ...run },
+        ...(described.method === "entrywise" && { left: leftRows }),
+        ...(described.method === "level-set" && { ellipsoid: "level-set", seed: described.seed }),
+      });
+    }
+  } finally {
+    source.close();
   }
   const keys = ["lp", "l1", "l21", "l2"] as const;
   const difference = Math.max(...keys.map((key) => relative(objective[key], computed.objective[key])));

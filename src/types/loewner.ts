@@ -1,4 +1,4 @@
-import type { Matrix, MatrixLike } from "../matrix.js";
+import type { Matrix, MatrixLike, RowSource } from "../matrix.js";
 import type { RunOptions, WeightedOptions } from "./common.js";
 import type { EntrywiseOptions, EntrywiseResult } from "./entrywise.js";
 import type {
@@ -15,6 +15,7 @@ import type {
   CertifyOptions,
   FactorPair,
   LowRankCertificate,
+  LowRankFactorOptions,
   LowRankFactors,
   LowRankOptions,
   LowRankResult,
@@ -24,12 +25,34 @@ import type { JohnOptions, JohnResult, MinVolumeOptions, MinVolumeResult } from 
 import type { QuantiseOptions, QuantiseResult } from "./quantise.js";
 import type { SubspaceOptions, SubspaceResult } from "./subspace.js";
 
-/** What `createLoewner()` resolves to. Calls on one instance queue up; `dispose()` frees its memory. */
+/** Rows that several calls are about; any call takes them for a matrix. */
+export interface OpenMatrix extends RowSource {
+  /**
+   * Threads that share the rows in every call, where these are many beside the columns or take much memory: calls on such matrices
+   * run one at a time. 1: calls on this one and on others run side by side.
+   */
+  readonly threads: number;
+  /** Frees what is kept, once the calls made before are over. Later calls are refused. */
+  close(): void;
+}
+
+/**
+ * What `createLoewner()` resolves to. Calls on one instance queue up, as many at a time as it has threads; `dispose()` frees its
+ * memory.
+ */
 export interface Loewner {
+  /** Calls that may run side by side: the threads of this instance, 1 where there are none. */
+  readonly threads: number;
+  /**
+   * A matrix that several calls will be about: what one finds out (scales, spectrum, ellipsoid: a few cols x cols matrices) the
+   * next ones use, with the same answers as before; and where a worker runs them, it keeps the rows. Close it afterwards. Nothing
+   * is read or computed yet.
+   */
+  open(a: MatrixLike): OpenMatrix;
   leverageScores(a: MatrixLike, options?: WeightedOptions): Promise<LeverageResult>;
   lewisWeights(a: MatrixLike, options?: LewisOptions): Promise<LewisResult>;
-  lowRank(a: MatrixLike, options: LowRankOptions & { report: false }): Promise<LowRankFactors>;
-  lowRank(a: MatrixLike, options: LowRankOptions & { report?: true }): Promise<LowRankResult>;
+  lowRank(a: MatrixLike, options: LowRankFactorOptions): Promise<LowRankFactors>;
+  lowRank(a: MatrixLike, options: LowRankOptions): Promise<LowRankResult>;
   /** Singular values of diag(s)^(1/2) A, descending, cols of them. */
   singularValues(a: MatrixLike, options?: WeightedOptions): Promise<Float64Array>;
   /** Error of any factor pair; left may be a row source. */

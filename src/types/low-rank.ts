@@ -72,11 +72,14 @@ export interface LowRankOptions extends WeightedOptions {
   left?: LeftSink | false;
   /** Factors are rounded to this and the report is of the rounded ones. Default: the type of A. f16 and bf16 factors come back as Float32Array whose values that type holds exactly. */
   factorType?: FactorType;
-  /**
-   * false: the factors and their certificate alone, without a report of their error, which takes about half of the time. For one
-   * method ("auto" compares errors), or p = 2. Default true.
-   */
-  report?: boolean;
+  /** `false` is for LowRankFactorOptions. */
+  report?: true;
+}
+
+/** The factors and their certificate alone, without a report of their error, which takes about half of the time. */
+export interface LowRankFactorOptions extends Omit<LowRankOptions, "report"> {
+  /** For one method ("auto" compares errors), or p = 2. */
+  report: false;
 }
 
 /** One method that was tried. */

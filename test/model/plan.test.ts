@@ -10,7 +10,7 @@ import {
   type Model,
 } from "../../src/model/index.js";
 import { fitLayer, type Target } from "../../src/model/fit.js";
-import { shapeOf } from "../../src/model/model.js";
+import { matrixOf, shapeOf } from "../../src/model/model.js";
 import type { LayerPlan } from "../../src/model/plan-file.js";
 import { targetBytes } from "../../src/model/sizes.js";
 import { storedBytes } from "../../src/model/stored.js";
@@ -198,7 +198,7 @@ test("what a target takes is what its numbers and padding take, to the byte", as
       const isTable = dense && type.startsWith("int");
       const rank = isTable ? d : 1 + Math.floor(share * (Math.min(rows, cols) - 1));
       const target = { rank, type, ...(isTable && { dense: true }) };
-      const { left, right } = await fitLayer(loewner, model, layer, target, { method: "svd" });
+      const { left, right } = await fitLayer(loewner, layer, matrixOf(model, layer), target, { method: "svd" });
       // An ONNX graph multiplies left with its padding, so right has as many rows there.
       const padding = right?.kind === "codes" ? ((8 - (rank % 8)) % 8) * (8 * Math.ceil(d / 8) + 2) : 0;
       const bytes = storedBytes(left) + (right ? storedBytes(right) : 0);
@@ -221,7 +221,8 @@ describe("dtype auto", () => {
       if (rank) rivals.push({ rank, type: "f32" });
       for (const rival of rivals) {
         if (targetBytes(640, 48, rival) > keep * bytesBefore) continue;
-        const fitted = await fitLayer(loewner, model, model.layers[0], rival, { objective: "l21" });
+        const [layer] = model.layers;
+        const fitted = await fitLayer(loewner, layer, matrixOf(model, layer), rival, { objective: "l21" });
         expect(objective.l21).toBeLessThanOrEqual(fitted.objective.l21);
       }
       const written = safetensorsModel(await openBytes(await mainFile(files)));

@@ -7,7 +7,8 @@ import { embedding } from "../../examples/embedding.mjs";
 const hash = createHash("sha256");
 const add = ({ data }) => hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 const { data, rows, cols, counts } = embedding({ rows: 2000, cols: 40, rank: 12 });
-const loewner = await createLoewner({ threads: Number(process.argv[2] ?? 1), threadBytes: 0 });
+const threads = Number(process.argv[2] ?? 1);
+const loewner = await createLoewner({ threads, threadBytes: 0 });
 for (const input of [data, Float64Array.from(data)]) {
   for (const p of [0.7, 1, 1.3, 2, 3.3]) {
     for (const rowWeights of [undefined, counts]) {
@@ -59,4 +60,20 @@ for (const input of [data, Float64Array.from(data)]) {
   }
 }
 loewner.dispose();
+
+// Calls side by side, each as a whole in a worker; some on rows that stay there.
+const batch = await createLoewner({ threads, threadWork: 0 });
+const layers = [300, 200, 250].map((count) => ({ data: data.subarray(0, count * cols), rows: count, cols }));
+const opened = layers.map((layer) => batch.open(layer));
+for (const layer of [...layers, ...opened])
+  layer.results = [1, 1.5, 2].map((p) => batch.lowRank(layer, { rank: 7, p }));
+for (const { results } of [...layers, ...opened]) {
+  for (const { left, right, report } of await Promise.all(results)) {
+    add(left);
+    add(right);
+    hash.update(JSON.stringify(report));
+  }
+}
+opened.forEach((layer) => layer.close());
+batch.dispose();
 console.log(hash.digest("hex"));

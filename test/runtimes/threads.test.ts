@@ -22,6 +22,16 @@ const page = `
     const { left } = await loewner.lowRank({ data, rows: 3000, cols: 24 }, { rank: 5, method: "lewis" });
     loewner.dispose();
     return Array.from(left.data);
+  };
+  // Whole calls in workers: the same script.
+  window.sideBySide = async (threads) => {
+    const loewner = await createLoewner({ threads, threadWork: 0 });
+    const layer = { data: data.slice(0, 300 * 24), rows: 300, cols: 24 };
+    const answers = await Promise.all([5, 6].map((rank) => loewner.lowRank(layer, { rank, method: "lewis" })));
+    const bad = { ...layer, data: layer.data.map((x, i) => (i === 50 ? NaN : x)) };
+    const [failed] = await Promise.allSettled([loewner.leverageScores(bad), loewner.leverageScores(layer)]);
+    loewner.dispose();
+    return [...answers.flatMap(({ left }) => Array.from(left.data)), failed.reason.code, failed.reason.place.row];
   };`;
 
 /** What is used of playwright-core, whose types are not installed when only src/ is checked. */
@@ -76,6 +86,13 @@ test("two threads in Chromium, without special headers, give the bytes of one in
       answers.push((await tab.evaluate(`window.answer(${JSON.stringify(threads)})`)) as number[]);
       expect(tab.workers().length).toBe(0);
     }
+    const layer = { data: data.slice(0, 300 * 24), rows: 300, cols: 24 };
+    const expected: unknown[] = [];
+    for (const rank of [5, 6]) {
+      const { left: one } = await loewner.lowRank(layer, { rank, method: "lewis" });
+      expected.push(...one.data);
+    }
+    expect(await tab.evaluate("window.sideBySide(2)")).toEqual([...expected, "INVALID_INPUT", 2]);
     const hash = (numbers: ArrayLike<number>) =>
       createHash("sha256")
         .update(new Uint8Array(Float32Array.from(numbers).buffer))

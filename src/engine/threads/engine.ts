@@ -11,10 +11,11 @@ import type { Held, MemoryPlan } from "../memory.js";
 import { blockRows, type DenseStep, type Engine, type EngineRows, type Sweep, type SweepHooks } from "../sweep.js";
 import { Pool } from "./pool.js";
 import type { Limits } from "./protocol.js";
+import type { WorkerOptions } from "./serve.js";
 import { shares } from "./shares.js";
 import { ThreadRows } from "./thread-rows.js";
 import { sweepThreads } from "./thread-sweep.js";
-import { threadCount } from "./spawn.js";
+import { threadCount, type WorkerScript } from "./spawn.js";
 
 export interface ThreadOptions extends InlineOptions {
   /**
@@ -31,49 +32,54 @@ export interface ThreadOptions extends InlineOptions {
   residentBytes?: number;
 }
 
+/** Default of `residentBytes`. */
+export const defaultResidentBytes = 512 << 20;
+
 export class ThreadsEngine implements Engine {
-  private readonly pool: Pool;
+  readonly pool: Pool;
   private readonly opened = new Set<ThreadRows>();
   private ids = 0;
   /** Where there is a memory budget: that of the call under way, and its matrix. */
   private planned: { plan: MemoryPlan; source: RowSource } | undefined;
 
   private constructor(
-    private readonly inline: InlineEngine,
+    /** For what is too small to share. It has the kernel that the dense steps run in. */
+    readonly inline: InlineEngine,
     private readonly threads: number,
     private readonly threadBytes: number,
-    { tileRows, residentBytes = 512 << 20 }: ThreadOptions,
+    options: WorkerOptions,
+    script: WorkerScript,
   ) {
-    this.pool = new Pool(threads, { tileRows, residentBytes });
+    this.pool = new Pool(threads, options, script);
   }
 
   /** The inline engine where one thread is all there is. */
-  static async create(options: ThreadOptions = {}): Promise<Engine> {
-    const { threads = 1, threadBytes = 4 << 20, residentBytes = 0 } = options;
+  static async create(options: ThreadOptions, script: WorkerScript): Promise<InlineEngine | ThreadsEngine> {
+    const { threads = 1, threadBytes = 4 << 20, residentBytes = defaultResidentBytes, tileRows } = options;
     for (const [name, value] of Object.entries({ threadBytes, residentBytes })) {
       if (!(value >= 0)) throw new InvalidInputError(`${name} must be a number of bytes of at least 0; got ${value}.`);
     }
     const count = await threadCount(threads);
     const inline = await InlineEngine.create(options);
-    return count === 1 ? inline : new ThreadsEngine(inline, count, threadBytes, options);
+    return count === 1 ? inline : new ThreadsEngine(inline, count, threadBytes, { tileRows, residentBytes }, script);
   }
 
-  /** Threads that these rows are worth. */
-  private worth({ rows, cols, dtype }: RowSource): number {
+  /** Threads that would share these rows; fewer than two: they stay in this one. */
+  sharers({ rows, cols, dtype }: RowSource): number {
     const worth = Math.floor((rows * cols * rowTypeBytes[dtype]) / Math.max(1, this.threadBytes));
-    return Math.max(1, Math.min(this.threads, worth, Math.ceil(rows / blockRows)));
+    return Math.min(this.threads, worth, Math.ceil(rows / blockRows));
   }
 
   plan(source: RowSource, held: Held): void {
-    const plan = this.inline.plan(source, held, this.worth(source));
+    const plan = this.inline.plan(source, held, Math.max(1, this.sharers(source)));
     this.planned = plan && { plan, source };
   }
 
   open(source: RowSource): EngineRows {
-    const workers = Math.min(this.worth(source), this.planned?.plan.threads ?? Infinity);
+    const workers = Math.min(this.sharers(source), this.planned?.plan.threads ?? Infinity);
     if (workers < 2) return this.inline.open(source);
-    const blocks = Math.ceil(source.rows / blockRows);
-    const opened = new ThreadRows(source, this.ids++, shares(blocks, workers), this.pool, this.limits(source));
+    const parts = shares(Math.ceil(source.rows / blockRows), workers);
+    const opened = new ThreadRows(source, this.ids++, parts, this.pool, this.limits(source));
     this.opened.add(opened);
     return opened;
   }

@@ -6,12 +6,11 @@ import type { WorkerOptions } from "./serve.js";
 
 const threadsModule = "node:worker_threads";
 const osModule = "node:os";
-const script = "./node-worker.js";
 
-export async function spawnInNode(options: WorkerOptions): Promise<Member> {
+export async function spawnInNode(options: WorkerOptions, script: URL): Promise<Member> {
   const { Worker } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ threadsModule)) as typeof Threads;
   // Flags of this process, such as --input-type, are not for the worker's script.
-  const worker = new Worker(new URL(script, import.meta.url), { workerData: options, execArgv: [] });
+  const worker = new Worker(script, { workerData: options, execArgv: [] });
   worker.unref();
   return {
     send: (order, transfer = []) => worker.postMessage(order, transfer),

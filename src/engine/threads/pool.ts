@@ -3,7 +3,7 @@
 import { DisposedError, WorkerLostError } from "../../errors.js";
 import type { Order, Port, Report } from "./protocol.js";
 import type { WorkerOptions } from "./serve.js";
-import { spawn } from "./spawn.js";
+import { spawn, type WorkerScript } from "./spawn.js";
 
 /** A worker as the coordinator sees it. */
 export interface Member extends Port<Order, Report> {
@@ -29,8 +29,9 @@ export class Pool {
   private calls = 0;
 
   constructor(
-    private readonly size: number,
+    readonly size: number,
     private readonly options: WorkerOptions,
+    private readonly script: WorkerScript,
   ) {}
 
   /** @throws {WorkerLostError | DisposedError} once there are no more workers */
@@ -44,7 +45,7 @@ export class Pool {
 
   private async spawnAll(): Promise<void> {
     try {
-      this.members = await Promise.all(Array.from({ length: this.size }, () => spawn(this.options)));
+      this.members = await Promise.all(Array.from({ length: this.size }, () => spawn(this.options, this.script)));
     } catch (cause) {
       this.stopAll(new WorkerLostError(`Threads could not be started: ${String(cause)}. Use threads: 1.`, { cause }));
     }

@@ -31,7 +31,7 @@ export interface Limits {
   wasmBytes?: number;
 }
 
-/** To a worker. Those with `rows` are carried out one after the other, the rest at once. */
+/** To a worker. Answers (`bytes`, `taken`) and `stop` are heard at once, the rest is carried out one after the other. */
 export type Order =
   | { type: "open"; rows: number; shape: RowsShape; subtrees: Subtree[]; limits: Limits }
   | { type: "close"; rows: number }
@@ -44,7 +44,29 @@ export type Order =
   | { type: "bytes"; call: number; bytes: Uint8Array }
   /** So much of what was emitted has been taken. */
   | { type: "taken"; call: number; bytes: number }
-  | { type: "stop"; call: number };
+  | { type: "stop"; call: number }
+  | CallOrder
+  /** Rows that whole calls were about and that are done with. */
+  | { type: "release"; held: number };
+
+/** A whole call, driver and all, which needs nothing of this thread but to be started. */
+export interface CallOrder {
+  readonly type: "call";
+  readonly call: number;
+  readonly primitive: string;
+  /** All rows of its matrix; absent where the worker has them already, under the number `held`. */
+  readonly rows?: SentRows;
+  /** The rows stay until they are released. */
+  readonly held?: number;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Somebody listens to its progress. */
+  readonly progress: boolean;
+}
+
+/** A whole matrix as it crosses. */
+export interface SentRows extends RowsShape {
+  readonly bytes: Uint8Array;
+}
 
 /** From a worker, and only when it was asked: Deno may lose what a worker says before anyone listens. */
 export type Report =
@@ -53,6 +75,8 @@ export type Report =
   | { type: "emit"; call: number; name: string; start: number; block: Float32Array | Float64Array | Uint8Array }
   | { type: "column"; call: number; column?: Float64Array }
   | { type: "done"; call: number; results: SweepResult[] }
+  | { type: "progress"; call: number; stage: string; done: number; total: number }
+  | { type: "result"; call: number; result: unknown }
   | { type: "failed"; call: number; error: SentError };
 
 /** One end of a channel, in a page and in Node alike. */

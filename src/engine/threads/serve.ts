@@ -1,9 +1,10 @@
 // A worker: a kernel of its own and its share of the rows, driven by messages.
-import { AbortedError } from "../../errors.js";
+import { AbortedError, throwIfAborted } from "../../errors.js";
 import { Kernel, maximumBytes } from "../../kernel/load.js";
 import { sweepBlocks } from "../block-sweep.js";
-import type { SweepHooks } from "../sweep.js";
-import { toSent, type Order, type Port, type Report } from "./protocol.js";
+import { InlineEngine } from "../inline.js";
+import type { Engine, SweepHooks } from "../sweep.js";
+import { toSent, type CallOrder, type Order, type Port, type Report } from "./protocol.js";
 import { Budget, WorkerRows } from "./worker-rows.js";
 
 export interface WorkerOptions {
@@ -12,14 +13,27 @@ export interface WorkerOptions {
   residentBytes: number;
 }
 
+/** Runs whole calls: the engine knows no drivers. */
+export interface CallServer {
+  /** The result, and which buffers of it may be handed over. */
+  run(engine: Engine, order: CallOrder, hooks: CallHooks): Promise<{ result: unknown; transfer: ArrayBuffer[] }>;
+  release(held: number): void;
+}
+
+export interface CallHooks {
+  signal: AbortSignal;
+  onProgress?: (progress: { stage: string; done: number; total: number }) => void;
+}
+
 interface Waiting<T> {
   resolve(value: T): void;
   reject(error: Error): void;
 }
 
-/** One sweep under way: what it asked for and what it waits for. */
+/** One sweep or whole call under way: what it asked for and what it waits for. */
 class Call {
   private readonly abort = new AbortController();
+  readonly signal = this.abort.signal;
   private readonly reads: Waiting<Uint8Array>[] = [];
   private room: Waiting<void> | undefined;
   private emitted = 0;
@@ -65,12 +79,19 @@ class Call {
       return new Promise<void>((resolve, reject) => (this.room = { resolve, reject }));
     };
     const onRows = (count: number) => this.port.send({ type: "rows", call: this.call, count });
-    return { signal: this.abort.signal, emit, emitBytes: emit, onRows };
+    return { signal: this.signal, emit, emitBytes: emit, onRows };
   }
 }
 
-export function serve(port: Port<Report, Order>, { tileRows, residentBytes }: WorkerOptions): void {
+export function serve(
+  port: Port<Report, Order>,
+  { tileRows, residentBytes }: WorkerOptions,
+  callServer: CallServer,
+): void {
   const kernel = Kernel.load();
+  /** Sweeps and whole calls take turns at the one kernel. */
+  const engine = kernel.then((loaded) => InlineEngine.on(loaded, { tileRows }));
+  engine.catch(() => undefined); // whoever uses it hears of it
   const budget = new Budget(residentBytes);
   const opened = new Map<number, WorkerRows>();
   const calls = new Map<number, Call>();
@@ -78,7 +99,32 @@ export function serve(port: Port<Report, Order>, { tileRows, residentBytes }: Wo
   let tail: Promise<unknown> = kernel;
 
   async function run(order: Order): Promise<void> {
-    if (!("rows" in order)) return;
+    switch (order.type) {
+      case "call":
+        return runCall(order);
+      case "release":
+        return callServer.release(order.held);
+      default:
+        if ("rows" in order) return runOnRows(order);
+    }
+  }
+
+  async function runCall(order: CallOrder): Promise<void> {
+    const { call, progress } = order;
+    const { signal } = calls.get(call)!;
+    const onProgress: CallHooks["onProgress"] = progress
+      ? ({ stage, done, total }) => port.send({ type: "progress", call, stage, done, total })
+      : undefined;
+    try {
+      throwIfAborted(signal);
+      const { result, transfer } = await callServer.run(await engine, order, { signal, onProgress });
+      port.send({ type: "result", call, result }, transfer);
+    } finally {
+      calls.delete(call);
+    }
+  }
+
+  async function runOnRows(order: Exclude<Order, CallOrder> & { rows: number }): Promise<void> {
     const rows = opened.get(order.rows);
     switch (order.type) {
       case "open": {
@@ -121,8 +167,10 @@ export function serve(port: Port<Report, Order>, { tileRows, residentBytes }: Wo
     if (order.type === "bytes") return calls.get(order.call)?.answer(order.bytes);
     if (order.type === "taken") return calls.get(order.call)?.taken(order.bytes);
     if (order.type === "stop") return calls.get(order.call)?.stop();
-    if (order.type === "sweep")
-      calls.set(order.call, new Call(port, order.call, order.limits.waitingBytes ?? residentBytes));
+    if (order.type === "sweep" || order.type === "call") {
+      const waitingBytes = order.type === "sweep" ? order.limits.waitingBytes : undefined;
+      calls.set(order.call, new Call(port, order.call, waitingBytes ?? residentBytes));
+    }
     tail = tail
       .then(() => run(order))
       .catch((error: unknown) => {

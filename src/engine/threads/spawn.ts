@@ -13,17 +13,21 @@ const isWorkerd = () => globalThis.navigator?.userAgent === "Cloudflare-Workers"
 
 const hasWorkers = () => !isWorkerd() && (isNode() || typeof Worker === "function");
 
-export async function spawn(options: WorkerOptions): Promise<Member> {
-  if (isNode()) {
-    const { spawnInNode } = await import("./node-spawn.js");
-    return spawnInNode(options);
-  }
-  return spawnInPage(options);
+/** What workers run. It serves whole calls too, whose drivers the engine does not know. */
+export interface WorkerScript {
+  inPage(): Worker;
+  inNode(): URL;
 }
 
-function spawnInPage(options: WorkerOptions): Member {
-  // Written out like this, bundlers find the script and put it beside theirs.
-  const worker = new Worker(new URL("./web-worker.js", import.meta.url), { type: "module" });
+export async function spawn(options: WorkerOptions, script: WorkerScript): Promise<Member> {
+  if (isNode()) {
+    const { spawnInNode } = await import("./node-spawn.js");
+    return spawnInNode(options, script.inNode());
+  }
+  return spawnInPage(options, script.inPage());
+}
+
+function spawnInPage(options: WorkerOptions, worker: Worker): Member {
   worker.postMessage(options);
   return {
     send: (order: Order, transfer: ArrayBuffer[] = []) => worker.postMessage(order, transfer),

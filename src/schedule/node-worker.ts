@@ -1,6 +1,7 @@
 // The worker's script in Node, Deno and Bun.
 import { parentPort, workerData } from "node:worker_threads";
-import { serve, type WorkerOptions } from "./serve.js";
+import { serve, type WorkerOptions } from "../engine/threads/serve.js";
+import { callServer } from "./call-server.js";
 
 const port = parentPort!;
 serve(
@@ -9,4 +10,5 @@ serve(
     listen: (take) => port.on("message", take),
   },
   workerData as WorkerOptions,
+  callServer(),
 );

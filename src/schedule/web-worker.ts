@@ -1,6 +1,7 @@
 // The worker's script in a page.
-import { serve, type WorkerOptions } from "./serve.js";
-import type { Order } from "./protocol.js";
+import type { Order } from "../engine/threads/protocol.js";
+import { serve, type WorkerOptions } from "../engine/threads/serve.js";
+import { callServer } from "./call-server.js";
 
 interface Scope {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
@@ -17,4 +18,5 @@ scope.onmessage = ({ data }: MessageEvent<WorkerOptions>) =>
       listen: (take) => (scope.onmessage = (event: MessageEvent<Order>) => take(event.data)),
     },
     data,
+    callServer(),
   );

@@ -1,0 +1,118 @@
+// Arguments and results of a whole call as they cross to a worker and back: plain values, and copies of arrays that are handed
+// over, so that neither side's own are touched.
+import type { SentRows } from "../engine/threads/protocol.js";
+import { InvalidInputError } from "../errors.js";
+import { isRowSource, rowTypeBytes, type MatrixLike, type RowSource } from "../matrix.js";
+
+/** A row source among the options, as it crosses. */
+interface SentSource {
+  readonly sentRows: SentRows;
+}
+
+/** Bytes read at a time. */
+const pieceBytes = 4 << 20;
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+const isSource = (value: unknown): value is RowSource => isObject(value) && isRowSource(value as unknown as MatrixLike);
+const bytesOf = ({ rows, cols, dtype }: RowSource) => rows * cols * rowTypeBytes[dtype];
+/** These two stay in this thread, and messages do their work. */
+const isHook = (name: string) => name === "signal" || name === "onProgress";
+
+/** Bytes of all rows that a call is about; Infinity where an option is a function, which cannot cross. */
+export function bytesToSend(source: RowSource, options: Readonly<Record<string, unknown>>): number {
+  let bytes = bytesOf(source);
+  for (const [name, value] of Object.entries(options)) {
+    if (isHook(name)) continue;
+    if (typeof value === "function") return Infinity;
+    if (isSource(value)) bytes += bytesOf(value);
+  }
+  return bytes;
+}
+
+/** Options to send. Row sources are read, as `sendRows` does. */
+export async function sendOptions(
+  options: Readonly<Record<string, unknown>>,
+  isWanted: () => boolean,
+): Promise<Record<string, unknown>> {
+  const sent: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) {
+    if (isHook(name)) continue;
+    sent[name] = isSource(value) ? ({ sentRows: await sendRows(value, isWanted) } satisfies SentSource) : copied(value);
+  }
+  return sent;
+}
+
+export function receiveOptions(sent: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(sent).map(([name, value]) => [
+      name,
+      isObject(value) && "sentRows" in value ? receiveRows((value as unknown as SentSource).sentRows) : value,
+    ]),
+  );
+}
+
+/**
+ * All rows of a source, in memory.
+ * @param isWanted asked between two reads; once it says no, nothing more is read
+ */
+export async function sendRows(source: RowSource, isWanted: () => boolean): Promise<SentRows> {
+  const { rows, cols, dtype, name } = source;
+  const width = cols * rowTypeBytes[dtype];
+  const bytes = new Uint8Array(rows * width);
+  const step = Math.max(1, Math.floor(pieceBytes / width));
+  const ownReads = serialReads(source);
+  for (let start = 0; start < rows && isWanted(); start += step) {
+    const count = Math.min(step, rows - start);
+    const piece = await ownReads.read(start, count);
+    if (piece.byteLength !== count * width) {
+      throw new InvalidInputError(
+        `${name ?? "The row source"} gave ${piece.byteLength} bytes for rows ${start} to ${start + count - 1}, expected ${count * width}; its read() must return whole rows.`,
+        { tensor: name, row: start },
+      );
+    }
+    bytes.set(piece, start * width);
+  }
+  return { rows, cols, dtype, name, bytes };
+}
+
+export function receiveRows({ bytes, ...shape }: SentRows): RowSource {
+  const width = shape.cols * rowTypeBytes[shape.dtype];
+  return { ...shape, read: (start, count) => bytes.subarray(start * width, (start + count) * width) };
+}
+
+const lastReads = new WeakMap<RowSource, Promise<unknown>>();
+
+/**
+ * The source for one of several calls that read it at a time: reads wait for each other, and what is read is the reader's own, for
+ * a source may use its buffer again in the next.
+ */
+export function serialReads(source: RowSource): RowSource {
+  const { rows, cols, dtype, name } = source;
+  return {
+    ...{ rows, cols, dtype, name },
+    read(start, count) {
+      const before = lastReads.get(source) ?? Promise.resolve();
+      const reading = before.then(async () => new Uint8Array(await source.read(start, count)));
+      lastReads.set(
+        source,
+        reading.catch(() => undefined),
+      );
+      return reading;
+    },
+  };
+}
+
+/** The same values, in arrays of their own that are no larger than they look: a part of an array would take all of it along. */
+export function copied(value: unknown): unknown {
+  if (ArrayBuffer.isView(value)) return (value as Float64Array).slice();
+  if (Array.isArray(value)) return value.map(copied);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, of]) => [key, copied(of)]));
+}
+
+/** The buffers in what is sent, each once: none is looked at again here. */
+export function buffersIn(value: unknown, found = new Set<ArrayBuffer>()): Set<ArrayBuffer> {
+  if (ArrayBuffer.isView(value)) found.add(value.buffer as ArrayBuffer);
+  else if (isObject(value)) for (const of of Object.values(value)) buffersIn(of, found);
+  return found;
+}

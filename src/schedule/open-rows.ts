@@ -1,0 +1,60 @@
+// Rows that are held open for several calls, with what the calls found out about them.
+import { InvalidInputError } from "../errors.js";
+import { Facts } from "../geometry/facts.js";
+import type { RowSource, RowType } from "../matrix.js";
+import type { OpenMatrix } from "../types/index.js";
+
+export class OpenRows implements OpenMatrix {
+  readonly rows: number;
+  readonly cols: number;
+  readonly dtype: RowType;
+  readonly name?: string;
+  /** What calls in this thread found out. */
+  readonly facts = new Facts();
+  /** The worker that calls go to, once one did: it keeps the rows, when they have been sent, and facts of its own. */
+  worker: number | undefined;
+  isSent = false;
+  private calls = 0;
+  private isClosed = false;
+
+  constructor(
+    readonly source: RowSource,
+    readonly threads: number,
+    readonly id: number,
+    /** To any other they are rows like others. */
+    readonly owner: unknown,
+    /** Called once they are closed and the calls made before are over. */
+    private readonly onEnd: (rows: OpenRows) => void,
+  ) {
+    const { rows, cols, dtype, name } = source;
+    this.rows = rows;
+    this.cols = cols;
+    this.dtype = dtype;
+    this.name = name;
+  }
+
+  read(start: number, count: number): Uint8Array | Promise<Uint8Array> {
+    return this.source.read(start, count);
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    if (this.calls === 0) this.onEnd(this);
+  }
+
+  /** @throws {InvalidInputError} once it is closed */
+  enter(): void {
+    if (this.isClosed) {
+      const { name = "A", rows, cols } = this;
+      throw new InvalidInputError(`${name} (${rows} x ${cols}) was closed; open it again, or pass the matrix itself.`, {
+        tensor: name,
+      });
+    }
+    ++this.calls;
+  }
+
+  leave(): void {
+    if (--this.calls === 0 && this.isClosed) this.onEnd(this);
+  }
+}

@@ -1,0 +1,55 @@
+// The calls that run as a whole wherever there is a kernel: in the calling thread, by all threads, or in one worker.
+import { checkCoreset, coreset } from "../geometry/coreset.js";
+import { checkEntrywise, entrywiseLowRank } from "../geometry/entrywise.js";
+import { checkLevelSet, levelSetEllipsoid } from "../geometry/level-set.js";
+import { leverageScores } from "../geometry/leverage.js";
+import { checkLewis, lewisWeights } from "../geometry/lewis.js";
+import { checkMinVolume, johnEllipsoid, minVolumeEllipsoid } from "../geometry/min-volume.js";
+import { checkMultiply, checkPairResidual, multiply, pairResidual, singularValues } from "../geometry/pair.js";
+import { checkQuantise, quantise } from "../geometry/quantise.js";
+import type { Run } from "../geometry/run.js";
+import { checkSensitivities, sensitivities } from "../geometry/sensitivities.js";
+import { checkSubspace, robustSubspace } from "../geometry/subspace.js";
+import { checkLowRank, lowRank } from "../low-rank.js";
+import { certify, checkCertify } from "../low-rank/certificate.js";
+import type { Held } from "../engine/memory.js";
+import { heldByCertify, heldByEllipsoid, heldByEntrywise, heldByLeverage, heldByLowRank, heldByNone } from "../held.js";
+import type { RowSource } from "../matrix.js";
+
+interface Primitive<Options, Result> {
+  run(run: Run, source: RowSource, options: Options): Promise<Result>;
+  check?(options: NoInfer<Options>, source: RowSource): void;
+  /** What it holds beside tiles and d x d matrices, row weights apart. */
+  held?(options: NoInfer<Options>, source: RowSource): Held;
+  /** Sweeps of rows * cols^2 multiply-adds, and as many dense steps, that it comes to: the order of magnitude. */
+  sweeps: number;
+}
+
+/** Keeps the types of each. */
+const primitive = <Options, Result>(of: Primitive<Options, Result>) => of;
+
+export const primitives = {
+  leverageScores: primitive({ run: leverageScores, held: heldByLeverage, sweeps: 2 }),
+  lewisWeights: primitive({ run: lewisWeights, check: checkLewis, sweeps: 20 }),
+  lowRank: primitive({ run: lowRank, check: checkLowRank, held: heldByLowRank, sweeps: 10 }),
+  singularValues: primitive({ run: singularValues, held: heldByNone, sweeps: 1 }),
+  residual: primitive({ run: pairResidual, check: checkPairResidual, sweeps: 1 }),
+  certify: primitive({ run: certify, check: checkCertify, held: heldByCertify, sweeps: 5 }),
+  multiply: primitive({ run: multiply, check: checkMultiply, held: heldByNone, sweeps: 1 }),
+  minVolumeEllipsoid: primitive({ run: minVolumeEllipsoid, check: checkMinVolume, sweeps: 100 }),
+  johnEllipsoid: primitive({ run: johnEllipsoid, check: checkMinVolume, sweeps: 100 }),
+  quantise: primitive({ run: quantise, check: checkQuantise, sweeps: 3 }),
+  robustSubspace: primitive({ run: robustSubspace, check: checkSubspace, held: heldByEllipsoid, sweeps: 100 }),
+  entrywiseLowRank: primitive({ run: entrywiseLowRank, check: checkEntrywise, held: heldByEntrywise, sweeps: 300 }),
+  sensitivities: primitive({ run: sensitivities, check: checkSensitivities, sweeps: 20 }),
+  coreset: primitive({ run: coreset, check: checkCoreset, sweeps: 20 }),
+  levelSetEllipsoid: primitive({ run: levelSetEllipsoid, check: checkLevelSet, held: heldByEllipsoid, sweeps: 1000 }),
+};
+
+export type PrimitiveName = keyof typeof primitives;
+export type OptionsOf<Name extends PrimitiveName> = Parameters<(typeof primitives)[Name]["run"]>[2];
+export type ResultOf<Name extends PrimitiveName> = Awaited<ReturnType<(typeof primitives)[Name]["run"]>>;
+
+/** The table as those see it who were only told a name. */
+export const primitiveNamed = (name: string) =>
+  (primitives as unknown as Record<string, Primitive<Record<string, unknown>, unknown>>)[name];

@@ -1,0 +1,105 @@
+// One whole call in a worker, as the thread that asked for it sees it.
+import type { Listener, Pool } from "../engine/threads/pool.js";
+import { fromSent, type CallOrder, type Report } from "../engine/threads/protocol.js";
+import { AbortedError } from "../errors.js";
+import type { RowSource } from "../matrix.js";
+import type { RunOptions } from "../types/index.js";
+import { buffersIn, sendOptions, sendRows } from "./crossing.js";
+
+export interface RemoteCallOptions {
+  pool: Pool;
+  worker: number;
+  primitive: string;
+  /** To be read and sent; absent where the worker has the rows under the number `held`. */
+  source?: RowSource;
+  held?: number;
+  options: RunOptions & Readonly<Record<string, unknown>>;
+  /** Called once the order with its rows is on its way. */
+  onSent?: () => void;
+}
+
+export class RemoteCall<Result> implements Listener {
+  readonly result: Promise<Result>;
+  /** When the worker is free again. An abort ends `result` at once, the worker's step in hand only when it is done. */
+  readonly over: Promise<void>;
+  private resolve!: (result: Result) => void;
+  private reject!: (error: unknown) => void;
+  private leave!: () => void;
+  private call: number | undefined;
+  private sent = false;
+  private settled = false;
+
+  constructor(private readonly of: RemoteCallOptions) {
+    this.result = new Promise((resolve, reject) => ([this.resolve, this.reject] = [resolve, reject]));
+    this.over = new Promise((resolve) => (this.leave = resolve));
+    void this.start();
+  }
+
+  private async start(): Promise<void> {
+    const { pool, worker, primitive, source, held, onSent } = this.of;
+    const { signal, onProgress } = this.of.options;
+    const isWanted = () => !this.settled;
+    signal?.addEventListener("abort", this.abort);
+    try {
+      await pool.start();
+      if (this.settled) return;
+      const call = (this.call = pool.join(this));
+      const rows = source && (await sendRows(source, isWanted));
+      const own = await sendOptions(this.of.options, isWanted);
+      if (this.settled) return;
+      const order: CallOrder = {
+        ...{ type: "call", call, primitive, rows, held, options: own, progress: onProgress !== undefined },
+      };
+      pool.send(worker, order, [...buffersIn(order)]);
+      this.sent = true;
+      onSent?.();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  take(report: Report): void {
+    switch (report.type) {
+      case "progress":
+        if (this.settled) return;
+        try {
+          const { stage, done, total } = report;
+          this.of.options.onProgress?.({ stage, done, total });
+        } catch (error) {
+          this.stop(error);
+        }
+        return;
+      case "result":
+        this.settle(() => this.resolve(report.result as Result));
+        return this.end();
+      case "failed":
+        return this.fail(fromSent(report.error));
+    }
+  }
+
+  /** Nothing more comes from the worker. */
+  fail(error: unknown): void {
+    this.settle(() => this.reject(error));
+    this.end();
+  }
+
+  private readonly abort = () => this.stop(new AbortedError(this.of.options.signal!.reason));
+
+  private stop(error: unknown): void {
+    if (!this.sent) return this.fail(error);
+    this.of.pool.send(this.of.worker, { type: "stop", call: this.call! });
+    this.settle(() => this.reject(error));
+  }
+
+  private settle(then: () => void): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.of.options.signal?.removeEventListener("abort", this.abort);
+    then();
+  }
+
+  private end(): void {
+    if (this.call !== undefined) this.of.pool.leave(this.call);
+    this.leave();
+  }
+}

@@ -1,0 +1,268 @@
+// Decides what runs where. Matrices much taller than they are wide are shared by all threads, one call at a time. For others the
+// dense steps, which one thread runs, are most of the work: several such calls run side by side, each as a whole in a worker of its
+// own. A call that has nothing beside it takes what there is.
+//
+// Sizes and estimates decide, never the clock, and no bit of an answer depends on it.
+import type { InlineEngine } from "../engine/inline.js";
+import { defaultResidentBytes, ThreadsEngine, type ThreadOptions } from "../engine/threads/engine.js";
+import { AbortedError, DisposedError, InvalidInputError, throwIfAborted } from "../errors.js";
+import { Run } from "../geometry/run.js";
+import type { Held } from "../engine/memory.js";
+import { heldByDefault } from "../held.js";
+import type { RowSource } from "../matrix.js";
+import type { OpenMatrix, WeightedOptions } from "../types/index.js";
+import { bytesToSend, serialReads } from "./crossing.js";
+import { OpenRows } from "./open-rows.js";
+import { primitiveNamed, type OptionsOf, type PrimitiveName, type ResultOf } from "./primitives.js";
+import { Queue, type Place, type Task } from "./queue.js";
+import { RemoteCall } from "./remote-call.js";
+import { workerScript } from "./worker-script.js";
+
+export interface SchedulerOptions extends ThreadOptions {
+  /**
+   * Multiply-adds, about, that are worth a thread: a smaller call stays in the calling thread, whatever else runs. Never changes the
+   * answer. Default: 1e8, some ten milliseconds.
+   */
+  threadWork?: number;
+}
+
+/** Dense steps for each sweep, in multiply-adds at a sweep's speed over cols^3. */
+const denseWork = 16;
+/** Rows for each column and thread from which on dense steps are a small part of what threads share. */
+const tallness = 5;
+/** Wasm memory of dense steps, in bytes over cols^2, and how much of it each worker may take. */
+const denseBytes = 40;
+const mostDenseBytes = 256 << 20;
+
+interface Call {
+  readonly name: PrimitiveName;
+  readonly source: RowSource;
+  /** The rows are held open. */
+  readonly held?: OpenRows;
+  readonly options: WeightedOptions & Readonly<Record<string, unknown>>;
+  /** Multiply-adds, about. */
+  readonly work: number;
+  /** It could go to a worker. */
+  readonly crosses: boolean;
+}
+
+/** A task that runs: `over` resolves when what it runs on is free again. */
+interface Started<Result> {
+  readonly result: Promise<Result>;
+  readonly over: Promise<void>;
+}
+
+export class Scheduler {
+  /** Calls that may run at a time. */
+  readonly threads: number;
+  private readonly queue: Queue;
+  private readonly opened = new Set<OpenRows>();
+  private ids = 0;
+  private disposed = false;
+
+  private constructor(
+    readonly engine: InlineEngine | ThreadsEngine,
+    private readonly threadWork: number,
+    private readonly residentBytes: number,
+    /** There is a memory budget, which is that of one call at a time. */
+    private readonly isBounded: boolean,
+  ) {
+    this.threads = engine instanceof ThreadsEngine ? engine.pool.size : 1;
+    const heldBy = (worker: number) => [...this.opened].filter((rows) => rows.worker === worker).length;
+    this.queue = new Queue(this.threads, heldBy);
+  }
+
+  /** @throws {InvalidInputError} when an option is out of range */
+  static async create(options: SchedulerOptions = {}): Promise<Scheduler> {
+    const { threadWork = 1e8, residentBytes = defaultResidentBytes } = options;
+    if (!(threadWork >= 0)) {
+      throw new InvalidInputError(`threadWork must be a number of multiply-adds of at least 0; got ${threadWork}.`);
+    }
+    return new Scheduler(
+      await ThreadsEngine.create(options, workerScript),
+      threadWork,
+      residentBytes,
+      options.memory !== undefined,
+    );
+  }
+
+  /** Runs a primitive when its turn comes; its options are checked already. */
+  async run<Name extends PrimitiveName>(
+    name: Name,
+    source: RowSource,
+    options: OptionsOf<Name> & WeightedOptions,
+  ): Promise<ResultOf<Name>> {
+    this.check();
+    const call = this.callOf(name, source, { ...options });
+    call.held?.enter();
+    try {
+      const wants = (alone: boolean) => this.placeOf(call, alone);
+      const start = (place: Place) => (typeof place === "number" ? this.inWorker(call, place) : this.here(call, place));
+      return (await this.enqueue(wants, start, options.signal)) as ResultOf<Name>;
+    } finally {
+      call.held?.leave();
+    }
+  }
+
+  /** Runs what is no primitive, on `engine`, with nothing beside it. */
+  exclusively<Result>(body: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
+    this.check();
+    const place = this.engine instanceof ThreadsEngine ? "all" : "here";
+    return this.enqueue(
+      () => place,
+      () => started(this.guarded(body)),
+      signal,
+    );
+  }
+
+  /** Rows that several calls will be about. Nothing is read before the first of them. */
+  open(source: RowSource): OpenMatrix {
+    this.check();
+    const threads = this.isShared(source) ? this.sharers(source) : 1;
+    const opened = new OpenRows(source, threads, this.ids++, this, (rows) => this.release(rows));
+    this.opened.add(opened);
+    return opened;
+  }
+
+  /** @throws {DisposedError} */
+  check(): void {
+    if (this.disposed) throw new DisposedError();
+  }
+
+  /** Ends all that runs or waits. */
+  dispose(): void {
+    this.disposed = true;
+    this.queue.end(new DisposedError());
+    this.engine.dispose();
+  }
+
+  private callOf(name: PrimitiveName, source: RowSource, options: Call["options"]): Call {
+    const held = source instanceof OpenRows && source.owner === this ? source : undefined;
+    const { rows, cols } = source;
+    return {
+      ...{ name, source: held?.source ?? source, held, options },
+      work: primitiveNamed(name).sweeps * cols * cols * (rows + denseWork * cols),
+      crosses: this.crosses(source, options),
+    };
+  }
+
+  private placeOf({ source, held, work, crosses }: Call, alone: boolean): Place | "any" {
+    if (this.threads === 1) return "here";
+    const near = this.sharers(source) > 1 ? "all" : "here";
+    if (!crosses) return near;
+    if (held?.worker !== undefined) return held.worker;
+    if (alone && this.opened.size === (held ? 1 : 0)) return near;
+    if (this.isShared(source)) return "all";
+    return work < this.threadWork ? "here" : "any";
+  }
+
+  private sharers(source: RowSource): number {
+    return this.engine instanceof ThreadsEngine ? this.engine.sharers(source) : 1;
+  }
+
+  /** All threads work on it whatever else there is to do: it is tall, or too large to cross. */
+  private isShared(source: RowSource): boolean {
+    const { threads } = this;
+    const sharers = this.sharers(source);
+    if (sharers > 1 && !this.crosses(source)) return true;
+    return threads > 1 && sharers === threads && source.rows >= tallness * threads * source.cols;
+  }
+
+  /** Small enough for a worker to take, and made of nothing but values. */
+  private crosses(source: RowSource, options: Readonly<Record<string, unknown>> = {}): boolean {
+    if (this.isBounded) return false;
+    const dense = denseBytes * source.cols * source.cols;
+    return bytesToSend(source, options) <= this.residentBytes && dense <= mostDenseBytes;
+  }
+
+  private here({ name, source, held, options }: Call, place: "here" | "all"): Started<unknown> {
+    const { engine } = this;
+    const isShared = engine instanceof ThreadsEngine;
+    const own = isShared && place === "here" ? engine.inline : engine;
+    const facts = held?.facts.with(options.rowWeights);
+    // Others may read the same source meanwhile.
+    const rows = own === engine ? source : serialReads(source);
+    return started(
+      this.guarded(async () => {
+        if (isShared) engine.pool.check();
+        own.plan(rows, heldBy(name, options, source));
+        return primitiveNamed(name).run(new Run(own, options, facts), rows, options);
+      }, own),
+    );
+  }
+
+  private inWorker({ name, source, held, options }: Call, worker: number): Started<unknown> {
+    const { pool } = this.engine as ThreadsEngine;
+    if (held) held.worker = worker;
+    return new RemoteCall({
+      ...{ pool, worker, options, primitive: name, held: held?.id },
+      source: held?.isSent ? undefined : source,
+      onSent: () => {
+        if (held) held.isSent = true;
+      },
+    });
+  }
+
+  private release(rows: OpenRows): void {
+    this.opened.delete(rows);
+    if (!rows.isSent || this.disposed) return;
+    (this.engine as ThreadsEngine).pool.send(rows.worker!, { type: "release", held: rows.id });
+  }
+
+  /** What was opened in the engine ends with the call. */
+  private async guarded<Result>(body: () => Promise<Result>, engine = this.engine): Promise<Result> {
+    this.check();
+    try {
+      return await body();
+    } finally {
+      engine.close();
+    }
+  }
+
+  private enqueue<Result>(
+    wants: Task["wants"],
+    start: (place: Place) => Started<Result>,
+    signal?: AbortSignal,
+  ): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      throwIfAborted(signal);
+      const abort = () => {
+        if (this.queue.remove(task)) reject(new AbortedError(signal!.reason));
+      };
+      const task: Task = {
+        wants,
+        start(place) {
+          signal?.removeEventListener("abort", abort);
+          const { result, over } = start(place);
+          result.then(resolve, reject);
+          return over;
+        },
+        drop(error) {
+          signal?.removeEventListener("abort", abort);
+          reject(error);
+        },
+      };
+      signal?.addEventListener("abort", abort);
+      this.queue.add(task);
+    });
+  }
+}
+
+/** Row weights are row state in two forms, here and with the workers. */
+function heldBy(
+  name: PrimitiveName,
+  options: WeightedOptions & Readonly<Record<string, unknown>>,
+  source: RowSource,
+): Held {
+  const held = primitiveNamed(name).held?.(options, source) ?? heldByDefault;
+  return options.rowWeights ? { ...held, columns: held.columns + 4 } : held;
+}
+
+/** What runs in this thread is over when its result is there. */
+function started<Result>(result: Promise<Result>): Started<Result> {
+  const over = result.then(
+    () => undefined,
+    () => undefined,
+  );
+  return { result, over };
+}
