@@ -93,9 +93,11 @@ export function setup({ force = false } = {}) {
       `// Made from assembly/ by scripts/setup.mjs.\nexport const kernelBase64 =\n  "${base64}";\n`,
     );
   });
-  stamp("dist", ["src", "tsconfig.json", "package.json"], ["dist/index.js"], force, () => {
-    rmSync(at("dist"), { recursive: true, force: true });
+  const sources = ["src", "tsconfig.json", "package.json", "scripts/bundle.mjs"];
+  stamp("dist", sources, ["dist/index.js", "build/lib/index.js"], force, () => {
+    for (const folder of ["dist", "build/lib"]) rmSync(at(folder), { recursive: true, force: true });
     node("building dist/", "typescript/bin/tsc", "-p", "tsconfig.json");
+    run("bundling dist/", process.execPath, [at("scripts/bundle.mjs")]);
     if (existsSync(at("dist/cli/main.js"))) chmodSync(at("dist/cli/main.js"), 0o755);
   });
 }
