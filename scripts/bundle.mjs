@@ -16,10 +16,11 @@ const entries = ["index", "formats/index", "model/index", "node", "cli/main"];
 const workers = { "chunks/node-worker": "engine/threads/node-worker", "chunks/web-worker": "engine/threads/web-worker" };
 const page = { "chunks/inspect-page.js": "cli/inspect-page.js" };
 
-/** Without these two there would be a chunk for each set of entry points that share a module. */
+/** Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. */
 const groups = {
   base: /^(errors|matrix|options|codes|code-levels)\.js$/,
   core: /^(loewner|low-rank)\.js$|^(kernel|engine|geometry|low-rank)\/(?!threads\/(node|web)-worker|threads\/node-spawn)/,
+  onnx: /^(formats|model)\/onnx\/(?!location|node-|types)/,
 };
 
 const bundle = await rolldown({

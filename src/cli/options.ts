@@ -2,7 +2,7 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { InvalidInputError } from "../errors.js";
 import { openFile } from "../formats/node-file.js";
-import { openNpy } from "../formats/index.js";
+import { openNpy } from "../formats/npy.js";
 import { readRows, type RowSource } from "../matrix.js";
 import { describeRange, isInRange, type PRange } from "../options.js";
 import type { ObjectiveName } from "../types/index.js";

@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FileError, InvalidInputError } from "../errors.js";
 import { readFault } from "../formats/file-faults.js";
-import { openOnnx, type OnnxModel } from "../formats/index.js";
+import type { OnnxModel } from "../formats/index.js";
 import { quote } from "../formats/json.js";
 import { openFile, type FileSource } from "../formats/node-file.js";
 import { onnxFolderResolver } from "../formats/onnx/node-external.js";
@@ -52,9 +52,11 @@ export async function openModelPath(path: string): Promise<OpenModel> {
   const close = async () => void (await Promise.all([source.close(), beside.close()]));
   try {
     const config = await readConfig(main);
-    return (await isOnnx(source))
-      ? { kind: "onnx", path: main, files, config, file: await openOnnx(source, { external }), close }
-      : { kind: "safetensors", path: main, files, config, file: await openSafetensorsSet(source, shard), close };
+    if (!(await isOnnx(source)))
+      return { kind: "safetensors", path: main, files, config, file: await openSafetensorsSet(source, shard), close };
+    // Half of what a short run loads belongs to this format.
+    const { openOnnx } = await import("../formats/onnx/open.js");
+    return { kind: "onnx", path: main, files, config, file: await openOnnx(source, { external }), close };
   } catch (error) {
     await close();
     throw error;
