@@ -1,6 +1,6 @@
 // The inner loops, as a share of the machine's SIMD peak (multiply-adds on registers alone), best of `runs`, one thread.
-import { withFrame } from "../dist/kernel/frame.js";
-import { Kernel } from "../dist/kernel/load.js";
+import { withFrame } from "../build/lib/kernel/frame.js";
+import { Kernel } from "../build/lib/kernel/load.js";
 import { print } from "./table.mjs";
 
 const n = 256;

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { createLoewner } from "../dist/index.js";
-import { ThreadsEngine } from "../dist/engine/threads/engine.js";
+import { ThreadsEngine } from "../build/lib/engine/threads/engine.js";
 import { tall } from "./matrix.mjs";
 import { print } from "./table.mjs";
 

@@ -13,7 +13,10 @@ const dist = fileURLToPath(new URL("../dist/", import.meta.url));
 /** What package.json names. */
 const entries = ["index", "formats/index", "model/index", "node", "cli/main"];
 /** Modules that look for these beside themselves end up in chunks/, as deep as they were before. */
-const workers = { "chunks/node-worker": "engine/threads/node-worker", "chunks/web-worker": "engine/threads/web-worker" };
+const workers = {
+  "chunks/node-worker": "engine/threads/node-worker",
+  "chunks/web-worker": "engine/threads/web-worker",
+};
 const page = { "chunks/inspect-page.js": "cli/inspect-page.js" };
 
 /** Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. */

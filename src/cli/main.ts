@@ -26,7 +26,8 @@ const program = new Command("loewner")
   .showHelpAfterError('(run "loewner --help" for what there is)')
   .exitOverride();
 const wanted = commands[process.argv[2]];
-for (const load of wanted ? [wanted] : process.argv[2] === "--version" ? [] : Object.values(commands)) (await load())(program);
+for (const load of wanted ? [wanted] : process.argv[2] === "--version" ? [] : Object.values(commands))
+  (await load())(program);
 for (const command of program.commands) {
   command.exitOverride().showHelpAfterError(`(run "loewner ${command.name()} --help" for what there is)`);
 }

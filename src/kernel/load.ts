@@ -3,7 +3,7 @@
 import { instantiateSync } from "@assemblyscript/loader";
 import { LoewnerError, OutOfMemoryError } from "../errors.js";
 import type { KernelExports } from "./abi.js";
-import { kernelBase64 } from "./wasm.generated.js";
+import { kernelHex } from "./wasm.generated.js";
 
 const abiVersion = 2;
 const pageBytes = 65536;
@@ -12,14 +12,16 @@ const maximumBytes = 65536 * pageBytes;
 let compiled: Promise<WebAssembly.Module> | undefined;
 
 function compile(): Promise<WebAssembly.Module> {
-  compiled ??= WebAssembly.compile(decode(kernelBase64));
+  compiled ??= WebAssembly.compile(decode(kernelHex));
   return compiled;
 }
 
 /** Where there is Node's Buffer it takes a twentieth of the time that a loop takes before it is compiled. */
-function decode(base64: string): Uint8Array<ArrayBuffer> {
+function decode(hex: string): Uint8Array<ArrayBuffer> {
   const { Buffer } = globalThis as { Buffer?: typeof globalThis.Buffer };
-  return Buffer ? new Uint8Array(Buffer.from(base64, "base64")) : Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  if (Buffer) return new Uint8Array(Buffer.from(hex, "hex"));
+  const digit = (at: number) => (hex.charCodeAt(at) & 15) + (hex.charCodeAt(at) > 57 ? 9 : 0);
+  return Uint8Array.from({ length: hex.length / 2 }, (_, i) => digit(2 * i) * 16 + digit(2 * i + 1));
 }
 
 /**
