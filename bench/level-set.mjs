@@ -41,7 +41,7 @@ async function timed(body) {
 const n = 1000;
 const seed = 1;
 
-export async function levelSet({ runs = 2, columns = [20, 50] }) {
+export async function levelSet({ runs = 1, columns = [20, 50] }) {
   const { shallowCut } = await reference("shallow-cut.js");
   const loewner = await createLoewner();
   for (const cols of columns) {

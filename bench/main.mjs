@@ -6,9 +6,19 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { entrywise } from "./entrywise.mjs";
+import { kernels } from "./kernels.mjs";
+import { levelSet } from "./level-set.mjs";
+import { methods } from "./methods.mjs";
 import { load, machine, page } from "./page.mjs";
+import { peers } from "./peers.mjs";
+import { pipeline } from "./pipeline.mjs";
 import { plot } from "./plot.mjs";
-import { takeParts } from "./table.mjs";
+import { primitives } from "./primitives.mjs";
+import { scaling } from "./scaling.mjs";
+import { startup } from "./startup.mjs";
+import { note, takeParts } from "./table.mjs";
+import { threads } from "./threads.mjs";
 
 const large = "50265 x 768 is the word table of RoBERTa; the matrix here is made, with heavy-tailed rows";
 
@@ -20,37 +30,37 @@ const topics = {
   startup: {
     title: "Startup",
     about: "The smallest job there is, in a process that has done nothing yet.",
-    run: async (options) => (await import("./startup.mjs")).startup({ ...options, runs: options.runs ?? 10 }),
+    run: startup,
     quick: { runs: 4 },
   },
   kernels: {
     title: "Kernels",
     about: "The inner loops, as a share of what multiply-adds on registers alone reach.",
-    run: async (options) => (await import("./kernels.mjs")).kernels(options),
+    run: kernels,
     quick: { cols: 256 },
   },
   primitives: {
     title: "Methods",
     about: "Each public method once.",
-    run: async (options) => (await import("./primitives.mjs")).primitives(options),
+    run: primitives,
     quick: { n: 2000 },
   },
   pipeline: {
     title: "The main job, against numpy",
     about: `${large}.`,
-    run: async (options) => (await import("./pipeline.mjs")).pipeline(options),
+    run: pipeline,
     quick: { rows: 8192, cols: 256, rank: 128, runs: 1 },
   },
   threads: {
     title: "Threads",
     about: "Two threads against one.",
-    run: async (options) => (await import("./threads.mjs")).threads(options),
+    run: threads,
     quick: { rows: 8192, cols: 256, rank: 128, runs: 2 },
   },
   scaling: {
     title: "Scaling",
     about: "Time grows in proportion to the rows, and with the square of the columns.",
-    run: async (options) => (await import("./scaling.mjs")).scaling(options),
+    run: scaling,
     quick: { most: 3e4, wideRows: 2000, patience: 2, runs: 1 },
     picture: {
       title: "Low rank of n × 256 numbers, rank 128, one thread",
@@ -61,18 +71,18 @@ const topics = {
   peers: {
     title: "Peers",
     about: "Singular value decompositions elsewhere.",
-    run: async (options) => (await import("./peers.mjs")).peers(options),
+    run: peers,
     quick: { rows: 8192, cols: 256, rank: 128, runs: 1, shrink: 4 },
   },
   "level-set": {
     title: "The paper's algorithm",
     about:
       "The ellipsoid behind the l_p-SVD as its paper makes it, by shallow cuts (arXiv 2009.05647, written afresh in [reference/shallow-cut.ts](../reference/shallow-cut.ts)), beside Lewis weights, which `lowRank` uses, and contact points.",
-    run: async (options) => (await import("./level-set.mjs")).levelSet(options),
+    run: levelSet,
     quick: { runs: 1, columns: [10] },
   },
-  methods: { run: async (options) => (await import("./methods.mjs")).methods(options) },
-  entrywise: { run: async (options) => (await import("./entrywise.mjs")).entrywise(options) },
+  methods: { run: methods },
+  entrywise: { run: entrywise },
 };
 
 const { values, positionals } = parseArgs({
@@ -106,11 +116,19 @@ let picture;
 for (const name of names) {
   const { run, quick: small, ...words } = topics[name];
   const loads = [load()];
-  const lines = await run({ ...usual, ...(quick ? small : {}), ...asked });
+  let lines;
+  try {
+    lines = await run({ ...usual, ...(quick ? small : {}), ...asked });
+  } catch (error) {
+    // A quarter of an hour of other figures is not to be lost.
+    note(`Not measured: ${error.message}`);
+    console.error(error);
+    process.exitCode = 1;
+  }
   loads.push(load());
   console.log(`  load of the machine ${loads.join(" before, ")} after`);
   const parts = takeParts();
-  if (words.picture) {
+  if (words.picture && lines?.length) {
     picture = plot(lines, words.picture);
     parts.picture = words.picture.title;
   }
@@ -120,7 +138,7 @@ if (forPage) {
   const folder = new URL(quick ? "../build/bench/" : "../docs/", import.meta.url);
   mkdirSync(folder, { recursive: true });
   const command = `npm run bench -- performance${quick ? " --quick" : ""}`;
-  writeFileSync(new URL("performance.md", folder), page(sections, { command, picture: "performance.svg" }));
+  writeFileSync(new URL("performance.md", folder), await page(sections, { command, picture: "performance.svg" }));
   if (picture) writeFileSync(new URL("performance.svg", folder), picture);
   console.log(`\nWritten: ${fileURLToPath(new URL("performance.md", folder))}, performance.svg`);
 }

@@ -45,6 +45,12 @@ export function tallFile({ rows, cols, steep = false, seed = 1 }) {
   return file;
 }
 
+/** `tall`, read from its file. */
+export function loadTall(shape) {
+  const { rows, cols } = shape;
+  return { data: new Float32Array(readFileSync(tallFile(shape)).buffer, 0, rows * cols), rows, cols };
+}
+
 /** Heavy-tailed rows again, 4096 directions that return at other lengths: a gigabyte takes a second or two. */
 export function long({ rows, cols, seed = 1 }) {
   const some = tall({ rows: Math.min(rows, 4096), cols, seed });

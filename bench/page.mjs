@@ -1,5 +1,7 @@
 // docs/performance.md: what was measured, on what, by which command.
 import { cpus, loadavg, totalmem, platform, arch } from "node:os";
+import { fileURLToPath } from "node:url";
+import { format, resolveConfig } from "prettier";
 import { pythonVersions } from "./python.mjs";
 
 const cell = (x) => String(x).replaceAll("|", "\\|");
@@ -7,7 +9,8 @@ const cell = (x) => String(x).replaceAll("|", "\\|");
 /** Text to the left, numbers to the right. */
 function table([head, ...rows]) {
   const numeric = head.map(
-    (_, c) => c > 0 && rows.every((row) => /^(-|not measured|)$|^[<>≤≥]?=?\s*-?[\d.]/.test(String(row[c]))),
+    (_, c) =>
+      c > 0 && rows.every((row) => /^(-|not measured|)$|^[<>]?=?\s*[\d.]+( (k|M|x|ms|%))?$/.test(String(row[c]))),
   );
   return [head, numeric.map((right) => (right ? "---:" : "---")), ...rows]
     .map((row) => `| ${row.map(cell).join(" | ")} |`)
@@ -23,14 +26,15 @@ export function machine() {
 }
 
 /**
- * @param sections [{ topic, about, command, parts, seconds, loads: [before, after] }]: parts as table.mjs gathered them
+ * @param sections [{ title, about, command, parts, loads: [before, after] }]: parts as table.mjs gathered them
  * @param options.command what made the page; options.picture the plot's file, beside the page
  */
-export function page(sections, { command, picture }) {
+export async function page(sections, { command, picture }) {
   const text = [
     "# Performance",
-    `Written by \`${command}\`, which runs everything below: set LOEWNER_PYTHON to a Python with numpy and scikit-learn. Every figure is the
-best of several runs, and every ratio is between programs that ran in turn, in the same minutes, with as many threads.`,
+    `Written by \`${command}\`, which runs everything below: set LOEWNER_PYTHON to a Python with numpy and scikit-learn. Figures are
+the best of several runs unless they say otherwise, and ratios are between programs that ran in turn, in the same minutes, with as
+many threads.`,
     `- ${machine()}\n- ${pythonVersions()}`,
   ];
   for (const { title, about, command: alone, parts, loads } of sections) {
@@ -38,5 +42,6 @@ best of several runs, and every ratio is between programs that ran in turn, in t
     for (const part of parts) text.push(...(part.rows ? [`**${part.title}**`, table(part.rows)] : [part.text]));
     if (parts.picture) text.push(`![${parts.picture}](${picture})`);
   }
-  return `${text.join("\n\n")}\n`;
+  const path = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
+  return format(`${text.join("\n\n")}\n`, { ...(await resolveConfig(path)), filepath: path });
 }

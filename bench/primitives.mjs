@@ -10,7 +10,7 @@ const wide = ({ data, rows, cols }) => ({ data: Float64Array.from(data), rows, c
 function jobs(n, seed) {
   const a = tall({ rows: n, cols: 256, seed });
   const narrow = wide(tall({ rows: n, cols: 16, seed }));
-  const small = wide(tall({ rows: Math.min(n, 1000), cols: 10, seed }));
+  const small = wide(tall({ rows: Math.min(n, 300), cols: 5, seed }));
   const rank = 64;
   let factors;
   const pair = async (loewner) => (factors ??= await loewner.lowRank(a, { rank, p: 2 }));
@@ -18,7 +18,7 @@ function jobs(n, seed) {
     ["leverageScores", a, "", (l) => l.leverageScores(a)],
     ["lewisWeights", a, "p = 1", (l) => l.lewisWeights(a, { p: 1 })],
     ["lewisWeights", a, "p = 4", (l) => l.lewisWeights(a, { p: 4 })],
-    ["lewisWeights", a, "p = inf, tolerance 0.01", (l) => l.lewisWeights(a, { p: Infinity, tolerance: 0.01 })],
+    ["lewisWeights", a, "p = inf, 20 sweeps", (l) => l.lewisWeights(a, { p: Infinity, maxIterations: 20 })],
     ["singularValues", a, "", (l) => l.singularValues(a)],
     ["lowRank", a, `rank ${rank}, p = 2`, (l) => l.lowRank(a, { rank, p: 2 })],
     ["lowRank", a, `rank ${rank}, p = 1, lewis`, (l) => l.lowRank(a, { rank, p: 1, method: "lewis" })],

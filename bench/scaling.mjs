@@ -101,7 +101,7 @@ async function againstColumns(loewner, { rows, widths, seed, runs }) {
 }
 
 /** @returns the lines of the plot, time against rows. */
-export async function scaling({ seed = 1, runs = 2, most = 1e6, wideRows = 20000, patience = 20 }) {
+export async function scaling({ seed = 1, runs = 2, most = 1e6, wideRows = 20000, patience = 10 }) {
   const loewner = await createLoewner();
   // The first calls only warm the compiler up.
   await ours(loewner, long({ rows: 2000, cols: 256, seed }), 3);
