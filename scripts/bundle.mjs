@@ -2,7 +2,7 @@
 // Node about half a millisecond to find and read, and the library has a hundred.
 //
 //   node scripts/bundle.mjs
-import { copyFileSync } from "node:fs";
+import { copyFileSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
@@ -12,24 +12,25 @@ const dist = fileURLToPath(new URL("../dist/", import.meta.url));
 
 /** What package.json names. */
 const entries = ["index", "formats/index", "model/index", "node", "cli/main"];
+const modules = readdirSync(lib, { recursive: true }).map((path) => path.replaceAll("\\", "/"));
+const named = (file) => modules.find((path) => path.endsWith(`/${file}`));
+
 /** Modules that look for these beside themselves end up in chunks/, as deep as they were before. */
-const workers = {
-  "chunks/node-worker": "engine/threads/node-worker",
-  "chunks/web-worker": "engine/threads/web-worker",
-};
-const page = { "chunks/inspect-page.js": "cli/inspect-page.js" };
+const workers = ["node-worker.js", "web-worker.js"];
+/** A script that is read as text by inspect --html, and imported by nobody. */
+const page = "inspect-page.js";
 
 /** Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. */
 const groups = {
   base: /^(errors|matrix|options|codes|code-levels)\.js$/,
-  core: /^(loewner|low-rank)\.js$|^(kernel|engine|geometry|low-rank)\/(?!threads\/(node|web)-worker|threads\/node-spawn)/,
   onnx: /^(formats|model)\/onnx\/(?!location|node-|types)/,
+  core: /^(?!(formats|model|cli)\/|(index|node)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
 };
 
 const bundle = await rolldown({
   input: {
     ...Object.fromEntries(entries.map((name) => [name, join(lib, `${name}.js`)])),
-    ...Object.fromEntries(Object.entries(workers).map(([to, from]) => [to, join(lib, `${from}.js`)])),
+    ...Object.fromEntries(workers.map((file) => [`chunks/${file.slice(0, -3)}`, join(lib, named(file))])),
   },
   // Packages stay packages.
   external: (id) => !/^[./]|^[A-Za-z]:/.test(id),
@@ -44,10 +45,9 @@ await bundle.write({
     includeDependenciesRecursively: false,
     groups: Object.entries(groups).map(([name, files]) => ({
       name,
-      test: (id) => files.test(relative(lib, id).replaceAll("\\", "/")),
+      test: (id) => id.startsWith(lib) && files.test(relative(lib, id).replaceAll("\\", "/")),
     })),
   },
 });
 await bundle.close();
-// Read as text by inspect --html, imported by nobody.
-for (const [to, from] of Object.entries(page)) copyFileSync(join(lib, from), join(dist, to));
+copyFileSync(join(lib, named(page)), join(dist, "chunks", page));

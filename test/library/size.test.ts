@@ -1,5 +1,5 @@
 // What an import costs: bytes for a page, and modules that are loaded before anything is asked for.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -10,7 +10,7 @@ import { kernelHex } from "../../src/kernel/wasm.generated.js";
 const at = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const kibibytes = (bytes: number) => bytes / 1024;
 
-/** Smaller is better: lower this with every gain. 25 of them are the kernel. */
+/** The aim is 60: lower this with every gain. 20 of them are the kernel. */
 const mostKibibytes = 70;
 
 test("the kernel is at most 64 KiB", () => {
@@ -18,8 +18,9 @@ test("the kernel is at most 64 KiB", () => {
 });
 
 test(`the library with its worker is at most ${mostKibibytes} KiB for a page, minified and gzipped`, async () => {
+  const worker = readdirSync(at("src"), { recursive: true }).find((path) => String(path).endsWith("web-worker.ts"));
   const build = await rolldown({
-    input: { index: at("src/index.ts"), worker: at("src/engine/threads/web-worker.ts") },
+    input: { index: at("src/index.ts"), worker: at(`src/${worker}`) },
     platform: "browser",
     logLevel: "silent",
   });
