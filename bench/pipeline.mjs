@@ -71,7 +71,7 @@ export async function pipeline({ rows, cols, rank, runs = 3, seed = 1, threads =
   }
   print(`${rows} x ${cols} f32, rank ${rank}, seed ${seed}, ${threads} threads each, in turn, best of ${runs}`, table);
   note(
-    "Each job in a process of its own; seconds are those of the call. numpy is numpy.linalg.svd(A, full_matrices=False).",
+    "Each job in a process of its own; seconds are those of the call, memory with the rows that workers keep. numpy is numpy.linalg.svd(A, full_matrices=False).",
   );
   return table;
 }

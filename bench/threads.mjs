@@ -18,8 +18,17 @@ const sweepOf = (op, params, reduce) => ({
 function ticks() {
   const folder = "/proc/self/task";
   if (!existsSync(folder)) return undefined;
-  const fields = (id) => readFileSync(`${folder}/${id}/stat`, "utf8").split(") ")[1].split(" ");
-  return new Map(readdirSync(folder).map((id) => [id, Number(fields(id)[11]) + Number(fields(id)[12])]));
+  const times = new Map();
+  for (const id of readdirSync(folder)) {
+    let fields;
+    try {
+      fields = readFileSync(`${folder}/${id}/stat`, "utf8").split(") ")[1].split(" ");
+    } catch {
+      continue; // a worker of the measurement before has ended since
+    }
+    times.set(id, Number(fields[11]) + Number(fields[12]));
+  }
+  return times;
 }
 
 /** Seconds on the clock, and seconds that the main thread and the busiest other one computed. */
