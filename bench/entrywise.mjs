@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLoewner } from "../dist/index.js";
 import { tall } from "./matrix.mjs";
-import { numpy } from "./pipeline.mjs";
+import { numpy } from "./python.mjs";
 import { print } from "./table.mjs";
 
 export async function entrywise({ rows, cols, rank, runs = 1, seed = 1 }) {

@@ -12,7 +12,7 @@ import {
   AttributeProto_AttributeType as Kind,
   ModelProtoSchema,
   TensorProto_DataLocation,
-} from "../dist/formats/onnx/onnx_pb.js";
+} from "../build/lib/formats/onnx/onnx_pb.js";
 import { uniform } from "../examples/embedding.mjs";
 
 const gibibytes = Number(process.argv[2] ?? 3);

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { uniform } from "../examples/embedding.mjs";
 import { createLoewner } from "../dist/index.js";
-import { print } from "./table.mjs";
+import { note, print } from "./table.mjs";
 
 /** reference/ as JavaScript, in build/. */
 async function reference(name) {
@@ -41,10 +41,10 @@ async function timed(body) {
 const n = 1000;
 const seed = 1;
 
-export async function levelSet({ runs = 2 }) {
+export async function levelSet({ runs = 1, columns = [20, 50] }) {
   const { shallowCut } = await reference("shallow-cut.js");
   const loewner = await createLoewner();
-  for (const cols of [20, 50]) {
+  for (const cols of columns) {
     const a = heavy(n, cols, seed);
     await loewner.lewisWeights(a, { tolerance: 1e-2 });
     const best = { seconds: Infinity };
@@ -89,8 +89,8 @@ export async function levelSet({ runs = 2 }) {
         `found to ${level.residual.toExponential(0)}, proved with factor ${level.factor.toFixed(2)}`,
       ],
     ]);
-    console.log(
-      `  sqrt(${cols}) = ${Math.sqrt(cols).toFixed(3)}; ${level.contacts.rows} contact points, ${level.iterations} rounds`,
+    note(
+      `sqrt(${cols}) = ${Math.sqrt(cols).toFixed(3)}; ${level.contacts.rows} contact points, ${level.iterations} rounds`,
     );
   }
   loewner.dispose();

@@ -7,9 +7,8 @@ import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { createLoewner, isLoewnerError } from "../dist/index.js";
 import { memorySink, openOnnx } from "../dist/formats/index.js";
-import { openFile } from "../dist/formats/node-file.js";
-import { onnxFolderResolver } from "../dist/formats/onnx/node-external.js";
 import { compressModel, inspectModel, onnxModel } from "../dist/model/index.js";
+import { onnxFolderResolver, openFile } from "../dist/node.js";
 import { print } from "./table.mjs";
 
 const [folder, out] = process.argv.slice(2);

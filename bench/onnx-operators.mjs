@@ -12,13 +12,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { memorySink } from "../dist/formats/index.js";
-import { openFile } from "../dist/formats/node-file.js";
-import { openOnnx } from "../dist/formats/onnx/open.js";
+import { memorySink, openOnnx } from "../dist/formats/index.js";
 import { createLoewner } from "../dist/index.js";
-import { compressModel, onnxModel } from "../dist/model/index.js";
-import { onnxInputs } from "../dist/model/onnx/inputs.js";
-import { loadRuntime, runnableFile } from "../dist/model/onnx/node-runtime.js";
+import { compressModel, onnxInputs, onnxModel } from "../dist/model/index.js";
+import { loadRuntime, openFile, runnableFile } from "../dist/node.js";
 import { print } from "./table.mjs";
 
 const text = (value) => ({ type: "string", default: value });

@@ -84,18 +84,21 @@ export function setup({ force = false } = {}) {
   if (major < 20) throw new Error(`loewner needs Node 20 or newer; this is ${process.version}.`);
   stamp("install", ["package-lock.json"], ["node_modules"], false, () => npm("installing dependencies", ["ci"]));
   const wasmText = "src/kernel/wasm.generated.ts";
-  stamp("wasm", ["assembly", "asconfig.json", "package-lock.json"], [wasmText], force, () => {
+  stamp("wasm", ["assembly", "asconfig.json", "package-lock.json", "scripts/setup.mjs"], [wasmText], force, () => {
     mkdirSync(at("build"), { recursive: true });
     node("building kernel.wasm", "assemblyscript/bin/asc.js", "--target", "release");
-    const base64 = readFileSync(at("build/kernel.wasm")).toString("base64");
+    // Hexadecimal is longer than base64 and shorter once compressed, 20 kB instead of 25: bytes keep their bounds.
+    const hex = readFileSync(at("build/kernel.wasm")).toString("hex");
     writeFileSync(
       at(wasmText),
-      `// Made from assembly/ by scripts/setup.mjs.\nexport const kernelBase64 =\n  "${base64}";\n`,
+      `// Made from assembly/ by scripts/setup.mjs.\nexport const kernelHex =\n  "${hex}";\n`,
     );
   });
-  stamp("dist", ["src", "tsconfig.json", "package.json"], ["dist/index.js"], force, () => {
-    rmSync(at("dist"), { recursive: true, force: true });
+  const sources = ["src", "tsconfig.json", "package.json", "scripts/bundle.mjs"];
+  stamp("dist", sources, ["dist/index.js", "build/lib/index.js"], force, () => {
+    for (const folder of ["dist", "build/lib"]) rmSync(at(folder), { recursive: true, force: true });
     node("building dist/", "typescript/bin/tsc", "-p", "tsconfig.json");
+    run("bundling dist/", process.execPath, [at("scripts/bundle.mjs")]);
     if (existsSync(at("dist/cli/main.js"))) chmodSync(at("dist/cli/main.js"), 0o755);
   });
 }

@@ -1,6 +1,6 @@
 // The classifier as an ONNX model: Gather, mean over the tokens, one linear layer.
 import { create, toBinary } from "@bufbuild/protobuf";
-import { AttributeProto_AttributeType as Kind, ModelProtoSchema } from "../../dist/formats/onnx/onnx_pb.js";
+import { AttributeProto_AttributeType as Kind, ModelProtoSchema } from "../../build/lib/formats/onnx/onnx_pb.js";
 
 const float = 1;
 const int64 = 7;

@@ -1,5 +1,5 @@
 // What every command shares: the library instance, progress, output, interruption.
-import { SingleBar } from "cli-progress";
+import type { SingleBar } from "cli-progress";
 import { createLoewner } from "../loewner.js";
 import { infinityAsText } from "../model/json.js";
 import { removeTemporaryFiles } from "../formats/node-file.js";
@@ -23,6 +23,7 @@ export interface CommonOptions {
 export class Context {
   readonly abort = new AbortController();
   private bar: SingleBar | undefined;
+  private Bar: typeof SingleBar | undefined;
 
   constructor(readonly options: CommonOptions) {}
 
@@ -40,14 +41,20 @@ export class Context {
     if (this.options.json) process.stdout.write(`${JSON.stringify(value, infinityAsText, 2)}\n`);
   }
 
-  /** A progress bar on stderr, when that is a terminal and nobody asked for quiet. */
-  progress = (progress: Progress & { layer?: string }): void => {
+  /** Loads what draws the bar, when stderr is a terminal and nobody asked for quiet. */
+  async openProgress(): Promise<void> {
     if (!process.stderr.isTTY || this.options.quiet || this.options.json) return;
+    this.Bar = (await import("cli-progress")).default.SingleBar;
+  }
+
+  /** A progress bar on stderr, once it was opened. */
+  progress = (progress: Progress & { layer?: string }): void => {
+    if (!this.Bar) return;
     const label = progress.layer ? `${progress.layer}: ${progress.stage}` : progress.stage;
     // Layers are worked on side by side: one bar for all of them, another for other work.
     if (!this.bar || progress.total !== this.bar.getTotal()) {
       this.bar?.stop();
-      this.bar = new SingleBar({
+      this.bar = new this.Bar({
         format: "{bar} {percentage} % | {eta} s left | {label}",
         barsize: 24,
         clearOnComplete: true,
@@ -88,6 +95,7 @@ export async function runCommand(options: CommonOptions, body: (context: Context
   const handlers = { SIGINT: stop(130), SIGTERM: stop(143) };
   for (const [signal, handler] of Object.entries(handlers)) process.once(signal, handler);
   try {
+    await context.openProgress();
     await body(context);
   } finally {
     context.endProgress();

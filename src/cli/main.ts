@@ -1,39 +1,33 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { InvalidInputError, isLoewnerError } from "../errors.js";
-import { addCompress } from "./compress.js";
-import { addEntrywise } from "./entrywise.js";
-import { addCoreset } from "./coreset.js";
-import { addExpand } from "./expand.js";
-import { addInspect } from "./inspect.js";
-import { addLevelSet } from "./level-set.js";
-import { addLeverage } from "./leverage.js";
-import { addLewisWeights } from "./lewis-weights.js";
-import { addLowRank } from "./low-rank.js";
-import { addSubspace } from "./subspace.js";
-import { addMinVolume } from "./min-volume.js";
-import { addSensitivities } from "./sensitivities.js";
-import { addVerify } from "./verify.js";
 import { version } from "./version.js";
+
+/** In the order that help lists them. Only the one that runs is loaded: most of a short run would be loading the others. */
+const commands: Record<string, () => Promise<(program: Command) => void>> = {
+  inspect: async () => (await import("./inspect.js")).addInspect,
+  compress: async () => (await import("./compress.js")).addCompress,
+  expand: async () => (await import("./expand.js")).addExpand,
+  verify: async () => (await import("./verify.js")).addVerify,
+  "low-rank": async () => (await import("./low-rank.js")).addLowRank,
+  leverage: async () => (await import("./leverage.js")).addLeverage,
+  "lewis-weights": async () => (await import("./lewis-weights.js")).addLewisWeights,
+  "level-set": async () => (await import("./level-set.js")).addLevelSet,
+  subspace: async () => (await import("./subspace.js")).addSubspace,
+  "min-volume": async () => (await import("./min-volume.js")).addMinVolume,
+  entrywise: async () => (await import("./entrywise.js")).addEntrywise,
+  sensitivities: async () => (await import("./sensitivities.js")).addSensitivities,
+  coreset: async () => (await import("./coreset.js")).addCoreset,
+};
 
 const program = new Command("loewner")
   .description("Robust l_p low-rank compression of neural networks, with a proven error bound.")
   .version(version)
   .showHelpAfterError('(run "loewner --help" for what there is)')
   .exitOverride();
-addInspect(program);
-addCompress(program);
-addExpand(program);
-addVerify(program);
-addLowRank(program);
-addLeverage(program);
-addLewisWeights(program);
-addLevelSet(program);
-addSubspace(program);
-addMinVolume(program);
-addEntrywise(program);
-addSensitivities(program);
-addCoreset(program);
+const wanted = commands[process.argv[2]];
+for (const load of wanted ? [wanted] : process.argv[2] === "--version" ? [] : Object.values(commands))
+  (await load())(program);
 for (const command of program.commands) {
   command.exitOverride().showHelpAfterError(`(run "loewner ${command.name()} --help" for what there is)`);
 }

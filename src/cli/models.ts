@@ -1,7 +1,7 @@
 // Models of any format from a path or a hub address: opened, handed to a command, closed.
 import { setOf, type SafetensorsSet } from "../model/safetensors/set.js";
 import type { OnnxModel } from "../formats/index.js";
-import { onnxModel, safetensorsModel, type Model } from "../model/index.js";
+import { safetensorsModel, type Model } from "../model/index.js";
 import { resolveModel } from "../model/hub/node-hub.js";
 import { openModelPath } from "../model/node-open.js";
 import type { Context } from "./context.js";
@@ -24,8 +24,10 @@ export async function withModel<T>(context: Context, path: string, body: (open: 
   const open = await openModelPath(found.path, { signal });
   const { path: main, files } = open;
   try {
-    if (open.kind === "onnx")
+    if (open.kind === "onnx") {
+      const { onnxModel } = await import("../model/onnx/model.js");
       return await body({ kind: "onnx", file: open.file, path: main, files, model: await onnxModel(open.file) });
+    }
     const model = safetensorsModel(open.file, { config: open.config });
     return await body({ kind: "safetensors", file: setOf(open.file), path: main, files, model });
   } finally {

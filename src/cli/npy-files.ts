@@ -1,7 +1,7 @@
 // What the commands on one .npy matrix share: their options, and writing all outputs or none.
 import type { Command } from "commander";
 import { InvalidInputError } from "../errors.js";
-import { writeNpy } from "../formats/index.js";
+import { writeNpy } from "../formats/npy-write.js";
 import { checkTarget, writeAllAtomically } from "../formats/node-file.js";
 import type { Matrix, RowSource } from "../matrix.js";
 import type { CommonOptions, Context } from "./context.js";

@@ -1,9 +1,10 @@
 // Options that several commands take, parsed strictly: a mistyped number is an error that names the option.
 import { InvalidArgumentError, type Command } from "commander";
 import { InvalidInputError } from "../errors.js";
-import { isHttpAddress } from "../formats/http-bytes.js";
+import type { ByteSource } from "../formats/bytes.js";
+import { isHttpAddress, openHttp } from "../formats/http-bytes.js";
 import { openFile, type FileSource } from "../formats/node-file.js";
-import { type ByteSource, openHttp, openNpy } from "../formats/index.js";
+import { openNpy } from "../formats/npy.js";
 import { readRows, type RowSource } from "../matrix.js";
 import { describeRange, isInRange, type PRange } from "../options.js";
 import type { ObjectiveName } from "../types/index.js";

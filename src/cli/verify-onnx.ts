@@ -4,10 +4,9 @@ import { InvalidInputError, VerificationError } from "../errors.js";
 import { openFile } from "../formats/node-file.js";
 import { type NpyTensor, readNpyArray } from "../formats/npy-array.js";
 import type { OnnxModel } from "../formats/onnx/types.js";
-import { onnxInputs } from "../model/onnx/inputs.js";
-import { loadRuntime, runnableFile, type RuntimeKind } from "../model/onnx/node-runtime.js";
+import type { RuntimeKind } from "../model/onnx/node-runtime.js";
 import type { ComparedOutput } from "../model/onnx/output-difference.js";
-import { compareOnnx, type OnnxComparison } from "../model/onnx/run.js";
+import type { OnnxComparison } from "../model/onnx/run.js";
 import type { Context } from "./context.js";
 import { collect, parseChoice, parseRank, parseSeed } from "./options.js";
 import { megabytes, number, percent, table } from "./text.js";
@@ -65,6 +64,8 @@ export async function prepareRun(
   { file }: OpenOnnx,
   { inputs: files = [], shape: shapes, runtime: kind, seed }: RunOptions,
 ) {
+  const { onnxInputs } = await import("../model/onnx/inputs.js");
+  const { loadRuntime } = await import("../model/onnx/node-runtime.js");
   const given = await readInputs(file, files);
   return { inputs: await onnxInputs(file, { given, shapes, seed }), runtime: await loadRuntime(kind) };
 }
@@ -79,6 +80,8 @@ export async function verifyOnnx(
   compressed: OpenOnnx,
   options: RunOptions,
 ): Promise<OnnxRunReport> {
+  const { compareOnnx } = await import("../model/onnx/run.js");
+  const { runnableFile } = await import("../model/onnx/node-runtime.js");
   const { runtime, inputs } = await prepareRun(original, options);
   const { repeats } = options;
   const comparison = await compareOnnx(

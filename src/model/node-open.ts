@@ -6,10 +6,12 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FileError, InvalidInputError } from "../errors.js";
 import { readFault } from "../formats/file-faults.js";
-import { isHttpAddress } from "../formats/http-bytes.js";
-import { type ByteSource, httpResolver, openHttp, openOnnx, type OnnxModel } from "../formats/index.js";
+import type { ByteSource } from "../formats/bytes.js";
+import { isHttpAddress, openHttp } from "../formats/http-bytes.js";
+import type { OnnxModel } from "../formats/index.js";
 import { quote } from "../formats/json.js";
 import { openFile } from "../formats/node-file.js";
+import { httpResolver } from "../formats/onnx/http-external.js";
 import { onnxFolderResolver } from "../formats/onnx/node-external.js";
 import type { ExternalResolver } from "../formats/onnx/types.js";
 import { chooseModelFile } from "./model-file.js";
@@ -57,9 +59,11 @@ export async function openModelPath(path: string, { signal }: { signal?: AbortSi
     }
   };
   try {
-    return (await isOnnx(source))
-      ? { kind: "onnx", path: main, files, config, file: await openOnnx(source, { external }), close }
-      : { kind: "safetensors", path: main, files, config, file: await openSafetensorsSet(source, shard), close };
+    if (!(await isOnnx(source)))
+      return { kind: "safetensors", path: main, files, config, file: await openSafetensorsSet(source, shard), close };
+    // Half of what a short run loads belongs to this format.
+    const { openOnnx } = await import("../formats/onnx/open.js");
+    return { kind: "onnx", path: main, files, config, file: await openOnnx(source, { external }), close };
   } catch (error) {
     await close();
     throw error;

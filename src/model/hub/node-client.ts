@@ -1,12 +1,11 @@
 /**
  * What is asked of a hub: the commit of a revision, the files of a commit, the bytes of a file from some offset on.
  *
- * The first two go through @huggingface/hub. The bytes do not: its blobs give no status once a stream has begun, and take a
+ * The first two go through @huggingface/hub, which is loaded when it is needed: most models are files. The bytes do not: its blobs give no status once a stream has begun, and take a
  * whole file for the range that was asked for, so that a resumed download would be wrong. Every request passes through
  * one function, which adds the token (for the hub's own origin only: files come from other hosts) and turns whatever goes
  * wrong into an error for people.
  */
-import { listFiles, modelInfo } from "@huggingface/hub";
 import { FileError, InvalidFormatError, isLoewnerError, throwIfAborted } from "../../errors.js";
 import { codeOf } from "../../formats/file-faults.js";
 import { staysInFolder } from "../../formats/inner-path.js";
@@ -75,6 +74,7 @@ export function hubClient(options: { endpoint: string; token?: string; signal?: 
     endpoint,
     async commitOf(repo, revision) {
       const fetch = asking({ repo, revision });
+      const { modelInfo } = await import("@huggingface/hub");
       const info = await understood(endpoint, signal, () =>
         modelInfo({ name: repo, revision, hubUrl: endpoint, additionalFields: ["sha"], fetch }),
       );
@@ -84,6 +84,7 @@ export function hubClient(options: { endpoint: string; token?: string; signal?: 
     },
     filesOf(repo, commit) {
       return understood(endpoint, signal, async () => {
+        const { listFiles } = await import("@huggingface/hub");
         const files: HubFile[] = [];
         const fetch = asking({ repo, revision: commit });
         for await (const entry of listFiles({ repo, revision: commit, recursive: true, hubUrl: endpoint, fetch })) {

@@ -5,7 +5,6 @@
 import { statfs } from "node:fs/promises";
 import { posix } from "node:path";
 import { FileError, InvalidInputError } from "../../errors.js";
-import { openOnnx } from "../../formats/index.js";
 import { openFile } from "../../formats/node-file.js";
 import { externalLocations } from "../../formats/onnx/location.js";
 import { readSafetensorsIndex } from "../../formats/safetensors-index.js";
@@ -160,6 +159,7 @@ async function namedBy(path: string): Promise<Set<string>> {
   const source = await openFile(path);
   try {
     if (!/\.onnx$/i.test(path)) return new Set((await readSafetensorsIndex(source)).weightMap.values());
+    const { openOnnx } = await import("../../formats/onnx/open.js");
     return externalLocations(await openOnnx(source));
   } finally {
     await source.close();

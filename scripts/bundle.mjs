@@ -1,0 +1,53 @@
+// dist/ from build/lib/, the modules as tsc leaves them: entry points, and in dist/chunks/ what they share. A module file costs
+// Node about half a millisecond to find and read, and the library has a hundred.
+//
+//   node scripts/bundle.mjs
+import { copyFileSync, readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+
+const lib = fileURLToPath(new URL("../build/lib/", import.meta.url));
+const dist = fileURLToPath(new URL("../dist/", import.meta.url));
+
+/** What package.json names. */
+const entries = ["index", "formats/index", "model/index", "node", "cli/main"];
+const modules = readdirSync(lib, { recursive: true }).map((path) => path.replaceAll("\\", "/"));
+const named = (file) => modules.find((path) => path.endsWith(`/${file}`));
+
+/** Modules that look for these beside themselves end up in chunks/, as deep as they were before. */
+const workers = ["node-worker.js", "web-worker.js"];
+/** A script that is read as text by inspect --html, and imported by nobody. */
+const page = "inspect-page.js";
+
+/** Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. */
+const groups = {
+  base: /^(errors|matrix|options|codes|code-levels)\.js$/,
+  onnx: /^(formats|model)\/onnx\/(?!location|node-|types)/,
+  core: /^(?!(formats|model|cli)\/|(index|node)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
+};
+
+const bundle = await rolldown({
+  input: {
+    ...Object.fromEntries(entries.map((name) => [name, join(lib, `${name}.js`)])),
+    ...Object.fromEntries(workers.map((file) => [`chunks/${file.slice(0, -3)}`, join(lib, named(file))])),
+  },
+  // Packages stay packages.
+  external: (id) => !/^[./]|^[A-Za-z]:/.test(id),
+  platform: "neutral",
+});
+await bundle.write({
+  dir: dist,
+  format: "es",
+  entryFileNames: "[name].js",
+  chunkFileNames: "chunks/[name].js",
+  codeSplitting: {
+    includeDependenciesRecursively: false,
+    groups: Object.entries(groups).map(([name, files]) => ({
+      name,
+      test: (id) => id.startsWith(lib) && files.test(relative(lib, id).replaceAll("\\", "/")),
+    })),
+  },
+});
+await bundle.close();
+copyFileSync(join(lib, named(page)), join(dist, "chunks", page));
