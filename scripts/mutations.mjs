@@ -19,6 +19,7 @@ export const mutations = [
   ["assembly/eigen-secular.ts", "for (; j + 2 <= i; j += 2) product", "for (; j + 2 < i; j += 2) product"],
   ["assembly/eigen-merge.ts", "if (index(places, i) >= least)", "if (index(places, i) > least)"],
   ["assembly/eigen-back.ts", "const b = r + 1 < count ?", "const b = r + 2 < count ?"],
+  ["assembly/eigen-secular.ts", "f - to1 * leftSlope - to2 * rightSlope", "f - to1 * rightSlope - to2 * leftSlope"],
   ["assembly/eigen-tridiagonal.ts", "corner -= 2 *", "corner -="],
   ["assembly/random.ts", "k1 += 0xbb67ae85;", "k1 += 0xbb67ae84;"],
   ["assembly/convert.ts", "return reinterpret<f32>((bits + 0x7fff +", "return reinterpret<f32>((bits + 0x8000 +"],
