@@ -47,24 +47,25 @@ export function applyReflectors(A: usize, n: u32, tau: usize, pairs: usize, coun
     const width = rowWidth(length);
     const stride = <usize>width << 3;
     // Zeros behind short reflectors, and whole rows of them in the last block, make all sizes those of panels.
-    for (let k: u32 = 0; k < BLOCK; ++k) {
+    const depth = (here + 7) & ~7;
+    for (let k: u32 = 0; k < depth; ++k) {
       const i = min(i0 + k, n - 1);
       const filled = k < here ? <usize>i << 3 : 0;
       memory.copy(U + k * stride, A + ((<usize>i * n) << 3), filled);
       memory.fill(U + k * stride + filled, 0, stride - filled);
     }
-    combine(U, W, S, stride, here, width, at(tau, i0));
-    packTransposed(panelsU, U, width, stride);
-    packPanels<f64>(panelsW, W, BLOCK, width);
+    combine(U, W, S, stride, here, depth, width, at(tau, i0));
+    packTransposed(panelsU, U, depth, stride);
+    packPanels<f64>(panelsW, W, depth, width);
     for (let r: u32 = 0; r < count; r += ROWS) {
       const rows = min(ROWS, count - r);
       const R = pairs + (r >> 1) * pair;
-      for (let k: u32 = 0; k < BLOCK; k += 8) {
+      for (let k: u32 = 0; k < depth; k += 8) {
         multiplyStrip<f64>(strip, R, rows, rowWidth(n), panelsU + (<usize>k * stride), length);
-        interleave(P + (<usize>k << 4), BLOCK << 4, strip, rows, false);
+        interleave(P + (<usize>k << 4), <usize>depth << 4, strip, rows, false);
       }
       for (let c: u32 = 0; c < width; c += 8) {
-        multiplyStrip<f64>(strip, P, rows, BLOCK, panelsW + ((<usize>c * BLOCK) << 3), BLOCK);
+        multiplyStrip<f64>(strip, P, rows, depth, panelsW + ((<usize>c * depth) << 3), depth);
         interleave(R + (<usize>c << 4), pair, strip, rows, true);
       }
     }
@@ -97,9 +98,9 @@ export function unpackRows(A: usize, pairs: usize, n: u32, count: u32): void {
   }
 }
 
-/** Rows of U, `width` long, as the columns of panels. */
-function packTransposed(panels: usize, U: usize, width: u32, stride: usize): void {
-  for (let k: u32 = 0; k < BLOCK; k += 8) {
+/** `depth` rows of U, `stride` bytes each, as the columns of panels. */
+function packTransposed(panels: usize, U: usize, depth: u32, stride: usize): void {
+  for (let k: u32 = 0; k < depth; k += 8) {
     let from = U + k * stride;
     for (const end = from + stride; from < end; from += 8, panels += PANEL_ROW) {
       for (let m: u32 = 0; m < 8; ++m) store<f64>(panels + (<usize>m << 3), load<f64>(from + m * stride));
@@ -124,8 +125,8 @@ function interleave(to: usize, pair: usize, strip: usize, rows: u32, add: bool):
   }
 }
 
-/** W = -S U', S upper triangular with H_first ... H_last = I - U S U'. */
-function combine(U: usize, W: usize, S: usize, stride: usize, count: u32, length: u32, tau: usize): void {
+/** W = -S U', S upper triangular with H_first ... H_last = I - U S U'; `depth` - `count` rows of W are zeros. */
+function combine(U: usize, W: usize, S: usize, stride: usize, count: u32, depth: u32, length: u32, tau: usize): void {
   memory.fill(S, 0, (BLOCK * BLOCK) << 3);
   for (let k: u32 = 0; k < count; ++k) {
     const t = load<f64>(at(tau, k));
@@ -140,10 +141,10 @@ function combine(U: usize, W: usize, S: usize, stride: usize, count: u32, length
     store<f64>(at(S, k * BLOCK + k), t);
   }
   for (let to = S, end = S + ((BLOCK * BLOCK) << 3); to < end; to += 8) store<f64>(to, -load<f64>(to));
-  memory.fill(W, 0, BLOCK * stride);
-  for (let k: u32 = 0; k < BLOCK; k += 2) {
+  memory.fill(W, 0, depth * stride);
+  for (let k: u32 = 0; k < depth; k += 2) {
     const s0 = at(S, k * BLOCK), s1 = at(S, (k + 1) * BLOCK);
-    for (let l = k & ~3; l < BLOCK; l += 4) {
+    for (let l = k & ~3; l < depth; l += 4) {
       addRows(W + k * stride, W + (k + 1) * stride, U + l * stride, stride, length, at(s0, l), at(s1, l));
     }
   }

@@ -10,7 +10,7 @@
 //             panel 0 in lane 0 the first entry of each row of its half, panel 1 in lane 7 the last
 //          work  `mergeBytes(n)`      pairs  `mergePairBytes(n, wanted)`
 // Memory   the caller owns all of it
-// Cost     with all vectors up to 4 n^3 / 3 flops, a quarter of it below the last merge; less where much deflates
+// Cost     with all vectors up to n^3 / 3 + n^2 wanted flops; less where much deflates
 import { implicitQL } from "./eigen-ql";
 import { firstHalf, merge } from "./eigen-merge";
 import { swapRows } from "./eigen-rotations";
@@ -40,8 +40,9 @@ export function divideAndConquer(d: usize, e: usize, n: u32, V: usize, wanted: u
 function solve(d: usize, e: usize, low: u32, size: u32, n: u32, V: usize, vectors: bool, wanted: u32, work: usize, pairs: usize): i32 {
   const stride = <usize>n * PANEL_ROW;
   const first = vectors ? low >> 3 : 0;
-  const end = vectors ? (low + size + 7) >> 3 : 2;
-  const rows = V + <usize>first * stride + <usize>low * PANEL_ROW;
+  // Nobody asks for the ends of the whole matrix's vectors.
+  const end: u32 = vectors ? (low + size + 7) >> 3 : size < n ? 2 : 0;
+  const rows = V + first * stride + <usize>low * PANEL_ROW;
   if (size <= LEAF) {
     if (vectors) {
       for (let i: u32 = 0; i < size; ++i) {

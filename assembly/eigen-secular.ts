@@ -1,14 +1,14 @@
 // Secular equation f(x) = 1 / rho + sum_i z_i^2 / (d_i - x) = 0, rho > 0: the eigenvalues of diag(d) + rho z z'.
 //
-// Li, Solving secular equations stably and efficiently, LAPACK Working Note 89 (1993): the fixed weight method, here inside a
-// bracket. f is replaced by c + s / (d_j - x) + t / (d_j+1 - x), where the weight at the nearer pole is the true one, and the
-// other two numbers give f's value and slope. A root is kept as that pole and a distance: d_i - x = (d_i - pole) - distance
-// loses no digits where the plain difference of the two would.
+// Li, Solving secular equations stably and efficiently, LAPACK Working Note 89 (1993): the middle way, here inside a bracket.
+// Each step solves c + s / (d_j - x) + t / (d_j+1 - x) = 0 with f's value there, where s has the slope of the terms to the left
+// and t of those to the right. (The fixed weight method took 53 evaluations where poles crowd.) A root is kept as the nearer
+// pole and a distance: d_i - x = (d_i - pole) - distance loses no digits where the plain difference of the two would.
 //
 // Layout   poles d (k, ascending, distinct), squares z_i^2 (k, positive), origins and distances (k each, written): all f64
 //          sums  4 f64 of scratch: the terms left of the root and their slopes, those right of it and theirs
 // Memory   the caller owns all of it
-// Cost     about 5 evaluations a root, seldom 10, k divisions each, two at a time
+// Cost     4 to 5 evaluations a root, seldom 10, k divisions each, two at a time
 import { at, sumLanes } from "./lanes";
 
 const EPSILON: f64 = reinterpret<f64>(<u64>(1023 - 53) << 52);
@@ -48,11 +48,11 @@ function side(poles: usize, squares: usize, from: u32, to: u32, origin: f64, dis
  * The j-th root, counted from 0; `total` is rho |z|^2. Root j lies between d_j and d_j+1, the last one in (d_k-1, d_k-1 +
  * total]. At the result |f| is not above what rounding makes of it.
  *
- * @returns whether it was found
+ * @returns how many evaluations of f it took, 0 when they did not suffice
  */
 export function secularRoot(
   j: u32, k: u32, poles: usize, squares: usize, inverseRho: f64, total: f64, origins: usize, distances: usize, sums: usize,
-): bool {
+): u32 {
   const left = load<f64>(at(poles, j));
   const last = j + 1 == k;
   // To the right of the last root stands a pole without weight, twice as far as the root can be.
@@ -68,7 +68,8 @@ export function secularRoot(
     side(poles, squares, 0, j + 1, origin, distance, sums);
     side(poles, squares, j + 1, k, origin, distance, sums + 16);
     const leftSum = load<f64>(sums), rightSum = load<f64>(sums, 16);
-    const f = inverseRho + leftSum + rightSum, slope = load<f64>(sums, 8) + load<f64>(sums, 24);
+    const leftSlope = load<f64>(sums, 8), rightSlope = load<f64>(sums, 24);
+    const f = inverseRho + leftSum + rightSum, slope = leftSlope + rightSlope;
     const noise = slack * (inverseRho - leftSum + rightSum) + EPSILON * abs<f64>(distance) * slope;
     let next: f64;
     if (evaluation == 0 && f < 0 && !last) {
@@ -83,7 +84,7 @@ export function secularRoot(
     if (abs<f64>(f) <= noise || high - low <= EPSILON * max<f64>(-low, high)) {
       store<f64>(at(origins, j), origin);
       store<f64>(at(distances, j), distance);
-      return true;
+      return evaluation + 1;
     }
     const to1 = pole1 - distance, to2 = pole2 - distance;
     if (evaluation == 0) {
@@ -94,14 +95,14 @@ export function secularRoot(
         c,
       );
     } else {
-      const c = pole1 == 0 ? f - to2 * slope + (gap * weight1) / (to1 * to1) : f - to1 * slope - (gap * weight2) / (to2 * to2);
+      const c = f - to1 * leftSlope - to2 * rightSlope;
       next = distance + between((to1 + to2) * f - to1 * to2 * slope, to1 * to2 * f, c);
     }
     // Negated, so that NaN is outside.
     if (!(next > low && next < high) || evaluation >= EVALUATIONS >> 1) next = 0.5 * (low + high);
     distance = next;
   }
-  return false;
+  return 0;
 }
 
 /**

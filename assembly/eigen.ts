@@ -6,10 +6,10 @@
 // Layout   A     n x n f64, row-major; read: the lower triangle; overwritten: all of it
 //          w     n f64
 //          work  `eigenWorkBytes(n, count)`, 16-byte aligned, no zeroing: off-diagonal e (n), reflector scales tau (n), room
-//                for one merge, the tridiagonal's vectors V, a merge's vectors S or the rows asked for, R
+//                for the reduction or one merge, the tridiagonal's vectors V, a merge's vectors S or the rows asked for
 // Memory   the caller owns all of it. Beyond A about 8 n^2 + 8 n max(count, n / 4) bytes, without vectors about 1300 n
-// Cost     4 n^3 / 3 flops for the tridiagonal form; with vectors at most 4 n^3 / 3 (n^3 / 3 + n^2 count) for V and 2 n^2 count
-//          for what the reflectors make of them
+// Cost     4 n^3 / 3 flops for the tridiagonal form; with vectors at most n^3 / 3 + n^2 count for V, and 2 n^2 count for what
+//          the reflectors make of them
 import { applyReflectors, packReversed, reflectorWorkBytes, rowPairBytes, unpackRows } from "./eigen-back";
 import { divideAndConquer, vectorPanelBytes } from "./eigen-divide";
 import { mergeBytes, mergePairBytes } from "./eigen-merge";
