@@ -18,7 +18,8 @@ export const rowTypeBytes: Record<RowType, number> = { f16: 2, bf16: 2, f32: 4, 
  *
  * `read` gives `count` whole rows from row `start`, row-major, little endian, as raw bytes
  * (`count * cols * rowTypeBytes[dtype]` of them, at any alignment). It may be called many times for the same range, and the bytes must not change between
- * calls; the callee may reuse the buffer once the next `read` is made.
+ * calls; the callee may reuse the buffer once the next `read` is made. One range is asked for at a time, ahead of its use; only a call
+ * that was stopped leaves a read behind that nobody waits for.
  */
 export interface RowSource {
   readonly rows: number;

@@ -54,8 +54,8 @@ export function rowsOfTile(source: Pick<RowSource, "cols" | "dtype">, bytes: num
 
 // Sizes that kernels report are 32 bits wide. They wrap where a d x d matrix passes 4 GiB, which the kernels refuse in any case.
 
-/** Wasm memory of the operations over `blocks` blocks, tiles apart: Gram matrices with a product, or two pairs of factors. */
-function sweepBytes(call: KernelExports, { cols: d, dtype }: Shape, blocks: number): number {
+/** Wasm memory, at most, of the operations over `blocks` blocks, tiles apart: Gram matrices with a product, or two pairs of factors. */
+export function sweepBytes(call: KernelExports, { cols: d, dtype }: Shape, blocks: number): number {
   const form = dtype === "f64" ? 2 : 1;
   const levels = Math.floor(Math.log2(blocks)) + 1;
   const square = 8 * d * d;

@@ -375,3 +375,55 @@ test("arbitrary bytes end in a tagged error or in an array", async () => {
     { numRuns: 1000 },
   );
 });
+
+describe("a source that reads into memory of the caller's", () => {
+  const whole = npy(
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 2), }",
+    new Uint8Array(Float32Array.from({ length: 8 }, (_, i) => i).buffer),
+  );
+  /** Reads of rows are answered when `answers` are called. */
+  function late() {
+    const answers: (() => void)[] = [];
+    const targets: ArrayBufferLike[] = [];
+    const source: ByteSource = {
+      ...whole,
+      async readInto(target, start) {
+        targets.push(target.buffer);
+        await new Promise<void>((resolve) => answers.push(resolve));
+        target.set(await whole.slice(start, start + target.byteLength));
+      },
+    };
+    return { answers, targets, source };
+  }
+
+  test("rows stream through one buffer", async () => {
+    const { source, answers, targets } = late();
+    const rows = await openNpy(source);
+    for (const [start, count] of [
+      [0, 2],
+      [2, 2],
+      [3, 1],
+    ]) {
+      const reading = rows.read(start, count);
+      answers.shift()!();
+      const numbers = Array.from({ length: 2 * count }, (_, i) => 2 * start + i);
+      expect([...decodeNumbers(await reading, "f32")]).toEqual(numbers);
+    }
+    expect(new Set(targets).size).toBe(1);
+  });
+
+  test("a read that nobody waits for any more does not spoil those that follow", async () => {
+    const { source, answers } = late();
+    const rows = await openNpy(source);
+    const first = rows.read(0, 2); // leaves a buffer to be used again
+    answers[0]();
+    await first;
+    const stale = rows.read(0, 2);
+    const fresh = rows.read(2, 2);
+    answers[2]();
+    const bytes = await fresh;
+    answers[1]();
+    await stale;
+    expect([...decodeNumbers(bytes, "f32")]).toEqual([4, 5, 6, 7]);
+  });
+});

@@ -1,8 +1,18 @@
 // The memory budget: what it refuses, what it leaves alone, and that it adds up.
 import fc from "fast-check";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { OutOfMemoryError, type Loewner, type MatrixLike, type RowType } from "../../src/index.js";
-import { planMemory, rowsOfTile, tileBytes, tileRowBytes, type MemoryPlan } from "../../src/engine/memory.js";
+import {
+  planMemory,
+  rowsOfTile,
+  sweepBytes,
+  tileBytes,
+  tileRowBytes,
+  type MemoryPlan,
+} from "../../src/engine/memory.js";
+import { operations } from "../../src/engine/operations.js";
+import type { Sweep } from "../../src/engine/sweep.js";
+import { withFrame } from "../../src/kernel/frame.js";
 import { Kernel } from "../../src/kernel/load.js";
 import { rowTypeBytes } from "../../src/matrix.js";
 import { matrix } from "./matrices.js";
@@ -151,6 +161,79 @@ describe.each([1, 2])("with %i threads", (threads) => {
       if (all) expect((await answer(Number(all[1]) * 1e6)) === expected).toBe(true);
     },
   );
+});
+
+describe("sweepBytes", () => {
+  const square = (d: number, k = d) => new Float64Array(d * k);
+  /** What low rank runs over the rows, and the shared arrays that it runs with; two of them may be there at once. */
+  const jobs: Record<
+    string,
+    (d: number, k: number) => { op: Sweep["op"]; params: Sweep["params"]; shared: Sweep["reads"]["shared"] }[]
+  > = {
+    gram: () => [{ op: "gram", params: { wide: 1 }, shared: {} }],
+    lewisStep: (d) => [
+      {
+        op: "lewisStep",
+        params: { p: 1, omega: 1, wide: 1, wideGram: 1, inflation: 1 },
+        shared: { transform: square(d), columnScale: new Float64Array(d) },
+      },
+    ],
+    // Rows that f32 is too coarse for are done anew in f64.
+    "project, then in f64": (d, k) => [
+      {
+        op: "project",
+        params: { rank: k, wide: 0 },
+        shared: {
+          basis: square(d, k),
+          right: square(k, d),
+          ...(d - k < k && { complement: square(d, d - k), complementRight: square(d - k, d) }),
+        },
+      },
+      { op: "project", params: { rank: k, wide: 1 }, shared: { basis: square(d, k), right: square(k, d) } },
+    ],
+  };
+
+  test.each(Object.keys(jobs))("%s takes no more, from one block to a million rows", (name) => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1e6 }),
+        fc.integer({ min: 1, max: 260 }),
+        fc.double({ min: 0.01, max: 1, noNaN: true }),
+        fc.constantFrom<RowType>("f32", "f64"),
+        (rows, cols, share, dtype) => {
+          const before = kernel.top;
+          let peak = 0;
+          const allocate = vi.spyOn(kernel, "allocate").mockImplementation((bytes) => {
+            const at = Kernel.prototype.allocate.call(kernel, bytes);
+            peak = Math.max(peak, kernel.top - before);
+            return at;
+          });
+          try {
+            withFrame(kernel, (frame) => {
+              for (const { op, params, shared } of jobs[name](cols, Math.ceil(share * cols))) {
+                const sweep: Sweep = { op, params, reads: { shared, state: [] }, writes: { state: [] }, reduce: {} };
+                operations[op]({ frame, sweep, rows, cols, dtype });
+              }
+              if (name !== "project, then in f64") frame.f64(cols * cols); // what a Gram matrix ends in
+            });
+          } finally {
+            allocate.mockRestore();
+          }
+          const counted = sweepBytes(kernel.call, { rows, cols, dtype }, Math.ceil(rows / 256));
+          expect(peak).toBeLessThanOrEqual(counted);
+          // And not much less, where it is what the most is needed for.
+          if (name === "lewisStep" && rows > 5e5 && cols > 200) expect(peak).toBeGreaterThan(counted / 2);
+        },
+      ),
+      {
+        numRuns: 60,
+        examples: [
+          [1e6, 256, 0.8, "f32"],
+          [1e6, 260, 1, "f64"],
+        ],
+      },
+    );
+  });
 });
 
 test("the error names the matrix and both sizes, before a row is read", async () => {
