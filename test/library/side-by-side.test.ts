@@ -320,6 +320,24 @@ describe("a matrix held open", () => {
     inline.dispose();
   });
 
+  test("survives an abort at any moment, also before the worker has begun", async () => {
+    const expected = bitsOf(await (await createLoewner()).lowRank(a, { rank: 3 }));
+    for (let turns = 0; turns < 24; turns += 1 + (turns >> 2)) {
+      const loewner = await createLoewner({ ...small, threads: 2 });
+      const [open, other] = [loewner.open(a), loewner.open(a)];
+      const abort = new AbortController();
+      const promises = [open, other].map((of) => loewner.lowRank(of, { rank: 3, signal: abort.signal }));
+      const codes = Promise.all(promises.map(codeOf));
+      for (let i = 0; i < turns; ++i) await new Promise((resolve) => setImmediate(resolve));
+      abort.abort();
+      for (const code of await codes) expect(["ABORTED", "fine"]).toContain(code);
+      for (const answer of await Promise.all([open, other].map((of) => loewner.lowRank(of, { rank: 3 })))) {
+        expect(bitsOf(answer)).toBe(expected);
+      }
+      loewner.dispose();
+    }
+  });
+
   test("once closed is refused; calls made before go on; other instances take it for rows like others", async () => {
     const loewner = await createLoewner({ ...small, threads: 2 });
     const other = await createLoewner();
