@@ -1,6 +1,6 @@
 import tseslint from "typescript-eslint";
 
-// Dependencies point one way: cli, web -> model -> low-rank -> geometry -> engine -> kernel. Formats know nothing of
+// Dependencies point one way: cli, web -> model -> schedule -> low-rank -> geometry -> engine -> kernel. Formats know nothing of
 // wasm; geometry knows nothing of files; only model/ sees both.
 const forbid = (files, patterns, message) => ({
   files,
@@ -57,22 +57,40 @@ export default tseslint.config(
   },
   forbid(
     ["src/kernel/**"],
-    ["../engine/*", "../geometry/*", "../formats/*", "../model/*", "../cli/*", "../low-rank.js", "../low-rank/*"],
+    [
+      "../engine/*",
+      "../geometry/*",
+      "../formats/*",
+      "../model/*",
+      "../cli/*",
+      "../low-rank.js",
+      "../low-rank/*",
+      "../schedule/*",
+    ],
     "kernel/ is the bottom layer",
   ),
   forbid(
     ["src/engine/**"],
-    ["../geometry/*", "../formats/*", "../model/*", "../cli/*", "../low-rank.js", "../low-rank/*"],
+    ["../geometry/*", "../formats/*", "../model/*", "../cli/*", "../low-rank.js", "../low-rank/*", "../schedule/*"],
     "engine/ sees only kernel/",
   ),
   forbid(
     ["src/geometry/**"],
-    ["../formats/*", "../model/*", "../cli/*", "../low-rank.js", "../low-rank/*"],
+    ["../formats/*", "../model/*", "../cli/*", "../low-rank.js", "../low-rank/*", "../schedule/*"],
     "geometry/ knows nothing of files",
   ),
   forbid(
     ["src/formats/**"],
-    ["../kernel/*", "../engine/*", "../geometry/*", "../model/*", "../cli/*", "../low-rank.js", "../low-rank/*"],
+    [
+      "../kernel/*",
+      "../engine/*",
+      "../geometry/*",
+      "../model/*",
+      "../cli/*",
+      "../low-rank.js",
+      "../low-rank/*",
+      "../schedule/*",
+    ],
     "formats/ know nothing of wasm",
   ),
   forbid(["src/model/**"], ["../cli/*"], "model/ knows nothing of the command line"),

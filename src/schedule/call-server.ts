@@ -1,5 +1,6 @@
 // Whole calls in a worker, and the matrices that are held open for them.
 import type { CallServer } from "../engine/threads/serve.js";
+import { throwIfAborted } from "../errors.js";
 import { Facts } from "../geometry/facts.js";
 import { Run } from "../geometry/run.js";
 import type { RowSource } from "../matrix.js";
@@ -14,6 +15,8 @@ export function callServer(): CallServer {
       if (order.held !== undefined && order.rows) {
         held.set(order.held, { source: receiveRows(order.rows), facts: new Facts() });
       }
+      // Only now: whoever sent the rows takes it that they are here.
+      throwIfAborted(hooks.signal);
       const opened = order.held === undefined ? undefined : held.get(order.held)!;
       const source = opened?.source ?? receiveRows(order.rows!);
       const options = receiveOptions(order.options);

@@ -101,6 +101,26 @@ test("calls run side by side, no more at a time than there are threads, and read
   loewner.dispose();
 });
 
+test("calls on one source never read it at a time: its buffer may be used again", async () => {
+  const loewner = await createLoewner({ ...small, threads: 3 });
+  let under = 0;
+  const source = watched(async () => {
+    expect(++under).toBe(1);
+    await wait(5);
+    --under;
+  });
+  const tiny = await createLoewner({ threads: 2 });
+  for (const on of [loewner, tiny]) {
+    const answers = await Promise.all([
+      on.leverageScores(source),
+      on.singularValues(source),
+      on.leverageScores(source),
+    ]);
+    expect(bitsOf(answers[0])).toBe(bitsOf(await on.leverageScores(a)));
+    on.dispose();
+  }
+});
+
 test("one call alone stays where it was, and so do small ones", async () => {
   const loewner = await createLoewner({ threads: 2 });
   await loewner.leverageScores(a);
@@ -230,6 +250,13 @@ describe("when something goes wrong", () => {
     await expect(promises[2]).rejects.toMatchObject({ cause: "enough" });
     const answers = await Promise.all([1, 2, 3, 4].map(() => loewner.leverageScores(a)));
     for (const answer of answers) expect(bitsOf(answer)).toBe(expected);
+    // The worker that computed has stopped: two calls that wait for each other find two workers.
+    let reads = 0;
+    let release = () => {};
+    const both = new Promise<void>((resolve) => (release = resolve));
+    const meeting = () => watched(() => (++reads === 2 ? release() : both));
+    const met = [1, 2].map(() => loewner.leverageScores(meeting()));
+    expect(await settledWithin(10_000, met)).toEqual(["fine", "fine"]);
     loewner.dispose();
   });
 
@@ -318,6 +345,24 @@ describe("a matrix held open", () => {
     expect(counts[0]).toBeGreaterThan(3);
     expect(counts.slice(1)).toEqual([1, 1]);
     inline.dispose();
+  });
+
+  test("survives an abort at any moment, also before the worker has begun", async () => {
+    const expected = bitsOf(await (await createLoewner()).lowRank(a, { rank: 3 }));
+    for (let turns = 0; turns < 24; turns += 1 + (turns >> 2)) {
+      const loewner = await createLoewner({ ...small, threads: 2 });
+      const [open, other] = [loewner.open(a), loewner.open(a)];
+      const abort = new AbortController();
+      const promises = [open, other].map((of) => loewner.lowRank(of, { rank: 3, signal: abort.signal }));
+      const codes = Promise.all(promises.map(codeOf));
+      for (let i = 0; i < turns; ++i) await new Promise((resolve) => setImmediate(resolve));
+      abort.abort();
+      for (const code of await codes) expect(["ABORTED", "fine"]).toContain(code);
+      for (const answer of await Promise.all([open, other].map((of) => loewner.lowRank(of, { rank: 3 })))) {
+        expect(bitsOf(answer)).toBe(expected);
+      }
+      loewner.dispose();
+    }
   });
 
   test("once closed is refused; calls made before go on; other instances take it for rows like others", async () => {

@@ -1,5 +1,5 @@
 // A worker: a kernel of its own and its share of the rows, driven by messages.
-import { AbortedError, throwIfAborted } from "../../errors.js";
+import { AbortedError } from "../../errors.js";
 import { Kernel, maximumBytes } from "../../kernel/load.js";
 import { sweepBlocks } from "../block-sweep.js";
 import { InlineEngine } from "../inline.js";
@@ -116,7 +116,6 @@ export function serve(
       ? ({ stage, done, total }) => port.send({ type: "progress", call, stage, done, total })
       : undefined;
     try {
-      throwIfAborted(signal);
       const { result, transfer } = await callServer.run(await engine, order, { signal, onProgress });
       port.send({ type: "result", call, result }, transfer);
     } finally {
