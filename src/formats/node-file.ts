@@ -16,6 +16,7 @@ import { codeOf, readFault, writeFault } from "./file-faults.js";
 
 /** An open file; close it when done. */
 export interface FileSource extends ByteSource {
+  /** Waits for reads under way. */
   close(): Promise<void>;
 }
 
@@ -63,7 +64,17 @@ export async function openFile(path: string): Promise<FileSource> {
   }
   const size = Number(before.size);
   const failed = (error: unknown) => Promise.reject(readFault(path, error));
+  const underWay = new Set<Promise<void>>();
   async function readInto(target: Uint8Array, start: number): Promise<void> {
+    const reading = readUnchanged(target, start);
+    underWay.add(reading);
+    try {
+      await reading;
+    } finally {
+      underWay.delete(reading);
+    }
+  }
+  async function readUnchanged(target: Uint8Array, start: number): Promise<void> {
     const length = target.byteLength;
     checkRange(path, size, start, start + length);
     for (let done = 0; done < length;) {
@@ -90,7 +101,10 @@ export async function openFile(path: string): Promise<FileSource> {
       await readInto(bytes, start);
       return bytes;
     },
-    close: () => handle.close(),
+    async close() {
+      await Promise.allSettled(underWay);
+      await handle.close();
+    },
   };
 }
 

@@ -55,6 +55,14 @@ describe("openFile", () => {
     await file.close();
   });
 
+  test("close waits for a read under way", async () => {
+    writeFileSync(at("x"), new Uint8Array(1 << 20).fill(7));
+    const file = await openFile(at("x"));
+    const read = file.slice(1, 1_000_000);
+    await file.close();
+    expect((await read).every((byte) => byte === 7)).toBe(true);
+  });
+
   test("a file that is written to while it is read is found out; one that is replaced is read to the end", async () => {
     const message = async (change: () => void) => {
       writeFileSync(at("x"), "0123456789");
