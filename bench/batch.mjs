@@ -1,31 +1,14 @@
 // A model's fully connected layers, 24 of 3072 x 768, one after the other by one thread and all at once by two: seconds a layer,
 // beside numpy.linalg.svd of one such layer by as many threads. All in turn, best of `runs`. The ratio by processor time is of what
 // two free cores would give, as in threads.mjs.
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { createLoewner } from "../dist/index.js";
 import { tall } from "./matrix.mjs";
+import { numpy } from "./python.mjs";
 import { print } from "./table.mjs";
 import { measure } from "./threads.mjs";
-
-const script = fileURLToPath(new URL("numpy-svd.py", import.meta.url));
-const python = process.env.LOEWNER_PYTHON ?? "python3";
-
-/** Seconds, NaN without numpy. OpenBLAS is left to find out what machine this is. */
-function numpy(file, { rows, cols }, threads) {
-  const env = { ...process.env };
-  for (const name of ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]) delete env[name];
-  for (const name of ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"]) env[name] = String(threads);
-  try {
-    const options = { env, stdio: ["ignore", "pipe", "ignore"] };
-    return Number(execFileSync(python, [script, file, String(rows), String(cols)], options));
-  } catch {
-    return NaN;
-  }
-}
 
 /** Seconds a layer, on the clock and of the busiest thread with this one's. */
 async function compressAll(layers, threads, options) {
@@ -56,7 +39,7 @@ export async function batch({ layers: count = 24, keep = 0.5, runs = 3, seed = 1
     for (let run = 0; run < runs; ++run) {
       for (const threads of [1, 2]) {
         const at = threads - 1;
-        const peer = numpy(file, shape, threads);
+        const peer = numpy(file, shape, { threads });
         peers[at] = Number.isFinite(peer) ? Math.min(peers[at], peer) : NaN;
         for (const [j, [, options]] of jobs.entries()) {
           const [seconds, path] = await compressAll(layers, threads, options);
@@ -96,7 +79,5 @@ export async function batch({ layers: count = 24, keep = 0.5, runs = 3, seed = 1
     `lowRank of ${count} layers of ${shape.rows} x ${shape.cols} f32, keep ${keep}, seed ${seed}, best of ${runs}; load of the machine at the end ${loadavg()[0].toFixed(1)}`,
     table,
   );
-  if (peers.some(Number.isNaN))
-    console.log(`  numpy was not found by ${python}: pip install numpy, or name another Python in LOEWNER_PYTHON.`);
   return table;
 }

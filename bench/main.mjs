@@ -2,13 +2,15 @@
 // npm run bench -- performance [--quick]    the topics of docs/performance.md, in about a quarter of an hour, and writes it with its plot;
 //                                           --quick: smaller sizes, one or two minutes, written to build/bench/ instead
 //
-// Options for single topics: --rows N --cols N --rank K --runs N --threads N --keep K --p P --matrix A.npy --method NAME, and --quick.
+// Options for single topics: --rows N --cols N --rank K --runs N --threads N --layers N --gb N --keep K --p P --matrix A.npy --method NAME, and --quick.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { batch } from "./batch.mjs";
 import { entrywise } from "./entrywise.mjs";
 import { kernels } from "./kernels.mjs";
 import { levelSet } from "./level-set.mjs";
+import { memory } from "./memory.mjs";
 import { methods } from "./methods.mjs";
 import { load, machine, page } from "./page.mjs";
 import { peers } from "./peers.mjs";
@@ -57,6 +59,12 @@ const topics = {
     run: threads,
     quick: { rows: 8192, cols: 256, rank: 128, runs: 2 },
   },
+  batch: {
+    title: "Many layers",
+    about: "The fully connected layers of one model.",
+    run: ({ layers, keep, runs = 2 }) => batch({ layers, keep, runs }),
+    quick: { layers: 4, runs: 1 },
+  },
   scaling: {
     title: "Scaling",
     about: "Time grows in proportion to the rows, and with the square of the columns.",
@@ -81,6 +89,12 @@ const topics = {
     run: levelSet,
     quick: { runs: 1, columns: [10] },
   },
+  memory: {
+    title: "Larger than memory",
+    about: "A file that is read by ranges in every sweep; 2 GB here, `npm run bench -- memory --gb 8` for more.",
+    run: ({ gb = 2 }) => memory({ gb }),
+    quick: { gb: 0.2 },
+  },
   methods: { run: methods },
   entrywise: { run: entrywise },
 };
@@ -90,7 +104,10 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     ...Object.fromEntries(
-      ["rows", "cols", "rank", "runs", "keep", "p", "threads"].map((name) => [name, { type: "string" }]),
+      ["rows", "cols", "rank", "runs", "keep", "p", "threads", "layers", "gb"].map((name) => [
+        name,
+        { type: "string" },
+      ]),
     ),
     matrix: { type: "string", multiple: true },
     method: { type: "string", multiple: true },

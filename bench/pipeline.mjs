@@ -18,6 +18,7 @@ export function measure(job) {
 const jobs = (rank) => [
   { name: "lowRank p = 1, lewis", options: { rank, p: 1, method: "lewis" }, limit: 0.6 },
   { name: "lowRank p = 2", options: { rank, p: 2 }, limit: 0.35 },
+  { name: "lowRank p = 2, report: false", options: { rank, p: 2, report: false }, limit: 0.25 },
   {
     name: "robustSubspace p = 1, tolerance 1e-3",
     method: "robustSubspace",

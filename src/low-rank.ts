@@ -13,7 +13,7 @@ import { factors, factorsAlone } from "./geometry/factors.js";
 import { profiledStart } from "./geometry/lewis-start.js";
 import type { Run } from "./geometry/run.js";
 import { profiledGram, spectrum } from "./geometry/spectrum.js";
-import { candidatesOf, fitters, type Fit } from "./low-rank/candidates.js";
+import { candidatesOf, fitters, vectorsWanted, type Fit } from "./low-rank/candidates.js";
 import { certificateOf, residualCertificate } from "./low-rank/certificate.js";
 import { canProveWhileProjecting, ProvingProjection } from "./low-rank/proving-projection.js";
 import { ellipsoidOf, setWeights, type Task } from "./low-rank/task.js";
@@ -85,11 +85,15 @@ export async function lowRank(
   const { rows: n, cols: d } = source;
   const most = Math.min(n, d);
   let rank = options.rank ?? (options.keep !== undefined ? rankForKeep(options.keep, n, d) : 0);
-  const vectors = methods.some((method) => fitters[method].needsSpectrum);
-  const needsSpectrum = vectors || rank === 0;
+  const wantsVectors = methods.some((method) => fitters[method].needsSpectrum);
+  const needsSpectrum = wantsVectors || rank === 0;
+  const vectors = vectorsWanted(run, methods, rank, d);
   const { facts, gram } = needsSpectrum ? await profiledGram(run, rows) : await profiledStart(run, rows, p);
   const plain = needsSpectrum
-    ? await spectrum(run, rows, facts, { cut: cutOf(rank, options, most), vectors, first: gram, known: run.facts })
+    ? await spectrum(run, rows, facts, {
+        ...{ cut: cutOf(rank, options, most), vectors: wantsVectors ? vectors : 0 },
+        ...{ first: gram, known: run.facts },
+      })
     : undefined;
   rank ||= rankForEnergy(options.energy!, plain!.singularValues, most);
 
@@ -102,7 +106,7 @@ export async function lowRank(
   const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rows, facts, request);
   const task: Task = {
     ...{ run, rows, profile: facts, p, rank, factorType, rowWeights, tolerance, seed },
-    ...{ spectrum: plain, ellipsoid, projected: proving?.projected },
+    ...{ spectrum: plain, ellipsoid, vectors, projected: proving?.projected },
   };
   if (options.report === false) return factorsOf(task, methods[0], left);
   return keepBest(task, methods, options, left);

@@ -6,7 +6,7 @@
 // the dual variable, a majorised Huber loss, gets half as far in as many steps, and two thirds with momentum (tried).
 import type { EngineRows } from "../engine/sweep.js";
 import type { FactorType, Objective } from "../types/index.js";
-import { objectiveOf, roundCode, roundTo } from "./factors.js";
+import { basisSize, objectiveOf, roundCode, roundTo } from "./factors.js";
 import { orient } from "./orthonormal.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
@@ -84,7 +84,10 @@ export async function split(
       writes: { state: ["entrywiseBase", "entrywiseDual"] },
       reduce: { gram: "sum", objective: "sum" },
     });
-    const { values, matrix } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors: true });
+    const { values, matrix } = await run.engine.dense({
+      ...{ op: "eigen", matrix: gram, n: d },
+      ...{ vectors: true, count: basisSize(k, d) },
+    });
     return { value: objective[0], values, vectors: matrix };
   };
 

@@ -18,7 +18,7 @@ import {
 import type { EntrywiseOptions, EntrywiseResult, EntrywiseStart, FactorType, Objective } from "../types/index.js";
 import { reweight, reweightWork } from "./entrywise-reweight.js";
 import { split, splitWork } from "./entrywise-split.js";
-import { factors, residual as residualOf, roundTo, unitRoundoff } from "./factors.js";
+import { basisSize, factors, residual as residualOf, roundTo, unitRoundoff } from "./factors.js";
 import { lewisEllipsoid } from "./lewis-ellipsoid.js";
 import { orient, orthonormalise } from "./orthonormal.js";
 import { profile, type Profile } from "./profile.js";
@@ -235,7 +235,7 @@ export async function entrywiseLowRank(
     rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
   }
   const task = await taskOf(run, rows, facts, { ...options, p, factorType });
-  const { vectors } = await spectrum(run, rows, facts, { cut: () => rank, vectors: true });
+  const { vectors } = await spectrum(run, rows, facts, { cut: () => rank, vectors: source.cols });
   const starts: { start: EntrywiseStart["start"]; basis: Float64Array }[] = [{ start: "svd", basis: vectors }];
   if (p !== 2) starts.push({ start: "lewis", basis: await lewisBasis(task) });
   for (let i = 0; i < count; ++i) starts.push({ start: "random", basis: await randomBasis(task, seed, i) });
@@ -275,10 +275,11 @@ export async function entrywiseLowRank(
 }
 
 /** The l_p-SVD's right singular vectors. */
-async function lewisBasis({ run, rows, profile, p }: Task): Promise<Float64Array> {
+async function lewisBasis({ run, rows, profile, p, rank }: Task): Promise<Float64Array> {
   // A start need not be exact: weights within a tenth of the ideal distortion will do.
   const { gram } = await lewisEllipsoid(run, rows, profile, { p, tolerance: 0.1, maxIterations: 50 });
-  return (await run.engine.dense({ op: "eigen", matrix: gram, n: rows.source.cols, vectors: true })).matrix;
+  const n = rows.source.cols;
+  return (await run.engine.dense({ op: "eigen", matrix: gram, n, vectors: true, count: basisSize(rank, n) })).matrix;
 }
 
 async function randomBasis({ run, rows, rank }: Task, seed: number, number: number): Promise<Float64Array> {

@@ -12,6 +12,11 @@ export const roundCode: Record<FactorType, number> = { f64: 0, f32: 1, f16: 2, b
 /** Unit roundoff of a type. */
 export const unitRoundoff: Record<RowType, number> = { f64: 2 ** -53, f32: 2 ** -24, f16: 2 ** -11, bf16: 2 ** -8 };
 
+/** Vectors of a basis that a projection on `rank` of them has a use for: those of the complement where it is the smaller one. */
+export function basisSize(rank: number, d: number): number {
+  return d - rank < rank ? d : rank;
+}
+
 export interface FactorRequest {
   /** Orthonormal rows, f64: cols x cols, of which the first `rank` are kept; or just those. */
   basis: Float64Array;

@@ -8,14 +8,14 @@
 //   |Ax|_p >= max(q'^(p/2) / w')^(-(2-p)/p^2) |M'x|_2 >= alpha'^(-(2-p)/p^2) (1 - theta)^(1/p) |Mx|_2
 //
 // while upper is still that of w. theta is bounded by the Frobenius norm, of the rows' own m x m products: E has rank m at most.
-import type { EngineRows } from "../engine/sweep.js";
+import { blockRows, type EngineRows } from "../engine/sweep.js";
 import { gatherRows } from "../matrix.js";
 import type { Run } from "./run.js";
 import { transpose } from "./spectrum.js";
 import type { Whitening } from "./whiten.js";
 
-/** Rows that are raised, at most: their products cost less than a sweep by far. */
-const mostRows = 256;
+/** Rows that are raised, at most: a block, whose products cost less than a sweep by far. */
+const mostRows = blockRows;
 
 /**
  * log of the alpha that proves as much as alpha' and theta together; Infinity when theta is 1 or more. For p < 2. Row state

@@ -20,7 +20,7 @@ export async function singularValues(
   if (rowWeights) rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
   const { facts, gram } = await profiledGram(run, rows);
   const cut = () => source.cols - 1;
-  const { singularValues } = await spectrum(run, rows, facts, { cut, vectors: false, first: gram, known: run.facts });
+  const { singularValues } = await spectrum(run, rows, facts, { cut, vectors: 0, first: gram, known: run.facts });
   run.finish();
   return singularValues;
 }

@@ -15,7 +15,7 @@ export interface Spectrum {
   singularValues: Float64Array;
   /** Gram matrix of diag(s)^(1/2) A times unit^2, d x d. */
   gram: Float64Array;
-  /** Row j: the right singular vector of singularValues[j]. Empty unless asked for. */
+  /** Row j: the right singular vector of singularValues[j]. As many as were asked for. */
   vectors: Float64Array;
 }
 
@@ -35,7 +35,8 @@ export function profiledGram(run: Run, rows: EngineRows): Promise<{ facts: Profi
 interface SpectrumRequest {
   /** The eigenvalue (counted from 0) that must be trusted, from the eigenvalues. */
   cut: (values: Float64Array) => number;
-  vectors: boolean;
+  /** How many of the vectors, those of the largest singular values first. */
+  vectors: number;
   /** What `profiledGram` found. */
   first?: Float64Array;
   /** Of these rows, where other calls may have found it. */
@@ -55,7 +56,10 @@ export async function spectrum(
   for (let wide = dtype === "f64" || unit > 2 ** 126; ; wide = true, summed = undefined) {
     const { gram, values, matrix } = await known.once(`spectrum ${wide} ${vectors}`, async () => {
       const gram = summed ?? (await gramSweep(run, rows, wide, shared)).gram;
-      return { gram, ...(await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors })) };
+      return {
+        gram,
+        ...(await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors: vectors > 0, count: vectors })),
+      };
     });
     if (!wide && !(values[Math.min(d - 1, cut(values))] > narrowLimit * values[0])) continue;
     const singularValues = values.map((x) => Math.sqrt(Math.max(0, x)) / unit);

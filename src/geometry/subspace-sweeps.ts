@@ -75,7 +75,10 @@ export class SubspaceSweeps {
       const result = await this.sweep(basis, floor, true, false);
       const sums = this.read(result.sums);
       if (!sums) continue;
-      const { values, matrix } = await this.run.engine.dense({ op: "eigen", matrix: result.gram, n: d, vectors: true });
+      const { values, matrix } = await this.run.engine.dense({
+        ...{ op: "eigen", matrix: result.gram, n: d, vectors: true },
+        count: this.isOutside ? d : this.rank,
+      });
       const cut = values[Math.min(d - 1, this.rank)] / values[0];
       if (!this.wide && !(cut > uselessLimit)) this.wide = true;
       else {
@@ -94,13 +97,18 @@ export class SubspaceSweeps {
     return { objective, smooth, mean: weights > 0 ? distances / weights : 0, exact: objective <= rounding };
   }
 
+  /** By the complement where that is less work; both ways are as exact. */
+  private get isOutside(): boolean {
+    const { cols: d } = this.rows.source;
+    return d - this.rank <= 2 * this.rank;
+  }
+
   private sweep(basis: Float64Array, floor: number, reweight: boolean, keep: boolean) {
     const { run, rows, rank, p, unit, wide, size } = this;
     const { cols: d } = rows.source;
     const right = basis.slice(0, rank * d);
     const rest = basis.slice(rank * d, d * d);
-    // By the complement where that is less work; both ways are as exact.
-    const outside = d - rank <= 2 * rank;
+    const outside = this.isOutside;
     const product = outside ? d - rank : 2 * rank;
     const shared: Record<string, Float64Array> = outside
       ? { complement: transpose(rest, d - rank, d) }

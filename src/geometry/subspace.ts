@@ -86,7 +86,7 @@ export async function robustSubspace(run: Run, source: RowSource, options: Subsp
     rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
   }
   const { facts, gram } = await profiledGram(run, rows);
-  const { vectors: start } = await spectrum(run, rows, facts, { cut: () => rank, vectors: true, first: gram });
+  const { vectors: start } = await spectrum(run, rows, facts, { cut: () => rank, vectors: d, first: gram });
   const { basis, ...found } = await subspaceBasis(run, rows, facts, { ...options, start });
   run.finish();
   const data = orientColumns(transpose(basis.subarray(0, rank * d), rank, d), rank);

@@ -1,7 +1,11 @@
 // The methods: each gives an orthonormal basis of the row space, of which the first `rank` vectors are projected on; or, where
 // it does not project, the pair of factors itself.
+import type { DenseResult } from "../engine/sweep.js";
 import { entrywiseFactors, entrywiseWork, type EntrywiseFactors } from "../geometry/entrywise.js";
+import { basisSize } from "../geometry/factors.js";
+import { noFacts } from "../geometry/facts.js";
 import { orient } from "../geometry/orthonormal.js";
+import type { Run } from "../geometry/run.js";
 import { subspaceBasis } from "../geometry/subspace.js";
 import type { RowSource } from "../matrix.js";
 import { isInRange, rankForKeep, type PRange } from "../options.js";
@@ -57,7 +61,10 @@ export const fitters: Record<ChosenMethod, Fitter> = {
     work: ({ n, d, k, slow }) => n * slow * (d * d + 2 * d * k),
   },
   lewis: {
-    fit: async (task) => ({ ...(await byEllipsoid(task, task.ellipsoid!)), projected: task.projected }),
+    fit: async (task) => ({
+      ...(await byEllipsoid(task, task.ellipsoid!, task.projected?.axes)),
+      projected: task.projected,
+    }),
     needsSpectrum: false,
     range: everyP,
     work: ({ n, d, k, slow }) => n * slow * 2 * d * k,
@@ -131,9 +138,22 @@ export function candidatesOf(
   return { methods, work: methods.reduce((sum, name) => sum + fitters[name].work(size), shared) };
 }
 
-async function byEllipsoid({ run, rows, rank, profile }: Task, ellipsoid: Ellipsoid): Promise<Fit> {
+/**
+ * Eigenvectors that a call has a use for, of cols: methods that go on from a basis want all of it, and so do calls on rows held
+ * open, of which the next may want more.
+ */
+export function vectorsWanted(run: Run, methods: readonly ChosenMethod[], rank: number, cols: number): number {
+  const projectsOnly = methods.every((method) => method === "svd" || method === "lewis");
+  return projectsOnly && rank > 0 && run.facts === noFacts ? basisSize(rank, cols) : cols;
+}
+
+async function byEllipsoid(
+  { run, rows, rank, profile, vectors }: Task,
+  ellipsoid: Ellipsoid,
+  axes?: DenseResult,
+): Promise<Fit> {
   const n = rows.source.cols;
-  const { values, matrix } = await axesOf(run, ellipsoid, n);
+  const { values, matrix } = axes ?? (await axesOf(run, ellipsoid, n, vectors));
   return {
     basis: oriented(matrix, n),
     sigmaNext: rank < n ? Math.sqrt(Math.max(0, values[rank])) / profile.unit : 0,

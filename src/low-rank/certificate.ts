@@ -64,7 +64,7 @@ export async function residualCertificate(
   const facts = await profile(run, rest);
   setWeights(rest, { rowWeights });
   const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rest, facts, { p, tolerance });
-  const plain = p === 2 ? await spectrum(run, rest, facts, { cut: () => 0, vectors: false }) : undefined;
+  const plain = p === 2 ? await spectrum(run, rest, facts, { cut: () => 0, vectors: 0 }) : undefined;
   const gram = ellipsoid?.gram ?? plain!.gram;
   const { values } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors: false });
   const sandwich = ellipsoid?.certificate ?? { lower: 1, upper: 1, slack: f64 ? 1e-12 : 1e-6 };
@@ -138,9 +138,10 @@ export async function certify(
       : options.ellipsoid === "level-set"
         ? await levelSetOf({ run, rows, profile: facts, p, seed, tolerance })
         : await ellipsoidOf(run, rows, facts, { p, tolerance, known: run.facts });
-  const plain = p === 2 ? await spectrum(run, rows, facts, { cut: () => rank, vectors: false }) : undefined;
+  const plain = p === 2 ? await spectrum(run, rows, facts, { cut: () => rank, vectors: 0 }) : undefined;
   const factorType = data instanceof Float64Array ? "f64" : "f32";
-  const task: Task = { run, rows, profile: facts, p, rank, factorType, rowWeights, tolerance, seed, ellipsoid };
+  const shared = { run, rows, profile: facts, p, rank, factorType, rowWeights, tolerance, seed } as const;
+  const task: Task = { ...shared, vectors: rank, ellipsoid };
   const certificate = await certificateOf(task, right, right, { gram: plain?.gram });
   run.finish();
   return certificate;

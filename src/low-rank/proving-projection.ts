@@ -11,6 +11,8 @@ import type { LeftSink, LowRankFactorOptions, LowRankOptions, Objective } from "
 
 /** What the sweep that proved the weights left behind. */
 export interface Projected {
+  /** Eigenvectors of M'M as rows, cols x cols, and its eigenvalues times unit^2, descending. */
+  axes: DenseResult;
   right: Float64Array;
   objective: Objective;
 }
@@ -36,7 +38,8 @@ export class ProvingProjection {
     this.projected = undefined;
     if (profile.unit !== 1 || whitening.rank < d) return undefined;
     if (!isComplementUsed(rows, { ...request, basis: gram })) return undefined;
-    const { values, matrix: basis } = await axesOf(run, trial, d);
+    const axes = await axesOf(run, trial, d);
+    const { values, matrix: basis } = axes;
     if (!(values[d - 1] > 0) || !isNarrowEnough(d, values[0] / values[d - 1], request.tolerance)) return undefined;
     orient(basis, d);
     const inverseRoots = values.map((x) => 1 / Math.sqrt(x));
@@ -46,14 +49,19 @@ export class ProvingProjection {
     );
     const proof = { inverseRoots, inflation };
     const { right, objective, terms } = await factors(run, rows, profile, { ...request, basis, emit, proof });
-    this.projected = { right, objective };
+    this.projected = { axes, right, objective };
     return terms;
   };
 }
 
-/** Eigenvalues of a Gram matrix, descending, and its eigenvectors as rows; once, where it has a name. */
-export function axesOf(run: Run, { gram, key }: { gram: Float64Array; key?: string }, n: number): Promise<DenseResult> {
-  const axes = () => run.engine.dense({ op: "eigen", matrix: gram, n, vectors: true });
+/** Eigenvalues of a Gram matrix, descending, and as rows the first `count` eigenvectors; once, where it has a name. */
+export function axesOf(
+  run: Run,
+  { gram, key }: { gram: Float64Array; key?: string },
+  n: number,
+  count = n,
+): Promise<DenseResult> {
+  const axes = () => run.engine.dense({ op: "eigen", matrix: gram, n, vectors: true, count });
   return key === undefined ? axes() : run.facts.once(`axes of ${key}`, axes);
 }
 

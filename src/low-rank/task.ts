@@ -20,6 +20,8 @@ export interface Task {
   seed: number;
   /** Of A, with its right singular vectors where a candidate needs them. */
   spectrum?: Spectrum;
+  /** Eigenvectors that the candidates have a use for. */
+  vectors: number;
   /** The candidate with the least sum |r|^p so far. */
   best?: { basis: Float64Array; lp: number };
   /** None at p = 2, where A itself is M. */

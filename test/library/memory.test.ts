@@ -81,7 +81,7 @@ describe("planMemory", () => {
         } catch (error) {
           least = smallest(error);
         }
-        expect(plan(source, least, threads).threads).toBe(1);
+        expect(() => plan(source, least, threads)).not.toThrow();
         expect(() => plan(source, least - (least < 1e7 ? 1e5 : 1e6), threads)).toThrow(OutOfMemoryError);
       }),
     );
