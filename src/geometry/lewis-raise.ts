@@ -9,7 +9,7 @@
 //
 // while upper is still that of w. theta is bounded by the Frobenius norm, of the rows' own m x m products: E has rank m at most.
 import { blockRows, type EngineRows } from "../engine/sweep.js";
-import { gatherRows } from "../matrix.js";
+import { gatherRows, type RowSource } from "../matrix.js";
 import type { Run } from "./run.js";
 import { transpose } from "./spectrum.js";
 import type { Whitening } from "./whiten.js";
@@ -18,8 +18,8 @@ import type { Whitening } from "./whiten.js";
 const mostRows = blockRows;
 
 /**
- * log of the alpha that proves as much as alpha' and theta together; Infinity when theta is 1 or more. For p < 2. Row state
- * rowDistortion and logWeight, as the certifying sweep left them.
+ * log of the alpha that proves as much as alpha' and theta together, for as many rows as prove most; Infinity when theta is 1 or more.
+ * For p < 2. Row state rowDistortion and logWeight, as the certifying sweep left them.
  */
 export async function raiseFewRows(
   run: Run,
@@ -29,62 +29,76 @@ export async function raiseFewRows(
   p: number,
 ): Promise<number> {
   const { source, state } = rows;
-  const { cols: d } = source;
   const terms = (await state.get("rowDistortion"))!;
   const logWeight = (await state.get("logWeight"))!;
   const weights = await state.get("weights");
-  const { indices, next } = largest(terms, Math.min(mostRows, terms.length >> 3));
-  const count = indices.length;
-  if (count === 0) return Infinity;
+  const order = largest(terms, Math.min(mostRows, terms.length >> 3) + 1);
+  const most = order.length - 1;
+  if (most < 1) return Infinity;
+  const raised = order.slice(0, most);
 
   const { engine } = run;
+  const products = await whiteProducts(run, source, raised, { transform, rank, columnScale });
   const logs = weights
-    ? (await engine.dense({ op: "log", values: Float64Array.from(indices, (i) => weights[i]) })).values
-    : new Float64Array(count);
-  const exponents = new Float64Array(2 * count);
-  indices.forEach((i, k) => {
-    const power = (log: number) => (1 - 2 / p) * log + (2 / p) * logs[k];
-    exponents[2 * k] = power(logWeight[i]);
-    exponents[2 * k + 1] = power(logWeight[i] + terms[i] - next);
-  });
-  const { values: powers } = await engine.dense({ op: "exp", values: exponents });
-
-  const left = await gatherRows(source, indices);
-  for (let k = 0; k < count; ++k) {
-    const size = Math.sqrt(powers[2 * k] - powers[2 * k + 1]);
-    for (let j = 0; j < d; ++j) left[k * d + j] *= size * columnScale[j];
+    ? (await engine.dense({ op: "log", values: Float64Array.from(raised, (i) => weights[i]) })).values
+    : new Float64Array(most);
+  /** s_i^(2/p) w^(1-2/p) of the rows, where `more` is added to log w. */
+  const powers = async (more: (i: number) => number) => {
+    const values = Float64Array.from(raised, (i, k) => (1 - 2 / p) * (logWeight[i] + more(i)) + (2 / p) * logs[k]);
+    return (await engine.dense({ op: "exp", values })).values;
+  };
+  const before = await powers(() => 0);
+  let best = Infinity;
+  for (let count = 1; count <= most; count = count < most ? Math.min(2 * count, most) : most + 1) {
+    const next = terms[order[count]];
+    const after = await powers((i) => Math.max(0, terms[i] - next));
+    let squares = 0;
+    for (let i = 0; i < count; ++i) {
+      for (let j = 0; j < count; ++j) {
+        const x = products[i * most + j];
+        squares += (before[i] - after[i]) * (before[j] - after[j]) * x * x;
+      }
+    }
+    const theta = Math.sqrt(squares);
+    if (!(theta < 1)) continue;
+    const [loss] = (await engine.dense({ op: "log", values: Float64Array.of(1 - theta) })).values;
+    best = Math.min(best, next - (p / (2 - p)) * loss);
   }
-  const { matrix: white } = await engine.dense({
-    op: "multiply",
-    left,
-    right: transform,
-    rows: count,
-    inner: d,
-    cols: rank,
-  });
-  const right = transpose(white, count, rank);
-  const shape = { rows: count, inner: rank, cols: count };
-  const { matrix: products } = await engine.dense({ op: "multiply", left: white, right, ...shape });
-  let squares = 0;
-  for (const x of products) squares += x * x;
-  const theta = Math.sqrt(squares);
-  if (!(theta < 1)) return Infinity;
-  const [loss] = (await engine.dense({ op: "log", values: Float64Array.of(1 - theta) })).values;
-  return next - (p / (2 - p)) * loss;
+  return best;
 }
 
-/** Where the `count` largest are, in order of the index, the lowest of equals first; and the largest of the others. */
-function largest(values: Float64Array, count: number): { indices: number[]; next: number } {
+/** a_i' G^-1 a_j of these rows. */
+async function whiteProducts(
+  run: Run,
+  source: RowSource,
+  indices: readonly number[],
+  { transform, rank, columnScale }: { transform: Float64Array; rank: number; columnScale: Float64Array },
+): Promise<Float64Array> {
+  const { cols: d } = source;
+  const count = indices.length;
+  // A source is read in its order.
+  const sorted = [...indices].sort((a, b) => a - b);
+  const read = await gatherRows(source, sorted);
+  const left = new Float64Array(count * d);
+  indices.forEach((index, k) => {
+    const from = sorted.indexOf(index) * d;
+    for (let j = 0; j < d; ++j) left[k * d + j] = read[from + j] * columnScale[j];
+  });
+  const multiply = async (a: Float64Array, b: Float64Array, inner: number, cols: number) =>
+    (await run.engine.dense({ op: "multiply", left: a, right: b, rows: count, inner, cols })).matrix;
+  const white = await multiply(left, transform, d, rank);
+  return multiply(white, transpose(white, count, rank), rank, count);
+}
+
+/** Where the `count` largest are, the largest first, the lowest index of equals first. */
+function largest(values: Float64Array, count: number): number[] {
   const held: number[] = [];
   for (let i = 0; i < values.length; ++i) {
-    if (held.length > count && !(values[i] > values[held[count]])) continue;
+    if (held.length === count && !(values[i] > values[held[count - 1]])) continue;
     let at = held.length;
     while (at > 0 && values[held[at - 1]] < values[i]) --at;
     held.splice(at, 0, i);
-    if (held.length > count + 1) held.pop();
+    if (held.length > count) held.pop();
   }
-  return {
-    indices: held.slice(0, count).sort((a, b) => a - b),
-    next: held.length > count ? values[held[count]] : -Infinity,
-  };
+  return held;
 }

@@ -137,7 +137,11 @@ export class Chebyshev {
 
 function scaleRows(matrix: Float64Array, scale: Float64Array): Float64Array {
   const width = matrix.length / scale.length;
-  return matrix.map((x, i) => x * scale[Math.floor(i / width)]);
+  const result = new Float64Array(matrix.length);
+  for (let i = 0; i < scale.length; ++i) {
+    for (let k = i * width; k < (i + 1) * width; ++k) result[k] = matrix[k] * scale[i];
+  }
+  return result;
 }
 
 /** From the Gram matrix of the scaled columns to unit^2 times that of A's own: powers of two, so exact. */

@@ -48,8 +48,8 @@ export async function whiten(
     if (pivot < 0) {
       const trace = squares(matrix);
       const condition =
-        largestEigenvalue(d, d, (x) => times(equilibrated, d, d, x)) *
-        largestEigenvalue(d, trace, (x) => times(matrix, d, d, timesTransposed(matrix, d, d, x)));
+        largestEigenvalue(d, d, (x) => times(equilibrated, d, x)) *
+        largestEigenvalue(d, trace, (x) => timesUpper(matrix, d, timesUpperTransposed(matrix, d, x)));
       // 1 / |T|_F^2 is below the smallest eigenvalue, and d is above the largest: surely of full rank.
       if (trace * d * threshold < 1 || condition * threshold * 4 < 1) {
         scaleRows(matrix, scale, d, d);
@@ -97,20 +97,43 @@ function largestEigenvalue(d: number, trace: number, multiply: (x: Float64Array)
   return Math.min(trace, 2 * size);
 }
 
-/** M x for M rows x cols. */
-function times(matrix: Float64Array, rows: number, cols: number, x: Float64Array): Float64Array {
-  const y = new Float64Array(rows);
-  for (let i = 0; i < rows; ++i) {
-    let sum = 0;
-    for (let j = 0; j < cols; ++j) sum += matrix[i * cols + j] * x[j];
-    y[i] = sum;
+/** M x for M d x d. */
+function times(matrix: Float64Array, d: number, x: Float64Array): Float64Array {
+  const y = new Float64Array(d);
+  for (let i = 0; i < d; ++i) y[i] = dot(matrix, i * d, x, 0, d);
+  return y;
+}
+
+/** T x for T d x d, upper triangular. */
+function timesUpper(matrix: Float64Array, d: number, x: Float64Array): Float64Array {
+  const y = new Float64Array(d);
+  for (let i = 0; i < d; ++i) y[i] = dot(matrix, i * d + i, x, i, d - i);
+  return y;
+}
+
+/** T' x for T d x d, upper triangular. */
+function timesUpperTransposed(matrix: Float64Array, d: number, x: Float64Array): Float64Array {
+  const y = new Float64Array(d);
+  for (let i = 0; i < d; ++i) {
+    const factor = x[i];
+    for (let j = i, k = i * d + i; j < d; ++j, ++k) y[j] += matrix[k] * factor;
   }
   return y;
 }
 
-/** M' x for M rows x cols. */
-function timesTransposed(matrix: Float64Array, rows: number, cols: number, x: Float64Array): Float64Array {
-  const y = new Float64Array(cols);
-  for (let i = 0; i < rows; ++i) for (let j = 0; j < cols; ++j) y[j] += matrix[i * cols + j] * x[i];
-  return y;
+/** Of `count` entries from places i and j on, in four sums: one alone waits for itself. */
+function dot(a: Float64Array, i: number, b: Float64Array, j: number, count: number): number {
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  const end = i + (count & ~3);
+  for (; i < end; i += 4, j += 4) {
+    s0 += a[i] * b[j];
+    s1 += a[i + 1] * b[j + 1];
+    s2 += a[i + 2] * b[j + 2];
+    s3 += a[i + 3] * b[j + 3];
+  }
+  for (let rest = count & 3; rest > 0; --rest, ++i, ++j) s0 += a[i] * b[j];
+  return s0 + s1 + (s2 + s3);
 }
