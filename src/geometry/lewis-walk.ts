@@ -63,14 +63,14 @@ export class LewisWalk {
     this.sweeps = new LewisSweeps(run, rows, options.p, profile.columnScale);
   }
 
-  /** Goes on from a trial that did not do. */
+  /** Takes up a trial, which another call may have made. */
   resume(trial: Trial): void {
+    if (this.trial === trial) return;
     this.trial = trial;
-    const { state } = this.rows;
-    if (!state.names().includes("logWeight")) state.set("logWeight", trial.logWeight!.slice());
+    this.rows.state.set("logWeight", trial.logWeight!.slice());
   }
 
-  /** The next weights that are likely to do. */
+  /** The next weights that are likely to do: the first, or those after a trial that did not. */
   async next(): Promise<Trial> {
     const { run, rows, sweeps, profile, options } = this;
     const { p, tolerance, maxIterations } = options;
@@ -88,7 +88,8 @@ export class LewisWalk {
         }
         const own = unscale(gram, profile.columnScale, profile.unit);
         const logWeight = options.keep ? (await rows.state.get("logWeight"))!.slice() : undefined;
-        return { gram: own, scaledGram: gram, whitening, iterations, wide, last, logWeight };
+        this.trial = { gram: own, scaledGram: gram, whitening, iterations, wide, last, logWeight };
+        return this.trial;
       }
       const ideal = await idealDistortion(run, p, whitening.rank);
       // Up to p = 2 one step is enough for trained tables, so its Gram matrix is summed in f64 at once.

@@ -45,6 +45,28 @@ describe.each([1, 1.5, 3])("p = %d", (p) => {
   });
 });
 
+test.each([0.01, 1e-4])(
+  "tolerance %d: calls on rows held open answer as calls on their own, whatever came before",
+  async (tolerance) => {
+    const a = matrix("heavy-tailed rows", 16500, 16, { f32: true, seed: 9 });
+    const open = one.open(a);
+    for (const [p, rank] of [
+      [1, 12],
+      [1, 3],
+      [1, 12],
+      [3, 12],
+      [1, 14],
+      [3, 4],
+    ]) {
+      const call = { ...options, p, rank, tolerance };
+      const held = await one.lowRank(open, call);
+      const alone = await one.lowRank(a, call);
+      expect({ ...held, seconds: 0 }).toEqual({ ...alone, seconds: 0 });
+    }
+    open.close();
+  },
+);
+
 describe("report: false", () => {
   const a = matrix("plain", 900, 12, { f32: true, seed: 2 });
 
