@@ -1,4 +1,4 @@
-import { InvalidInputError } from "./errors.js";
+import { InvalidInputError, throwIfAborted } from "./errors.js";
 
 /** A dense matrix: `rows * cols` numbers, row-major, Float32Array or Float64Array. */
 export interface Matrix<T extends Float32Array | Float64Array = Float32Array | Float64Array> {
@@ -84,10 +84,15 @@ export async function readRows(source: RowSource): Promise<Float64Array> {
 }
 
 /** The rows of these numbers as f64, in the order given: a small active set, say. Neighbours are read in one go. */
-export async function gatherRows(source: RowSource, indices: ArrayLike<number>): Promise<Float64Array> {
+export async function gatherRows(
+  source: RowSource,
+  indices: ArrayLike<number>,
+  signal?: AbortSignal,
+): Promise<Float64Array> {
   const { cols } = source;
   const result = new Float64Array(indices.length * cols);
   for (let i = 0; i < indices.length;) {
+    throwIfAborted(signal);
     let count = 1;
     while (i + count < indices.length && count < 4096 && indices[i + count] === indices[i] + count) ++count;
     await widenRows(source, indices[i], count, result.subarray(i * cols));

@@ -6,10 +6,10 @@
 // rows a level adds a quarter of the variance that the last step has.
 import type { Engine } from "../engine/sweep.js";
 import { InvalidInputError } from "../errors.js";
-import { isRowSource, readRows, toRowSource, type MatrixLike } from "../matrix.js";
+import { gatherRows, isRowSource, readRows, toRowSource, type MatrixLike } from "../matrix.js";
 import { checkRowWeights } from "../options.js";
 import type { CoresetStream, CoresetStreamOptions, CoresetStreamResult, RowWeights } from "../types/index.js";
-import { checkCoresetChoice, choose, sampleStream, takeRows } from "./coreset.js";
+import { checkCoresetChoice, choose, sampleStream, toMatrix } from "./coreset.js";
 import { merge, type Piece } from "./coreset-piece.js";
 import { Parts } from "./parts.js";
 import { profile } from "./profile.js";
@@ -225,7 +225,7 @@ class Reducer {
     };
     this.seconds += parts.seconds;
     return {
-      rows: await takeRows(source, choice.indices),
+      rows: toMatrix(await gatherRows(source, choice.indices), source),
       weights: choice.weights,
       indices: choice.indices.map((i) => piece.indices[i]),
     };

@@ -5,7 +5,7 @@
 // that rows point in (assembly/sensitivity.ts): rows that point alike compete, so every direction keeps its share.
 import type { EngineRows } from "../engine/sweep.js";
 import { InvalidInputError } from "../errors.js";
-import { gatherRows, type Matrix, type RowSource } from "../matrix.js";
+import type { Matrix, RowSource } from "../matrix.js";
 import { checkOneOf, checkSeed } from "../options.js";
 import type { CoresetOptions, CoresetResult, CoresetScheme, RowWeights } from "../types/index.js";
 import { realisedError, realisedWork } from "./coreset-error.js";
@@ -75,7 +75,7 @@ export async function coreset(run: Run, source: RowSource, options: CoresetOptio
     first: 0,
   });
   const { indices, weights, probabilities, expected } = choice;
-  const rows = await takeRows(source, indices);
+  const rows = toMatrix(await run.gather(source, indices), source);
   const scales = await all.state.get("scale");
   const scale = probabilities.map((pi, k) => (scales ? scales[indices[k]] / Math.sqrt(pi) : 1));
   const realised = ellipsoid
@@ -207,12 +207,7 @@ function everyRow(live: Float64Array, s: Float64Array | undefined): Choice {
   };
 }
 
-/** These rows as a matrix, in the type of the source; f16 and bf16 are widened to f32. */
-export async function takeRows(source: RowSource, indices: Int32Array): Promise<Matrix> {
-  const data = await gatherRows(source, indices);
-  return {
-    data: source.dtype === "f64" ? data : Float32Array.from(data),
-    rows: indices.length,
-    cols: source.cols,
-  };
+/** Rows that were read, in the type of their source; f16 and bf16 are widened to f32. */
+export function toMatrix(data: Float64Array, { dtype, cols }: RowSource): Matrix {
+  return { data: dtype === "f64" ? data : Float32Array.from(data), rows: data.length / cols, cols };
 }

@@ -7,7 +7,7 @@
 // Inner rows leave the active set by Harman, Pronzato 2007, Improvements on removing nonoptimal support points in D-optimum
 // design algorithms: a row whose omega is below a bound that the residual gives is in no optimal design.
 import type { EngineRows } from "../engine/sweep.js";
-import { gatherRows, type RowSource } from "../matrix.js";
+import type { RowSource } from "../matrix.js";
 import { enclose } from "./enclosing.js";
 import type { Run } from "./run.js";
 import { dot, product, removeAlong } from "./small-dense.js";
@@ -43,7 +43,7 @@ export async function encloseRows(
   const batch = 16 * D + 100;
 
   let active = await spanningRows(run, rows, white, batch);
-  let points = await coordinates(source, active, white, D);
+  let points = await coordinates(run, source, active, white, D);
   let u: Float64Array | undefined;
   let goal = 0.01;
   for (let iterations = 0; ; ++iterations) {
@@ -77,7 +77,7 @@ export async function encloseRows(
     const weightOf = new Map(kept.map((i) => [active[i], u![i]]));
     u = Float64Array.from(next, (i) => weightOf.get(i) ?? 0);
     active = next;
-    points = await coordinates(source, active, white, D);
+    points = await coordinates(run, source, active, white, D);
   }
 }
 
@@ -108,7 +108,7 @@ async function spanningRows(run: Run, rows: EngineRows, white: Float64Array, bat
   // Along a unit direction the squares of all rows sum to 1: the largest is at least 1 / n.
   const enough = 1e-3 / source.rows;
   const chosen: Float64Array[] = [];
-  let rest = await coordinates(source, active, white, D);
+  let rest = await coordinates(run, source, active, white, D);
   for (let k = 0; k < D; ++k) {
     let far = 0;
     let size = -1;
@@ -121,7 +121,7 @@ async function spanningRows(run: Run, rows: EngineRows, white: Float64Array, bat
       const empty = complement(chosen, D);
       const [found] = topRows(await scores(run, rows, product(white, empty, p, D, 1)), 1, 0);
       active.push(found);
-      const added = await coordinates(source, [found], white, D);
+      const added = await coordinates(run, source, [found], white, D);
       for (const unit of chosen) removeAlong(added, unit, 1, D);
       rest = Float64Array.from([...rest, ...added]);
       direction = added;
@@ -173,10 +173,11 @@ export function largest(x: Float64Array): number {
 
 /** The rows of these numbers times `white`. */
 async function coordinates(
+  run: Run,
   source: RowSource,
   numbers: number[],
   white: Float64Array,
   D: number,
 ): Promise<Float64Array> {
-  return product(await gatherRows(source, numbers), white, numbers.length, source.cols, D);
+  return product(await run.gather(source, numbers), white, numbers.length, source.cols, D);
 }

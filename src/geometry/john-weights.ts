@@ -6,7 +6,7 @@
 // Cousins, Lee, Yang, arXiv 1905.11580). What is proved holds for both: any weights give
 //   |Ax|_inf <= max q^(1/2) |Mx|_2  and  |Mx|_2 <= (sum w)^(1/2) |Ax|_inf.
 import type { EngineRows } from "../engine/sweep.js";
-import { gatherRows, type RowSource } from "../matrix.js";
+import type { RowSource } from "../matrix.js";
 import type { SandwichCertificate } from "../types/index.js";
 import { sandwich, slackOf } from "./certificate.js";
 import { encloseRows } from "./enclosing-rows.js";
@@ -56,7 +56,7 @@ export async function johnWeights(
     return { weights, gram: new Float64Array(d * d), rank, certificate, iterations: 0, residual: 0, converged: true };
   }
   const found = await encloseRows(run, counted, span.white, request);
-  const touching = await gatherRows(source, found.contacts);
+  const touching = await run.gather(source, found.contacts);
   const scaled = new Float64Array(touching.length);
   found.contacts.forEach((row, i) => {
     weights[row] = rank * found.weights[i];

@@ -1,7 +1,6 @@
 // Coordinates y in which a level set L = {x : |Ax|_p <= 1} is round: x = T y with T T' = (M'M)^+ of the Lewis ellipsoid, so
 // that lower |y| <= |B y|_p <= upper |y|, B = A T (n x r). Null directions of A have no coordinate. Sweeps over L in them.
 import type { EngineRows } from "../engine/sweep.js";
-import { gatherRows } from "../matrix.js";
 import type { SandwichCertificate } from "../types/index.js";
 import { lewisEllipsoid } from "./lewis-ellipsoid.js";
 import type { Profile } from "./profile.js";
@@ -172,7 +171,7 @@ export class LevelSetSpace {
     const { cache, rank, rows } = this;
     const missing = [...new Set(indices)].filter((i) => !cache.has(i)).sort((a, b) => a - b);
     if (missing.length) {
-      const left = await gatherRows(rows.source, missing);
+      const left = await this.run.gather(rows.source, missing);
       const shape = { rows: missing.length, inner: rows.source.cols, cols: rank };
       const { matrix } = await this.run.engine.dense({ op: "multiply", left, right: this.transform, ...shape });
       missing.forEach((i, k) => cache.set(i, matrix.slice(k * rank, (k + 1) * rank)));

@@ -9,7 +9,7 @@
 //
 // while upper is still that of w. theta is bounded by the Frobenius norm, of the rows' own m x m products: E has rank m at most.
 import { blockRows, type EngineRows } from "../engine/sweep.js";
-import { gatherRows, type RowSource } from "../matrix.js";
+import type { RowSource } from "../matrix.js";
 import type { Run } from "./run.js";
 import { transpose } from "./spectrum.js";
 import type { Whitening } from "./whiten.js";
@@ -78,7 +78,7 @@ async function whiteProducts(
   const count = indices.length;
   // A source is read in its order.
   const sorted = [...indices].sort((a, b) => a - b);
-  const read = await gatherRows(source, sorted);
+  const read = await run.gather(source, sorted);
   const left = new Float64Array(count * d);
   indices.forEach((index, k) => {
     const from = sorted.indexOf(index) * d;

@@ -9,7 +9,7 @@
 // Cost       2 sweeps for coordinates (3 with a free centre), one a round after that; each n d (d + O(1)) multiply-adds
 import type { EngineRows } from "../engine/sweep.js";
 import { InvalidInputError } from "../errors.js";
-import { gatherRows, type Matrix, type RowSource } from "../matrix.js";
+import { type Matrix, type RowSource } from "../matrix.js";
 import { checkMaxIterations, checkTolerance } from "../options.js";
 import type { JohnOptions, JohnResult, MinVolumeOptions, MinVolumeResult } from "../types/index.js";
 import { encloseRows, largest, scores, type RowEnclosing } from "./enclosing-rows.js";
@@ -55,7 +55,7 @@ export async function minVolumeEllipsoid(
   const { freeCenter = false } = options;
   const solution = await solve(run, source, options);
   const { rank, X, contacts, unit, iterations, residual, converged } = solution;
-  const touching = await gatherRows(source, contacts);
+  const touching = await run.gather(source, contacts);
   const center = freeCenter ? product(solution.weights, touching, 1, contacts.length, d) : new Float64Array(d);
   let inside = X;
   let { most } = solution;
@@ -81,7 +81,7 @@ export async function johnEllipsoid(run: Run, source: RowSource, options: JohnOp
   const { rows: n, cols: d } = source;
   const solution = await solve(run, source, { ...options, freeCenter: false });
   const { rank, X, most, contacts, weights, iterations, residual, converged } = solution;
-  const touching = await gatherRows(source, contacts);
+  const touching = await run.gather(source, contacts);
   const scaled = new Float64Array(touching.length);
   contacts.forEach((_, i) => {
     // The root first, for rows of 1e150.
@@ -155,7 +155,7 @@ async function affineSpan(run: Run, source: RowSource, columnScale: Float64Array
   const { rows: n, cols: d, dtype } = source;
   const p = d + 1;
   // Sums of what the rows differ by from the first: equal columns give exact zeros.
-  const first = (await gatherRows(source, [0])).map((x, j) => x * columnScale[j]);
+  const first = (await run.gather(source, [0])).map((x, j) => x * columnScale[j]);
   const sums = await gram(run, run.open(lifted(source, columnScale, first, 1)));
   const mean = first.map((x, j) => x + sums[j + 1] / n);
   const rows = run.open(lifted(source, columnScale, mean, 1 / Math.sqrt(n)));

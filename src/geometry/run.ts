@@ -1,6 +1,7 @@
 // One call of a primitive: its engine, its signal, its progress. Drivers sweep through it.
 import type { Engine, EngineRows, Sweep, SweepHooks, SweepResult } from "../engine/sweep.js";
-import type { RowSource } from "../matrix.js";
+import { untilAborted } from "../engine/read-ahead.js";
+import { gatherRows, type RowSource } from "../matrix.js";
 import type { RunOptions } from "../types/index.js";
 import { noFacts, type Known } from "./facts.js";
 
@@ -49,6 +50,12 @@ export class Run {
 
   finish(): void {
     this.options.onProgress?.({ stage: "done", done: this.total, total: this.total });
+  }
+
+  /** Some rows as f64, in memory, of a source that may take its time. */
+  gather(source: RowSource, indices: ArrayLike<number>): Promise<Float64Array> {
+    const { signal } = this.options;
+    return untilAborted(gatherRows(source, indices, signal), signal);
   }
 
   open(source: RowSource): EngineRows {

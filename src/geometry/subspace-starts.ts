@@ -1,6 +1,6 @@
 // Where the restarts of a robust subspace begin: random subspaces, and spans of random rows, in turn. Each depends on the
 // seed and its own number alone.
-import { gatherRows, type RowSource } from "../matrix.js";
+import type { RowSource } from "../matrix.js";
 import type { Run } from "./run.js";
 import { transpose } from "./spectrum.js";
 
@@ -54,7 +54,7 @@ async function someRows(run: Run, source: RowSource, rank: number, seed: number,
     const row = Math.floor(u * (last + 1));
     chosen.add(chosen.has(row) ? last : row);
   });
-  const rows = await gatherRows(
+  const rows = await run.gather(
     source,
     [...chosen].sort((a, b) => a - b),
   );

@@ -6,7 +6,7 @@ import { checkPairShapes, multiplyRows } from "../geometry/pair.js";
 import { profile, type Profile } from "../geometry/profile.js";
 import type { Run } from "../geometry/run.js";
 import { residualNorm, spectrum } from "../geometry/spectrum.js";
-import { gatherRows, toRowSource, type Matrix, type MatrixLike, type RowSource } from "../matrix.js";
+import { toRowSource, type Matrix, type MatrixLike, type RowSource } from "../matrix.js";
 import { checkOneOf, checkP, checkSeed, checkTolerance } from "../options.js";
 import type { CertifyOptions, LowRankCertificate } from "../types/index.js";
 import { ellipsoidOf, levelSetOf, setWeights, type Ellipsoid, type Task } from "./task.js";
@@ -54,7 +54,7 @@ export async function residualCertificate(
   const leftRows = run.open(toRowSource(left, "left"));
   await multiplyRows(run, leftRows, right, true, async (start, product) => {
     const count = product.length / d;
-    const a = await gatherRows(
+    const a = await run.gather(
       rows.source,
       Int32Array.from({ length: count }, (_, i) => start + i),
     );

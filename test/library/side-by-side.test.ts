@@ -1,40 +1,18 @@
 // Several calls at a time, each as a whole in a worker: the same answers, bounded, and what happens when something goes wrong.
-import type { Worker } from "node:worker_threads";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Loewner, MatrixLike, RowSource } from "../../src/index.js";
+import { describe, expect, test } from "vitest";
+import type { Loewner, MatrixLike } from "../../src/index.js";
 import { bitsOf, calls, lateSource } from "./calls.js";
 import { matrix } from "./matrices.js";
 import { createLoewner, isLoewnerError } from "./threads.js";
+import { codeOf, watchRows, watchWorkers } from "./watch.js";
 
 /** Every call is worth a thread, and no matrix is large enough to be shared. */
 const small = { threadWork: 0 };
 const a = matrix("plain", 300, 16, { f32: true });
 
-let workers: Worker[] = [];
-const see = (worker: Worker) => void workers.push(worker);
-beforeEach(() => void process.on("worker", see));
-afterEach(() => {
-  process.off("worker", see);
-  workers = [];
-});
+const workers = watchWorkers();
 
-const codeOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => "fine",
-    (error: unknown) => (isLoewnerError(error) ? error.code : error),
-  );
-
-/** The rows of `a`, and what happens when they are asked for. */
-function watched(onRead: (start: number) => unknown): RowSource {
-  const bytes = new Uint8Array(a.data.buffer);
-  return {
-    ...{ rows: a.rows, cols: a.cols, dtype: "f32", name: "watched" },
-    async read(start, count) {
-      await onRead(start);
-      return bytes.subarray(start * a.cols * 4, (start + count) * a.cols * 4);
-    },
-  };
-}
+const watched = (onRead: (start: number) => unknown) => watchRows(a, onRead);
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -98,10 +98,10 @@ describe.each(Object.keys(jobs))("low rank, %s", (job) => {
   test.each(["memory", "one buffer", "file", "file, column by column", "HTTP ranges"])("%s", async (name) => {
     for (const options of [
       { threads: 1, tileRows: 256 },
-      { threads: 1, memory: 1e6 },
+      { threads: 1, memory: 2e6 },
       { threads: 2, tileRows: 768 },
       { threads: 3, tileRows: 1280, residentBytes: 0 },
-      { threads: 3, memory: 3e6 },
+      { threads: 3, memory: 6e6 },
     ])
       expect((await answer(options, jobs[job], sources[name])) === expected).toBe(true);
   });

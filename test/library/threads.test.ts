@@ -2,39 +2,18 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Worker } from "node:worker_threads";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { RowSource } from "../../src/index.js";
+import { expect, test, vi } from "vitest";
 import { matrix } from "./matrices.js";
 import { always, createLoewner, isLoewnerError } from "./threads.js";
+import { codeOf, watchRows, watchWorkers } from "./watch.js";
 
 const a = matrix("plain", 3000, 16, { f32: true });
 
-let workers: Worker[] = [];
-const see = (worker: Worker) => void workers.push(worker);
-beforeEach(() => void process.on("worker", see));
-afterEach(() => {
-  process.off("worker", see);
-  workers = [];
-});
+const workers = watchWorkers();
 
 const ended = (worker: Worker) => new Promise((resolve) => worker.once("exit", resolve));
-const codeOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => "fine",
-    (error: unknown) => (isLoewnerError(error) ? error.code : error),
-  );
 
-/** The rows of `a`, and what happens when they are asked for. */
-function watched(onRead: (start: number) => unknown): RowSource {
-  const bytes = new Uint8Array(a.data.buffer);
-  return {
-    ...{ rows: a.rows, cols: a.cols, dtype: "f32", name: "watched" },
-    async read(start, count) {
-      await onRead(start);
-      return bytes.subarray(start * a.cols * 4, (start + count) * a.cols * 4);
-    },
-  };
-}
+const watched = (onRead: (start: number) => unknown) => watchRows(a, onRead);
 
 test.each([0, -1, 1.5, NaN, 257, "many"])("threads: %s is refused", async (threads) => {
   await expect(createLoewner({ threads: threads as number })).rejects.toThrow(
