@@ -2,16 +2,17 @@
 // Node about half a millisecond to find and read, and the library has a hundred.
 //
 //   node scripts/bundle.mjs
-import { copyFileSync, readdirSync } from "node:fs";
+import { copyFileSync, readFileSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 const lib = fileURLToPath(new URL("../build/lib/", import.meta.url));
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
+const kernel = fileURLToPath(new URL("../build/kernel.wasm", import.meta.url));
 
 /** What package.json names. */
-const entries = ["index", "formats/index", "model/index", "node", "cli/main"];
+const entries = ["index", "workerd", "formats/index", "model/index", "node", "cli/main"];
 const modules = readdirSync(lib, { recursive: true }).map((path) => path.replaceAll("\\", "/"));
 const named = (file) => modules.find((path) => path.endsWith(`/${file}`));
 
@@ -20,11 +21,16 @@ const workers = ["node-worker.js", "web-worker.js"];
 /** A script that is read as text by inspect --html, and imported by nobody. */
 const page = "inspect-page.js";
 
+/** A page without a bundler resolves no package: this one, which the library cannot do without, is in dist/. */
+const loader = "@assemblyscript/loader";
+const { version, license } = JSON.parse(readFileSync(new URL("package.json", import.meta.resolve(loader)), "utf8"));
+
 /** Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. */
 const groups = {
-  base: /^(errors|matrix|options|codes|code-levels)\.js$/,
-  onnx: /^(formats|model)\/onnx\/(?!location|node-|types)/,
-  core: /^(?!(formats|model|cli)\/|(index|node)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
+  base: /^(index|errors|matrix|options|codes|code-levels)\.js$/,
+  onnx: /^(formats|model)\/onnx\/(?!location|http-|node-|types)/,
+  kernel: /^(create|kernel\/(inlined|wasm\.generated))\.js$/,
+  core: /^(?!(formats|model|cli)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
 };
 
 const bundle = await rolldown({
@@ -32,8 +38,8 @@ const bundle = await rolldown({
     ...Object.fromEntries(entries.map((name) => [name, join(lib, `${name}.js`)])),
     ...Object.fromEntries(workers.map((file) => [`chunks/${file.slice(0, -3)}`, join(lib, named(file))])),
   },
-  // Packages stay packages.
-  external: (id) => !/^[./]|^[A-Za-z]:/.test(id),
+  // Other packages stay packages.
+  external: (id) => id !== loader && (!/^[./]|^[A-Za-z]:/.test(id) || id.endsWith(".wasm")),
   platform: "neutral",
 });
 await bundle.write({
@@ -41,13 +47,15 @@ await bundle.write({
   format: "es",
   entryFileNames: "[name].js",
   chunkFileNames: "chunks/[name].js",
+  banner: ({ name }) => (name === "core" ? `// With parts of ${loader} ${version}, ${license}.` : ""),
   codeSplitting: {
     includeDependenciesRecursively: false,
     groups: Object.entries(groups).map(([name, files]) => ({
       name,
-      test: (id) => id.startsWith(lib) && files.test(relative(lib, id).replaceAll("\\", "/")),
+      test: (id) => files.test(id.startsWith(lib) ? relative(lib, id).replaceAll("\\", "/") : id),
     })),
   },
 });
 await bundle.close();
 copyFileSync(join(lib, named(page)), join(dist, "chunks", page));
+copyFileSync(kernel, join(dist, "kernel.wasm"));
