@@ -27,7 +27,7 @@ const { version, license } = JSON.parse(readFileSync(new URL("package.json", imp
 
 /** Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. */
 const groups = {
-  base: /^(index|errors|matrix|options|codes|code-levels)\.js$/,
+  base: /^(index|errors|matrix|options|codes|code-levels|formats\/half)\.js$/,
   onnx: /^(formats|model)\/onnx\/(?!location|http-|node-|types)/,
   kernel: /^(create|kernel\/(inlined|wasm\.generated))\.js$/,
   core: /^(?!(formats|model|cli)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,

@@ -1,14 +1,21 @@
 // The package as npm makes it, in an empty folder: what is not in `files` is missing here, too.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** A program that is installed for the tests alone. */
 export const tool = (path: string) => join(root, "test/runtimes/node_modules", path);
+
+/** A package that is installed for the tests alone; its types are not there when only src/ is checked. */
+export async function loadTool<T>(name: string): Promise<T> {
+  const { resolve } = createRequire(tool("package.json"));
+  return (await import(pathToFileURL(resolve(name)).href)) as T;
+}
 
 /** A dependency of as-pect's puts version 6 of npm into node_modules/.bin, which npm and npx have in front. */
 function withoutOldNpm(): NodeJS.ProcessEnv {

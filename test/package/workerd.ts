@@ -1,21 +1,12 @@
 // workerd, the runtime of Cloudflare Workers, with one worker: bundled as wrangler does it, served on a port that is free.
 import { spawn } from "node:child_process";
 import { readdirSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { pathToFileURL } from "node:url";
-import { tool } from "./packed.js";
+import { loadTool, tool } from "./packed.js";
 
 interface Esbuild {
   build(options: Readonly<Record<string, unknown>>): Promise<unknown>;
-}
-
-/** A package that is installed for the tests alone; its types are not there when only src/ is checked. */
-export async function loadTool<T>(name: string): Promise<T> {
-  const { resolve } = createRequire(tool("package.json"));
-  const module = await import(pathToFileURL(resolve(name)).href);
-  return { ...module.default, ...module };
 }
 
 /** wrangler's conditions, and what it does with WebAssembly: a file beside the bundle, imported as a compiled module. */
