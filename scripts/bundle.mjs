@@ -2,7 +2,7 @@
 // Node about half a millisecond to find and read, and the library has a hundred.
 //
 //   node scripts/bundle.mjs
-import { copyFileSync, readFileSync, readdirSync } from "node:fs";
+import { copyFileSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
@@ -59,3 +59,6 @@ await bundle.write({
 await bundle.close();
 copyFileSync(join(lib, named(page)), join(dist, "chunks", page));
 copyFileSync(kernel, join(dist, "kernel.wasm"));
+// As src/wasm.d.ts has it for every such file, which a package must not do.
+const kernelTypes = "declare const kernel: WebAssembly.Module;\nexport default kernel;\n";
+writeFileSync(join(dist, "kernel.wasm.d.ts"), kernelTypes);
