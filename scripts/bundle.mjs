@@ -3,7 +3,7 @@
 //
 //   node scripts/bundle.mjs
 import { copyFileSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
@@ -33,6 +33,12 @@ const groups = {
   core: /^(?!(formats|model|cli)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
 };
 
+/** What the text of a license must say, and where Deno finds an entry's types. */
+function head({ name, isEntry }) {
+  if (name === "core") return `// With parts of ${loader} ${version}, ${license}.`;
+  return isEntry && entries.includes(name) && name !== "cli/main" ? `/* @ts-self-types="./${basename(name)}.d.ts" */` : "";
+}
+
 const bundle = await rolldown({
   input: {
     ...Object.fromEntries(entries.map((name) => [name, join(lib, `${name}.js`)])),
@@ -47,7 +53,7 @@ await bundle.write({
   format: "es",
   entryFileNames: "[name].js",
   chunkFileNames: "chunks/[name].js",
-  banner: ({ name }) => (name === "core" ? `// With parts of ${loader} ${version}, ${license}.` : ""),
+  banner: head,
   codeSplitting: {
     includeDependenciesRecursively: false,
     groups: Object.entries(groups).map(([name, files]) => ({
