@@ -2,7 +2,7 @@
 // Node about half a millisecond to find and read, and the library has a hundred.
 //
 //   node scripts/bundle.mjs
-import { copyFileSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
@@ -21,22 +21,37 @@ const workers = ["node-worker.js", "web-worker.js"];
 /** A script that is read as text by inspect --html, and imported by nobody. */
 const page = "inspect-page.js";
 
-/** A page without a bundler resolves no package: this one, which the library cannot do without, is in dist/. */
-const loader = "@assemblyscript/loader";
-const { version, license } = JSON.parse(readFileSync(new URL("package.json", import.meta.resolve(loader)), "utf8"));
+/**
+ * A page without a bundler resolves no package: those that the library, formats and models need are in dist/. By the chunk that they
+ * are in; all of their licenses ask to be named.
+ */
+const bundled = { core: "@assemblyscript/loader", picomatch: "picomatch", protobuf: "@bufbuild/protobuf" };
+const isBundled = (id) => Object.values(bundled).some((name) => id === name || id.startsWith(`${name}/`));
 
 /** Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. */
 const groups = {
   base: /^(index|errors|matrix|options|codes|code-levels|formats\/half)\.js$/,
   onnx: /^(formats|model)\/onnx\/(?!location|http-|node-|types)/,
+  protobuf: /@bufbuild\/protobuf/,
+  picomatch: /node_modules\/picomatch\//,
   kernel: /^(create|kernel\/(inlined|wasm\.generated))\.js$/,
   core: /^(?!(formats|model|cli)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
 };
 
-/** What the text of a license must say, and where Deno finds an entry's types. */
+/** Whose work is in a chunk, and where Deno finds an entry's types. */
 function head({ name, isEntry }) {
-  if (name === "core") return `// With parts of ${loader} ${version}, ${license}.`;
-  return isEntry && entries.includes(name) && name !== "cli/main" ? `/* @ts-self-types="./${basename(name)}.d.ts" */` : "";
+  if (bundled[name]) return `// With ${titleOf(bundled[name])}: see LICENSES.txt.`;
+  return isEntry && entries.includes(name) && name !== "cli/main"
+    ? `/* @ts-self-types="./${basename(name)}.d.ts" */`
+    : "";
+}
+
+const fileOf = (name, file) => new URL(`../node_modules/${name}/${file}`, import.meta.url);
+
+function titleOf(name) {
+  const { version, license, author } = JSON.parse(readFileSync(fileOf(name, "package.json"), "utf8"));
+  const by = author ? ` by ${(author.name ?? author).replace(/ [<(].*/, "")}` : "";
+  return `${name} ${version}${by}, ${license}`;
 }
 
 const bundle = await rolldown({
@@ -45,7 +60,7 @@ const bundle = await rolldown({
     ...Object.fromEntries(workers.map((file) => [`chunks/${file.slice(0, -3)}`, join(lib, named(file))])),
   },
   // Other packages stay packages.
-  external: (id) => id !== loader && (!/^[./]|^[A-Za-z]:/.test(id) || id.endsWith(".wasm")),
+  external: (id) => !isBundled(id) && (!/^[./]|^[A-Za-z]:/.test(id) || id.endsWith(".wasm")),
   platform: "neutral",
 });
 await bundle.write({
@@ -68,3 +83,8 @@ copyFileSync(kernel, join(dist, "kernel.wasm"));
 // As src/wasm.d.ts has it for every such file, which a package must not do.
 const kernelTypes = "declare const kernel: WebAssembly.Module;\nexport default kernel;\n";
 writeFileSync(join(dist, "kernel.wasm.d.ts"), kernelTypes);
+const texts = Object.values(bundled).map((name) => {
+  const file = fileOf(name, "LICENSE");
+  return `${titleOf(name)}\n\n${existsSync(file) ? readFileSync(file, "utf8") : ""}`;
+});
+writeFileSync(join(dist, "LICENSES.txt"), texts.join("\n"));
