@@ -1,5 +1,6 @@
 // The inner loops, as a share of the machine's SIMD peak (multiply-adds on registers alone), best of `runs`, one thread.
 import { withFrame } from "../build/lib/kernel/frame.js";
+import { inlinedKernel } from "../build/lib/kernel/inlined.js";
 import { Kernel } from "../build/lib/kernel/load.js";
 import { print } from "./table.mjs";
 
@@ -18,7 +19,7 @@ function best(runs, body) {
 export async function kernels({ cols: d, runs: asked = 9 }) {
   // Short jobs: the first few runs only warm the compiler up.
   const runs = Math.max(asked, 9);
-  const kernel = await Kernel.load();
+  const kernel = await Kernel.load(await inlinedKernel());
   const { call } = kernel;
   const rounds = 2e6;
   const peak = () => (rounds * 24 * 8) / best(runs, () => call.peakF32(rounds)) / 1e9;

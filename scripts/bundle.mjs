@@ -2,16 +2,17 @@
 // Node about half a millisecond to find and read, and the library has a hundred.
 //
 //   node scripts/bundle.mjs
-import { copyFileSync, readdirSync } from "node:fs";
-import { join, relative } from "node:path";
+import { copyFileSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 const lib = fileURLToPath(new URL("../build/lib/", import.meta.url));
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
+const kernel = fileURLToPath(new URL("../build/kernel.wasm", import.meta.url));
 
 /** What package.json names. */
-const entries = ["index", "formats/index", "model/index", "node", "cli/main"];
+const entries = ["index", "workerd", "formats/index", "model/index", "node", "cli/main"];
 const modules = readdirSync(lib, { recursive: true }).map((path) => path.replaceAll("\\", "/"));
 const named = (file) => modules.find((path) => path.endsWith(`/${file}`));
 
@@ -20,20 +21,46 @@ const workers = ["node-worker.js", "web-worker.js"];
 /** A script that is read as text by inspect --html, and imported by nobody. */
 const page = "inspect-page.js";
 
+/**
+ * A page without a bundler resolves no package: those that the library, formats and models need are in dist/. By the chunk that they
+ * are in; all of their licenses ask to be named.
+ */
+const bundled = { core: "@assemblyscript/loader", picomatch: "picomatch", protobuf: "@bufbuild/protobuf" };
+const isBundled = (id) => Object.values(bundled).some((name) => id === name || id.startsWith(`${name}/`));
+
 /** Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. */
 const groups = {
-  base: /^(errors|matrix|options|codes|code-levels)\.js$/,
-  onnx: /^(formats|model)\/onnx\/(?!location|node-|types)/,
-  core: /^(?!(formats|model|cli)\/|(index|node)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
+  base: /^(index|errors|matrix|options|codes|code-levels|formats\/half)\.js$/,
+  onnx: /^(formats|model)\/onnx\/(?!location|http-|node-|types)/,
+  protobuf: /@bufbuild\/protobuf/,
+  picomatch: /node_modules\/picomatch\//,
+  kernel: /^(create|kernel\/(inlined|wasm\.generated))\.js$/,
+  core: /^(?!(formats|model|cli)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
 };
+
+/** Whose work is in a chunk, and where Deno finds an entry's types. */
+function head({ name, isEntry }) {
+  if (bundled[name]) return `// With ${titleOf(bundled[name])}: see LICENSES.txt.`;
+  return isEntry && entries.includes(name) && name !== "cli/main"
+    ? `/* @ts-self-types="./${basename(name)}.d.ts" */`
+    : "";
+}
+
+const fileOf = (name, file) => new URL(`../node_modules/${name}/${file}`, import.meta.url);
+
+function titleOf(name) {
+  const { version, license, author } = JSON.parse(readFileSync(fileOf(name, "package.json"), "utf8"));
+  const by = author ? ` by ${(author.name ?? author).replace(/ [<(].*/, "")}` : "";
+  return `${name} ${version}${by}, ${license}`;
+}
 
 const bundle = await rolldown({
   input: {
     ...Object.fromEntries(entries.map((name) => [name, join(lib, `${name}.js`)])),
     ...Object.fromEntries(workers.map((file) => [`chunks/${file.slice(0, -3)}`, join(lib, named(file))])),
   },
-  // Packages stay packages.
-  external: (id) => !/^[./]|^[A-Za-z]:/.test(id),
+  // Other packages stay packages.
+  external: (id) => !isBundled(id) && (!/^[./]|^[A-Za-z]:/.test(id) || id.endsWith(".wasm")),
   platform: "neutral",
 });
 await bundle.write({
@@ -41,13 +68,23 @@ await bundle.write({
   format: "es",
   entryFileNames: "[name].js",
   chunkFileNames: "chunks/[name].js",
+  banner: head,
   codeSplitting: {
     includeDependenciesRecursively: false,
     groups: Object.entries(groups).map(([name, files]) => ({
       name,
-      test: (id) => id.startsWith(lib) && files.test(relative(lib, id).replaceAll("\\", "/")),
+      test: (id) => files.test(id.startsWith(lib) ? relative(lib, id).replaceAll("\\", "/") : id),
     })),
   },
 });
 await bundle.close();
 copyFileSync(join(lib, named(page)), join(dist, "chunks", page));
+copyFileSync(kernel, join(dist, "kernel.wasm"));
+// As src/wasm.d.ts has it for every such file, which a package must not do.
+const kernelTypes = "declare const kernel: WebAssembly.Module;\nexport default kernel;\n";
+writeFileSync(join(dist, "kernel.wasm.d.ts"), kernelTypes);
+const texts = Object.values(bundled).map((name) => {
+  const file = fileOf(name, "LICENSE");
+  return `${titleOf(name)}\n\n${existsSync(file) ? readFileSync(file, "utf8") : ""}`;
+});
+writeFileSync(join(dist, "LICENSES.txt"), texts.join("\n"));

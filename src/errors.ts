@@ -11,7 +11,8 @@ export type LoewnerErrorCode =
   | "ABORTED"
   | "DISPOSED"
   | "WORKER_LOST"
-  | "VERIFICATION_FAILED";
+  | "VERIFICATION_FAILED"
+  | "UNSUPPORTED_RUNTIME";
 
 /** Where a fault lies; every field is optional, and what is known is in the message too. */
 export interface ErrorPlace {
@@ -93,6 +94,13 @@ export class WorkerLostError extends LoewnerError {
 export class VerificationError extends LoewnerError {
   constructor(message: string, place?: ErrorPlace, options?: ErrorOptions) {
     super("VERIFICATION_FAILED", message, place, options);
+  }
+}
+
+/** WebAssembly with SIMD may not be compiled here, or not run; `cause` is what the runtime said. */
+export class UnsupportedRuntimeError extends LoewnerError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("UNSUPPORTED_RUNTIME", message, {}, options);
   }
 }
 

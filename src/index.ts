@@ -1,5 +1,5 @@
 // The public names.
-export { createLoewner, type CreateOptions } from "./loewner.js";
+export { createLoewner, type CreateOptions } from "./create.js";
 export { blockColumns, codedBytes, codedRows, decodeRows, paddedColumns, quantisationError } from "./codes.js";
 export { rankForKeep } from "./options.js";
 export type { Matrix, MatrixLike, RowSource, RowType } from "./matrix.js";

@@ -1,5 +1,6 @@
 import { checkCoresetStream, openCoresetStream } from "./geometry/coreset-stream.js";
 import type { MultiplyOptions } from "./geometry/pair.js";
+import { InvalidInputError } from "./errors.js";
 import { toRowSource, type Matrix, type MatrixLike } from "./matrix.js";
 import { checkRowWeights } from "./options.js";
 import { primitiveNamed, type OptionsOf, type PrimitiveName, type ResultOf } from "./schedule/primitives.js";
@@ -26,18 +27,19 @@ import type {
   WeightedOptions,
 } from "./types/index.js";
 
-export type CreateOptions = SchedulerOptions;
-
 /**
- * Compiles the kernel (once a program) and gives an instance with a memory of its own. Threads start when a matrix is first
- * large enough for them, or several calls are.
- *
- * With `memory`, calls whose matrix needs more fail before they begin with OutOfMemoryError, which says the smallest that works.
- * @throws {InvalidInputError} when tileRows is not a positive multiple of 256, memory is not above 0, or there cannot be as many
- *   threads
+ * The library on a kernel that is compiled already.
+ * @throws {InvalidInputError} as createLoewner() does
  */
-export async function createLoewner(options: CreateOptions = {}): Promise<Loewner> {
-  return new Instance(await Scheduler.create(options));
+export async function loewnerOn(kernel: WebAssembly.Module, options: SchedulerOptions): Promise<Loewner> {
+  if (!(kernel instanceof WebAssembly.Module)) {
+    const found = Object.prototype.toString.call(kernel).slice(8, -1);
+    throw new InvalidInputError(
+      `kernel must be a WebAssembly.Module; got ${found}. Bundlers that give an address or an instance for loewner/kernel.wasm: leave kernel out, or compile the file's bytes.`,
+      { tensor: "kernel" },
+    );
+  }
+  return new Instance(await Scheduler.create(kernel, options));
 }
 
 class Instance implements Loewner {

@@ -1,6 +1,6 @@
 // What every command shares: the library instance, progress, output, interruption.
 import type { SingleBar } from "cli-progress";
-import { createLoewner } from "../loewner.js";
+import { createLoewner } from "../create.js";
 import { infinityAsText } from "../model/json.js";
 import { removeTemporaryFiles } from "../formats/node-file.js";
 import type { Loewner, Progress } from "../types/index.js";

@@ -65,7 +65,7 @@ export class InlineEngine implements Engine {
     private readonly options: InlineOptions,
   ) {}
 
-  static async create(options: InlineOptions = {}): Promise<InlineEngine> {
+  static async create(kernel: WebAssembly.Module, options: InlineOptions = {}): Promise<InlineEngine> {
     const { tileRows, memory } = options;
     if (tileRows !== undefined && !(tileRows > 0 && tileRows % blockRows === 0)) {
       throw new InvalidInputError(`tileRows must be a positive multiple of ${blockRows}; got ${tileRows}.`);
@@ -73,7 +73,7 @@ export class InlineEngine implements Engine {
     if (memory !== undefined && !(memory > 0)) {
       throw new InvalidInputError(`memory must be a number of bytes above 0; got ${memory}.`);
     }
-    return InlineEngine.on(await Kernel.load(), options);
+    return InlineEngine.on(await Kernel.load(kernel), options);
   }
 
   /** On a kernel that nothing else uses meanwhile. */

@@ -1,29 +1,13 @@
-// The WebAssembly instance, through @assemblyscript/loader. The binary is inlined as text, so that every runtime and
-// bundler loads it alike, without a file beside it.
-import { instantiateSync } from "@assemblyscript/loader";
+// The WebAssembly instance, through @assemblyscript/loader. Where the compiled module comes from is another matter: inlined.ts, a
+// file that the runtime compiles, or a message from the thread that has it.
+import { demangle } from "@assemblyscript/loader";
 import { LoewnerError, OutOfMemoryError } from "../errors.js";
 import type { KernelExports } from "./abi.js";
-import { kernelHex } from "./wasm.generated.js";
 
 const abiVersion = 3;
 const pageBytes = 65536;
 /** What wasm32 has. */
 export const maximumBytes = 65536 * pageBytes;
-
-let compiled: Promise<WebAssembly.Module> | undefined;
-
-function compile(): Promise<WebAssembly.Module> {
-  compiled ??= WebAssembly.compile(decode(kernelHex));
-  return compiled;
-}
-
-/** Where there is Node's Buffer it takes a twentieth of the time that a loop takes before it is compiled. */
-function decode(hex: string): Uint8Array<ArrayBuffer> {
-  const { Buffer } = globalThis as { Buffer?: typeof globalThis.Buffer };
-  if (Buffer) return new Uint8Array(Buffer.from(hex, "hex"));
-  const digit = (at: number) => (hex.charCodeAt(at) & 15) + (hex.charCodeAt(at) > 57 ? 9 : 0);
-  return Uint8Array.from({ length: hex.length / 2 }, (_, i) => digit(2 * i) * 16 + digit(2 * i + 1));
-}
 
 /**
  * One kernel instance with its own memory.
@@ -43,17 +27,20 @@ export class Kernel {
     this.top = align(call.heapBase() >>> 0);
   }
 
-  static async load(): Promise<Kernel> {
-    // Not the loader's instantiate(): it looks whether it was given a Response, and Node loads all of fetch to answer that.
-    const { exports } = instantiateSync<KernelExports>(await compile(), {});
-    const call = exports as unknown as KernelExports;
+  /** @throws {LoewnerError} when the module is another version's */
+  static async load(module: WebAssembly.Module): Promise<Kernel> {
+    // Not the loader's instantiate(): it looks whether it was given a Response, and Node loads all of fetch to answer that. And it
+    // brings strings, arrays and garbage collection, which this kernel has not.
+    const { exports } = await WebAssembly.instantiate(module, {});
+    const { memory } = exports as { memory: WebAssembly.Memory };
+    const call = demangle<KernelExports>(exports) as unknown as KernelExports;
     if (call.abiVersion() !== abiVersion) {
       throw new LoewnerError(
         "INVALID_INPUT",
         `kernel.wasm has ABI ${call.abiVersion()}, this host expects ${abiVersion}; run "npm run build -- --force".`,
       );
     }
-    return new Kernel(call, (exports as unknown as { memory: WebAssembly.Memory }).memory);
+    return new Kernel(call, memory);
   }
 
   /** Bytes that the memory has grown to. */

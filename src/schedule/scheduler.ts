@@ -73,13 +73,13 @@ export class Scheduler {
   }
 
   /** @throws {InvalidInputError} when an option is out of range */
-  static async create(options: SchedulerOptions = {}): Promise<Scheduler> {
+  static async create(kernel: WebAssembly.Module, options: SchedulerOptions = {}): Promise<Scheduler> {
     const { threadWork = 1e8, residentBytes = defaultResidentBytes } = options;
     if (!(threadWork >= 0)) {
       throw new InvalidInputError(`threadWork must be a number of multiply-adds of at least 0; got ${threadWork}.`);
     }
     return new Scheduler(
-      await ThreadsEngine.create(options, workerScript),
+      await ThreadsEngine.create(kernel, options, workerScript),
       threadWork,
       residentBytes,
       options.memory !== undefined,

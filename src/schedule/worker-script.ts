@@ -1,11 +1,11 @@
 // Where the workers' scripts are.
 import type { WorkerScript } from "../engine/threads/spawn.js";
 
-/** A variable, so that a bundler for browsers, where this never runs, leaves it. */
-const nodeScript = "./node-worker.js";
+/** Variables, so that a bundler for browsers, where this never runs, leaves it. */
+const [nodeScript, here] = ["./node-worker.js", import.meta.url];
 
 export const workerScript: WorkerScript = {
   // Written out like this, bundlers find the script and put it beside theirs.
   inPage: () => new Worker(new URL("./web-worker.js", import.meta.url), { type: "module" }),
-  inNode: () => new URL(nodeScript, import.meta.url),
+  inNode: () => new URL(nodeScript, here),
 };

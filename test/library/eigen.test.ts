@@ -4,12 +4,13 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { jacobiEigen } from "../../reference/jacobi-eigen.js";
 import { runDense } from "../../src/engine/dense.js";
+import { inlinedKernel } from "../../src/kernel/inlined.js";
 import { Kernel } from "../../src/kernel/load.js";
 import { bell, uniform } from "./matrices.js";
 
 let kernel: Kernel;
 beforeAll(async () => {
-  kernel = await Kernel.load();
+  kernel = await Kernel.load(await inlinedKernel());
 });
 
 type Entry = (i: number, j: number) => number;

@@ -7,11 +7,12 @@ import { LewisSweeps } from "../../src/geometry/lewis-sweeps.js";
 import { profile } from "../../src/geometry/profile.js";
 import { Run } from "../../src/geometry/run.js";
 import { whiten } from "../../src/geometry/whiten.js";
+import { inlinedKernel } from "../../src/kernel/inlined.js";
 import { bell, matrix, uniform, type Kind } from "./matrices.js";
 
 let engine: InlineEngine;
 beforeAll(async () => {
-  engine = await InlineEngine.create();
+  engine = await InlineEngine.create(await inlinedKernel());
 });
 afterAll(() => engine.dispose());
 

@@ -5,12 +5,13 @@ import { profiledStart } from "../../src/geometry/lewis-start.js";
 import { LewisSweeps } from "../../src/geometry/lewis-sweeps.js";
 import { profile } from "../../src/geometry/profile.js";
 import { Run } from "../../src/geometry/run.js";
+import { inlinedKernel } from "../../src/kernel/inlined.js";
 import { toRowSource, type Matrix } from "../../src/matrix.js";
 import { matrix } from "./matrices.js";
 
 let engine: InlineEngine;
 beforeAll(async () => {
-  engine = await InlineEngine.create();
+  engine = await InlineEngine.create(await inlinedKernel());
 });
 afterAll(() => engine.dispose());
 

@@ -13,6 +13,7 @@ import {
 import { operations } from "../../src/engine/operations.js";
 import type { Sweep } from "../../src/engine/sweep.js";
 import { withFrame } from "../../src/kernel/frame.js";
+import { inlinedKernel } from "../../src/kernel/inlined.js";
 import { Kernel } from "../../src/kernel/load.js";
 import { rowTypeBytes } from "../../src/matrix.js";
 import { matrix } from "./matrices.js";
@@ -20,7 +21,7 @@ import { createLoewner, isLoewnerError } from "./threads.js";
 
 let kernel: Kernel;
 beforeAll(async () => {
-  kernel = await Kernel.load();
+  kernel = await Kernel.load(await inlinedKernel());
 });
 
 /** The smallest budget that an error names, in bytes; the last figure is that of one thread. */

@@ -47,18 +47,26 @@ function loadedWith(file: string, found = new Set<string>()): Set<string> {
 
 const packages = (file: string) => [...loadedWith(file)].filter((name) => !existsSync(name)).sort();
 
-test("the library loads nothing but its own few files and the loader", () => {
-  expect(packages(at("dist/index.js"))).toEqual(["@assemblyscript/loader"]);
+test("the library loads nothing but its own few files, in workerd as elsewhere", () => {
+  expect(packages(at("dist/index.js"))).toEqual([]);
+  expect(packages(at("dist/workerd.js"))).toEqual([]);
   expect(loadedWith(at("dist/index.js")).size).toBeLessThanOrEqual(5);
+});
+
+test("formats and models need no package, which a page without a bundler could not find", () => {
+  for (const entry of ["formats", "model"]) expect(packages(at(`dist/${entry}/index.js`))).toEqual([]);
 });
 
 test("a command loads what it needs: no protobuf without an ONNX file, no hub without an address", () => {
   const main = at("dist/cli/main.js");
+  const protobuf = at("dist/chunks/protobuf.js");
+  expect([...loadedWith(at("dist/model/index.js"))]).toContain(protobuf);
   const scripts = [...readFileSync(main, "utf8").matchAll(/import\("(\.[^"]+)"\)/g)].map(([, name]) => name);
   expect(scripts.length).toBeGreaterThanOrEqual(13);
   expect(packages(main)).toEqual(["commander", "node:fs"]);
   for (const script of scripts) {
-    const names = packages(join(dirname(main), script));
-    expect(names.filter((name) => !/^(node:|@assemblyscript|commander$|picomatch$)/.test(name))).toEqual([]);
+    const file = join(dirname(main), script);
+    expect(packages(file).filter((name) => !/^(node:|commander$)/.test(name))).toEqual([]);
+    expect([...loadedWith(file)]).not.toContain(protobuf);
   }
 });

@@ -7,6 +7,7 @@ import { descend, distances, pca, robustSubspace, sumOfPowers } from "../../refe
 import { InlineEngine } from "../../src/engine/inline.js";
 import { Run } from "../../src/geometry/run.js";
 import { randomStart } from "../../src/geometry/subspace-starts.js";
+import { inlinedKernel } from "../../src/kernel/inlined.js";
 import { toRowSource } from "../../src/matrix.js";
 import { expectOrthonormal, inType } from "./subspace-checks.js";
 import { bell, kinds, matrix, relative, uniform, type Kind } from "./matrices.js";
@@ -179,7 +180,7 @@ describe("the two descents, and the starts", () => {
   test("starts differ, and are the seed's; every other one is spanned by rows", async () => {
     const a = matrix("plain", 30, 6);
     const source = toRowSource(a);
-    const engine = await InlineEngine.create();
+    const engine = await InlineEngine.create(await inlinedKernel());
     const start = (seed: number, index: number) => randomStart(new Run(engine, {}), source, 2, seed, index);
     const starts = [];
     for (const seed of [0, 2 ** 40]) for (let index = 0; index < 6; ++index) starts.push(await start(seed, index));

@@ -54,14 +54,19 @@ export class ThreadsEngine implements Engine {
   }
 
   /** The inline engine where one thread is all there is. */
-  static async create(options: ThreadOptions, script: WorkerScript): Promise<InlineEngine | ThreadsEngine> {
+  static async create(
+    kernel: WebAssembly.Module,
+    options: ThreadOptions,
+    script: WorkerScript,
+  ): Promise<InlineEngine | ThreadsEngine> {
     const { threads = 1, threadBytes = 4 << 20, residentBytes = defaultResidentBytes, tileRows } = options;
     for (const [name, value] of Object.entries({ threadBytes, residentBytes })) {
       if (!(value >= 0)) throw new InvalidInputError(`${name} must be a number of bytes of at least 0; got ${value}.`);
     }
     const count = await threadCount(threads);
-    const inline = await InlineEngine.create(options);
-    return count === 1 ? inline : new ThreadsEngine(inline, count, threadBytes, { tileRows, residentBytes }, script);
+    const inline = await InlineEngine.create(kernel, options);
+    if (count === 1) return inline;
+    return new ThreadsEngine(inline, count, threadBytes, { kernel, tileRows, residentBytes }, script);
   }
 
   /** Threads that would share these rows; fewer than two: they stay in this one. */

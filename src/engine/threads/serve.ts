@@ -8,6 +8,8 @@ import { toSent, type CallOrder, type Order, type Port, type Report } from "./pr
 import { Budget, WorkerRows } from "./worker-rows.js";
 
 export interface WorkerOptions {
+  /** As the coordinator compiled it. */
+  kernel: WebAssembly.Module;
   tileRows?: number;
   /** Of rows; and of what was emitted and not yet taken, beyond which the worker waits. */
   residentBytes: number;
@@ -85,10 +87,10 @@ class Call {
 
 export function serve(
   port: Port<Report, Order>,
-  { tileRows, residentBytes }: WorkerOptions,
+  { kernel: module, tileRows, residentBytes }: WorkerOptions,
   callServer: CallServer,
 ): void {
-  const kernel = Kernel.load();
+  const kernel = Kernel.load(module);
   /** Sweeps and whole calls take turns at the one kernel. */
   const engine = kernel.then((loaded) => InlineEngine.on(loaded, { tileRows }));
   engine.catch(() => undefined); // whoever uses it hears of it
