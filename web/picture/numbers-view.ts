@@ -44,7 +44,7 @@ export class NumbersView {
     this.rows.l2.name.replaceChildren("SVD");
     this.rows.lp.name.replaceChildren("l", html("sub", {}, nameOfP(p)), "-SVD");
     this.rows.best.name.replaceChildren("best of all");
-    this.rows.best.name.title = `method "auto", which took ${best.method}`;
+    this.rows.best.name.title = `method "auto" took ${best.method}`;
     fill(this.rows.l2, turns.l2, l2);
     fill(this.rows.lp, turns.lp, lp);
     fill(this.rows.best, degrees(turn(best.angle, ordinary.lp)), best);

@@ -15,6 +15,9 @@ const arrows: Record<string, Point> = {
   ArrowDown: [0, -1],
 };
 
+/** Of a pointer or a finger. */
+type Place = Pick<Touch, "clientX" | "clientY">;
+
 export class PlaneView {
   readonly element: SVGSVGElement;
   private readonly handles: SVGGElement[];
@@ -43,8 +46,9 @@ export class PlaneView {
         "aria-describedby": describedBy,
       },
       svg("path", { class: "grid", d: `M${-extent} 0H${extent}M0 ${-extent}V${extent}`, "aria-hidden": "true" }),
-      this.l2,
+      // SVD's dashes lie over the other line: where the two are one both show.
       this.lp,
+      this.l2,
       ...Object.values(this.labels),
       this.hint,
       ...this.handles,
@@ -80,6 +84,12 @@ export class PlaneView {
 
   private listen(): void {
     const { element } = this;
+    // A finger that takes a point does not scroll the page; anywhere else on the plane it does. touch-action on the points would say
+    // so, but Chromium does not heed it within a drawing.
+    const onTouch = (event: TouchEvent) => {
+      if (this.nearest(event.changedTouches[0]) !== undefined) event.preventDefault();
+    };
+    element.addEventListener("touchstart", onTouch, { passive: false });
     element.addEventListener("pointerdown", (event) => {
       const index = this.nearest(event);
       if (index === undefined || event.button !== 0) return;
@@ -130,13 +140,13 @@ export class PlaneView {
     this.handles[index].focus({ preventScroll: true });
   }
 
-  private planePoint({ clientX, clientY }: PointerEvent): Point {
+  private planePoint({ clientX, clientY }: Place): Point {
     const { left, top, width, height } = this.element.getBoundingClientRect();
     return [((clientX - left) / width) * 2 * extent - extent, extent - ((clientY - top) / height) * 2 * extent];
   }
 
-  private nearest(event: PointerEvent): number | undefined {
-    const [x, y] = this.planePoint(event);
+  private nearest(place: Place): number | undefined {
+    const [x, y] = this.planePoint(place);
     let least = (reach * 2 * extent) / this.element.getBoundingClientRect().width;
     let found: number | undefined;
     this.scene.points.forEach(([u, v], index) => {
@@ -154,7 +164,7 @@ export function nameOfP(p: number): string {
 }
 
 function handle(far: boolean): SVGGElement {
-  // The first circle is what a finger hits: touch-action there keeps the page from scrolling, and leaves it free elsewhere.
+  // The first circle is larger than the mark: room for a cursor to find.
   return svg(
     "g",
     { class: far ? "point far" : "point", role: "button", "aria-roledescription": "movable point", tabindex: -1 },
@@ -177,7 +187,12 @@ function drawLine(line: SVGLineElement, { angle }: Line): void {
 function placeLabel(text: SVGTextElement, angle: number, other: number): void {
   const [c, s] = [Math.cos(angle), Math.sin(angle)];
   const along = (extent - 1) / Math.max(Math.abs(c), Math.abs(s));
-  // sin(angle - other) > 0: the other line's near end is clockwise of this one's.
-  const side = Math.sin(angle - other) * Math.sign(Math.cos(angle - other)) >= 0 ? 0.6 : -0.6;
-  set(text, { x: along * c - side * s, y: -(along * s + side * c) + 0.2 });
+  // The normal that points away from the other line's near end; the text grows away from its own line, too.
+  const side = Math.sin(angle - other) * Math.cos(angle - other) >= 0 ? 0.6 : -0.6;
+  const [right, up] = [-side * s, side * c];
+  set(text, {
+    x: along * c + right,
+    y: -(along * s + up) + 0.22,
+    "text-anchor": Math.abs(right) < Math.abs(up) / 2 ? "middle" : right > 0 ? "start" : "end",
+  });
 }

@@ -11,41 +11,21 @@ export interface Scene {
 /** Coordinates of points are within -extent ... extent. */
 export const extent = 8;
 
+/** x and y in turn; ordinary points from left to right, then the two far ones. */
+const coordinates = [
+  -3.3, -1.2, -3, -0.9, -2.3, -1.1, -1.7, -1.3, -1.6, -1.1, -1.1, -0.7, -0.7, -0.9, -0.7, -0.2, -0.5, 0.3, 0.3, -0.3,
+  0.6, 0.1, 1, 0.1, 1.4, 0.7, 1.5, 1.2, 1.9, 1.2, 2.7, 0.7, 2.7, 1.4, 3.2, 1.4, -3.2, 6.9, 2.5, -4.8,
+];
+
 export function firstScene(): Scene {
-  const points: Point[] = [
-    ...([
-      [-3.3, -1.2],
-      [-3, -0.9],
-      [-2.3, -1.1],
-      [-1.7, -1.3],
-      [-1.6, -1.1],
-      [-1.1, -0.7],
-    ] as const),
-    ...([
-      [-0.7, -0.9],
-      [-0.7, -0.2],
-      [-0.5, 0.3],
-      [0.3, -0.3],
-      [0.6, 0.1],
-      [1, 0.1],
-    ] as const),
-    ...([
-      [1.4, 0.7],
-      [1.5, 1.2],
-      [1.9, 1.2],
-      [2.7, 0.7],
-      [2.7, 1.4],
-      [3.2, 1.4],
-    ] as const),
-    ...([
-      [-3.2, 6.9],
-      [2.5, -4.8],
-    ] as const),
-  ];
+  const points = Array.from({ length: coordinates.length / 2 }, (_, i): Point => [
+    coordinates[2 * i],
+    coordinates[2 * i + 1],
+  ]);
   return { points, firstFar: points.length - 2 };
 }
 
-/** The point, moved into the plane that is shown; never onto the row of zeros, which no line is drawn through. */
+/** The point, moved into the part of the plane that is shown, to two decimals. */
 export function withinPlane([x, y]: Point): Point {
   const limit = extent - 0.3;
   const clamp = (value: number) => Math.min(limit, Math.max(-limit, Math.round(value * 100) / 100));
