@@ -53,6 +53,16 @@ function stamp(name, sources, targets, force, build) {
   writeFileSync(done, "");
 }
 
+/** What builds the docs site. */
+export function setupDocs() {
+  const folder = "scripts/docs";
+  // typedoc asks for TypeScript, which the checkout has.
+  const options = ["--prefix", folder, "--no-package-lock", "--legacy-peer-deps"];
+  stamp("docs", [`${folder}/package.json`], [`${folder}/node_modules`], false, () =>
+    npm("installing what builds the docs", ["install", ...options]),
+  );
+}
+
 /** What only the tests need: other runtimes, from npm, and a browser. */
 export function setupTests() {
   const folder = "test/runtimes";
@@ -61,6 +71,7 @@ export function setupTests() {
       ONNXRUNTIME_NODE_INSTALL: "skip", // the package holds what a CPU needs; its script downloads libraries for GPUs
     }),
   );
+  setupDocs();
   setupChromium();
 }
 

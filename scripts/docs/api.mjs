@@ -1,0 +1,70 @@
+// The public names of each entry point as Markdown, from the doc comments.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Application } from "typedoc";
+
+/** Entry points, in the order of the site; `name` is what is imported. */
+export const entryPoints = [
+  { name: "loewner", source: "src/index.ts", module: "index" },
+  { name: "loewner/model", source: "src/model/index.ts", module: "model" },
+  { name: "loewner/formats", source: "src/formats/index.ts", module: "formats" },
+  { name: "loewner/node", source: "src/node.ts", module: "node" },
+].map((entry) => ({ ...entry, page: `api-${entry.module}.html` }));
+
+/**
+ * @param {string} root of the repository
+ * @returns {Promise<{ name: string, page: string, text: string }[]>} links between entry points are those to `module`.md
+ */
+export async function apiPages(root) {
+  const out = mkdtempSync(join(tmpdir(), "loewner-api-"));
+  try {
+    const app = await Application.bootstrapWithPlugins({
+      plugin: [fileURLToPath(import.meta.resolve("typedoc-plugin-markdown"))],
+      entryPoints: entryPoints.map(({ source }) => join(root, source)),
+      tsconfig: join(root, "tsconfig.json"),
+      logLevel: "Error",
+      router: "module",
+      readme: "none",
+      excludeInternal: true,
+      excludePrivate: true,
+      excludeProtected: true,
+      excludeExternals: true,
+      disableSources: true,
+      hideBreadcrumbs: true,
+      hidePageHeader: true,
+      hidePageTitle: true,
+      useCodeBlocks: true,
+      groupOrder: ["Functions", "Interfaces", "Classes", "Type Aliases", "Variables"],
+      blockTags: [
+        "@generated",
+        "@param",
+        "@returns",
+        "@throws",
+        "@typeParam",
+        "@example",
+        "@see",
+        "@default",
+        "@deprecated",
+      ],
+      ...Object.fromEntries(
+        ["parameters", "interfaceProperties", "classProperties", "typeDeclaration", "enumMembers"].map((what) => [
+          `${what}Format`,
+          "table",
+        ]),
+      ),
+    });
+    const project = await app.convert();
+    if (!project) throw new Error("typedoc could not read the sources; what it found is above.");
+    await app.outputs.writeOutput({ name: "markdown", path: out }, project);
+    if (app.logger.hasErrors()) throw new Error("typedoc could not write the API; what it found is above.");
+    return entryPoints.map(({ name, page, module }) => ({
+      name,
+      page,
+      text: readFileSync(join(out, `${module}.md`), "utf8"),
+    }));
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+  }
+}
