@@ -4,9 +4,10 @@
 const words = 6000;
 const width = 96;
 const classes = 4;
-/** Directions that the table's ordinary rows lie along, and one row in so many that lies elsewhere. */
-const directions = 20;
-const farEvery = 60;
+/** Ordinary rows lie along many directions, less and less; one row in so many lies along a few others. */
+const ordinary = 60;
+const far = 16;
+const farEvery = 300;
 
 /** model.onnx and tokenizer.json; the same bytes every time. */
 export function sampleFiles(): File[] {
@@ -28,15 +29,16 @@ function generator(seed: number): () => number {
 
 function table(): Float32Array {
   const random = generator(7);
-  const axes = Float32Array.from({ length: directions * width }, random);
+  const axes = Float32Array.from({ length: (ordinary + far) * width }, () => random() / Math.sqrt(width));
   const rows = new Float32Array(words * width);
   for (let i = 0; i < words; ++i) {
-    const far = i % farEvery === farEvery - 1;
-    for (let k = 0; k < directions; ++k) {
-      const weight = (random() * (far ? 0.5 : 1)) / (1 + 0.15 * k);
-      for (let j = 0; j < width; ++j) rows[i * width + j] += weight * axes[k * width + j];
+    const isFar = i % farEvery === farEvery - 1;
+    const [first, count] = isFar ? [ordinary, far] : [0, ordinary];
+    for (let k = 0; k < count; ++k) {
+      const weight = random() * (isFar ? 6 : 1 / (1 + 0.06 * k));
+      for (let j = 0; j < width; ++j) rows[i * width + j] += weight * axes[(first + k) * width + j];
     }
-    for (let j = 0; j < width; ++j) rows[i * width + j] += (far ? 6 : 0.25) * random();
+    for (let j = 0; j < width; ++j) rows[i * width + j] += 0.02 * random();
   }
   return rows;
 }

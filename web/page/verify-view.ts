@@ -24,7 +24,7 @@ export function verifyView(session: SessionClient, signal: AbortSignal): HTMLEle
         relativeDifference === undefined ? "" : number(relativeDifference),
       ]);
       place.replaceChildren(tableOf(["output", "cosine", "same top 1", "relative difference"], cells));
-      status.textContent = `A run takes ${number(seconds.ratio)} times as long as before; ${megabytes(bytes.before)} became ${megabytes(bytes.after)}.`;
+      status.textContent = `A run takes ${seconds.ratio.toFixed(2)} times as long as before; ${megabytes(bytes.before)} became ${megabytes(bytes.after)}.`;
     } catch (error) {
       status.textContent = "";
       if (!signal.aborted) fault.textContent = (error as SessionError).message;
