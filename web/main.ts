@@ -11,8 +11,9 @@ import { Predictor } from "./page/predictor.js";
 import { ResultView } from "./page/result.js";
 import { installOffline } from "./page/offline.js";
 import { duration, TimeLeft } from "./page/time-left.js";
-import { SessionClient, SessionError } from "./session/connect.js";
-import type { Choice, Prediction, ProgressReport, Summary } from "./session/protocol.js";
+import type { SessionError } from "./session/connect.js";
+import { SessionClient } from "./session/connect.js";
+import type { Choice, Outcome, Prediction, ProgressReport, Summary } from "./session/protocol.js";
 
 interface Opened {
   readonly files: readonly File[];
@@ -197,12 +198,12 @@ async function compress(): Promise<void> {
     announce(text);
   };
   const { summary, files } = opened;
+  let outcome: Outcome | undefined;
   try {
     // A worker that ended has forgotten the files.
     if (lost) await session.call("open", [files]);
     lost = false;
-    const outcome = await session.call("compress", [choice], { signal: running.signal, onProgress });
-    result.show(summary, outcome);
+    outcome = await session.call("compress", [choice], { signal: running.signal, onProgress });
   } catch (error) {
     const { code } = error as SessionError;
     if (code === "ABORTED") announce("Cancelled. Nothing was written.");
@@ -210,8 +211,10 @@ async function compress(): Promise<void> {
   } finally {
     running = undefined;
     setRunning(false);
-    chosen();
   }
+  // Takes the focus from the button.
+  if (outcome) result.show(summary, outcome);
+  chosen();
 }
 
 function setRunning(is: boolean): void {

@@ -131,7 +131,9 @@ export async function until(tab: Tab, expression: string, seconds = 15): Promise
   const deadline = Date.now() + 1000 * seconds;
   while (!(await tab.evaluate(`Boolean(${expression})`))) {
     if (Date.now() > deadline) {
-      const faults = await tab.evaluate('[...document.querySelectorAll(".fault")].map((it) => it.textContent).join(" ")');
+      const faults = await tab.evaluate(
+        '[...document.querySelectorAll(".fault")].map((it) => it.textContent).join(" ")',
+      );
       throw new Error(`After ${seconds} s it is still not so: ${expression}. The page says: ${String(faults)}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 25));

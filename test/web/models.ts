@@ -5,18 +5,20 @@ import { matrix } from "../library/matrices.js";
 
 const INT64 = 7;
 export const tableName = "distilbert.embeddings.word_embeddings.weight";
-export const layerName = "distilbert.layer.0.ffn.lin1.weight";
+export const layerName = "distilbert/layer [0] (ffn)/lin1*.weight";
 
 const numbers = (rows: number, cols: number, seed: number) =>
   Float32Array.from(matrix("heavy-tailed rows", rows, cols, { seed }).data, (x) => x / 8);
 
 /** logits = mean over the sequence of relu(table[ids] W) H */
-export function classifier({ words = 700, width = 24 } = {}): Uint8Array {
+export function classifier({ words = 700, width = 24, nan = false } = {}): Uint8Array {
+  const table = numbers(words, width, 3);
+  if (nan) table[5 * width + 2] = NaN;
   return model({
     inputs: [valueInfo("input_ids", ["batch", "sequence"], INT64)],
     outputs: [valueInfo("logits", ["batch", 2])],
     initializers: [
-      tensor(tableName, [words, width], numbers(words, width, 3)),
+      tensor(tableName, [words, width], table),
       tensor(layerName, [width, 4 * width], numbers(width, 4 * width, 4)),
       tensor("classifier.weight", [4 * width, 2], numbers(4 * width, 2, 5)),
     ],

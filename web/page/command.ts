@@ -1,10 +1,9 @@
 // The command that does the same: for larger files, and for scripts.
 import type { Choice, Prediction, Summary } from "../session/protocol.js";
+import { asGlob } from "../session/glob.js";
 import { smallName } from "../session/small-name.js";
 
 const quoted = (text: string) => (/^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
-/** Globs that match this name alone. */
-const asGlob = (name: string) => name.replace(/[\\*?[\]{}()!+@|]/g, "\\$&");
 
 /** @param predicted tells the rank that a size makes, which a matrix is compressed by */
 export function commandFor(summary: Summary, choice: Choice, predicted: Prediction | undefined): string {

@@ -1,5 +1,6 @@
 // A layer's singular values, and its error against rank, with a mark at the rank of the slider.
-import { SessionError, type SessionClient } from "../session/connect.js";
+import type { SessionError } from "../session/connect.js";
+import { type SessionClient } from "../session/connect.js";
 import type { Curves, Prediction } from "../session/protocol.js";
 import { byId, h } from "./dom.js";
 import { number3 } from "./layer-table.js";

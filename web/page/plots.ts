@@ -4,7 +4,8 @@ import "uplot/dist/uPlot.min.css";
 
 const height = 240;
 const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-const short = (x: number) => (x === 0 || (x >= 1e-3 && x < 1e5) ? String(Number(x.toPrecision(3))) : x.toExponential(0));
+const short = (x: number) =>
+  x === 0 || (x >= 1e-3 && x < 1e5) ? String(Number(x.toPrecision(3))) : x.toExponential(0);
 
 export interface Line {
   readonly label: string;

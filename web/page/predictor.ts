@@ -1,6 +1,7 @@
 // What the slider's position would make, asked of the worker: one question at a time, and always the latest.
 import type { Choice, Prediction } from "../session/protocol.js";
-import { SessionError, type SessionClient } from "../session/connect.js";
+import type { SessionError } from "../session/connect.js";
+import { type SessionClient } from "../session/connect.js";
 
 export class Predictor {
   private wanted: Choice | undefined;

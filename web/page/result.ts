@@ -1,6 +1,7 @@
 // What compressing made: its size, what is proved of each layer, SVD beside it, and the files to take home.
 import { megabytes, number, percent } from "loewner/cli/text.js";
-import { SessionError, type SessionClient } from "../session/connect.js";
+import type { SessionError } from "../session/connect.js";
+import { type SessionClient } from "../session/connect.js";
 import type { CompressedSummary, Outcome, Summary } from "../session/protocol.js";
 import { announce, breakable, byId, h } from "./dom.js";
 import { number3 } from "./layer-table.js";

@@ -1,5 +1,6 @@
 // Errors of single rows, of what was stored and of SVD: a histogram, and the rows that pay most, by their tokens where these are known.
-import { SessionError, type SessionClient } from "../session/connect.js";
+import type { SessionError } from "../session/connect.js";
+import { type SessionClient } from "../session/connect.js";
 import type { CompressedSummary, RowErrors, Summary } from "../session/protocol.js";
 import { h } from "./dom.js";
 import { number3 } from "./layer-table.js";

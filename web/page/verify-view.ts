@@ -1,6 +1,7 @@
 // Both models run on the same inputs in onnxruntime-web, which is loaded when somebody asks.
 import { number, percent, megabytes } from "loewner/cli/text.js";
-import { SessionError, type SessionClient } from "../session/connect.js";
+import type { SessionError } from "../session/connect.js";
+import { type SessionClient } from "../session/connect.js";
 import { h } from "./dom.js";
 
 /** onnxruntime-web lies beside the page. */

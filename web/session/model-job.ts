@@ -9,6 +9,7 @@ import type { StoredLayer, StoredMatrix } from "loewner/model/stored.js";
 import { matrixIn } from "loewner/model/verify.js";
 import type { Job, Made } from "./job.js";
 import type { Choice, LayerSummary, PredictedLayer, Prediction, Summary } from "./protocol.js";
+import { asGlob } from "./glob.js";
 import type { Run } from "./serve.js";
 import { smallName } from "./small-name.js";
 import { squaredError, squareOf, type Spectra } from "./spectra.js";
@@ -97,7 +98,7 @@ function summaryOf(layer: Layer): LayerSummary {
 /** The command line's defaults; `mainName` is what data beside the model is named after. */
 function optionsOf({ layers, size, p, method, type }: Choice, model: string): CompressOptions {
   return {
-    ...{ names: layers, ...size, p, method, seed: 0, tolerance: 0.01, mainName: smallName(model) },
+    ...{ layers: layers.map(asGlob), ...size, p, method, seed: 0, tolerance: 0.01, mainName: smallName(model) },
     ...(type !== "own" && { type }),
   };
 }
