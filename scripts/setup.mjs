@@ -1,5 +1,5 @@
 // Brings a checkout to where it can run: dependencies when the lock file is newer than what is installed, the wasm binary
-// and dist/ when their sources are newer. Does nothing, quickly, when all is up to date. `--force` builds anyway.
+// and dist/ when their sources are newer. Does nothing, quickly, when all is up to date. `--force` builds anyway, `--page` the page too.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync, rmSync, chmodSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -90,7 +90,8 @@ function setupChromium() {
   run("installing chromium", "apt-get", options, { DEBIAN_FRONTEND: "noninteractive" });
 }
 
-export function setup({ force = false } = {}) {
+/** `page`: builds web/ too, which nothing but the page itself needs. */
+export function setup({ force = false, page = false } = {}) {
   const [major] = process.versions.node.split(".").map(Number);
   if (major < 20) throw new Error(`loewner needs Node 20 or newer; this is ${process.version}.`);
   stamp("install", ["package-lock.json"], ["node_modules"], false, () => npm("installing dependencies", ["ci"]));
@@ -112,11 +113,15 @@ export function setup({ force = false } = {}) {
     run("bundling dist/", process.execPath, [at("scripts/bundle.mjs")]);
     if (existsSync(at("dist/cli/main.js"))) chmodSync(at("dist/cli/main.js"), 0o755);
   });
+  if (!page) return;
+  stamp("page", [...sources, "web", "scripts/setup.mjs"], ["dist/web/index.html"], force, () =>
+    node("building dist/web/", "vite/bin/vite.js", "build", "web", "--logLevel", "warn"),
+  );
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   try {
-    setup({ force: process.argv.includes("--force") });
+    setup({ force: process.argv.includes("--force"), page: process.argv.includes("--page") });
   } catch (error) {
     process.stderr.write(`${error.message}\n`);
     process.exitCode = 1;

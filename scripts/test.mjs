@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setup, setupTests } from "./setup.mjs";
 
-setup();
+setup({ page: true });
 setupTests();
 
 function asPect() {

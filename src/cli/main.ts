@@ -18,6 +18,7 @@ const commands: Record<string, () => Promise<(program: Command) => void>> = {
   entrywise: async () => (await import("./entrywise.js")).addEntrywise,
   sensitivities: async () => (await import("./sensitivities.js")).addSensitivities,
   coreset: async () => (await import("./coreset.js")).addCoreset,
+  serve: async () => (await import("./serve.js")).addServe,
 };
 
 const program = new Command("loewner")

@@ -1,0 +1,147 @@
+// The built page in Chromium, served as `loewner serve` does it: with its Content-Security-Policy, and every request counted.
+import { existsSync } from "node:fs";
+import type { Server } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { pageServer } from "../../src/cli/page-server.js";
+
+const folder = fileURLToPath(new URL("../../dist/web/", import.meta.url));
+
+/** What is used of playwright-core, whose types are not installed when only src/ is checked. */
+export interface Tab {
+  goto(url: string): Promise<unknown>;
+  reload(): Promise<unknown>;
+  on(event: string, take: (what: never) => void): void;
+  evaluate<T>(script: string | ((argument: never) => T | Promise<T>), argument?: unknown): Promise<T>;
+  addInitScript(script: string): Promise<unknown>;
+  waitForEvent(event: "download"): Promise<{ path(): Promise<string>; suggestedFilename(): string }>;
+  setInputFiles(selector: string, files: readonly NamedBytes[]): Promise<void>;
+  click(selector: string): Promise<void>;
+  check(selector: string): Promise<void>;
+  uncheck(selector: string): Promise<void>;
+  fill(selector: string, text: string): Promise<void>;
+  press(selector: string, key: string): Promise<void>;
+  selectOption(selector: string, value: string): Promise<unknown>;
+  textContent(selector: string): Promise<string>;
+  isVisible(selector: string): Promise<boolean>;
+  setViewportSize(size: { width: number; height: number }): Promise<void>;
+  emulateMedia(media: { colorScheme: "light" | "dark" }): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface NamedBytes {
+  readonly name: string;
+  readonly mimeType: string;
+  readonly buffer: Buffer;
+}
+
+interface Chromium {
+  newContext(options?: object): Promise<TabContext>;
+  close(): Promise<void>;
+}
+
+export interface TabContext {
+  newPage(): Promise<Tab>;
+  setOffline(offline: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Served {
+  readonly address: string;
+  /** Paths that were asked for, in order. */
+  readonly requests: string[];
+  close(): void;
+}
+
+export async function servePage(): Promise<Served> {
+  if (!existsSync(`${folder}index.html`)) throw new Error('The page is not built: "node scripts/setup.mjs --page".');
+  const requests: string[] = [];
+  const server: Server = pageServer(folder);
+  server.on("request", ({ url = "" }) => requests.push(url));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const close = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { address, requests, close };
+}
+
+export async function startChromium(): Promise<Chromium> {
+  // Installed beside the runtimes that the tests compare.
+  const path = createRequire(new URL("../runtimes/", import.meta.url)).resolve("playwright-core");
+  const { default: playwright } = (await import(pathToFileURL(path).href)) as {
+    default: { chromium: { launch(options: object): Promise<Chromium> } };
+  };
+  // A container's root cannot be sandboxed.
+  return playwright.chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox"],
+  });
+}
+
+export const axePath = () => createRequire(new URL("../runtimes/", import.meta.url)).resolve("axe-core/axe.min.js");
+
+/** What went wrong in a tab that nobody saw. */
+export function watch(tab: Tab): string[] {
+  const faults: string[] = [];
+  tab.on("console", (message: { type(): string; text(): string }) => {
+    if (message.type() === "error") faults.push(message.text());
+  });
+  tab.on("pageerror", (error: Error) => faults.push(error.message));
+  return faults;
+}
+
+export const file = (name: string, bytes: Uint8Array | string): NamedBytes => ({
+  name,
+  mimeType: "application/octet-stream",
+  buffer: Buffer.from(bytes as Uint8Array),
+});
+
+/** A drop, as the browser makes one. */
+export async function drop(tab: Tab, files: readonly NamedBytes[]): Promise<void> {
+  const plain = files.map(({ name, buffer }) => ({ name, text: buffer.toString("base64") }));
+  await tab.evaluate(`(() => {
+    const transfer = new DataTransfer();
+    for (const { name, text } of ${JSON.stringify(plain)})
+      transfer.items.add(new File([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], name));
+    for (const type of ["dragenter", "dragover", "drop"])
+      document.getElementById("drop").dispatchEvent(
+        new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }),
+      );
+  })()`);
+}
+
+/** Moves the slider as a hand would, a value at a time. */
+export const slide = (tab: Tab, value: number) =>
+  tab.evaluate(`(() => {
+    const slider = document.getElementById("slider");
+    for (const at of [slider.value, ${value}]) {
+      slider.value = String(at);
+      slider.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  })()`);
+
+/**
+ * Resolves once the expression is true. Asked again and again from outside: what would wait inside the page is a string that is
+ * evaluated there, which the page's policy refuses.
+ */
+export async function until(tab: Tab, expression: string, seconds = 15): Promise<void> {
+  const deadline = Date.now() + 1000 * seconds;
+  while (!(await tab.evaluate(`Boolean(${expression})`))) {
+    if (Date.now() > deadline) {
+      const faults = await tab.evaluate(
+        '[...document.querySelectorAll(".fault")].map((it) => it.textContent).join(" ")',
+      );
+      throw new Error(`After ${seconds} s it is still not so: ${expression}. The page says: ${String(faults)}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** Resolves once an element has text that the expression matches. */
+export const untilText = (tab: Tab, id: string, pattern: RegExp) =>
+  until(tab, `${String(pattern)}.test(document.getElementById("${id}").textContent)`);
+
+export const untilShown = (tab: Tab, id: string) => until(tab, `document.getElementById("${id}")?.hidden === false`);

@@ -1,0 +1,50 @@
+// A classifier as sst2 models are, in small: a table of words, a wide layer, a head.
+import { encodeNumbers, memorySink, writeSafetensors } from "../../src/formats/index.js";
+import { model, node, tensor, valueInfo } from "../formats/onnx/build.js";
+import { matrix } from "../library/matrices.js";
+
+const INT64 = 7;
+export const tableName = "distilbert.embeddings.word_embeddings.weight";
+export const layerName = "distilbert/layer [0] (ffn)/lin1*.weight";
+
+const numbers = (rows: number, cols: number, seed: number) =>
+  Float32Array.from(matrix("heavy-tailed rows", rows, cols, { seed }).data, (x) => x / 8);
+
+/** logits = mean over the sequence of relu(table[ids] W) H */
+export function classifier({ words = 700, width = 24, nan = false } = {}): Uint8Array {
+  const table = numbers(words, width, 3);
+  if (nan) table[5 * width + 2] = NaN;
+  return model({
+    inputs: [valueInfo("input_ids", ["batch", "sequence"], INT64)],
+    outputs: [valueInfo("logits", ["batch", 2])],
+    initializers: [
+      tensor(tableName, [words, width], table),
+      tensor(layerName, [width, 4 * width], numbers(width, 4 * width, 4)),
+      tensor("classifier.weight", [4 * width, 2], numbers(4 * width, 2, 5)),
+    ],
+    nodes: [
+      node("Gather", [tableName, "input_ids"], ["rows"]),
+      node("MatMul", ["rows", layerName], ["wide"]),
+      node("Relu", ["wide"], ["active"]),
+      node("ReduceMean", ["active"], ["mean"], { axes: [1], keepdims: 0 }),
+      node("MatMul", ["mean", "classifier.weight"], ["logits"]),
+    ],
+  });
+}
+
+/** A vocabulary for it: word number i is "w" and i. */
+export function tokenizer(words = 700): string {
+  const vocab = Object.fromEntries(Array.from({ length: words }, (_, i) => [`w${i}`, i]));
+  return JSON.stringify({ version: "1.0", added_tokens: [], model: { type: "WordLevel", vocab, unk_token: "w0" } });
+}
+
+/** One table, large enough that compressing it takes a while. */
+export async function slowModel(rows = 6000, cols = 320): Promise<Uint8Array> {
+  const bytes = encodeNumbers(numbers(rows, cols, 6), "f32");
+  const name = "embeddings.word_embeddings.weight";
+  const sink = memorySink();
+  await writeSafetensors(sink, {
+    tensors: [{ name, dtype: "F32", shape: [rows, cols], byteLength: bytes.length, chunks: () => [bytes] }],
+  });
+  return sink.bytes();
+}

@@ -1,0 +1,315 @@
+// The page, as a person uses it: what is dropped, what the slider says, what comes out, and what is said when something is wrong.
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { memorySink, writeNpy } from "../../src/formats/index.js";
+import { bytesOf, run, temporaryFolder } from "../cli/run.js";
+import { matrix } from "../library/matrices.js";
+import {
+  axePath,
+  drop,
+  file,
+  servePage,
+  slide,
+  startChromium,
+  until,
+  untilShown,
+  untilText,
+  watch,
+  type Served,
+  type Tab,
+  type TabContext,
+} from "./browser.js";
+import { classifier, slowModel, tableName, tokenizer } from "./models.js";
+
+let served: Served;
+let browser: Awaited<ReturnType<typeof startChromium>>;
+let context: TabContext;
+let tab: Tab;
+let faults: string[];
+
+beforeAll(async () => {
+  served = await servePage();
+  browser = await startChromium();
+});
+afterAll(async () => {
+  await browser?.close();
+  served?.close();
+});
+beforeEach(async () => {
+  context = await browser.newContext({ acceptDownloads: true, reducedMotion: "reduce" });
+  tab = await context.newPage();
+  faults = watch(tab);
+  // Without a dialog to answer: files are handed over as blobs.
+  await tab.addInitScript("delete window.showSaveFilePicker");
+  await tab.goto(served.address);
+});
+afterEach(async () => {
+  await context.close();
+  expect(faults).toEqual([]);
+});
+
+const model = classifier();
+const openModel = async (...others: Parameters<typeof drop>[1][number][]) => {
+  await drop(tab, [file("model.onnx", model), ...others]);
+  await untilText(tab, "model-name", /model\.onnx/);
+};
+const compress = async () => {
+  await tab.click("#compress");
+  await untilShown(tab, "result");
+};
+const saved = async (place = "#result .downloads button") => {
+  const [download] = await Promise.all([tab.waitForEvent("download"), tab.click(place)]);
+  return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
+};
+const hash = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+/** The command that the page shows, run in a folder with the same file. */
+function onCommandLine(command: string, name: string, bytes: Uint8Array): string {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, name), bytes);
+  // As a shell takes it apart: words, some of them between quotes.
+  const words = [...command.replace(/^npx loewner /, "").matchAll(/'([^']*)'|(\S+)/g)];
+  const { status, stderr } = run(folder, ...words.map(([, quoted, plain]) => quoted ?? plain));
+  expect(stderr).toBe("");
+  expect(status).toBe(0);
+  return folder;
+}
+
+describe("a model", () => {
+  test("is dropped, made smaller, saved: the bytes of the command line, and nothing is asked of the server", async () => {
+    await untilShown(tab, "offline");
+    const before = served.requests.length;
+    await openModel();
+    await slide(tab, 30);
+    expect(await tab.evaluate("document.getElementById('amount').value")).toBe("30");
+    await untilText(tab, "outcome-note", /predicted error 0\.\d+/);
+    await untilText(tab, "command", /--keep 0\.3$/);
+    const predicted = Number.parseFloat(await tab.textContent("#bytes-after"));
+    await compress();
+    const { name, bytes } = await saved();
+    expect(served.requests.slice(before)).toEqual([]);
+    expect(name).toBe("model.small.onnx");
+    const folder = onCommandLine(await tab.textContent("#command"), "model.onnx", model);
+    expect(hash(bytes)).toBe(hash(bytesOf(folder, "model.small.onnx")));
+    // Predicted is a size at most, to a few bytes of metadata.
+    expect(bytes.length).toBeLessThanOrEqual(predicted < 1000 ? predicted * 1e6 : predicted);
+  });
+
+  test("by other options, and of chosen layers alone", async () => {
+    await openModel();
+    await tab.uncheck("#layer-0");
+    await tab.check("#layer-1");
+    await tab.fill("#p", "1.5");
+    await tab.selectOption("#method", "lewis");
+    await tab.selectOption("#type", "f16");
+    await untilText(tab, "command", /--dtype f16 --p 1\.5 --method lewis$/);
+    await compress();
+    const { bytes } = await saved();
+    const folder = onCommandLine(await tab.textContent("#command"), "model.onnx", model);
+    expect(hash(bytes)).toBe(hash(bytesOf(folder, "model.small.onnx")));
+  });
+
+  test("to a size of the whole file", async () => {
+    await openModel();
+    await tab.click("label[for=mode-bytes]");
+    await tab.fill("#amount", "0.06");
+    await untilText(tab, "command", /--bytes 60000$/);
+    await untilText(tab, "outcome-note", /predicted error/);
+    await compress();
+    const { bytes } = await saved();
+    expect(bytes.length).toBeLessThanOrEqual(60000);
+    const folder = onCommandLine(await tab.textContent("#command"), "model.onnx", model);
+    expect(hash(bytes)).toBe(hash(bytesOf(folder, "model.small.onnx")));
+  });
+
+  test("rows that pay most have names once a tokenizer comes along, and both models run in the page", async () => {
+    await openModel(file("tokenizer.json", tokenizer()));
+    await untilText(tab, "model-facts", /700 tokens/);
+    await compress();
+    await until(tab, "document.querySelectorAll('.worst tbody tr').length === 8");
+    expect(await tab.textContent(".worst tbody th")).toMatch(/^w\d+$/);
+    await tab.click("#verify");
+    await until(tab, "document.querySelector('.compared tbody td')");
+    const cosine = Number(await tab.textContent(".compared tbody td"));
+    expect(cosine).toBeGreaterThan(0.5);
+    expect(cosine).toBeLessThanOrEqual(1);
+  });
+
+  test("goes into a file as it is written, where the browser can do that", async () => {
+    const picker =
+      "globalThis.showSaveFilePicker = async ({ suggestedName }) => (await navigator.storage.getDirectory()).getFileHandle(suggestedName, { create: true })";
+    await tab.evaluate(`void (${picker})`);
+    await openModel();
+    await compress();
+    await tab.click("#result .downloads button");
+    await untilText(tab, "live", /is saved/);
+    const written = await tab.evaluate<number[]>(`(async () => {
+      const folder = await navigator.storage.getDirectory();
+      const file = await (await folder.getFileHandle("model.small.onnx")).getFile();
+      return Array.from(new Uint8Array(await file.arrayBuffer()));
+    })()`);
+    const { bytes } = await (async () => {
+      await tab.evaluate("void delete globalThis.showSaveFilePicker");
+      return saved();
+    })();
+    expect(hash(Uint8Array.from(written))).toBe(hash(bytes));
+  });
+});
+
+test("a matrix becomes two factors, those of the command line", async () => {
+  const sink = memorySink();
+  await writeNpy(sink, { data: matrix("heavy-tailed rows", 300, 20, { f32: true }).data, shape: [300, 20] });
+  await drop(tab, [file("A.npy", sink.bytes())]);
+  await untilText(tab, "model-name", /A\.npy/);
+  await slide(tab, 40);
+  await untilText(tab, "command", /--keep 0\.4 /);
+  await compress();
+  const left = await saved();
+  const right = await saved("#result .downloads button:nth-of-type(2)");
+  const folder = onCommandLine(await tab.textContent("#command"), "A.npy", sink.bytes());
+  for (const { name, bytes } of [left, right]) expect(hash(bytes)).toBe(hash(bytesOf(folder, name)));
+});
+
+test("is cancelled in the middle, and goes on working", async () => {
+  await drop(tab, [file("big.safetensors", await slowModel())]);
+  await untilText(tab, "model-name", /big/);
+  await tab.click("#compress");
+  await untilText(tab, "progress-text", /^[1-9]/);
+  expect(await tab.isVisible("#result")).toBe(false);
+  await tab.click("#cancel");
+  await untilText(tab, "live", /Cancelled/);
+  expect(await tab.isVisible("#cancel")).toBe(false);
+  expect(await tab.isVisible("#result")).toBe(false);
+  await openModel();
+  await compress();
+});
+
+describe("what is wrong is said where it is", () => {
+  const cases: Record<string, [files: Parameters<typeof drop>[1], message: RegExp]> = {
+    "a file of another kind": [[file("notes.txt", "plain text, and no model")], /notes\.txt is neither an ONNX model/],
+    "nothing in it": [[file("empty.onnx", "")], /empty\.onnx.*empty/],
+    "a model that is cut off": [[file("cut.onnx", model.subarray(0, 5000))], /cut\.onnx/],
+    "two models at once": [[file("a.onnx", model), file("b.onnx", model)], /2 models at once: a\.onnx, b\.onnx/],
+    "a shard that is missing": [
+      [file("model.safetensors.index.json", '{"metadata":{},"weight_map":{"w":"part-1.safetensors"}}')],
+      /part-1\.safetensors/,
+    ],
+    "a tokenizer alone": [[file("tokenizer.json", tokenizer())], /is a tokenizer/],
+  };
+  test.each(Object.entries(cases))("%s", async (_, [files, message]) => {
+    await drop(tab, files);
+    await untilText(tab, "intake-fault", message);
+    expect(await tab.isVisible("#opened")).toBe(false);
+  });
+
+  test("a number that is none, in a layer", async () => {
+    await drop(tab, [file("nan.onnx", classifier({ nan: true }))]);
+    await untilText(tab, "model-name", /nan/);
+    await tab.click("#compress");
+    await untilText(tab, "run-fault", new RegExp(`${tableName}.*row 5`));
+  });
+
+  test("a size that is none", async () => {
+    await openModel();
+    await tab.fill("#amount", "140");
+    await untilText(tab, "form-fault", /at most 100 %/);
+    expect(await tab.evaluate("document.getElementById('compress').disabled")).toBe(true);
+    await tab.click("label[for=mode-bytes]");
+    await tab.fill("#amount", "0.001");
+    await untilText(tab, "form-fault", /1000 bytes are too few for model\.onnx/);
+  });
+
+  test("a worker that ends: the message has the command that does the same, and the next run works", async () => {
+    await tab.addInitScript(`globalThis.Worker = class extends Worker {
+      constructor(...given) { super(...given); globalThis.lastWorker = this; }
+    }`);
+    await tab.reload();
+    await drop(tab, [file("big.safetensors", await slowModel())]);
+    await untilText(tab, "model-name", /big/);
+    await tab.click("#compress");
+    await untilText(tab, "progress-text", /^[1-9]/);
+    await tab.evaluate(`void lastWorker.dispatchEvent(new ErrorEvent("error", { message: "out of memory" }))`);
+    await untilText(
+      tab,
+      "run-fault",
+      /out of memory.*npx loewner compress big\.safetensors -o big\.small\.safetensors --keep 0\.5/,
+    );
+    await tab.click("#compress");
+    await untilText(tab, "progress-text", /^[1-9]/);
+    await tab.click("#cancel");
+    await untilText(tab, "live", /Cancelled/);
+  });
+});
+
+test("a file of 5 GB is read by pieces", async () => {
+  await tab.evaluate(`(async () => {
+    const header = JSON.stringify({
+      "embeddings.word_embeddings.weight": { dtype: "F32", shape: [512, 16], data_offsets: [0, 32768] },
+      rest: { dtype: "U8", shape: [5e9], data_offsets: [32768, 5000032768] },
+    });
+    const text = new TextEncoder().encode(header.padEnd(Math.ceil(header.length / 8) * 8));
+    const table = Float32Array.from({ length: 8192 }, (_, i) => ((i * 7919) % 1031) / 100);
+    const piece = new Blob([new Uint8Array(1e7)]);
+    const parts = [new BigUint64Array([BigInt(text.length)]), text, table, ...Array(500).fill(piece)];
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(parts, "huge.safetensors"));
+    document.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  })()`);
+  await untilText(tab, "model-facts", /5000\.03 MB/);
+  await compress();
+  expect(await tab.textContent("#result .downloads button")).toMatch(/Save huge\.small\.safetensors, 5000\.0\d MB/);
+});
+
+describe("manners", () => {
+  test("works without a network after the first visit", async () => {
+    await untilShown(tab, "offline");
+    await context.setOffline(true);
+    await tab.reload();
+    await tab.click("#sample");
+    await untilText(tab, "model-name", /sample\.onnx/);
+    await compress();
+    const { bytes } = await saved();
+    expect(bytes.length).toBeGreaterThan(1e5);
+    await context.setOffline(false);
+  });
+
+  test("no accessibility rule is broken, light and dark, on a phone and on a desk", async () => {
+    await tab.click("#sample");
+    await untilText(tab, "outcome-note", /predicted error/);
+    await compress();
+    await until(tab, "document.querySelector('.worst tbody tr')");
+    await tab.evaluate(readFileSync(axePath(), "utf8"));
+    for (const colorScheme of ["light", "dark"] as const) {
+      for (const width of [390, 1440]) {
+        await tab.emulateMedia({ colorScheme });
+        await tab.setViewportSize({ width, height: 900 });
+        const broken = await tab.evaluate<string[]>(`axe.run().then(({ violations }) =>
+          violations.map(({ id, nodes }) => id + ": " + nodes.map(({ target }) => target).join(", ")))`);
+        expect(broken).toEqual([]);
+        const overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        expect(await tab.evaluate<number>(overflow)).toBeLessThanOrEqual(0);
+      }
+    }
+  });
+
+  test("by keyboard alone", async () => {
+    await tab.press("#sample", "Enter");
+    await untilText(tab, "model-name", /sample/);
+    await tab.press("#slider", "ArrowLeft");
+    await untilText(tab, "command", /--keep 0\.49$/);
+    await tab.press("#p", "Enter");
+    await untilShown(tab, "result");
+    expect(await tab.evaluate("document.activeElement.id")).toBe("result-title");
+  });
+
+  test("is on the screen for less than 150 kB, compressed", async () => {
+    const loaded = await tab.evaluate<string[]>("performance.getEntriesByType('resource').map(({ name }) => name)");
+    const folder = new URL("../../dist/web/", import.meta.url);
+    const files = ["index.html", ...loaded.map((name) => name.slice(served.address.length))];
+    const bytes = files.map((name) => gzipSync(readFileSync(new URL(name, folder))).length);
+    expect(files.length).toBeGreaterThan(2);
+    expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThan(150e3);
+  });
+});

@@ -1,0 +1,30 @@
+// Files come in by a drop anywhere on the page, or by the file dialog.
+import { byId } from "./dom.js";
+
+export function takeFiles(take: (files: readonly File[]) => void): void {
+  const chooser = byId<HTMLInputElement>("files");
+  chooser.addEventListener("change", () => {
+    const files = [...(chooser.files ?? [])];
+    // The same file may be chosen again, changed.
+    chooser.value = "";
+    if (files.length) take(files);
+  });
+  const zone = byId("drop");
+  const carriesFiles = ({ dataTransfer }: DragEvent) => dataTransfer?.types.includes("Files") ?? false;
+  let depth = 0;
+  const over = (change: number) => {
+    depth = change === 0 ? 0 : Math.max(0, depth + change);
+    zone.classList.toggle("over", depth > 0);
+  };
+  document.addEventListener("dragenter", (event) => carriesFiles(event) && over(1));
+  document.addEventListener("dragleave", (event) => carriesFiles(event) && over(-1));
+  document.addEventListener("dragover", (event) => {
+    if (carriesFiles(event)) event.preventDefault();
+  });
+  document.addEventListener("drop", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    over(0);
+    take([...(event.dataTransfer?.files ?? [])]);
+  });
+}

@@ -1,0 +1,145 @@
+// What compressing made: its size, what is proved of each layer, SVD beside it, and the files to take home.
+import { megabytes, number, percent } from "loewner/cli/text.js";
+import type { SessionError } from "../session/connect.js";
+import { type SessionClient } from "../session/connect.js";
+import type { CompressedSummary, Outcome, Summary } from "../session/protocol.js";
+import { announce, breakable, byId, h } from "./dom.js";
+import { number3 } from "./layer-table.js";
+import { RowErrorView } from "./row-error-view.js";
+import { save } from "./save.js";
+import { verifyView } from "./verify-view.js";
+
+export class ResultView {
+  private readonly section = byId("result");
+  private abort = new AbortController();
+  private rowErrors: RowErrorView | undefined;
+
+  constructor(private readonly session: SessionClient) {}
+
+  clear(): void {
+    this.abort.abort();
+    this.section.hidden = true;
+    this.section.replaceChildren();
+    this.rowErrors = undefined;
+  }
+
+  /** Their tokens have names now. */
+  refreshRows(): void {
+    void this.rowErrors?.load();
+  }
+
+  show(summary: Summary, outcome: Outcome): void {
+    this.clear();
+    this.abort = new AbortController();
+    const { signal } = this.abort;
+    const { bytesBefore, bytesAfter, layers, seconds } = outcome;
+    const title = h(
+      "h2",
+      { id: "result-title", tabindex: -1 },
+      `${megabytes(bytesBefore)} → ${megabytes(bytesAfter)}, ${percent(Math.abs(1 - bytesAfter / bytesBefore))} ${bytesAfter <= bytesBefore ? "smaller" : "larger"}`,
+    );
+    const rowErrors = (this.rowErrors = layers.length
+      ? new RowErrorView(this.session, layers, summary, signal)
+      : undefined);
+    this.section.replaceChildren(
+      title,
+      h("p", { class: "quiet" }, sentence(outcome, seconds)),
+      this.downloads(outcome, signal),
+      ...(layers.length ? [layerTable(layers), proof(layers)] : []),
+      ...skipped(outcome),
+      ...(rowErrors ? [rowErrors.element] : []),
+      ...(summary.format === "onnx" && layers.length ? [verifyView(this.session, signal)] : []),
+    );
+    this.section.hidden = false;
+    void rowErrors?.load();
+    announce(`Done. ${title.textContent}.`);
+    title.focus({ preventScroll: true });
+    this.section.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }
+
+  private downloads({ files }: Outcome, signal: AbortSignal): HTMLElement {
+    const fault = h("p", { class: "fault", role: "alert" });
+    const buttons = files.map(({ name, bytes }, i) => {
+      const button = h("button", { type: "button", class: "button primary" }, `Save ${name}, ${megabytes(bytes)}`);
+      button.addEventListener("click", async () => {
+        fault.textContent = "";
+        button.setAttribute("aria-busy", "true");
+        try {
+          if (await save(this.session, i, name, signal)) announce(`${name} is saved.`);
+        } catch (error) {
+          if (!signal.aborted) fault.textContent = (error as SessionError).message;
+        } finally {
+          button.removeAttribute("aria-busy");
+        }
+      });
+      return button;
+    });
+    return h("div", {}, h("div", { class: "actions downloads" }, ...buttons), fault);
+  }
+}
+
+function sentence({ layers, bytesAfter, bytesBefore }: Outcome, seconds: number): string {
+  const time = `${seconds.toFixed(1)} seconds`;
+  if (layers.length === 0) return `No layer was compressed, in ${time}: the file is the model as it was.`;
+  const what = `${layers.length} ${layers.length === 1 ? "layer" : "layers"} in ${time}`;
+  if (bytesAfter < bytesBefore) return `${what}. Everything else is byte for byte as it was.`;
+  return `${what}. It grew: its factors are smaller, but so small a model pays more for new nodes and their description.`;
+}
+
+/** Of the sum of rows' errors, which models follow most closely; SVD where it was tried, at the same rank. */
+function layerTable(layers: readonly CompressedSummary[]): HTMLElement {
+  const head = ["layer", "rank", "method", "row errors", "with SVD", "worst row", "proven bound"];
+  const labels = (i: number) =>
+    i === 0 ? { scope: "col", role: "columnheader", class: "text" } : { scope: "col", role: "columnheader" };
+  const rows = layers.map((layer) => {
+    const { name, rank, type, method, objective, candidates, certificate } = layer;
+    const svd = candidates.find((each) => each.method === "svd");
+    const gain = svd && method !== "svd" ? ` (${percentChange(svd.objective.l21 / objective.l21 - 1)})` : "";
+    const cells = [
+      `${rank}, ${type}`,
+      method === "dense" ? "table in few bits" : method,
+      number(objective.l21),
+      svd ? `${number(svd.objective.l21)}${gain}` : "not tried",
+      `${number3(objective.worstRow.norm)} (row ${objective.worstRow.row})`,
+      number(certificate.bound),
+    ];
+    return h(
+      "tr",
+      { role: "row" },
+      h("th", { scope: "row", role: "rowheader", class: "text" }, breakable(name)),
+      ...cells.map((text, i) => h("td", { role: "cell", "data-label": head[i + 1] }, text)),
+    );
+  });
+  return h(
+    "table",
+    { class: "results", role: "table", "aria-label": "Compressed layers" },
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...head.map((text, i) => h("th", labels(i), text)))),
+    h("tbody", { role: "rowgroup" }, ...rows),
+  );
+}
+
+const percentChange = (x: number) => `${x >= 0 ? "+" : "−"}${percent(Math.abs(x))}`;
+
+function proof(layers: readonly CompressedSummary[]): HTMLElement {
+  const [{ p }] = layers;
+  return h(
+    "details",
+    {},
+    h("summary", {}, "What is proved, and why these ranks"),
+    h(
+      "p",
+      {},
+      `For every x, |(A − stored) x| in l_${p} is at most the proven bound times |x| in l_2: no test set is needed, it holds for all inputs.`,
+    ),
+    h(
+      "p",
+      {},
+      "Row errors: the sum over rows of their l_2 error, which a model's loss follows. Worst row: the largest of them.",
+    ),
+    ...layers.map(({ name, explain }) => h("p", { class: "quiet" }, breakable(name), `: ${explain}.`)),
+  );
+}
+
+function skipped({ skipped: found }: Outcome): HTMLElement[] {
+  return found.map(({ name, reason }) => h("p", { class: "quiet" }, `${name} was left as it is: ${reason}.`));
+}

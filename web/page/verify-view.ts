@@ -1,0 +1,65 @@
+// Both models run on the same inputs in onnxruntime-web, which is loaded when somebody asks.
+import { number, percent, megabytes } from "loewner/cli/text.js";
+import type { SessionError } from "../session/connect.js";
+import { type SessionClient } from "../session/connect.js";
+import { h } from "./dom.js";
+
+/** onnxruntime-web lies beside the page. */
+const runtime = () => new URL("ort/", document.baseURI).href;
+
+export function verifyView(session: SessionClient, signal: AbortSignal): HTMLElement {
+  const button = h("button", { type: "button", class: "button", id: "verify" }, "Run both models");
+  const status = h("p", { class: "quiet", role: "status" });
+  const fault = h("p", { class: "fault", role: "alert" });
+  const place = h("div");
+  button.addEventListener("click", async () => {
+    fault.textContent = "";
+    button.disabled = true;
+    try {
+      const onProgress = ({ stage }: { stage: string }) => (status.textContent = `${stage} …`);
+      const { outputs, seconds, bytes } = await session.call("verify", [runtime()], { signal, onProgress });
+      const cells = outputs.map(({ name, cosine, top1Agreement, relativeDifference }) => [
+        name,
+        cosine === undefined ? "" : cosine.toFixed(5),
+        top1Agreement === undefined ? "" : percent(top1Agreement),
+        relativeDifference === undefined ? "" : number(relativeDifference),
+      ]);
+      place.replaceChildren(tableOf(["output", "cosine", "same top 1", "relative difference"], cells));
+      status.textContent = `A run takes ${seconds.ratio.toFixed(2)} times as long as before; ${megabytes(bytes.before)} became ${megabytes(bytes.after)}.`;
+    } catch (error) {
+      status.textContent = "";
+      if (!signal.aborted) fault.textContent = (error as SessionError).message;
+    } finally {
+      button.disabled = false;
+    }
+  });
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "verify-title" },
+    h("h3", { id: "verify-title" }, "Does it still answer the same?"),
+    h(
+      "p",
+      { class: "quiet" },
+      "Runs the original and the smaller model on made-up inputs in onnxruntime-web (14 MB, loaded now, from where this page is).",
+    ),
+    h("div", { class: "actions" }, button),
+    status,
+    fault,
+    place,
+  );
+}
+
+function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): HTMLElement {
+  const cell = (text: string, i: number) =>
+    i === 0 ? h("th", { scope: "row", class: "text" }, text) : h("td", {}, text);
+  return h(
+    "table",
+    { class: "compared" },
+    h(
+      "thead",
+      {},
+      h("tr", {}, ...head.map((text, i) => h("th", { scope: "col", class: i ? undefined : "text" }, text))),
+    ),
+    h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map(cell)))),
+  );
+}

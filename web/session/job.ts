@@ -1,0 +1,35 @@
+// What is open: a model or a single matrix, and what became of it.
+import type { LowRankOptions, Matrix, MatrixLike, RowSource } from "loewner";
+import type { OutputFile, Skipped } from "loewner/model";
+import type { Choice, CompressedSummary, Prediction, Summary } from "./protocol.js";
+import type { Run } from "./serve.js";
+
+/** A layer as it was stored. */
+export interface StoredPair {
+  /** What was fitted: the layer's tensor, or its transpose. */
+  readonly source: RowSource;
+  readonly rank: number;
+  readonly left: MatrixLike;
+  /** undefined: left is the whole, in few bits. */
+  readonly right: Matrix | undefined;
+  /** Rows are tokens. */
+  readonly ofTokens: boolean;
+}
+
+export interface Made {
+  readonly layers: readonly CompressedSummary[];
+  readonly skipped: readonly Skipped[];
+  /** The main file last. */
+  readonly files: readonly OutputFile[];
+  pair(layer: string): Promise<StoredPair>;
+}
+
+export interface Job {
+  readonly summary: Omit<Summary, "vocabulary">;
+  /** What is fitted of a layer. */
+  source(layer: string): RowSource;
+  predict(choice: Choice): Promise<Prediction>;
+  compress(choice: Choice, run: Run): Promise<Made>;
+}
+
+export type Fit = Pick<LowRankOptions, "p" | "method">;

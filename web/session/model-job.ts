@@ -1,0 +1,110 @@
+// A whole model: the pipeline that the command line runs, on files of the reader's.
+import { codedRows, type MatrixLike, type RowSource } from "loewner";
+import { compressModel, planCompression, type CompressOptions, type Model, type PlannedLayer } from "loewner/model";
+import { matrixOf, type Layer } from "loewner/model/model.js";
+import { isFactorable } from "loewner/model/plan-file.js";
+import { isOfTokens } from "loewner/model/plan-options.js";
+import { targetBytes } from "loewner/model/sizes.js";
+import type { StoredLayer, StoredMatrix } from "loewner/model/stored.js";
+import { matrixIn } from "loewner/model/verify.js";
+import type { Job, Made } from "./job.js";
+import type { Choice, LayerSummary, PredictedLayer, Prediction, Summary } from "./protocol.js";
+import { asGlob } from "./glob.js";
+import type { Run } from "./serve.js";
+import { smallName } from "./small-name.js";
+import { squaredError, squareOf, type Spectra } from "./spectra.js";
+
+export class ModelJob implements Job {
+  readonly summary: Summary;
+  private readonly layers: ReadonlyMap<string, Layer>;
+
+  constructor(
+    private readonly model: Model,
+    private readonly spectra: Spectra,
+  ) {
+    const { format, name, byteLength: bytes, described } = model;
+    this.layers = new Map(model.layers.map((layer) => [layer.name, layer]));
+    const layers = model.layers.map(summaryOf).sort((a, b) => b.bytes - a.bytes);
+    this.summary = { format, name, bytes, layers, stored: [...described.keys()] };
+  }
+
+  source(name: string): RowSource {
+    return matrixOf(this.model, this.layers.get(name)!);
+  }
+
+  async predict(choice: Choice): Promise<Prediction> {
+    const { chosen, skipped, bytesAfter } = await planCompression(
+      this.spectra.loewner,
+      this.model,
+      optionsOf(choice, this.model.name),
+    );
+    const layers = chosen.map((planned) => this.predictedOf(planned));
+    const known = layers.map(({ name, error }) => {
+      const values = this.spectra.get(this.source(name));
+      return values && error !== undefined ? { square: squareOf(values), error } : undefined;
+    });
+    const total = known.reduce((sum, each) => sum + (each?.square ?? NaN), 0);
+    const lost = known.reduce((sum, each) => sum + (each ? each.square * each.error ** 2 : NaN), 0);
+    const error = layers.length && lost >= 0 && total > 0 ? Math.sqrt(lost / total) : undefined;
+    return { bytesAfter, layers, skipped: relevant(skipped, choice), error };
+  }
+
+  async compress(choice: Choice, { signal, onProgress }: Run): Promise<Made> {
+    // What is laid out are the factors themselves, which the errors of single rows are told by.
+    const stored = new Map<string, StoredLayer>();
+    const watched: Model = {
+      ...this.model,
+      layOut: (layers, options) => {
+        for (const layer of layers) stored.set(layer.name, layer);
+        return this.model.layOut(layers, options);
+      },
+    };
+    const options = { ...optionsOf(choice, this.model.name), signal, onProgress };
+    const { layers, skipped, files } = await compressModel(this.spectra.loewner, watched, options);
+    return {
+      layers: layers.map(({ dtype: type, ...layer }) => ({ ...layer, type })),
+      skipped: relevant(skipped, choice),
+      files: files.map((file) => ({ ...file, name: file.name || smallName(this.model.name) })),
+      pair: (name) => this.pair(stored.get(name)!),
+    };
+  }
+
+  private predictedOf({ layer, targets }: PlannedLayer): PredictedLayer {
+    const source = matrixOf(this.model, layer);
+    const values = this.spectra.get(source);
+    const errors = targets.map((target) => (values ? squaredError(values, target) : 0));
+    // Of several that would be tried, the one that the spectrum says errs least.
+    const best = errors.indexOf(Math.min(...errors));
+    const { rank, type } = targets[best];
+    const bytesAfter = targetBytes(source.rows, source.cols, targets[best]);
+    return { name: layer.name, rank, type, bytesAfter, error: values && Math.sqrt(errors[best]) };
+  }
+
+  private async pair({ name, rank, left, right }: StoredLayer) {
+    return {
+      ...{ source: this.source(name), rank, left: rowsOf(left) },
+      right: right && (await matrixIn(right)),
+      ofTokens: isOfTokens(this.layers.get(name)!) && !this.layers.get(name)!.transposed,
+    };
+  }
+}
+
+function summaryOf(layer: Layer): LayerSummary {
+  const { name, kind, shape, dtype, bytes, byDefault, blocked } = layer;
+  const reason = blocked ?? (isFactorable(layer) ? undefined : "is no 2-D weight");
+  return { name, kind, shape, dtype, bytes, byDefault, blocked: reason };
+}
+
+/** The command line's defaults; `mainName` is what data beside the model is named after. */
+function optionsOf({ layers, size, p, method, type }: Choice, model: string): CompressOptions {
+  return {
+    ...{ layers: layers.map(asGlob), ...size, p, method, seed: 0, tolerance: 0.01, mainName: smallName(model) },
+    ...(type !== "own" && { type }),
+  };
+}
+
+/** Layers that were not chosen need no reason. */
+const relevant = (skipped: Prediction["skipped"], { layers }: Choice) =>
+  skipped.filter(({ name }) => layers.includes(name));
+
+const rowsOf = (stored: StoredMatrix): MatrixLike => (stored.kind === "codes" ? codedRows(stored) : stored.rows);

@@ -1,0 +1,155 @@
+// What the page asks of its worker, and what it is told: plain data, so that it crosses.
+import type { Candidate, LowRankCertificate, Method, Objective } from "loewner";
+import type { OnnxComparison, Skipped } from "loewner/model";
+
+/** A 2-D weight, or what else takes space. */
+export interface LayerSummary {
+  readonly name: string;
+  readonly kind: string;
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  readonly bytes: number;
+  readonly byDefault: boolean;
+  /** Why it cannot be compressed; undefined for a layer that can. */
+  readonly blocked?: string;
+}
+
+/** What was opened. */
+export interface Summary {
+  readonly format: "onnx" | "safetensors" | "npy";
+  readonly name: string;
+  readonly bytes: number;
+  /** Largest first. */
+  readonly layers: readonly LayerSummary[];
+  /** Layers that are stored as factors already. */
+  readonly stored: readonly string[];
+  /** Of the tokenizer.json that came along. */
+  readonly vocabulary?: number;
+}
+
+/** Numbers as they are stored; "own": as the layer has them. */
+export type NumberType = "own" | "f32" | "f16" | "bf16" | "int8" | "int4" | "int3" | "int2" | "auto";
+
+/** What the form says. */
+export interface Choice {
+  readonly layers: readonly string[];
+  /** Share of each layer, or bytes of the whole. */
+  readonly size: { readonly keep: number } | { readonly bytes: number };
+  readonly p: number;
+  readonly method: Method;
+  readonly type: NumberType;
+}
+
+export interface PredictedLayer {
+  readonly name: string;
+  readonly rank: number;
+  readonly type: string;
+  readonly bytesAfter: number;
+  /** Relative l_2 error of the best factors of that size; undefined until the layer's spectrum is known. */
+  readonly error?: number;
+}
+
+export interface Prediction {
+  /** Of the files, at most. */
+  readonly bytesAfter: number;
+  readonly layers: readonly PredictedLayer[];
+  readonly skipped: readonly Skipped[];
+  /** Of all chosen layers together; undefined until every spectrum is known. */
+  readonly error?: number;
+}
+
+/** Entry k is at rank k. */
+export interface Curves {
+  readonly singularValues: Float64Array;
+  /** Relative Frobenius error of SVD. */
+  readonly l2: Float64Array;
+  /** Proven bound of |(A - A_k) x|_p / |x|_2, as a share of the one at rank 0. */
+  readonly lp: Float64Array;
+  /** Share of the layer's elements that one rank takes. */
+  readonly sharePerRank: number;
+}
+
+export interface CompressedSummary {
+  readonly name: string;
+  readonly rows: number;
+  readonly cols: number;
+  readonly rank: number;
+  readonly type: string;
+  readonly method: string;
+  readonly p: number;
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  readonly objective: Objective;
+  readonly candidates: readonly Candidate[];
+  readonly certificate: LowRankCertificate;
+  readonly explain: string;
+}
+
+export interface Outcome {
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  readonly seconds: number;
+  readonly layers: readonly CompressedSummary[];
+  readonly skipped: readonly Skipped[];
+  /** To be saved, the main file last. */
+  readonly files: readonly { readonly name: string; readonly bytes: number }[];
+}
+
+export interface RowError {
+  readonly row: number;
+  readonly token?: string;
+  /** |row of A - left right|_2, of what was stored and of SVD at the same rank. */
+  readonly stored: number;
+  readonly svd: number;
+}
+
+export interface RowErrors {
+  /** Edges of the bins, on a scale of logarithms: one more than there are counts. */
+  readonly edges: Float64Array;
+  readonly stored: Float64Array;
+  readonly svd: Float64Array;
+  readonly median: { readonly stored: number; readonly svd: number };
+  /** Rows that what was stored errs most at. */
+  readonly worst: readonly RowError[];
+}
+
+export interface Session {
+  /** A model with what it needs beside it: external data, shards, config.json; a tokenizer.json too. */
+  open(files: readonly File[]): Summary;
+  /** Adds a tokenizer to the model that is open. */
+  addTokenizer(file: File): Summary;
+  predict(choice: Choice): Prediction;
+  /** Computes spectra of layers that have none yet, small ones first; resolves once all are known. */
+  spectra(layers: readonly string[]): void;
+  curves(layer: string, p: number): Curves;
+  compress(choice: Choice): Outcome;
+  rowErrors(layer: string): RowErrors;
+  /** Writes a file of the result where the person said. */
+  save(file: number, handle: FileSystemFileHandle): void;
+  /** A file of the result. */
+  blob(file: number): Blob;
+  /** Runs the model and its result; `runtime` is the address of onnxruntime-web's folder. */
+  verify(runtime: string): OnnxComparison;
+}
+
+export interface ProgressReport {
+  readonly stage: string;
+  readonly layer?: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface Fault {
+  readonly message: string;
+  /** Of errors that are thrown on purpose. */
+  readonly code?: string;
+}
+
+export type Request =
+  | { readonly id: number; readonly call: keyof Session; readonly args: readonly unknown[] }
+  | { readonly id: number; readonly cancel: true };
+
+export type Reply =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly fault: Fault }
+  | { readonly id: number; readonly progress: ProgressReport };

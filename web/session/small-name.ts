@@ -1,0 +1,6 @@
+/** What the smaller model is called: model.onnx becomes model.small.onnx; of an index in several files, the index. */
+export function smallName(name: string): string {
+  const base = name.replace(/^.*[/\\]/, "");
+  const [, stem, ending] = /^(.*?)(\.(?:onnx|safetensors|safetensors\.index\.json))$/i.exec(base) ?? [];
+  return stem === undefined ? `${base}.small` : `${stem}.small${ending}`;
+}

@@ -1,0 +1,66 @@
+// The page as static files in dist/web/: relative addresses, so that any host and any folder will do.
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { defineConfig, type Plugin } from "vite";
+
+const root = fileURLToPath(new URL("./", import.meta.url));
+const lib = fileURLToPath(new URL("../build/lib/", import.meta.url));
+const out = fileURLToPath(new URL("../dist/web/", import.meta.url));
+const { version } = JSON.parse(readFileSync(join(root, "../package.json"), "utf8")) as { version: string };
+
+/** The service worker, which knows the name of every file of the page, and a name of its own for their contents. */
+function offline(): Plugin {
+  const source = "service-worker.js";
+  return {
+    name: "offline",
+    apply: "build",
+    generateBundle(_, bundle) {
+      const hash = createHash("sha256");
+      const names = Object.keys(bundle).sort();
+      for (const name of names) {
+        const file = bundle[name];
+        hash.update(name).update(file.type === "chunk" ? file.code : file.source);
+      }
+      const files = JSON.stringify(["./", ...names.filter((name) => name !== "index.html"), "icon.svg"]);
+      const text = readFileSync(join(root, source), "utf8")
+        .replace('"__FILES__"', files)
+        .replace("__VERSION__", hash.digest("hex").slice(0, 16));
+      this.emitFile({ type: "asset", fileName: source, source: text });
+    },
+  };
+}
+
+/** onnxruntime-web beside the page, which loads it when a model is to be run; it is too large for the package. */
+function runtime(): Plugin {
+  return {
+    name: "onnxruntime-web",
+    apply: "build",
+    closeBundle() {
+      const from = dirname(createRequire(import.meta.url).resolve("onnxruntime-web"));
+      mkdirSync(join(out, "ort"), { recursive: true });
+      for (const name of ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"]) {
+        if (existsSync(join(from, name))) cpSync(join(from, name), join(out, "ort", name));
+      }
+    },
+  };
+}
+
+export default defineConfig({
+  root,
+  base: "./",
+  define: { __VERSION__: JSON.stringify(version) },
+  resolve: {
+    // The modules as tsc leaves them: scripts of workers are found beside them.
+    alias: [
+      { find: /^loewner$/, replacement: join(lib, "index.js") },
+      { find: /^loewner\/(model|formats)$/, replacement: join(lib, "$1/index.js") },
+      { find: /^loewner\/(.+\.js)$/, replacement: join(lib, "$1") },
+    ],
+  },
+  build: { outDir: out, emptyOutDir: true, target: "es2022", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
+  worker: { format: "es" },
+  plugins: [offline(), runtime()],
+});
