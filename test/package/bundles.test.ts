@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { build as viteBuild } from "vite";
 import { createLoewner } from "../../src/index.js";
-import { hostInChromium, strictPolicy, type Host } from "./chromium.js";
+import { hostInChromium, strictPolicy, until, type Host } from "./chromium.js";
 import { installPacked, loadTool } from "./packed.js";
 import { answer } from "./program.mjs";
 
@@ -38,7 +38,7 @@ async function expectAnswers(path: string): Promise<void> {
   const faults: unknown[] = [];
   tab.on("pageerror", (error) => faults.push(error));
   await tab.goto(`${host.url}${path}/index.html`);
-  await tab.waitForFunction("globalThis.answer");
+  await until(tab, "globalThis.answer");
   expect(await tab.evaluate("answer()")).toBe(expected);
   expect(await tab.evaluate("answer({ threads: 2 })")).toBe(expected);
   expect(faults).toEqual([]);
@@ -88,7 +88,7 @@ test("a policy that forbids WebAssembly is an error that says which word is miss
   );
   const tab = await host.browser.newPage();
   await tab.goto(`${host.url}forbidden/index.html`);
-  await tab.waitForFunction("globalThis.failure");
+  await until(tab, "globalThis.failure");
   const { code, message } = await tab.evaluate<{ code: string; message: string }>("globalThis.failure");
   expect(code).toBe("UNSUPPORTED_RUNTIME");
   expect(message).toContain("'wasm-unsafe-eval'");

@@ -8,7 +8,6 @@ import { loadTool } from "./packed.js";
 /** What is used of playwright-core, whose types are not installed when only src/ is checked. */
 export interface Tab {
   goto(url: string): Promise<unknown>;
-  waitForFunction(script: string): Promise<unknown>;
   evaluate<T>(script: string): Promise<T>;
   locator(selector: string): { setInputFiles(path: string): Promise<void>; textContent(): Promise<string | null> };
   on(event: "pageerror" | "requestfailed" | "request", take: (what: { url?(): string }) => void): void;
@@ -30,6 +29,14 @@ const types: Record<string, string> = {
 
 /** Nothing from elsewhere, nothing inline, no eval: WebAssembly alone may be compiled. */
 export const strictPolicy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
+
+/** Waits in the page itself: playwright's own way is eval, which the policy forbids. */
+export async function until(tab: Tab, condition: string): Promise<void> {
+  await tab.evaluate(`new Promise((done) => {
+    const look = () => ((${condition}) ? done() : setTimeout(look, 20));
+    look();
+  })`);
+}
 
 export interface Host {
   browser: Browser;
