@@ -13,7 +13,7 @@ const plain = (tokens) =>
     .join("");
 
 /**
- * @param {{ html?: boolean, link?: (href: string) => string | undefined, image?: (src: string) => string | undefined }} options
+ * @param {{ html?: boolean, link?: (href: string) => string | undefined, image?: (src: string, alt: string) => string | undefined }} options
  *   html: HTML within the text is taken as such. link: the address to write for one in the text, undefined for no link at all.
  *   image: HTML in place of an image, undefined to leave it.
  * @returns {(text: string) => { title: string, html: string, headings: { level: number, text: string, id: string }[] }}
@@ -35,10 +35,12 @@ export function markdown({ html = false, link = (href) => href, image = () => un
         render: (formula, displayMode) => temml.renderToString(formula, { displayMode, throwOnError: true }),
       });
     const { rules } = parser.renderer;
+    const { escapeHtml } = parser.utils;
     rules.table_open = () => '<div class="table"><table>\n';
     rules.table_close = () => "</table></div>\n";
     const inherited = rules.image;
-    rules.image = (tokens, index, ...rest) => image(tokens[index].attrGet("src")) ?? inherited(tokens, index, ...rest);
+    rules.image = (tokens, index, ...rest) =>
+      image(tokens[index].attrGet("src"), escapeHtml(tokens[index].content)) ?? inherited(tokens, index, ...rest);
     parser.core.ruler.push("links", ({ tokens }) => {
       for (const { children } of tokens) if (children) rewriteLinks(children, link);
     });
