@@ -112,7 +112,8 @@ async function buildPicture(root, out) {
     root: join(root, "web/picture"),
     configFile: false,
     logLevel: "error",
-    // The picture runs on one thread: the scripts of workers, which a classic script cannot name, are not asked for.
+    base: "./",
+    // What a classic script has in its place. The picture runs on one thread and never asks for the script of workers.
     define: { "import.meta.url": "document.baseURI" },
     build: {
       outDir: out,
