@@ -25,6 +25,7 @@ export async function apiPages(root) {
       entryPoints: entryPoints.map(({ source }) => join(root, source)),
       tsconfig: join(root, "tsconfig.json"),
       logLevel: "Error",
+      skipErrorChecking: true, // tsc has looked already
       router: "module",
       readme: "none",
       excludeInternal: true,

@@ -13,7 +13,7 @@ const plain = (tokens) =>
     .join("");
 
 /**
- * @param {{ html?: boolean, link?: (href: string) => string | undefined, image?: (src: string) => string | undefined }} options
+ * @param {{ html?: boolean, link?: (href: string) => string | undefined, image?: (src: string, alt: string) => string | undefined }} options
  *   html: HTML within the text is taken as such. link: the address to write for one in the text, undefined for no link at all.
  *   image: HTML in place of an image, undefined to leave it.
  * @returns {(text: string) => { title: string, html: string, headings: { level: number, text: string, id: string }[] }}
@@ -31,20 +31,33 @@ export function markdown({ html = false, link = (href) => href, image = () => un
         callback: (token, { slug, title }) =>
           headings.push({ level: Number(token.tag.slice(1)), text: title, id: slug }),
       })
-      .use(tex, {
-        render: (formula, displayMode) => temml.renderToString(formula, { displayMode, throwOnError: true }),
-      });
+      .use(tex, { render: formula });
     const { rules } = parser.renderer;
-    rules.table_open = () => '<div class="table"><table>\n';
+    const { escapeHtml } = parser.utils;
+    rules.table_open = () => '<div class="table" tabindex="0"><table>\n';
     rules.table_close = () => "</table></div>\n";
+    for (const name of ["fence", "code_block"]) {
+      const inherited = rules[name];
+      rules[name] = (...args) => inherited(...args).replace("<pre", '<pre tabindex="0"');
+    }
     const inherited = rules.image;
-    rules.image = (tokens, index, ...rest) => image(tokens[index].attrGet("src")) ?? inherited(tokens, index, ...rest);
+    rules.image = (tokens, index, ...rest) =>
+      image(tokens[index].attrGet("src"), escapeHtml(tokens[index].content)) ?? inherited(tokens, index, ...rest);
     parser.core.ruler.push("links", ({ tokens }) => {
       for (const { children } of tokens) if (children) rewriteLinks(children, link);
     });
     const body = parser.render(text);
     return { title: headings.find(({ level }) => level === 1)?.text ?? "", html: body, headings };
   };
+}
+
+/**
+ * MathML without style attributes, which a strict Content-Security-Policy forbids; site.css has what they say. What can be wider than
+ * a phone can be scrolled by keyboard too: here as in code and tables.
+ */
+function formula(text, displayMode) {
+  const math = temml.renderToString(text, { displayMode, throwOnError: true }).replace(/ style="[^"]*"/g, "");
+  return displayMode ? `<div class="formula" tabindex="0">${math}</div>` : math;
 }
 
 /** Gives links their new address; one without any becomes text. */

@@ -5,7 +5,7 @@ const escape = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").r
 /**
  * @param {{ path: string, title: string, body: string, groups: { name: string, pages: { path: string, title: string }[] }[],
  *   contents?: { level: number, text: string, id: string }[], head?: string }} page
- *   contents: headings to list before the article
+ *   body begins with its h1; contents: headings to list below that
  */
 export function page({ path, title, body, groups, contents = [], head = "" }) {
   const link = (to, text, attributes = "") => `<a href="${escape(to)}"${attributes}>${escape(text)}</a>`;
@@ -41,8 +41,7 @@ ${navigation}
 </div>
 </nav>
 <main id="article">
-${onPage}
-${body}
+${body.replace("</h1>", () => `</h1>\n${onPage}`)}
 </main>
 </body>
 </html>

@@ -76,6 +76,8 @@ export async function buildSite(root, out) {
   for (const [path, html] of written) writeFileSync(join(out, path), html);
 
   copyFileSync(fileURLToPath(new URL("site.css", import.meta.url)), join(out, "site.css"));
+  const font = import.meta.resolve("@fontsource/noto-sans-math/files/noto-sans-math-latin-400-normal.woff2");
+  copyFileSync(fileURLToPath(font), join(out, "math.woff2"));
   for (const name of readdirSync(join(root, "docs"))) {
     if (/\.(png|svg)$/.test(name)) copyFileSync(join(root, "docs", name), join(out, name));
   }
@@ -86,10 +88,10 @@ export async function buildSite(root, out) {
 function render(root, file) {
   let live = false;
   const folder = posix.dirname(file);
-  const image = (src) => {
-    if (basename(src) !== picture) return undefined;
+  const image = (src, alt) => {
+    if (basename(src) !== picture) return `<img src="${basename(src)}" alt="${alt}">`;
     live = true;
-    return `<div data-picture><img src="${picture}" alt="Points with two far from the others; the line of SVD turns to those, the l_1 line does not"></div>`;
+    return `<div data-picture><img src="${picture}" alt="${alt}"></div>`;
   };
   const link = (href) => {
     if (/^[a-z]+:/.test(href)) return href;
@@ -101,7 +103,7 @@ function render(root, file) {
     return undefined;
   };
   const { title, html, headings } = markdown({ link, image })(readFileSync(join(root, file), "utf8"));
-  return { title, body: html.replaceAll('src="docs/', 'src="'), headings, live };
+  return { title, body: html, headings, live };
 }
 
 /** A classic script and its style: pages opened from disk may not load modules. */
@@ -110,7 +112,8 @@ async function buildPicture(root, out) {
     root: join(root, "web/picture"),
     configFile: false,
     logLevel: "error",
-    // The picture runs on one thread: the scripts of workers, which a classic script cannot name, are not asked for.
+    base: "./",
+    // What a classic script has in its place. The picture runs on one thread and never asks for the script of workers.
     define: { "import.meta.url": "document.baseURI" },
     build: {
       outDir: out,
