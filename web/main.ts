@@ -2,7 +2,7 @@
 import { megabytes, percent } from "loewner/cli/text.js";
 import { commandFor } from "./page/command.js";
 import { CurveView } from "./page/curve-view.js";
-import { announce, byId } from "./page/dom.js";
+import { announce, byId, unbroken } from "./page/dom.js";
 import { Form } from "./page/form.js";
 import { takeFiles } from "./page/intake.js";
 import { LayerTable, number3 } from "./page/layer-table.js";
@@ -143,7 +143,7 @@ function showPrediction(choice: Choice, prediction: Prediction): void {
   const told =
     error === undefined ? "error: the spectra are being computed" : `predicted error ${number3(error)} (relative, l_2)`;
   const left = skipped.length ? `; ${skipped.length} of ${skipped.length + layers.length} layers stay as they are` : "";
-  byId("outcome-note").textContent = `${saved}, ${told}${left}`;
+  byId("outcome-note").textContent = unbroken(`${saved}, ${told}${left}`);
   opened.table.show(prediction);
   curves.showRank(prediction);
   showCommand(choice);
@@ -183,7 +183,7 @@ async function compress(): Promise<void> {
   if (!choice?.layers.length || running || !opened) return;
   clearFaults();
   stopBackground();
-  result.clear();
+  result.expect();
   running = new AbortController();
   setRunning(true);
   const time = new TimeLeft();
@@ -214,6 +214,7 @@ async function compress(): Promise<void> {
   }
   // Takes the focus from the button.
   if (outcome) result.show(summary, outcome);
+  else result.clear();
   chosen();
 }
 

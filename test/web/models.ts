@@ -10,9 +10,12 @@ export const layerName = "distilbert/layer [0] (ffn)/lin1*.weight";
 const numbers = (rows: number, cols: number, seed: number) =>
   Float32Array.from(matrix("heavy-tailed rows", rows, cols, { seed }).data, (x) => x / 8);
 
+/** The table of words. */
+export const tableOf = (rows: number, cols: number) => ({ data: numbers(rows, cols, 3), rows, cols });
+
 /** logits = mean over the sequence of relu(table[ids] W) H */
 export function classifier({ words = 700, width = 24, nan = false } = {}): Uint8Array {
-  const table = numbers(words, width, 3);
+  const table = tableOf(words, width).data;
   if (nan) table[5 * width + 2] = NaN;
   return model({
     inputs: [valueInfo("input_ids", ["batch", "sequence"], INT64)],
@@ -39,7 +42,7 @@ export function tokenizer(words = 700): string {
 }
 
 /** One table, large enough that compressing it takes a while. */
-export async function slowModel(rows = 6000, cols = 320): Promise<Uint8Array> {
+export async function slowModel(rows = 3000, cols = 320): Promise<Uint8Array> {
   const bytes = encodeNumbers(numbers(rows, cols, 6), "f32");
   const name = "embeddings.word_embeddings.weight";
   const sink = memorySink();

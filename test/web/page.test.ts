@@ -5,6 +5,7 @@ import { gzipSync } from "node:zlib";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { memorySink, writeNpy } from "../../src/formats/index.js";
+import { createLoewner, rankForKeep } from "../../src/index.js";
 import { bytesOf, run, temporaryFolder } from "../cli/run.js";
 import { matrix } from "../library/matrices.js";
 import {
@@ -22,7 +23,7 @@ import {
   type Tab,
   type TabContext,
 } from "./browser.js";
-import { classifier, slowModel, tableName, tokenizer } from "./models.js";
+import { classifier, slowModel, tableName, tableOf, tokenizer } from "./models.js";
 
 let served: Served;
 let browser: Awaited<ReturnType<typeof startChromium>>;
@@ -58,7 +59,7 @@ const openModel = async (...others: Parameters<typeof drop>[1][number][]) => {
 };
 const compress = async () => {
   await tab.click("#compress");
-  await untilShown(tab, "result");
+  await untilShown(tab, "result-title");
 };
 const saved = async (place = "#result .downloads button") => {
   const [download] = await Promise.all([tab.waitForEvent("download"), tab.click(place)]);
@@ -95,6 +96,24 @@ describe("a model", () => {
     expect(hash(bytes)).toBe(hash(bytesOf(folder, "model.small.onnx")));
     // Predicted is a size at most, to a few bytes of metadata.
     expect(bytes.length).toBeLessThanOrEqual(predicted < 1000 ? predicted * 1e6 : predicted);
+  });
+
+  test("is predicted by its spectrum, for the rank that the slider gives", async () => {
+    await openModel();
+    await slide(tab, 40);
+    await untilText(tab, "command", /--keep 0\.4$/);
+    await until(tab, "/^\\d/.test(document.querySelector('.layers td[data-label=error]').textContent)");
+    const cell = (label: string) => tab.textContent(`.layers td[data-label=${label}]`);
+    const rank = Number(await cell("rank"));
+    expect(rank).toBe(rankForKeep(0.4, 700, 24));
+    const loewner = await createLoewner();
+    const squares = (await loewner.singularValues(tableOf(700, 24))).map((x) => x * x);
+    loewner.dispose();
+    const sum = (values: Float64Array) => values.reduce((a, b) => a + b, 0);
+    expect(Number(await cell("error"))).toBeCloseTo(Math.sqrt(sum(squares.subarray(rank)) / sum(squares)), 3);
+    // And drawn.
+    await until(tab, "document.querySelector('#plot-spectrum canvas') && document.querySelector('#plot-error canvas')");
+    expect(await tab.evaluate("document.getElementById('plot-error').getAttribute('aria-label')")).toContain(tableName);
   });
 
   test("by other options, and of chosen layers alone", async () => {
@@ -177,11 +196,11 @@ test("is cancelled in the middle, and goes on working", async () => {
   await untilText(tab, "model-name", /big/);
   await tab.click("#compress");
   await untilText(tab, "progress-text", /^[1-9]/);
-  expect(await tab.isVisible("#result")).toBe(false);
+  expect(await tab.isVisible("#result-title")).toBe(false);
   await tab.click("#cancel");
   await untilText(tab, "live", /Cancelled/);
   expect(await tab.isVisible("#cancel")).toBe(false);
-  expect(await tab.isVisible("#result")).toBe(false);
+  expect(await tab.isVisible("#result-title")).toBe(false);
   await openModel();
   await compress();
 });
@@ -198,10 +217,12 @@ describe("what is wrong is said where it is", () => {
     ],
     "a tokenizer alone": [[file("tokenizer.json", tokenizer())], /is a tokenizer/],
   };
-  test.each(Object.entries(cases))("%s", async (_, [files, message]) => {
-    await drop(tab, files);
-    await untilText(tab, "intake-fault", message);
-    expect(await tab.isVisible("#opened")).toBe(false);
+  test(Object.keys(cases).join(", "), async () => {
+    for (const [files, message] of Object.values(cases)) {
+      await drop(tab, files);
+      await untilText(tab, "intake-fault", message);
+      expect(await tab.isVisible("#opened")).toBe(false);
+    }
   });
 
   test("a number that is none, in a layer", async () => {
@@ -259,7 +280,7 @@ test("a file of 5 GB is read by pieces", async () => {
   })()`);
   await untilText(tab, "model-facts", /5000\.03 MB/);
   await compress();
-  expect(await tab.textContent("#result .downloads button")).toMatch(/Save huge\.small\.safetensors, 5000\.0\d MB/);
+  expect(await tab.textContent("#result .downloads button")).toMatch(/Save huge\.small\.safetensors, 5000\.0\d\sMB/);
 });
 
 describe("manners", () => {
@@ -300,7 +321,7 @@ describe("manners", () => {
     await tab.press("#slider", "ArrowLeft");
     await untilText(tab, "command", /--keep 0\.49$/);
     await tab.press("#p", "Enter");
-    await untilShown(tab, "result");
+    await untilShown(tab, "result-title");
     expect(await tab.evaluate("document.activeElement.id")).toBe("result-title");
   });
 

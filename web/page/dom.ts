@@ -39,3 +39,6 @@ export function breakable(name: string): DocumentFragment {
   }
   return fragment;
 }
+
+/** A number stays beside its unit. */
+export const unbroken = (text: string) => text.replace(/(?<=\d) (?=%|MB|B\b)/g, "\u00a0");

@@ -82,7 +82,11 @@ function rowOf(layer: LayerSummary, i: number, most: number, all: number, change
   const element = h(
     "tr",
     { role: "row" },
-    h("th", { scope: "row", role: "rowheader", class: "text" }, box, h("label", { for: id }, breakable(name), facts)),
+    h(
+      "th",
+      { scope: "row", role: "rowheader", class: "text" },
+      h("div", { class: "name" }, box, h("label", { for: id }, breakable(name), facts)),
+    ),
     h("td", { role: "cell", class: "text bars" }, bar),
     now,
     ...[after, rank, error],

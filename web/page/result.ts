@@ -3,7 +3,7 @@ import { megabytes, number, percent } from "loewner/cli/text.js";
 import type { SessionError } from "../session/connect.js";
 import { type SessionClient } from "../session/connect.js";
 import type { CompressedSummary, Outcome, Summary } from "../session/protocol.js";
-import { announce, breakable, byId, h } from "./dom.js";
+import { announce, breakable, byId, h, unbroken } from "./dom.js";
 import { number3 } from "./layer-table.js";
 import { RowErrorView } from "./row-error-view.js";
 import { save } from "./save.js";
@@ -19,8 +19,17 @@ export class ResultView {
   clear(): void {
     this.abort.abort();
     this.section.hidden = true;
+    this.section.classList.remove("expected");
     this.section.replaceChildren();
     this.rowErrors = undefined;
+  }
+
+  /** Room for what is being made, so that nothing moves when it comes. */
+  expect(): void {
+    this.clear();
+    this.section.classList.add("expected");
+    this.section.replaceChildren(h("p", { class: "quiet" }, "The smaller model will be here."));
+    this.section.hidden = false;
   }
 
   /** Their tokens have names now. */
@@ -33,10 +42,11 @@ export class ResultView {
     this.abort = new AbortController();
     const { signal } = this.abort;
     const { bytesBefore, bytesAfter, layers, seconds } = outcome;
+    const change = `${percent(Math.abs(1 - bytesAfter / bytesBefore))} ${bytesAfter <= bytesBefore ? "smaller" : "larger"}`;
     const title = h(
       "h2",
       { id: "result-title", tabindex: -1 },
-      `${megabytes(bytesBefore)} → ${megabytes(bytesAfter)}, ${percent(Math.abs(1 - bytesAfter / bytesBefore))} ${bytesAfter <= bytesBefore ? "smaller" : "larger"}`,
+      unbroken(`${megabytes(bytesBefore)} → ${megabytes(bytesAfter)}, ${change}`),
     );
     const rowErrors = (this.rowErrors = layers.length
       ? new RowErrorView(this.session, layers, summary, signal)
@@ -60,7 +70,11 @@ export class ResultView {
   private downloads({ files }: Outcome, signal: AbortSignal): HTMLElement {
     const fault = h("p", { class: "fault", role: "alert" });
     const buttons = files.map(({ name, bytes }, i) => {
-      const button = h("button", { type: "button", class: "button primary" }, `Save ${name}, ${megabytes(bytes)}`);
+      const button = h(
+        "button",
+        { type: "button", class: "button primary" },
+        unbroken(`Save ${name}, ${megabytes(bytes)}`),
+      );
       button.addEventListener("click", async () => {
         fault.textContent = "";
         button.setAttribute("aria-busy", "true");
