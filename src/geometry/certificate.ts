@@ -5,6 +5,7 @@
 //            with alpha = max q_i^(p/2) / w_i: lower = alpha^(-(2-p)/p^2); and by Hoelder upper = S^(1/p-1/2)
 //   p >= 2   Hoelder the other way: lower = S^(1/p-1/2); upper = beta^(1/p), beta = max q_i^((p-2)/2) w_i^(2/p-1)
 //            (p = Infinity: upper = max q_i^(1/2))
+import { InvalidInputError } from "../errors.js";
 import type { SandwichCertificate } from "../types/index.js";
 import type { Run } from "./run.js";
 
@@ -14,6 +15,7 @@ const safety = 4;
 /**
  * @param total S, the sum of the weights that M was made with
  * @param logDistortion log alpha (p < 2) or log upper (p >= 2)
+ * @throws {InvalidInputError} when there are weights, but M has vanished: what it would prove is not so
  */
 export async function sandwich(
   run: Run,
@@ -25,7 +27,12 @@ export async function sandwich(
 ): Promise<SandwichCertificate> {
   const slack = slackOf(condition, f64);
   // A zero matrix: |Ax| = |Mx| = 0.
-  if (total === 0 || logDistortion === -Infinity) return { lower: 1, upper: 1, slack };
+  if (total === 0) return { lower: 1, upper: 1, slack };
+  if (logDistortion === -Infinity) {
+    throw new InvalidInputError(
+      `Nothing can be proved for p = ${p}: rows have weight, but their Gram matrix vanishes in f64. Scale rowWeights so that the largest is 1, or take a larger p.`,
+    );
+  }
   const bySum = await run.power(total, 1 / p - 1 / 2);
   if (p < 2) return { lower: await run.power(Math.E, (-logDistortion * (2 - p)) / (p * p)), upper: bySum, slack };
   return { lower: bySum, upper: await run.power(Math.E, logDistortion), slack };

@@ -51,12 +51,14 @@ export async function raiseFewRows(
   let best = Infinity;
   for (let count = 1; count <= most; count = count < most ? Math.min(2 * count, most) : most + 1) {
     const next = terms[order[count]];
+    if (next === -Infinity) break; // no row is left that says what stays
     const after = await powers((i) => Math.max(0, terms[i] - next));
     let squares = 0;
     for (let i = 0; i < count; ++i) {
       for (let j = 0; j < count; ++j) {
-        const x = products[i * most + j];
-        squares += (before[i] - after[i]) * (before[j] - after[j]) * x * x;
+        // In this order it is at most 1: far row weights would take the products of the others' squares to 0, which proves anything.
+        const x = Math.sqrt(before[i] - after[i]) * products[i * most + j] * Math.sqrt(before[j] - after[j]);
+        squares += x * x;
       }
     }
     const theta = Math.sqrt(squares);

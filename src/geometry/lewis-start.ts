@@ -42,8 +42,8 @@ async function sampledScale(run: Run, source: RowSource): Promise<Float64Array |
       for (let at = start; at < start + count;) {
         const inside = at % blockRows;
         const here = Math.min(blockRows - inside, start + count - at);
-        // The source may use its buffer again.
-        parts.push((await source.read(first(Math.floor(at / blockRows)) + inside, here)).slice());
+        // The source may use its buffer again, and a Node Buffer's own slice would be a view of it.
+        parts.push(new Uint8Array(await source.read(first(Math.floor(at / blockRows)) + inside, here)));
         at += here;
       }
       return join(parts);

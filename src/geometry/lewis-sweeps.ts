@@ -15,13 +15,16 @@ interface StepOptions {
   gamma?: number;
   /** 0: only the terms. */
   omega?: number;
-  /** Products in f64. */
+  /** Products in f64. They are in any case where f32 does not hold the transform. */
   wide?: boolean;
   wideGram?: boolean;
   inflation?: number;
   /** Each row's own term of the distortion becomes row state rowDistortion. */
   keep?: boolean;
 }
+
+/** Columns of denormal f32 are scaled by what f32 holds just so, and the transform by more. */
+const narrowTop = 2 ** 120;
 
 const state = ["weights", "logWeight", "before", "scale"];
 
@@ -71,10 +74,11 @@ export class LewisSweeps {
   /** Terms of the present weights; with omega > 0 also the next weights, and their Gram matrix. */
   async step(
     whitening: Whitening,
-    { gamma = 1, omega = 0, wide = true, wideGram = true, inflation = 0, keep = false }: StepOptions,
+    { gamma = 1, omega = 0, wide: wanted = true, wideGram = true, inflation = 0, keep = false }: StepOptions,
   ): Promise<Terms & { gram: Float64Array }> {
     const { p, columnScale, rows, run, cols } = this;
     const transform = scaleRows(whitening.transform, columnScale);
+    const wide = wanted || !transform.every((x) => Math.abs(x) < narrowTop);
     const { total, distortion, residual, gram } = await run.sweep(
       rows,
       "Lewis weights",

@@ -70,6 +70,26 @@ describe.each(cases)("%s, %i x %i, p = %d, f32 %s, weights %s", (kind, rows, col
   });
 });
 
+test.each([2 ** -500, 2 ** 250])("all row weights %d gain what ones do", async (weight) => {
+  const [rows, cols] = [900, 12];
+  const a = matrix("heavy-tailed rows", rows, cols, { f32: false, seed: 6 });
+  const gain = async (of: number) => {
+    const run = new Run(engine, {});
+    const opened = run.open(toRowSource(a));
+    opened.state.set("weights", new Float64Array(rows).fill(of));
+    const { columnScale } = await profile(run, opened);
+    const sweeps = new LewisSweeps(run, opened, 1, columnScale);
+    const white = (gram: Float64Array) => whiten(engine, gram, cols, rows, "f64");
+    const { gram } = await sweeps.step(await white(await sweeps.start(true)), { omega: 1 });
+    const whitening = await white(gram);
+    const { distortion } = await sweeps.step(whitening, { keep: true });
+    return distortion - (await raiseFewRows(run, opened, whitening, columnScale, 1));
+  };
+  const expected = await gain(1);
+  expect(expected).toBeGreaterThan(0);
+  expect(await gain(weight)).toBeCloseTo(expected, 9);
+});
+
 test("tight: the rows of a unit matrix, one with half its weight", async () => {
   const size = 16;
   const data = Float64Array.from({ length: size * size }, (_, i) => Number(i % (size + 1) === 0));

@@ -6,7 +6,7 @@ import { LewisSweeps } from "../../src/geometry/lewis-sweeps.js";
 import { profile } from "../../src/geometry/profile.js";
 import { Run } from "../../src/geometry/run.js";
 import { inlinedKernel } from "../../src/kernel/inlined.js";
-import { toRowSource, type Matrix } from "../../src/matrix.js";
+import { toRowSource, type Matrix, type RowSource } from "../../src/matrix.js";
 import { matrix } from "./matrices.js";
 
 let engine: InlineEngine;
@@ -52,6 +52,26 @@ test("apart: few rows, p = Infinity, entries out of the ordinary, and a column t
     expect(gram).toBeUndefined();
     expect(facts).toEqual(plain);
   }
+});
+
+test("from a source that reads into one Buffer again and again", async () => {
+  const tall = matrix("plain", rows, 4, { f32: true, seed: 1 });
+  // The last block of the sample, which the Buffer holds in the end, is not like the others.
+  const data = tall.data.map((x, i) => (Math.floor(i / 4 / 256) === 65 && i % 4 === 1 ? x * 1e-6 : x));
+  const bytes = new Uint8Array(data.buffer);
+  const buffer = Buffer.alloc(bytes.length);
+  const source: RowSource = {
+    ...{ rows, cols: 4, dtype: "f32" },
+    read(start, count) {
+      buffer.set(bytes.subarray(start * 16, (start + count) * 16));
+      return buffer.subarray(0, count * 16);
+    },
+  };
+  const run = new Run(engine, {});
+  const found = await profiledStart(run, run.open(source), 1);
+  const expected = await profiledStart(run, run.open(toRowSource({ ...tall, data })), 1);
+  expect(expected.gram).toBeDefined();
+  expect(found).toEqual(expected);
 });
 
 test("NaN is named by its own row, whether the sample met it or not", async () => {

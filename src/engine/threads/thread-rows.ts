@@ -3,7 +3,7 @@ import type { RowSource } from "../../matrix.js";
 import type { Subtree } from "../block-sweep.js";
 import { blockRows, type EngineRows, type RowState, type Sweep } from "../sweep.js";
 import type { Pool } from "./pool.js";
-import type { Limits } from "./protocol.js";
+import { fromSent, type Limits } from "./protocol.js";
 
 interface Column {
   /** The coordinator's own. */
@@ -101,6 +101,10 @@ class ThreadState implements RowState {
       let missing = rows.shares.length;
       const call = pool.join({
         take(report, worker) {
+          if (report.type === "failed") {
+            pool.leave(call);
+            return reject(fromSent(report.error));
+          }
           if (report.type !== "column") return;
           shares[worker] = report.column!;
           if (--missing > 0) return;
