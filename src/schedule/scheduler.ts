@@ -57,6 +57,8 @@ export class Scheduler {
   readonly threads: number;
   private readonly queue: Queue;
   private readonly opened = new Set<OpenRows>();
+  /** Of the calls that run: what rejects them. */
+  private readonly rejects = new Set<(error: Error) => void>();
   private ids = 0;
   private disposed = false;
 
@@ -133,6 +135,8 @@ export class Scheduler {
   dispose(): void {
     this.disposed = true;
     this.queue.end(new DisposedError());
+    // At once: one may wait for a read that never comes.
+    for (const reject of this.rejects) reject(new DisposedError());
     this.engine.dispose();
   }
 
@@ -231,10 +235,11 @@ export class Scheduler {
       };
       const task: Task = {
         wants,
-        start(place) {
+        start: (place) => {
           signal?.removeEventListener("abort", abort);
           const { result, over } = start(place);
-          result.then(resolve, reject);
+          this.rejects.add(reject);
+          result.then(resolve, reject).finally(() => this.rejects.delete(reject));
           return over;
         },
         drop(error) {
