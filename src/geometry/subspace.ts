@@ -27,7 +27,7 @@ const narrowComparison = 1e-3;
 
 /** A subspace that a descent found. */
 interface Found {
-  /** d x d orthonormal rows. */
+  /** Orthonormal rows: d of them, or `rank` where no complement is used. */
   basis: Float64Array;
   objective: number;
   residual: number;
@@ -53,7 +53,7 @@ export type BasisOptions = Pick<SubspaceOptions, "rank" | "p" | "restarts" | "se
 };
 
 export interface SubspaceBasis {
-  /** d x d orthonormal rows, f64: the first `rank` span the subspace, the others its complement. */
+  /** Orthonormal rows, f64: the first `rank` span the subspace, the others, where there are any, its complement. */
   basis: Float64Array;
   /** sum_i s_i dist_i^p and the distances, in f64, of A's own scale. */
   objective: number;
@@ -86,7 +86,10 @@ export async function robustSubspace(run: Run, source: RowSource, options: Subsp
     rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
   }
   const { facts, gram } = await profiledGram(run, rows);
-  const { vectors: start } = await spectrum(run, rows, facts, { cut: () => rank, vectors: d, first: gram });
+  const { vectors: start } = await spectrum(run, rows, facts, {
+    ...{ cut: () => rank, vectors: d },
+    ...{ first: gram, known: run.facts },
+  });
   const { basis, ...found } = await subspaceBasis(run, rows, facts, { ...options, start });
   run.finish();
   const data = orientColumns(transpose(basis.subarray(0, rank * d), rank, d), rank);

@@ -14,7 +14,7 @@ import { axesOf, type Projected } from "./proving-projection.js";
 import { levelSetOf, type Ellipsoid, type Task } from "./task.js";
 
 export interface Fit extends Omit<Convergence, "seconds"> {
-  /** Orthonormal rows, cols x cols, f64; the first `rank` are what is projected on. */
+  /** Orthonormal rows, f64, `rank` of them or cols; the first `rank` are what is projected on. */
   basis: Float64Array;
   /** sigma_1(M (I - V V')), known where V holds M's own singular vectors. */
   sigmaNext?: number;
