@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { createLoewner } from "../dist/index.js";
 import { ThreadsEngine } from "../build/lib/engine/threads/engine.js";
+import { inlinedKernel } from "../build/lib/kernel/inlined.js";
 import { workerScript } from "../build/lib/schedule/worker-script.js";
 import { loadTall } from "./matrix.mjs";
 import { print } from "./table.mjs";
@@ -45,7 +46,7 @@ export async function measure(body) {
 }
 
 async function gramSweep(threads, source) {
-  const engine = await ThreadsEngine.create({ threads }, workerScript);
+  const engine = await ThreadsEngine.create(await inlinedKernel(), { threads }, workerScript);
   const rows = engine.open(source);
   await engine.sweep(rows, sweepOf("profile", {}, { sums: "sum", tops: "max", bad: "max" }));
   const measured = await measure(() => engine.sweep(rows, sweepOf("gram", { wide: 0 }, { gram: "sum" })));

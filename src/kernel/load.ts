@@ -34,10 +34,11 @@ export class Kernel {
     const { exports } = await WebAssembly.instantiate(module, {});
     const { memory } = exports as { memory: WebAssembly.Memory };
     const call = demangle<KernelExports>(exports) as unknown as KernelExports;
-    if (call.abiVersion() !== abiVersion) {
+    const abi = call.abiVersion?.();
+    if (abi !== abiVersion) {
       throw new LoewnerError(
         "INVALID_INPUT",
-        `kernel.wasm has ABI ${call.abiVersion()}, this host expects ${abiVersion}; run "npm run build -- --force".`,
+        `The kernel has ABI ${abi}, this host expects ${abiVersion}. Pass the loewner/kernel.wasm of this version; in a checkout run "npm run build -- --force".`,
       );
     }
     return new Kernel(call, memory);

@@ -164,6 +164,7 @@ test("webpack", async () => {
         context: folder,
         entry: "./src/main.js",
         output: { path: join(folder, "webpack"), filename: "main.js" },
+        optimization: { minimize: false }, // most of the time; esbuild's bundle is minified
         performance: { hints: false },
       },
       (error, done) => (error ? reject(error) : resolve(done)),
