@@ -63,6 +63,9 @@ async function open(files: readonly File[]): Promise<void> {
     show(files, summary);
   } catch (error) {
     fault("intake-fault", error as SessionError);
+    byId("intake-fault").scrollIntoView({ block: "nearest" });
+    // What was open before still is.
+    if (opened) chosen();
   } finally {
     drop.removeAttribute("aria-busy");
   }
@@ -123,6 +126,8 @@ function chosen(): void {
     byId("outcome-note").textContent = "Choose at least one layer below.";
     return;
   }
+  // Of a worker that has ended nothing is asked before the next run opens the files again.
+  if (lost) return;
   predictor.ask(choice);
   void startBackground(choice);
 }

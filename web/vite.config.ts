@@ -33,6 +33,41 @@ function offline(): Plugin {
   };
 }
 
+/** Folders of the packages that are in the scripts, those of workers too, which are built before the page's own. */
+const packages = new Set<string>();
+
+function notePackages(): Plugin {
+  return {
+    name: "note-packages",
+    generateBundle(_, bundle) {
+      for (const file of Object.values(bundle)) {
+        for (const id of file.type === "chunk" ? file.moduleIds : []) {
+          const folder = /^\0?(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1];
+          if (folder) packages.add(folder);
+        }
+      }
+    },
+  };
+}
+
+/** Their licenses, all of which ask to come along. */
+function licenses(): Plugin {
+  return {
+    name: "licenses",
+    apply: "build",
+    generateBundle() {
+      const texts = [...packages].sort().map((folder) => {
+        const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+          [key in "name" | "version" | "license"]: string;
+        };
+        const file = ["LICENSE", "LICENSE.md", "LICENSE.txt"].map((each) => join(folder, each)).find(existsSync);
+        return `${name} ${version}, ${license}\n\n${file ? readFileSync(file, "utf8") : ""}`;
+      });
+      this.emitFile({ type: "asset", fileName: "LICENSES.txt", source: texts.join("\n") });
+    },
+  };
+}
+
 /** onnxruntime-web beside the page, which loads it when a model is to be run; it is too large for the package. */
 function runtime(): Plugin {
   return {
@@ -60,7 +95,13 @@ export default defineConfig({
       { find: /^loewner\/(.+\.js)$/, replacement: join(lib, "$1") },
     ],
   },
-  build: { outDir: out, emptyOutDir: true, target: "es2022", modulePreload: { polyfill: false }, assetsInlineLimit: 0 },
-  worker: { format: "es" },
-  plugins: [offline(), runtime()],
+  build: {
+    outDir: out,
+    emptyOutDir: true,
+    target: "es2022",
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+  },
+  worker: { format: "es", plugins: () => [notePackages()] },
+  plugins: [notePackages(), licenses(), offline(), runtime()],
 });

@@ -1,6 +1,6 @@
 // A classifier as sst2 models are, in small: a table of words, a wide layer, a head.
 import { encodeNumbers, memorySink, writeSafetensors } from "../../src/formats/index.js";
-import { model, node, tensor, valueInfo } from "../formats/onnx/build.js";
+import { externalTensor, model, node, tensor, valueInfo } from "../formats/onnx/build.js";
 import { matrix } from "../library/matrices.js";
 
 const INT64 = 7;
@@ -33,6 +33,21 @@ export function classifier({ words = 700, width = 24, nan = false } = {}): Uint8
       node("MatMul", ["mean", "classifier.weight"], ["logits"]),
     ],
   });
+}
+
+/** The same kind of model with its table in a file beside it. */
+export function withExternalData(): { model: Uint8Array; data: Uint8Array } {
+  const table = tableOf(700, 24).data;
+  const data = new Uint8Array(table.buffer);
+  return {
+    data,
+    model: model({
+      inputs: [valueInfo("input_ids", ["batch", "sequence"], INT64)],
+      outputs: [valueInfo("rows", ["batch", "sequence", 24])],
+      initializers: [externalTensor(tableName, [700, 24], { location: "far.onnx_data", length: String(data.length) })],
+      nodes: [node("Gather", [tableName, "input_ids"], ["rows"])],
+    }),
+  };
 }
 
 /** A vocabulary for it: word number i is "w" and i. */

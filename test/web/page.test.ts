@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { memorySink, writeNpy } from "../../src/formats/index.js";
 import { createLoewner, rankForKeep } from "../../src/index.js";
-import { bytesOf, run, temporaryFolder } from "../cli/run.js";
+import { bytesOf, listing, run, temporaryFolder } from "../cli/run.js";
 import { matrix } from "../library/matrices.js";
 import {
   axePath,
@@ -23,7 +23,7 @@ import {
   type Tab,
   type TabContext,
 } from "./browser.js";
-import { classifier, slowModel, tableName, tableOf, tokenizer } from "./models.js";
+import { classifier, slowModel, tableName, tableOf, tokenizer, withExternalData } from "./models.js";
 
 let served: Served;
 let browser: Awaited<ReturnType<typeof startChromium>>;
@@ -67,8 +67,9 @@ const saved = async (place = "#result .downloads button") => {
 };
 const hash = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 /** The command that the page shows, run in a folder with the same file. */
-function onCommandLine(command: string, name: string, bytes: Uint8Array): string {
+function onCommandLine(command: string, name: string, bytes: Uint8Array, beside: Record<string, Uint8Array> = {}) {
   const folder = temporaryFolder();
+  for (const [other, data] of Object.entries(beside)) writeFileSync(join(folder, other), data);
   writeFileSync(join(folder, name), bytes);
   // As a shell takes it apart: words, some of them between quotes.
   const words = [...command.replace(/^npx loewner /, "").matchAll(/'([^']*)'|(\S+)/g)];
@@ -175,6 +176,24 @@ describe("a model", () => {
     })();
     expect(hash(Uint8Array.from(written))).toBe(hash(bytes));
   });
+});
+
+test("external data is dropped beside its model, and said to be missing without", async () => {
+  const far = withExternalData();
+  await drop(tab, [file("far.onnx", far.model)]);
+  await untilText(tab, "intake-fault", /"far\.onnx_data".*beside it/);
+  await drop(tab, [file("far.onnx_data", far.data), file("far.onnx", far.model)]);
+  await untilText(tab, "model-name", /far\.onnx/);
+  await compress();
+  const folder = onCommandLine(await tab.textContent("#command"), "far.onnx", far.model, { "far.onnx_data": far.data });
+  const count = await tab.evaluate<number>("document.querySelectorAll('#result .downloads button').length");
+  const names: string[] = [];
+  for (let i = 1; i <= count; ++i) {
+    const { name, bytes } = await saved(`#result .downloads button:nth-of-type(${i})`);
+    expect(hash(bytes)).toBe(hash(bytesOf(folder, name)));
+    names.push(name);
+  }
+  expect(names.sort()).toEqual(listing(folder).filter((name) => name.includes("small")));
 });
 
 test("a matrix becomes two factors, those of the command line", async () => {

@@ -5,7 +5,7 @@ interface Picture {
   mountPicture(element: HTMLElement): unknown;
 }
 
-const [load] = Object.values(import.meta.glob<Picture>("../picture/index.ts"));
+const [load] = Object.values(import.meta.glob<Picture>("../picture/picture.ts"));
 
 export function showPicture(): void {
   if (!load) return;
