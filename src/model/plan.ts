@@ -69,8 +69,8 @@ async function choose(loewner: Loewner, model: Model, options: PlanOptions, shar
 }
 
 /** A plan's own layers are chosen, unless others are named. */
-function withPlan({ layers, exclude, plan }: PlanOptions): Selection {
-  if (!plan || layers?.length) return { layers, exclude };
+function withPlan({ layers, names, exclude, plan }: PlanOptions): Selection {
+  if (!plan || layers?.length || names) return { layers, names, exclude };
   return { exclude, names: Object.keys(plan.layers).filter((name) => !plan.layers[name].skip) };
 }
 

@@ -39,6 +39,13 @@ const ranksOf = async (model: Model, options: CompressOptions) =>
   (await plan(model, options)).chosen.map(({ targets }) => targets.map(({ rank }) => rank));
 
 describe.each(formats)("%s", (_, open) => {
+  test("names are exact, in place of globs", async () => {
+    const model = await open();
+    const names = ["h.1.mlp.weight"];
+    const { chosen } = await planCompression(loewner, model, { names, rank: 2 });
+    expect(chosen.map(({ layer }) => layer.name)).toEqual(names);
+  });
+
   test("keep: floor(keep n d / (n + d)), in steps where they are asked for", async () => {
     const model = await open();
     const wanted = model.layers.map((layer) => {
