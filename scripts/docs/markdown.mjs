@@ -46,6 +46,9 @@ export function markdown({ html = false, link = (href) => href, image = () => un
     parser.core.ruler.push("links", ({ tokens }) => {
       for (const { children } of tokens) if (children) rewriteLinks(children, link);
     });
+    parser.core.ruler.push("columns", ({ tokens }) => {
+      for (const token of tokens) if (/^t[hd]_open$/.test(token.type)) alignByClass(token);
+    });
     const body = parser.render(text);
     return { title: headings.find(({ level }) => level === 1)?.text ?? "", html: body, headings };
   };
@@ -58,6 +61,12 @@ export function markdown({ html = false, link = (href) => href, image = () => un
 function formula(text, displayMode) {
   const math = temml.renderToString(text, { displayMode, throwOnError: true }).replace(/ style="[^"]*"/g, "");
   return displayMode ? `<div class="formula" tabindex="0">${math}</div>` : math;
+}
+
+/** A column's alignment is a class, for a strict Content-Security-Policy forbids style attributes; site.css has what it says. */
+function alignByClass(token) {
+  const side = /text-align:(\w+)/.exec(token.attrGet("style") ?? "")?.[1];
+  if (side) token.attrs = [["class", side]];
 }
 
 /** Gives links their new address; one without any becomes text. */
