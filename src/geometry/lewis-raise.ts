@@ -53,11 +53,12 @@ export async function raiseFewRows(
     const next = terms[order[count]];
     if (next === -Infinity) break; // no row is left that says what stays
     const after = await powers((i) => Math.max(0, terms[i] - next));
+    const roots = before.map((x, i) => Math.sqrt(x - after[i]));
     let squares = 0;
     for (let i = 0; i < count; ++i) {
       for (let j = 0; j < count; ++j) {
         // In this order it is at most 1: far row weights would take the products of the others' squares to 0, which proves anything.
-        const x = Math.sqrt(before[i] - after[i]) * products[i * most + j] * Math.sqrt(before[j] - after[j]);
+        const x = roots[i] * products[i * most + j] * roots[j];
         squares += x * x;
       }
     }
