@@ -12,7 +12,7 @@ const dist = fileURLToPath(new URL("../dist/", import.meta.url));
 const kernel = fileURLToPath(new URL("../build/kernel.wasm", import.meta.url));
 
 /** What package.json names. */
-const entries = ["index", "workerd", "formats/index", "model/index", "node", "cli/main"];
+const entries = ["index", "workerd", "formats/index", "model/index", "node", "cluster/index", "cli/main"];
 const modules = readdirSync(lib, { recursive: true }).map((path) => path.replaceAll("\\", "/"));
 const named = (file) => modules.find((path) => path.endsWith(`/${file}`));
 
@@ -35,7 +35,7 @@ const groups = {
   protobuf: /@bufbuild\/protobuf/,
   picomatch: /node_modules\/picomatch\//,
   kernel: /^(create|kernel\/(inlined|wasm\.generated))\.js$/,
-  core: /^(?!(formats|model|cli)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
+  core: /^(?!(formats|model|cli|cluster)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
 };
 
 /** Whose work is in a chunk, and where Deno finds an entry's types. */

@@ -11,6 +11,7 @@ export type LoewnerErrorCode =
   | "ABORTED"
   | "DISPOSED"
   | "WORKER_LOST"
+  | "CLUSTER"
   | "VERIFICATION_FAILED"
   | "UNSUPPORTED_RUNTIME";
 
@@ -87,6 +88,13 @@ export class DisposedError extends LoewnerError {
 export class WorkerLostError extends LoewnerError {
   constructor(message: string, options?: ErrorOptions) {
     super("WORKER_LOST", message, {}, options);
+  }
+}
+
+/** Redis was not reached or is not fit for it, no worker came, or too many were lost; the message says which and what to do. */
+export class ClusterError extends LoewnerError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("CLUSTER", message, {}, options);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Engine } from "./engine/sweep.js";
 import { checkCoresetStream, openCoresetStream } from "./geometry/coreset-stream.js";
 import type { MultiplyOptions } from "./geometry/pair.js";
 import { InvalidInputError } from "./errors.js";
@@ -39,13 +40,23 @@ export async function loewnerOn(kernel: WebAssembly.Module, options: SchedulerOp
       { tensor: "kernel" },
     );
   }
-  return new Instance(await Scheduler.create(kernel, options));
+  return loewnerFrom(await Scheduler.create(kernel, options));
+}
+
+/** What decides where a call runs. */
+export type Calls = Pick<Scheduler, "threads" | "run" | "open" | "exclusively" | "check" | "dispose"> & {
+  /** For what is no call of a primitive. */
+  readonly engine: Engine;
+};
+
+export function loewnerFrom(calls: Calls): Loewner {
+  return new Instance(calls);
 }
 
 class Instance implements Loewner {
   readonly threads: number;
 
-  constructor(private readonly scheduler: Scheduler) {
+  constructor(private readonly scheduler: Calls) {
     this.threads = scheduler.threads;
   }
 

@@ -10,6 +10,8 @@ export interface ByteSource {
   readonly size: number;
   /** Path or name, for error messages. */
   readonly name: string;
+  /** Absolute path or URL under which another process may open the same bytes; absent where there is none. */
+  readonly address?: string;
   /**
    * Bytes `start` (included) to `end` (excluded), exactly `end - start` of them. They may be a view of memory that the
    * source owns: read them, do not change them.

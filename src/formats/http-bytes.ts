@@ -112,6 +112,7 @@ export async function openHttp(address: string | URL, options: HttpOptions = {})
 
   return {
     name,
+    address: url.href,
     size,
     readInto,
     async slice(start, end) {

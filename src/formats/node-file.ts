@@ -93,6 +93,7 @@ export async function openFile(path: string): Promise<FileSource> {
   }
   return {
     name: path,
+    address: resolve(path),
     size,
     readInto,
     async slice(start, end) {

@@ -4,6 +4,7 @@
  * and for Fortran order one block of rows.
  */
 import { InvalidFormatError, InvalidInputError } from "../errors.js";
+import { locate } from "../location.js";
 import { type RowSource, type RowType, rowTypeBytes } from "../matrix.js";
 import type { ByteSource } from "./bytes.js";
 import { parsePythonLiteral, type PythonLiteral, PythonLiteralError } from "./python-literal.js";
@@ -117,7 +118,7 @@ export async function openNpy(source: ByteSource): Promise<NpyRows> {
     return swap ? swapped(bytes, rowTypeBytes[dtype]) : bytes;
   };
   const readBlock = fortranOrder && rows > 1 && cols > 1 ? fortranRows(source, header, dtype, swap) : readRows;
-  return {
+  const opened: NpyRows = {
     rows,
     cols,
     dtype,
@@ -141,6 +142,14 @@ export async function openNpy(source: ByteSource): Promise<NpyRows> {
       return readBlock(start, count);
     },
   };
+  const { address } = source;
+  if (address === undefined || swap) return opened;
+  const stored = { address, offset: dataStart, dtype };
+  return locate(opened, async () =>
+    readBlock === readRows
+      ? { ...stored, rows, cols, transposed: false }
+      : { ...stored, rows: cols, cols: rows, transposed: true },
+  );
 }
 
 /**

@@ -9,6 +9,7 @@
  * names may stand once only, an entry may hold nothing else, and counts are limited (2 000 000 JSON values, 64 dimensions).
  */
 import { InvalidFormatError, InvalidInputError } from "../errors.js";
+import { locate } from "../location.js";
 import { type RowSource, rowTypeBytes } from "../matrix.js";
 import { type ByteSource, readChunks } from "./bytes.js";
 import { type JsonValue, parseJson, quote } from "./json.js";
@@ -112,7 +113,10 @@ export function tensorRows(file: SafetensorsFile, name: string): RowSource {
   const [rows, cols] = tensor.shape;
   if (rows < 1 || cols < 1) throw new InvalidInputError(`${what}; at least one row and one column are needed.`, place);
   const rowBytes = cols * rowTypeBytes[dtype];
-  return {
+  const { address } = file.source;
+  const find = async () =>
+    address === undefined ? undefined : { address, offset: tensor.start, rows, cols, dtype, transposed: false };
+  const source: RowSource = {
     rows,
     cols,
     dtype,
@@ -130,6 +134,7 @@ export function tensorRows(file: SafetensorsFile, name: string): RowSource {
       return file.source.slice(tensor.start + start * rowBytes, tensor.start + (start + count) * rowBytes);
     },
   };
+  return locate(source, find);
 }
 
 /** The raw bytes of a tensor, in order, in chunks of at most 4 MiB. */

@@ -1,4 +1,5 @@
 // The columns of a matrix as rows, by ranges.
+import { locate, locationOf } from "../location.js";
 import { rowTypeBytes, type RowSource } from "../matrix.js";
 
 /**
@@ -24,7 +25,7 @@ export function transposedRows(source: RowSource, stripeBytes = 64 << 20): RowSo
     }
     return new Uint8Array(to.buffer);
   }
-  return {
+  const columns: RowSource = {
     ...{ rows: d, cols: n, dtype, name: source.name },
     async read(start, count) {
       const result = new Uint8Array(count * n * size);
@@ -38,4 +39,8 @@ export function transposedRows(source: RowSource, stripeBytes = 64 << 20): RowSo
       return result;
     },
   };
+  return locate(columns, async () => {
+    const stored = await locationOf(source);
+    return stored && { ...stored, transposed: !stored.transposed };
+  });
 }

@@ -33,7 +33,8 @@ export interface Limits {
 
 /** To a worker. Answers (`bytes`, `taken`) and `stop` are heard at once, the rest is carried out one after the other. */
 export type Order =
-  | { type: "open"; rows: number; shape: RowsShape; subtrees: Subtree[]; limits: Limits }
+  /** `like`: the number of open rows that these are too, with other row state; what is kept of them is kept once. */
+  | { type: "open"; rows: number; shape: RowsShape; subtrees: Subtree[]; limits: Limits; like?: number }
   | { type: "close"; rows: number }
   /** Row state of the worker's own rows. */
   | { type: "set"; rows: number; name: string; column: Float64Array }

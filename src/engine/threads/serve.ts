@@ -5,7 +5,7 @@ import { sweepBlocks } from "../block-sweep.js";
 import { InlineEngine } from "../inline.js";
 import type { Engine, SweepHooks } from "../sweep.js";
 import { toSent, type CallOrder, type Order, type Port, type Report } from "./protocol.js";
-import { Budget, WorkerRows } from "./worker-rows.js";
+import { Budget, KeptRows, WorkerRows } from "./worker-rows.js";
 
 export interface WorkerOptions {
   /** As the coordinator compiled it. */
@@ -132,7 +132,8 @@ export function serve(
         const ask = (start: number, count: number) => current!.ask(start, count);
         const { residentBytes, tileRows: tile = tileRows } = order.limits;
         const own = residentBytes === undefined ? budget : new Budget(residentBytes);
-        opened.set(order.rows, new WorkerRows(order.shape, order.subtrees, own, ask, tile));
+        const like = order.like === undefined ? undefined : opened.get(order.like);
+        opened.set(order.rows, new WorkerRows(order.shape, order.subtrees, like?.kept ?? new KeptRows(own), ask, tile));
         return;
       }
       case "close":

@@ -20,23 +20,53 @@ export class Budget {
   }
 }
 
+/** Rows as they are stored, by the first of each tile: of all that opened them. */
+export class KeptRows {
+  private readonly tiles = new Map<number, Uint8Array>();
+  private users = 0;
+
+  constructor(private readonly budget: Budget) {}
+
+  enter(): void {
+    ++this.users;
+  }
+
+  leave(): void {
+    if (--this.users > 0) return;
+    for (const bytes of this.tiles.values()) this.budget.give(bytes.byteLength);
+    this.tiles.clear();
+  }
+
+  has(start: number): boolean {
+    return this.tiles.has(start);
+  }
+
+  get(start: number): Uint8Array | undefined {
+    return this.tiles.get(start);
+  }
+
+  keep(start: number, bytes: Uint8Array): void {
+    if (this.budget.take(bytes.byteLength)) this.tiles.set(start, bytes);
+  }
+}
+
 export class WorkerRows implements LocalRows {
   readonly source: RowSource;
   readonly first: number;
   readonly count: number;
   readonly state = new Map<string, Float64Array>();
-  private readonly kept = new Map<number, Uint8Array>();
   private readonly reader: ReadAhead;
 
   constructor(
     shape: RowsShape,
     readonly subtrees: readonly Subtree[],
-    private readonly budget: Budget,
+    readonly kept: KeptRows,
     ask: Read,
     /** Rows of a tile. */
     readonly tileRows: number | undefined,
   ) {
     this.reader = new ReadAhead(ask);
+    kept.enter();
     this.source = { ...shape, read: (start, count) => this.read(start, count) };
     const last = subtrees[subtrees.length - 1];
     this.first = subtrees[0].first * blockRows;
@@ -50,7 +80,7 @@ export class WorkerRows implements LocalRows {
 
   private async fetch(start: number, count: number): Promise<Uint8Array> {
     const bytes = await this.reader.read(start, count);
-    if (this.budget.take(bytes.byteLength)) this.kept.set(start, bytes);
+    this.kept.keep(start, bytes);
     return bytes;
   }
 
@@ -64,8 +94,7 @@ export class WorkerRows implements LocalRows {
   }
 
   close(): void {
-    for (const bytes of this.kept.values()) this.budget.give(bytes.byteLength);
-    this.kept.clear();
+    this.kept.leave();
     this.state.clear();
   }
 }

@@ -1,6 +1,7 @@
 /** The numbers of an ONNX tensor: as rows to compute with, or as raw bytes to write elsewhere. */
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { InvalidFormatError, InvalidInputError, isLoewnerError } from "../../errors.js";
+import { locate } from "../../location.js";
 import { type RowSource, rowTypeBytes } from "../../matrix.js";
 import { type ByteSource, bytesSource, readChunks } from "../bytes.js";
 import { quote } from "../json.js";
@@ -23,7 +24,7 @@ export function onnxRows(model: OnnxModel, tensor: OnnxTensor): RowSource {
   if (rows < 1 || cols < 1) throw new InvalidInputError(`${what}; at least one row and one column are needed.`, place);
   const rowBytes = cols * rowTypeBytes[rowType];
   let range: Promise<Range> | undefined;
-  return {
+  const source: RowSource = {
     rows,
     cols,
     dtype: rowType,
@@ -32,11 +33,17 @@ export function onnxRows(model: OnnxModel, tensor: OnnxTensor): RowSource {
       const whole = Number.isSafeInteger(start) && Number.isSafeInteger(count);
       if (!whole || start < 0 || count < 0 || start + count > rows)
         throw new InvalidInputError(`${what}; rows ${start} to ${start + count} were asked for.`, place);
-      range ??= locate(model, tensor);
+      range ??= locateBytes(model, tensor);
       const { source, offset } = await range;
       return source.slice(offset + start * rowBytes, offset + (start + count) * rowBytes);
     },
   };
+  return locate(source, async () => {
+    range ??= locateBytes(model, tensor);
+    const { source, offset } = await range;
+    const { address } = source;
+    return address === undefined ? undefined : { address, offset, rows, cols, dtype: rowType, transposed: false };
+  });
 }
 
 /**
@@ -44,7 +51,7 @@ export function onnxRows(model: OnnxModel, tensor: OnnxTensor): RowSource {
  * @throws {InvalidInputError} for strings, which have no raw form.
  */
 export async function* onnxTensorChunks(model: OnnxModel, tensor: OnnxTensor): AsyncGenerator<Uint8Array> {
-  const { source, offset } = await locate(model, tensor);
+  const { source, offset } = await locateBytes(model, tensor);
   yield* readChunks(source, offset, offset + tensor.byteLength);
 }
 
@@ -53,7 +60,7 @@ interface Range {
   readonly offset: number;
 }
 
-async function locate(model: OnnxModel, tensor: OnnxTensor): Promise<Range> {
+async function locateBytes(model: OnnxModel, tensor: OnnxTensor): Promise<Range> {
   const { data } = tensor;
   if (data.kind === "inline") return { source: model.source, offset: data.span.start };
   if (data.kind === "external") return { source: await model.external(data.location), offset: data.offset };

@@ -1,0 +1,263 @@
+// Decides where a call runs: as a whole with one worker, by all of them with the driver here, or here, when no worker can read the
+// rows. Sizes decide, never the clock, and no bit of an answer depends on it.
+import { shares } from "../engine/threads/shares.js";
+import { InlineEngine } from "../engine/inline.js";
+import { blockRows } from "../engine/sweep.js";
+import { DisposedError, InvalidInputError } from "../errors.js";
+import { Facts } from "../geometry/facts.js";
+import { Run } from "../geometry/run.js";
+import { locationOf, type RowLocation } from "../location.js";
+import type { Calls } from "../loewner.js";
+import { rowTypeBytes, type RowSource, type RowType } from "../matrix.js";
+import { bytesToSend, sendOptions } from "../schedule/crossing.js";
+import { primitiveNamed, type OptionsOf, type PrimitiveName, type ResultOf } from "../schedule/primitives.js";
+import { Scheduler } from "../schedule/scheduler.js";
+import type { OpenMatrix, WeightedOptions } from "../types/index.js";
+import { ClusterEngine } from "./cluster-engine.js";
+import { ClusterMatrix } from "./cluster-matrix.js";
+import type { Coordinator } from "./coordinator.js";
+import { addressFrom, fingerprintOf } from "./storage.js";
+import { openAddress } from "./addresses.js";
+
+export interface ClusterSchedulerOptions {
+  /** Bytes of rows from which on all workers share them. Default: 128 MiB. */
+  shareBytes?: number;
+  /** Shares of such a matrix. Default: a thread each, but of no fewer than 4 MiB. Never changes the answer. */
+  shares?: number;
+  /** Folder from which on files are named to the workers. Default: none, names are absolute. */
+  storage?: string;
+  /** Threads for what no worker can read: matrices in memory. Default: 1. */
+  threads?: number | "auto";
+  /** As createLoewner has it, for the same. */
+  memory?: number;
+}
+
+type Options = WeightedOptions & Readonly<Record<string, unknown>>;
+type Held = { whole?: ClusterMatrix; shared?: ClusterMatrix };
+
+/** Rows of a share that are worth the messages. */
+const leastShareBytes = 4 << 20;
+/** A cols x cols matrix of f64 has to fit into one value of Redis, 512 MB. */
+const mostCols = 8000;
+
+export class ClusterScheduler implements Calls {
+  private disposed = false;
+  /** Matrices that all workers share take turns. */
+  private turn: Promise<unknown> = Promise.resolve();
+  private readonly closing = new Set<Promise<void>>();
+
+  private constructor(
+    private readonly coordinator: Coordinator,
+    private readonly cluster: ClusterEngine,
+    private readonly local: Scheduler,
+    /** Threads of all workers when it began: so many calls run side by side. */
+    readonly threads: number,
+    private readonly options: ClusterSchedulerOptions,
+  ) {}
+
+  static async create(
+    coordinator: Coordinator,
+    kernel: WebAssembly.Module,
+    options: ClusterSchedulerOptions,
+  ): Promise<ClusterScheduler> {
+    const { threads = 1, memory, shareBytes = 0, shares: count = 1 } = options;
+    if (!(shareBytes >= 0))
+      throw new InvalidInputError(`shareBytes must be a number of bytes of at least 0; got ${String(shareBytes)}.`);
+    if (!(Number.isSafeInteger(count) && count >= 1 && count <= 4096))
+      throw new InvalidInputError(`shares must be a whole number from 1 to 4096; got ${String(count)}.`);
+    const local = await Scheduler.create(kernel, { threads, memory });
+    const engine = new ClusterEngine(await InlineEngine.create(kernel));
+    return new ClusterScheduler(coordinator, engine, local, await coordinator.waitForWorkers(), options);
+  }
+
+  get engine() {
+    return this.local.engine;
+  }
+
+  check(): void {
+    if (this.disposed) throw new DisposedError();
+    this.coordinator.check();
+  }
+
+  exclusively<Result>(body: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
+    this.check();
+    return this.local.exclusively(body, signal);
+  }
+
+  open(source: RowSource): OpenMatrix {
+    this.check();
+    return new ClusterRowsOpen(source, this.isLarge(source) ? this.threads : 1, this, this.local.open(source), (held) =>
+      this.release(held),
+    );
+  }
+
+  async run<Name extends PrimitiveName>(
+    name: Name,
+    given: RowSource,
+    options: OptionsOf<Name> & WeightedOptions,
+  ): Promise<ResultOf<Name>> {
+    this.check();
+    const opened = given instanceof ClusterRowsOpen && given.owner === this ? given : undefined;
+    const source = opened?.source ?? given;
+    opened?.enter();
+    try {
+      const stored = source.cols > mostCols ? undefined : await locationOf(source);
+      const plain = options as unknown as Options;
+      const crosses = bytesToSend(source, plain) < Infinity;
+      const isLarge = this.isLarge(source) || !crosses;
+      if (!stored || (isLarge && bytesOf(source) < 2 * leastShareBytes))
+        return await this.local.run(name, opened?.here ?? source, options);
+      const held: Held = opened?.held ?? {};
+      try {
+        const result = isLarge
+          ? await this.inTurn(() => this.shared(name, source, stored, plain, held, opened?.facts))
+          : await this.whole(name, source, stored, plain, held);
+        return result as ResultOf<Name>;
+      } finally {
+        if (!opened) this.release(held);
+      }
+    } finally {
+      opened?.leave();
+    }
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.local.dispose();
+    this.cluster.dispose();
+    // Orders to let go are under way; nothing waits for them.
+    void Promise.allSettled(this.closing).then(() => this.coordinator.end());
+  }
+
+  private isLarge(source: RowSource): boolean {
+    return bytesOf(source) >= (this.options.shareBytes ?? 128 << 20);
+  }
+
+  private async whole(
+    name: PrimitiveName,
+    source: RowSource,
+    location: RowLocation,
+    options: Options,
+    held: Held,
+  ): Promise<unknown> {
+    held.whole ??= new ClusterMatrix(this.coordinator, source, undefined, await this.stored(location));
+    const { signal, onProgress } = options;
+    const sent = await sendOptions(options, () => !signal?.aborted);
+    const [result] = await held.whole.ask(
+      { type: "call", primitive: name, options: sent },
+      { signal, onProgress },
+    );
+    return result;
+  }
+
+  /** The driver runs here. */
+  private async shared(
+    name: PrimitiveName,
+    source: RowSource,
+    location: RowLocation,
+    options: Options,
+    held: Held,
+    facts: Facts | undefined,
+  ): Promise<unknown> {
+    this.check();
+    held.shared ??= new ClusterMatrix(
+      this.coordinator,
+      source,
+      shares(Math.ceil(source.rows / blockRows), this.sharesOf(source)),
+      await this.stored(location),
+    );
+    const { cluster } = this;
+    cluster.share(source, held.shared);
+    try {
+      return await primitiveNamed(name).run(new Run(cluster, options, facts?.with(options.rowWeights)), source, options);
+    } finally {
+      cluster.close();
+      await cluster.endClosed().catch(() => undefined);
+      await held.shared.forget().catch(() => undefined);
+    }
+  }
+
+  private sharesOf(source: RowSource): number {
+    const { shares: wanted = Math.min(this.threads, Math.floor(bytesOf(source) / leastShareBytes)) } = this.options;
+    return Math.max(1, Math.min(wanted, Math.ceil(source.rows / blockRows)));
+  }
+
+  private async stored(location: RowLocation) {
+    const bytes = await openAddress(location.address);
+    try {
+      const fingerprint = await fingerprintOf(bytes, location);
+      const address = addressFrom(location.address, this.options.storage);
+      return { location: { ...location, address }, fingerprint };
+    } finally {
+      await bytes.close?.();
+    }
+  }
+
+  private inTurn<Result>(body: () => Promise<Result>): Promise<Result> {
+    const result = this.turn.then(body);
+    this.turn = result.catch(() => undefined);
+    return result;
+  }
+
+  private release({ whole, shared }: Held): void {
+    for (const matrix of [whole, shared]) {
+      if (!matrix) continue;
+      const closing = matrix.close().finally(() => this.closing.delete(closing));
+      this.closing.add(closing);
+    }
+  }
+}
+
+const bytesOf = ({ rows, cols, dtype }: RowSource) => rows * cols * rowTypeBytes[dtype];
+
+class ClusterRowsOpen implements OpenMatrix {
+  readonly rows: number;
+  readonly cols: number;
+  readonly dtype: RowType;
+  readonly name?: string;
+  readonly facts = new Facts();
+  readonly held: Held = {};
+  private calls = 0;
+  private isClosed = false;
+
+  constructor(
+    readonly source: RowSource,
+    readonly threads: number,
+    readonly owner: unknown,
+    /** For calls that run here. */
+    readonly here: OpenMatrix,
+    private readonly onEnd: (held: Held) => void,
+  ) {
+    const { rows, cols, dtype, name } = source;
+    this.rows = rows;
+    this.cols = cols;
+    this.dtype = dtype;
+    this.name = name;
+  }
+
+  read(start: number, count: number): Uint8Array | Promise<Uint8Array> {
+    return this.source.read(start, count);
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.here.close();
+    if (this.calls === 0) this.onEnd(this.held);
+  }
+
+  enter(): void {
+    if (this.isClosed) {
+      const { name = "A", rows, cols } = this;
+      throw new InvalidInputError(`${name} (${rows} x ${cols}) was closed; open it again, or pass the matrix itself.`, {
+        tensor: name,
+      });
+    }
+    ++this.calls;
+  }
+
+  leave(): void {
+    if (--this.calls === 0 && this.isClosed) this.onEnd(this.held);
+  }
+}

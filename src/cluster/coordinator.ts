@@ -1,0 +1,225 @@
+// One who has work done: known to the workers for as long as it says so, and told by them what they did.
+import { randomUUID } from "node:crypto";
+import type { Redis } from "ioredis";
+import type { FlowProducer, Queue } from "bullmq";
+import { ClusterError, DisposedError } from "../errors.js";
+import type { Claim, Closing, Order, Reply } from "./messages.js";
+import { layerQueue, Names, shareQueue } from "./names.js";
+import { pack, unpack } from "./pack.js";
+import { connect, loadBullmq, plainAddress } from "./redis.js";
+import { readWorkers } from "./status.js";
+import { release } from "./release.js";
+
+export interface CoordinatorOptions {
+  /** Address of Redis, redis://[:password@]host:port[/database]. */
+  redis: string;
+  /** Of all keys. Default: "loewner". */
+  prefix?: string;
+  /** Milliseconds without a sign of life after which workers drop what they hold for it. Default: 30000. */
+  lifeMs?: number;
+  /** Milliseconds that Redis may be away, and that may pass until the first worker is there. Default: 120000. */
+  patienceMs?: number;
+}
+
+/** A matrix that workers hold, as it hears of them. */
+export interface ReplyListener {
+  take(reply: Reply): void;
+  fail(error: Error): void;
+}
+
+/** Failures that a worker reports, such as a file that it cannot read, are tried again elsewhere. */
+const jobOptions = {
+  attempts: 4,
+  backoff: { type: "exponential", delay: 500 },
+  removeOnComplete: true,
+  removeOnFail: { age: 3600 },
+};
+
+export class Coordinator {
+  readonly id = randomUUID();
+  private readonly listeners = new Map<string, ReplyListener>();
+  private over: Error | undefined;
+  private readonly beat: NodeJS.Timeout;
+  private away: NodeJS.Timeout | undefined;
+
+  private constructor(
+    readonly redis: Redis,
+    /** For reads that wait. */
+    private readonly reader: Redis,
+    private readonly flow: FlowProducer,
+    /** To look at jobs. */
+    readonly queues: { readonly layers: Queue; readonly shares: Queue },
+    readonly names: Names,
+    private readonly address: string,
+    readonly lifeMs: number,
+    readonly patienceMs: number,
+  ) {
+    this.beat = setInterval(() => void this.live().catch(() => undefined), lifeMs / 6);
+    this.beat.unref();
+    redis.on("close", () => this.isAway());
+    redis.on("ready", () => this.isBack());
+    void this.listen();
+  }
+
+  /**
+   * @throws {ClusterError} when Redis cannot be reached or is not fit for it
+   * @throws {UnsupportedRuntimeError} without bullmq and ioredis
+   */
+  static async connect(options: CoordinatorOptions): Promise<Coordinator> {
+    const { redis: address, prefix = "loewner", lifeMs = 30_000, patienceMs = 120_000 } = options;
+    const redis = await connect(address);
+    const { FlowProducer, Queue } = await loadBullmq();
+    const names = new Names(prefix);
+    const shared = { connection: redis, prefix: names.queues };
+    const reader = redis.duplicate();
+    const flow = new FlowProducer(shared);
+    const queues = { layers: new Queue(layerQueue, shared), shares: new Queue(shareQueue, shared) };
+    const triesAgain = () => undefined;
+    reader.on("error", triesAgain);
+    flow.on("error", triesAgain);
+    for (const queue of [queues.layers, queues.shares]) queue.on("error", triesAgain);
+    await reader.connect();
+    const coordinator = new Coordinator(redis, reader, flow, queues, names, plainAddress(address), lifeMs, patienceMs);
+    await coordinator.live();
+    return coordinator;
+  }
+
+  /** @throws {ClusterError | DisposedError} once it is of no more use */
+  check(): void {
+    if (this.over) throw this.over;
+  }
+
+  /** Says that it lives; `ms`: for that long, because this thread will be busy. */
+  async live(ms = this.lifeMs): Promise<void> {
+    if (!this.over) await this.redis.set(this.names.coordinator(this.id), release, "PX", Math.ceil(ms));
+  }
+
+  /** Threads of all workers that are there now. */
+  async slots(): Promise<number> {
+    const workers = await readWorkers(this.redis, this.names);
+    return workers.filter((worker) => worker.release === release).reduce((sum, { threads }) => sum + threads, 0);
+  }
+
+  /**
+   * Waits for the first worker.
+   * @throws {ClusterError} when none comes in time
+   */
+  async waitForWorkers(): Promise<number> {
+    for (const end = Date.now() + this.patienceMs; ; ) {
+      this.check();
+      const slots = await this.slots();
+      if (slots > 0) return slots;
+      if (Date.now() >= end) throw await this.nobody();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+
+  async nobody(): Promise<ClusterError> {
+    const others = (await readWorkers(this.redis, this.names)).filter((worker) => worker.release !== release);
+    const found = others.length
+      ? ` There are ${others.length} of another release (${others[0].release} on ${others[0].name}; this is ${release}): install the same version everywhere.`
+      : "";
+    return new ClusterError(
+      `No worker has come to ${this.address} in ${this.patienceMs / 1000} s.${found} Start some: loewner worker --redis ${this.address} --storage FOLDER`,
+    );
+  }
+
+  /** Asks for workers to hold these shares of a matrix, or all of it. */
+  async claim(matrix: string, claims: readonly Claim[], listener: ReplyListener): Promise<void> {
+    this.check();
+    this.listeners.set(matrix, listener);
+    await this.redis.hset(this.names.matrices, matrix, this.id);
+    if (!claims[0].subtrees) return this.addJob(claims[0]);
+    const closing: Closing = { matrix, closing: true };
+    await this.flow.add({
+      name: "matrix",
+      queueName: layerQueue,
+      data: closing,
+      opts: { ...jobOptions, jobId: matrix },
+      children: claims.map((claim) => ({
+        name: "share",
+        queueName: shareQueue,
+        data: claim,
+        // The job above cleans up, whatever became of these.
+        opts: { ...jobOptions, jobId: jobOf(claim), ignoreDependencyOnFailure: true },
+      })),
+    });
+  }
+
+  /** For a worker to hold; added twice it is one. */
+  async addJob(claim: Claim): Promise<void> {
+    const [queue, name] = claim.subtrees ? [this.queues.shares, "share"] : [this.queues.layers, "layer"];
+    await queue.add(name, claim, { ...jobOptions, jobId: jobOf(claim) });
+  }
+
+  /** Appends to a matrix's log; an entry that is there already stays as it is. */
+  async append(matrix: string, order: number, repeat: number, body: Order): Promise<void> {
+    const { orders } = this.names.matrix(matrix);
+    await this.redis.xadd(orders, `${order}-${repeat}`, "order", pack(body)).catch((error: Error) => {
+      if (!/equal or smaller/.test(error.message)) throw error; // sent again after a connection was lost
+    });
+  }
+
+  leave(matrix: string): void {
+    this.listeners.delete(matrix);
+  }
+
+  /** What workers still hold for it they drop by themselves. */
+  async end(): Promise<void> {
+    if (this.over) return;
+    this.fail(new DisposedError());
+    const { redis, names, id } = this;
+    if (redis.status === "ready") await redis.del(names.coordinator(id), names.replies(id)).catch(() => undefined);
+    await Promise.allSettled([this.flow.close(), this.queues.layers.close(), this.queues.shares.close()]);
+    this.reader.disconnect();
+    redis.disconnect();
+  }
+
+  private fail(error: Error): void {
+    this.over ??= error;
+    clearInterval(this.beat);
+    clearTimeout(this.away);
+    const listeners = [...this.listeners.values()];
+    this.listeners.clear();
+    for (const listener of listeners) listener.fail(this.over);
+  }
+
+  /** Entries stay until they have been looked at: what comes while the connection is lost is not. */
+  private async listen(): Promise<void> {
+    const key = this.names.replies(this.id);
+    let last = "0";
+    while (!this.over) {
+      try {
+        const found = await this.reader.xreadBuffer("COUNT", 4, "BLOCK", 5000, "STREAMS", key, last);
+        for (const [id, [, packed]] of found?.[0]?.[1] ?? []) {
+          last = id.toString();
+          const reply = unpack(packed) as Reply;
+          this.listeners.get(reply.matrix)?.take(reply);
+          await this.redis.xdel(key, last);
+        }
+      } catch (error) {
+        if (this.over) return;
+        if (error instanceof ClusterError) return this.fail(error);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  }
+
+  private isAway(): void {
+    if (this.over || this.away) return;
+    this.away = setTimeout(() => {
+      const seconds = this.patienceMs / 1000;
+      this.fail(
+        new ClusterError(`Redis at ${this.address} has been away for ${seconds} s. Start it again, and the command with --resume.`),
+      );
+    }, this.patienceMs);
+  }
+
+  private isBack(): void {
+    clearTimeout(this.away);
+    this.away = undefined;
+    void this.live().catch(() => undefined);
+  }
+}
+
+export const jobOf = ({ matrix, share }: Pick<Claim, "matrix" | "share">) => `${matrix}-${share}`;

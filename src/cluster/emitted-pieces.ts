@@ -1,0 +1,70 @@
+// What a share emits, gathered into pieces of some megabytes that wait in Redis. The worker waits when much of it has not been taken.
+import { blockRows } from "../engine/sweep.js";
+import { AbortedError } from "../errors.js";
+import type { Holder } from "./holding.js";
+import { sendReply } from "./holding.js";
+import type { Claim, Emitted } from "./messages.js";
+import { pack } from "./pack.js";
+
+const pieceBytes = 4 << 20;
+const pollMs = 20;
+
+export class EmittedPieces {
+  private piece: Emitted[] = [];
+  private bytes = 0;
+  private bytesPerRow = 0;
+  private taken: number | undefined;
+
+  constructor(
+    private readonly holder: Holder,
+    private readonly claim: Claim,
+    private readonly order: number,
+    private readonly window: number,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async add(emitted: Emitted): Promise<void> {
+    const first = this.piece[0];
+    // Several names may be emitted for one block: they stay together.
+    if (first && this.bytes >= pieceBytes && emitted.start !== this.piece[this.piece.length - 1].start)
+      await this.send(emitted.start);
+    this.piece.push(emitted);
+    this.bytes += emitted.block.byteLength;
+  }
+
+  async end(): Promise<void> {
+    const last = this.claim.subtrees![this.claim.subtrees!.length - 1];
+    if (this.piece.length) await this.send(Math.min(this.claim.shape.rows, (last.first + last.blocks) * blockRows));
+  }
+
+  private async send(to: number): Promise<void> {
+    const from = this.piece[0].start;
+    const { piece, bytes } = this;
+    this.piece = [];
+    this.bytes = 0;
+    this.bytesPerRow = bytes / (to - from);
+    if (!(await this.isWanted(from, to))) return;
+    const { redis, names, counters } = this.holder;
+    const own = names.matrix(this.claim.matrix);
+    const key = own.emitted(this.order, this.claim.share, from);
+    const packed = pack(piece);
+    counters.bytesSent += packed.byteLength;
+    await redis.pipeline().sadd(own.values, key).set(key, packed).exec();
+    await sendReply(this.holder, this.claim, { type: "emitted", order: this.order, key, from, to });
+  }
+
+  /** Waits for room; false for what has been taken already, from whoever had the share before. */
+  private async isWanted(from: number, to: number): Promise<boolean> {
+    const { redis, names } = this.holder;
+    const { taken } = names.matrix(this.claim.matrix);
+    const first = this.claim.subtrees![0].first * blockRows;
+    for (;;) {
+      if (this.signal.aborted) throw new AbortedError(this.signal.reason);
+      if (this.taken !== undefined && (to - Math.max(first, this.taken)) * this.bytesPerRow <= this.window)
+        return from >= this.taken;
+      const before = this.taken;
+      this.taken = Number((await redis.hget(taken, `${this.order}:${this.claim.share}`)) ?? first);
+      if (before === this.taken) await new Promise((resolve) => setTimeout(resolve, pollMs));
+    }
+  }
+}

@@ -1,0 +1,330 @@
+// What a worker holds under a lease: it carries out the orders of the matrix's log on its share, and what another worker had done there
+// before is made again from the log.
+import type { Redis } from "ioredis";
+import type { Pool } from "../engine/threads/pool.js";
+import { toSent } from "../engine/threads/protocol.js";
+import { AbortedError, FileError, isLoewnerError, LoewnerError, WorkerLostError } from "../errors.js";
+import type { RowSource } from "../matrix.js";
+import { RemoteCall } from "../schedule/remote-call.js";
+import { receiveOptions } from "../schedule/crossing.js";
+import { EmittedPieces } from "./emitted-pieces.js";
+import { isKept, type Claim, type Counters, type Order, type Reply, type SweepOrder } from "./messages.js";
+import type { MatrixNames, Names } from "./names.js";
+import { pack, unpack } from "./pack.js";
+import { ShareRows } from "./share-rows.js";
+
+/** How often a worker says how far it is, and asks whether that is still wanted. */
+const signMs = 400;
+/** A sign of life is due after this, when there is nothing to say. */
+const silenceMs = 2000;
+/** How long it waits for the next order before it looks whether there is still somebody. */
+const blockMs = 2000;
+
+export interface Holder {
+  readonly redis: Redis;
+  readonly names: Names;
+  readonly pool: Pool;
+  readonly counters: Counters;
+  readonly worker: string;
+}
+
+type Entry = { number: number; order: Order };
+
+let helds = 0;
+
+export class Holding {
+  private readonly own: MatrixNames;
+  private readonly base: ShareRows | undefined;
+  private readonly rows = new Map<number, ShareRows>();
+  /** Number of the last order that was applied from the log, and of the last that was answered. */
+  private version = 0;
+  private answered = 0;
+  /** The row state is no order's: it has to be made again from the log. */
+  private isDirty = false;
+  private position = "0";
+  /** Of whole calls: the number under which the thread has the rows. */
+  private readonly held = helds++;
+  private isSent = false;
+
+  constructor(
+    private readonly holder: Holder,
+    private readonly claim: Claim,
+    private readonly source: RowSource,
+    private readonly thread: number,
+    /** The lease is lost, or the worker ends. */
+    private readonly signal: AbortSignal,
+  ) {
+    this.own = holder.names.matrix(claim.matrix);
+    const { subtrees } = claim;
+    if (subtrees) this.base = new ShareRows(holder.pool, thread, source, subtrees);
+  }
+
+  /** Until the matrix is done with. */
+  async run(reader: Redis): Promise<void> {
+    const { redis, names } = this.holder;
+    const done = Number((await redis.get(this.own.done)) ?? 0);
+    try {
+      for (;;) {
+        this.signal.throwIfAborted();
+        const entry = await this.next(reader);
+        if (entry?.order.type === "end") return;
+        if (entry) await this.carryOut(entry, entry.number <= done);
+        else if (!(await redis.exists(names.coordinator(this.claim.coordinator)))) return;
+      }
+    } finally {
+      this.close();
+    }
+  }
+
+  private close(): void {
+    const { pool } = this.holder;
+    try {
+      pool.check();
+      this.clear();
+      this.base?.close();
+      if (this.isSent) pool.send(this.thread, { type: "release", held: this.held });
+    } catch {
+      return; // the threads are gone
+    }
+  }
+
+  private clear(): void {
+    for (const rows of this.rows.values()) rows.close();
+    this.rows.clear();
+    this.version = 0;
+    this.isDirty = false;
+  }
+
+  private async next(reader: Redis): Promise<Entry | undefined> {
+    const found = await reader.xreadBuffer("COUNT", 1, "BLOCK", blockMs, "STREAMS", this.own.orders, this.position);
+    const entry = found?.[0]?.[1]?.[0];
+    if (!entry) return undefined;
+    this.position = entry[0].toString();
+    return entryOf(entry);
+  }
+
+  /** @param isOld it was answered by whoever had the share before: only its row state is wanted */
+  private async carryOut({ number, order }: Entry, isOld: boolean): Promise<void> {
+    if (isOld) {
+      if (number > this.version && isKept(order)) await this.apply(number, order);
+      return;
+    }
+    // Asked again: the answer was lost. The row state is that of after.
+    if (number <= this.answered) this.isDirty = true;
+    const watch = new Watch(this.holder, this.claim, number, this.signal);
+    try {
+      if (this.isDirty && order.type !== "close") await this.rebuild(number);
+      const result = await this.perform(number, order, watch);
+      await this.reply({ type: "done", order: number, result });
+    } catch (error) {
+      this.signal.throwIfAborted();
+      // A sweep that ended half way leaves row state of two times.
+      if (isKept(order)) this.isDirty = true;
+      if (isPassing(error)) throw error;
+      if (!(error instanceof AbortedError)) await this.reply({ type: "failed", order: number, error: toSent(error) });
+    } finally {
+      watch.end();
+    }
+    this.answered = number;
+  }
+
+  /** All row state as it was before an order. */
+  private async rebuild(before: number): Promise<void> {
+    this.clear();
+    const { redis } = this.holder;
+    for (let from = "-"; ; ) {
+      const [entry] = await redis.xrangeBuffer(this.own.orders, from, `(${before}-0`, "COUNT", 1);
+      if (!entry) return;
+      from = `(${entry[0].toString()}`;
+      const { number, order } = entryOf(entry);
+      if (number > this.version && isKept(order)) await this.apply(number, order);
+    }
+  }
+
+  /** Row state alone. */
+  private async apply(number: number, order: Order): Promise<void> {
+    const watch = new Watch(this.holder, this.claim, undefined, this.signal);
+    try {
+      if (order.type !== "checkpoint") await this.perform(number, order, watch, true);
+      else if (this.version === 0) await this.restore(number);
+    } finally {
+      watch.end();
+    }
+    this.version = number;
+  }
+
+  private async perform(number: number, order: Order, watch: Watch, quietly = false): Promise<unknown> {
+    switch (order.type) {
+      case "open":
+        this.rows.set(order.rows, this.openRows());
+        break;
+      case "close":
+        this.rows.get(order.rows)?.close();
+        this.rows.delete(order.rows);
+        if (this.rows.size === 0) this.isDirty = false;
+        break;
+      case "sweep":
+        return this.sweep(number, order, watch, quietly);
+      case "get":
+        return this.rows.get(order.rows)?.get(order.name);
+      case "checkpoint":
+        return this.save(number);
+      case "call":
+        return this.call(order.primitive, order.options, watch);
+    }
+  }
+
+  private openRows(): ShareRows {
+    return new ShareRows(this.holder.pool, this.thread, this.source, this.claim.subtrees!, this.base);
+  }
+
+  private async sweep(number: number, order: SweepOrder, watch: Watch, quietly: boolean) {
+    const { holder, claim } = this;
+    const rows = this.rows.get(order.rows)!;
+    for (const name of order.deletes) rows.delete(name);
+    if (order.sets) {
+      const columns = (await this.value(this.own.columns(number, claim.share))) as Record<string, Float64Array>;
+      for (const [name, column] of Object.entries(columns)) rows.set(name, column);
+    }
+    if (quietly && order.sweep.writes.state.length === 0) return undefined;
+    const pieces = quietly ? undefined : new EmittedPieces(holder, claim, number, order.window, watch.signal);
+    const results = await rows.sweep(order.sweep, {
+      signal: watch.signal,
+      onRows: (count) => {
+        watch.rows += count;
+        holder.counters.rows += count;
+      },
+      emit: pieces && ((emitted) => pieces.add(emitted)),
+    });
+    await pieces?.end();
+    holder.counters.sweeps += 1;
+    return results;
+  }
+
+  private async save(number: number): Promise<undefined> {
+    const { own, claim, holder } = this;
+    const saved: [number, Record<string, Float64Array>][] = [];
+    for (const [id, rows] of this.rows) saved.push([id, await rows.columns()]);
+    const key = own.checkpoint(number, claim.share);
+    await holder.redis.pipeline().sadd(own.values, key).set(key, pack(saved)).exec();
+    return undefined;
+  }
+
+  private async restore(number: number): Promise<void> {
+    const saved = (await this.value(this.own.checkpoint(number, this.claim.share))) as [
+      number,
+      Record<string, Float64Array>,
+    ][];
+    for (const [id, columns] of saved) {
+      const rows = this.openRows();
+      for (const [name, column] of Object.entries(columns)) rows.set(name, column);
+      this.rows.set(id, rows);
+    }
+  }
+
+  private async call(primitive: string, options: Readonly<Record<string, unknown>>, watch: Watch): Promise<unknown> {
+    const { pool, counters } = this.holder;
+    const call = new RemoteCall({
+      ...{ pool, worker: this.thread, primitive, held: this.held },
+      source: this.isSent ? undefined : this.source,
+      options: {
+        ...receiveOptions(options),
+        signal: watch.signal,
+        onProgress: (progress) => void (watch.progress = progress),
+      },
+      onSent: () => void (this.isSent = true),
+    });
+    counters.calls += 1;
+    try {
+      return await call.result;
+    } finally {
+      await call.over;
+    }
+  }
+
+  private async value(key: string): Promise<unknown> {
+    const packed = await this.holder.redis.getBuffer(key);
+    if (!packed) throw new LoewnerError("CLUSTER", `${key} is missing in Redis: it lost some of its last writes.`);
+    return unpack(packed);
+  }
+
+  private reply(reply: ReplyBody): Promise<void> {
+    return sendReply(this.holder, this.claim, reply);
+  }
+}
+
+type Without<T> = T extends unknown ? Omit<T, "matrix" | "share"> : never;
+export type ReplyBody = Without<Reply>;
+
+export async function sendReply(
+  { redis, names, counters }: Holder,
+  { matrix, share, coordinator }: Claim,
+  reply: ReplyBody,
+): Promise<void> {
+  const packed = pack({ matrix, share, ...reply });
+  counters.bytesSent += packed.byteLength;
+  await redis.xadd(names.replies(coordinator), "*", "reply", packed);
+}
+
+function entryOf([id, [, packed]]: [Buffer, Buffer[]]): Entry {
+  return { number: Number(id.toString().split("-")[0]), order: unpack(packed) as Order };
+}
+
+/** Another worker, or a later try, may fare better: a file that cannot be read here, and what nobody thought of. */
+export const isPassing = (error: unknown) =>
+  error instanceof FileError || error instanceof WorkerLostError || !isLoewnerError(error);
+
+/** While an order is carried out: says how far it is, and hears when it is no longer wanted. */
+class Watch {
+  rows = 0;
+  progress: { stage: string; done: number; total: number } | undefined;
+  private readonly abort = new AbortController();
+  readonly signal: AbortSignal;
+  private readonly timer: NodeJS.Timeout;
+  private asking = false;
+  private told = 0;
+  private last = Date.now();
+
+  constructor(
+    private readonly holder: Holder,
+    private readonly claim: Claim,
+    /** Absent while row state is made again. */
+    private readonly order: number | undefined,
+    signal: AbortSignal,
+  ) {
+    this.signal = AbortSignal.any([signal, this.abort.signal]);
+    this.timer = setInterval(() => void this.look().catch(() => undefined), signMs);
+  }
+
+  end(): void {
+    clearInterval(this.timer);
+  }
+
+  private async look(): Promise<void> {
+    if (this.asking) return; // Redis is away
+    this.asking = true;
+    try {
+      const { redis, names } = this.holder;
+      const { matrix, coordinator } = this.claim;
+      const { order = Infinity, rows, progress } = this;
+      const [stopped, lives] = await Promise.all([
+        redis.get(names.matrix(matrix).stopped),
+        redis.exists(names.coordinator(coordinator)),
+      ]);
+      if (!lives || Number(stopped ?? 0) >= order) return this.abort.abort();
+      if (this.order === undefined) return;
+      if (progress) await this.say({ type: "progress", order: this.order, ...progress });
+      else if (rows !== this.told || Date.now() > this.last + silenceMs)
+        await this.say({ type: "rows", order: this.order, rows });
+      this.told = rows;
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  private async say(reply: ReplyBody): Promise<void> {
+    this.last = Date.now();
+    this.progress = undefined;
+    await sendReply(this.holder, this.claim, reply);
+  }
+}

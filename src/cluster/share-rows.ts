@@ -1,0 +1,161 @@
+// Rows of one share, in a thread of this process: they are read when the thread asks for them, and kept there.
+import type { Subtree } from "../engine/block-sweep.js";
+import type { Sweep, SweepResult } from "../engine/sweep.js";
+import type { Listener, Pool } from "../engine/threads/pool.js";
+import { fromSent, type Report } from "../engine/threads/protocol.js";
+import { AbortedError } from "../errors.js";
+import { rowTypeBytes, type RowSource } from "../matrix.js";
+import type { Emitted } from "./messages.js";
+
+export interface ShareHooks {
+  signal: AbortSignal;
+  onRows?: (rows: number) => void;
+  /** Takes what is emitted, in row order; the thread waits while much of it has not been taken. */
+  emit?: (emitted: Emitted) => Promise<void>;
+}
+
+let ids = 0;
+
+export class ShareRows {
+  private readonly id = ids++;
+  private readonly names = new Set<string>();
+
+  constructor(
+    private readonly pool: Pool,
+    readonly thread: number,
+    private readonly source: RowSource,
+    subtrees: readonly Subtree[],
+    /** Open rows that these are too. */
+    like?: ShareRows,
+  ) {
+    const { rows, cols, dtype, name } = source;
+    pool.send(thread, {
+      ...{ type: "open", rows: this.id, shape: { rows, cols, dtype, name }, subtrees: [...subtrees], limits: {} },
+      like: like?.id,
+    });
+  }
+
+  close(): void {
+    this.pool.send(this.thread, { type: "close", rows: this.id });
+  }
+
+  set(name: string, column: Float64Array): void {
+    this.names.add(name);
+    this.pool.send(this.thread, { type: "set", rows: this.id, name, column }, [column.buffer as ArrayBuffer]);
+  }
+
+  delete(name: string): void {
+    this.names.delete(name);
+    this.pool.send(this.thread, { type: "delete", rows: this.id, name });
+  }
+
+  get(name: string): Promise<Float64Array | undefined> {
+    const { pool, thread, id } = this;
+    return new Promise((resolve, reject) => {
+      const call = pool.join({
+        take(report) {
+          if (report.type !== "column" && report.type !== "failed") return;
+          pool.leave(call);
+          if (report.type === "failed") reject(fromSent(report.error));
+          else resolve(report.column);
+        },
+        fail: reject,
+      });
+      pool.send(thread, { type: "get", rows: id, call, name });
+    });
+  }
+
+  /** All row state, by name. */
+  async columns(): Promise<Record<string, Float64Array>> {
+    const columns: Record<string, Float64Array> = {};
+    for (const name of this.names) columns[name] = (await this.get(name))!;
+    return columns;
+  }
+
+  /** The results of each subtree. Resolves or rejects when the thread is done with it, also after an abort. */
+  sweep(sweep: Sweep, hooks: ShareHooks): Promise<SweepResult[]> {
+    for (const name of sweep.writes.state) this.names.add(name);
+    return new Promise((resolve, reject) => {
+      const { pool, thread, id, source } = this;
+      new ShareSweep(pool, thread, id, source, hooks, resolve, reject).start(sweep);
+    });
+  }
+}
+
+class ShareSweep implements Listener {
+  private call = -1;
+  private failure: unknown;
+  /** What is read or handed on, one after the other. */
+  private reading: Promise<unknown> = Promise.resolve();
+  private emitting: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly thread: number,
+    private readonly rows: number,
+    private readonly source: RowSource,
+    private readonly hooks: ShareHooks,
+    private readonly resolve: (results: SweepResult[]) => void,
+    private readonly reject: (error: unknown) => void,
+  ) {}
+
+  start(sweep: Sweep): void {
+    this.call = this.pool.join(this);
+    this.hooks.signal.addEventListener("abort", this.abort);
+    this.pool.send(this.thread, { type: "sweep", rows: this.rows, call: this.call, sweep, limits: {} });
+    if (this.hooks.signal.aborted) this.abort();
+  }
+
+  take(report: Report): void {
+    switch (report.type) {
+      case "read":
+        this.reading = this.reading.then(() => this.read(report.start, report.count)).catch(this.stop);
+        return;
+      case "rows":
+        return this.hooks.onRows?.(report.count);
+      case "emit":
+        this.emitting = this.emitting.then(() => this.emit(report)).catch(this.stop);
+        return;
+      case "done":
+        void this.emitting.then(() => this.end(() => this.resolve(report.results)));
+        return;
+      case "failed":
+        void this.emitting.then(() => this.end(() => this.reject(fromSent(report.error))));
+    }
+  }
+
+  /** The thread is gone. */
+  fail(error: Error): void {
+    this.failure ??= error;
+    this.end(() => undefined);
+  }
+
+  private readonly abort = () => this.stop(new AbortedError(this.hooks.signal.reason));
+
+  /** The thread reports the end of the tile in hand. */
+  private readonly stop = (error: unknown) => {
+    this.failure ??= error;
+    this.pool.send(this.thread, { type: "stop", call: this.call });
+  };
+
+  private end(settle: () => void): void {
+    this.hooks.signal.removeEventListener("abort", this.abort);
+    this.pool.leave(this.call);
+    if (this.failure) this.reject(this.failure);
+    else settle();
+  }
+
+  private async read(start: number, count: number): Promise<void> {
+    if (this.failure) return;
+    const bytes = new Uint8Array(await this.source.read(start, count));
+    const expected = count * this.source.cols * rowTypeBytes[this.source.dtype];
+    if (bytes.byteLength !== expected) throw new Error(`${bytes.byteLength} bytes were read, not ${expected}.`);
+    this.pool.send(this.thread, { type: "bytes", call: this.call, bytes }, [bytes.buffer]);
+  }
+
+  private async emit({ name, start, block }: Emitted): Promise<void> {
+    if (this.failure) return;
+    await this.hooks.emit?.({ name, start, block });
+    this.pool.send(this.thread, { type: "taken", call: this.call, bytes: block.byteLength });
+  }
+}

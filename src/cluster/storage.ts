@@ -1,0 +1,114 @@
+// The files that workers share with the coordinator: folders and addresses below which a worker reads, and nothing else.
+import { createHash } from "node:crypto";
+import { realpath } from "node:fs/promises";
+import { isAbsolute, relative, resolve, sep } from "node:path";
+import { FileError, InvalidInputError } from "../errors.js";
+import type { ByteSource } from "../formats/bytes.js";
+import { isHttpAddress } from "../formats/http-bytes.js";
+import { rowTypeBytes, type RowSource } from "../matrix.js";
+import type { RowLocation } from "../location.js";
+import { transposedRows } from "../model/transposed-rows.js";
+import { openAddress } from "./addresses.js";
+
+const sampleBytes = 4096;
+const samples = 16;
+
+/** Marks an address that is taken from the worker's own folder on, wherever that is mounted. */
+const relativeMark = "storage:";
+
+/** The coordinator's side: an address below `folder` is named from there on, so that workers may have it elsewhere. */
+export function addressFrom(address: string, folder: string | undefined): string {
+  if (folder === undefined || isHttpAddress(address)) return address;
+  const inside = relative(resolve(folder), address);
+  if (inside === "" || inside.startsWith("..") || isAbsolute(inside))
+    throw new InvalidInputError(
+      `${address} is not in the storage folder ${resolve(folder)}, where the workers look; move it there, or name another with --storage.`,
+      { file: address },
+    );
+  return `${relativeMark}${inside.split(sep).join("/")}`;
+}
+
+/** The worker's side. */
+export class Storage {
+  private readonly open = new Map<string, Promise<ByteSource & { close?(): Promise<void> }>>();
+
+  /** @param roots folders, and http addresses that end in "/" */
+  constructor(private readonly roots: readonly string[]) {
+    for (const root of roots)
+      if (isHttpAddress(root) && !root.endsWith("/"))
+        throw new InvalidInputError(`${root} must end in "/": a worker reads what lies below.`, { file: root });
+  }
+
+  /** @throws {FileError} for an address below no root, or one that cannot be read */
+  async source(address: string): Promise<ByteSource> {
+    const path = await this.allowed(address);
+    const known = this.open.get(path) ?? openAddress(path);
+    this.open.set(path, known);
+    known.catch(() => this.open.delete(path));
+    return known;
+  }
+
+  /** Files that have changed are opened anew by the next that asks. */
+  async forget(address: string): Promise<void> {
+    const path = await this.allowed(address).catch(() => address);
+    const known = this.open.get(path);
+    this.open.delete(path);
+    await known?.then(
+      (source) => source.close?.(),
+      () => undefined,
+    );
+  }
+
+  async close(): Promise<void> {
+    const sources = [...this.open.values()];
+    this.open.clear();
+    await Promise.all(sources.map((source) => source.then((each) => each.close?.()).catch(() => undefined)));
+  }
+
+  private async allowed(address: string): Promise<string> {
+    if (isHttpAddress(address)) {
+      const { href } = new URL(address);
+      if (this.roots.some((root) => isHttpAddress(root) && href.startsWith(new URL(root).href))) return href;
+      throw this.refused(address);
+    }
+    const folders = this.roots.filter((root) => !isHttpAddress(root));
+    for (const folder of folders) {
+      const root = await realpath(folder).catch(() => resolve(folder));
+      const wanted = address.startsWith(relativeMark) ? resolve(root, address.slice(relativeMark.length)) : address;
+      // What a link leads to counts, not where it lies.
+      const path = await realpath(wanted).catch(() => undefined);
+      if (path?.startsWith(root.endsWith(sep) ? root : root + sep)) return path;
+    }
+    throw this.refused(address);
+  }
+
+  private refused(address: string): FileError {
+    return new FileError(
+      `${address} is not there, or not below what this worker may read (${this.roots.join(", ")}); start it with the --storage that holds the model.`,
+      { file: address },
+    );
+  }
+}
+
+/** The stored rows, as the location says they are meant. */
+export function storedRows(source: ByteSource, location: RowLocation, name?: string): RowSource {
+  const { rows, cols, dtype, offset, transposed } = location;
+  const width = cols * rowTypeBytes[dtype];
+  const stored: RowSource = {
+    ...{ rows, cols, dtype, name },
+    read: (start, count) => source.slice(offset + start * width, offset + (start + count) * width),
+  };
+  return transposed ? transposedRows(stored) : stored;
+}
+
+/** Digest of some of the stored bytes, spread over all: tells another file, or another state of it. */
+export async function fingerprintOf(source: ByteSource, { offset, rows, cols, dtype }: RowLocation): Promise<string> {
+  const bytes = rows * cols * rowTypeBytes[dtype];
+  const hash = createHash("sha256").update(`${bytes} ${source.size}`);
+  for (let i = 0; i < samples; ++i) {
+    const length = Math.min(sampleBytes, bytes);
+    const start = offset + Math.floor(((bytes - length) * i) / (samples - 1));
+    hash.update(await source.slice(start, start + length));
+  }
+  return hash.digest("hex");
+}

@@ -1,0 +1,378 @@
+// A worker of a cluster: holds layers and shares of rows under leases, carries out what their coordinators order, and gives them back
+// when it is told to end.
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import type { Job, Queue, Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import { Pool } from "../engine/threads/pool.js";
+import { threadCount } from "../engine/threads/spawn.js";
+import { FileError, InvalidInputError } from "../errors.js";
+import { inlinedKernel } from "../kernel/inlined.js";
+import type { RowSource } from "../matrix.js";
+import { workerScript } from "../schedule/worker-script.js";
+import { forgetMatrix, forgetOrphans } from "./cleaning.js";
+import { Holding, isPassing, sendReply, type Holder } from "./holding.js";
+import type { Claim, Closing, Counters, WorkerState } from "./messages.js";
+import { layerQueue, Names, shareQueue } from "./names.js";
+import { connect, loadBullmq } from "./redis.js";
+import { release } from "./release.js";
+import { fingerprintOf, Storage, storedRows } from "./storage.js";
+
+export interface ClusterWorkerOptions {
+  /** Address of Redis, redis://[:password@]host:port[/database]. */
+  redis: string;
+  /** Of all keys. Default: "loewner". */
+  prefix?: string;
+  /** Folders, and http addresses that end in "/": what lies below may be read, nothing else. Default: the working directory. */
+  storage?: readonly string[];
+  /** Threads; each holds a share of the rows, or a layer. Default: "auto", one a core. */
+  threads?: number | "auto";
+  /** Bytes of rows that are kept between sweeps; others are read again in each. Default: 1 GiB a thread. */
+  residentBytes?: number;
+  /** Milliseconds after which others take over what a worker held that does not say anything. Default: 30000. */
+  leaseMs?: number;
+  /** By which people know it. Default: the host's name and the process's number. */
+  name?: string;
+  /** What happens, for a log. */
+  onEvent?: (event: string) => void;
+}
+
+export interface ClusterWorker {
+  readonly id: string;
+  readonly state: WorkerState;
+  /** Rejects when the worker cannot go on. */
+  readonly done: Promise<void>;
+  /** Gives back what it holds, at once, and ends; others take it over. */
+  close(): Promise<void>;
+}
+
+/** How often a worker says that it is there, and how long that is believed. */
+const signMs = 2000;
+const lifeMs = 10_000;
+/** How often it looks for what coordinators have left behind. */
+const cleanMs = 60_000;
+/** Shares that one worker holds, at most, when there are too few workers. */
+const mostShares = 256;
+
+interface Held {
+  readonly queue: Worker;
+  readonly job: Job<Claim | Closing>;
+  readonly token: string;
+  readonly thread: number;
+  readonly abort: AbortController;
+  readonly over: Promise<void>;
+}
+
+/**
+ * Starts a worker in this process.
+ * @throws {ClusterError} when Redis cannot be reached or is not fit for it
+ * @throws {UnsupportedRuntimeError} without bullmq and ioredis
+ * @throws {InvalidInputError} for options out of range
+ */
+export async function startClusterWorker(options: ClusterWorkerOptions): Promise<ClusterWorker> {
+  const { storage = ["."], leaseMs = 30_000, threads = "auto" } = options;
+  if (!(leaseMs >= 1000))
+    throw new InvalidInputError(`leaseMs must be at least 1000 milliseconds; got ${String(leaseMs)}.`);
+  const count = await threadCount(threads);
+  const { residentBytes = count * 2 ** 30 } = options;
+  if (!(residentBytes >= 0))
+    throw new InvalidInputError(`residentBytes must be a number of bytes of at least 0; got ${String(residentBytes)}.`);
+  const roots = new Storage(storage);
+  const redis = await connect(options.redis);
+  const { Worker, Queue } = await loadBullmq();
+  const names = new Names(options.prefix ?? "loewner");
+  const shared = { connection: redis, prefix: names.queues };
+  const manual = { ...shared, autorun: false, lockDuration: leaseMs, stalledInterval: leaseMs / 2, maxStalledCount: 50 };
+  const queues = {
+    layers: new Worker<Claim | Closing>(layerQueue, null, manual),
+    shares: new Worker<Claim>(shareQueue, null, manual),
+    waiting: new Queue(shareQueue, shared),
+  };
+  const kernel = await inlinedKernel();
+  const pool = new Pool(count, { kernel, residentBytes: Math.floor(residentBytes / count) }, workerScript);
+  await pool.start();
+  const running = new RunningWorker(redis, names, queues, pool, roots, {
+    ...{ leaseMs, threads: count, onEvent: options.onEvent ?? (() => undefined), residentBytes },
+    name: options.name ?? `${hostname()}-${process.pid}`,
+  });
+  await running.begin();
+  return running;
+}
+
+interface Settings {
+  readonly leaseMs: number;
+  readonly threads: number;
+  readonly residentBytes: number;
+  readonly name: string;
+  readonly onEvent: (event: string) => void;
+}
+
+class RunningWorker implements ClusterWorker {
+  readonly id = randomUUID();
+  readonly done: Promise<void>;
+  private readonly counters: Counters = {
+    ...{ rows: 0, bytesRead: 0, bytesSent: 0, sweeps: 0, calls: 0, claims: 0, takenOver: 0, failures: 0 },
+  };
+  private readonly holder: Holder;
+  private readonly held = new Set<Held>();
+  /** Shares held beyond one a thread, because nobody else takes them. */
+  private extra = 0;
+  private before = { at: performance.now(), rows: 0, bytes: 0 };
+  private rates = { rowsPerSecond: 0, bytesPerSecond: 0 };
+  private told: Counters = { ...this.counters };
+  private readonly timers: NodeJS.Timeout[] = [];
+  private closing: Promise<void> | undefined;
+  private finish!: () => void;
+  private fail!: (error: unknown) => void;
+  private roomChanged: () => void = () => undefined;
+
+  constructor(
+    private readonly redis: Redis,
+    private readonly names: Names,
+    private readonly queues: { layers: Worker<Claim | Closing>; shares: Worker<Claim>; waiting: Queue },
+    private readonly pool: Pool,
+    private readonly storage: Storage,
+    private readonly settings: Settings,
+  ) {
+    this.holder = { redis, names, pool, counters: this.counters, worker: this.id };
+    this.done = new Promise((resolve, reject) => ([this.finish, this.fail] = [resolve, reject]));
+    this.done.catch(() => undefined);
+  }
+
+  get state(): WorkerState {
+    const { id, settings, counters, held } = this;
+    const { name, threads, residentBytes } = settings;
+    const shares = [...held].filter(({ job }) => "subtrees" in job.data).length;
+    return {
+      ...{ id, name, release, threads, layers: held.size - shares, shares, counters: { ...counters } },
+      ...{ ...this.rates, residentBytes },
+    };
+  }
+
+  async begin(): Promise<void> {
+    const { queues, settings } = this;
+    const { leaseMs } = settings;
+    for (const queue of [queues.layers, queues.shares]) {
+      queue.on("error", () => undefined); // it tries again
+      queue.on("stalled", (job) => settings.onEvent(`${job}: whoever held it is gone`));
+      await queue.waitUntilReady();
+      await queue.startStalledCheckTimer();
+    }
+    queues.waiting.on("error", () => undefined);
+    await this.sign();
+    const every = (ms: number, what: () => Promise<unknown>) =>
+      this.timers.push(setInterval(() => void what().catch(() => undefined), ms));
+    every(signMs, () => this.sign());
+    every(leaseMs / 3, () => this.renew());
+    every(leaseMs / 2, () => this.grow());
+    every(cleanMs, () => forgetOrphans(this.redis, this.names));
+    for (const queue of [queues.layers, queues.shares]) void this.claimAll(queue as Worker<Claim | Closing>);
+  }
+
+  close(): Promise<void> {
+    return (this.closing ??= this.end());
+  }
+
+  private async end(error?: unknown): Promise<void> {
+    const { queues, redis, names, id, held } = this;
+    this.timers.forEach(clearInterval);
+    this.roomChanged();
+    // Nothing more is claimed, and what is held goes back to the queue, where others find it.
+    for (const { abort } of held) abort.abort();
+    await Promise.allSettled([...held].map(({ over }) => over));
+    const closed = [queues.layers.close(true), queues.shares.close(true), queues.waiting.close()];
+    await Promise.race([Promise.allSettled(closed), wait(2000)]);
+    if (redis.status === "ready") {
+      await redis.srem(names.workers, id).catch(() => undefined);
+      await redis.del(names.worker(id)).catch(() => undefined);
+    }
+    this.pool.end();
+    await this.storage.close();
+    redis.disconnect();
+    if (error === undefined) this.finish();
+    else this.fail(error);
+  }
+
+  /** Takes job after job, while there is room. */
+  private async claimAll(queue: Worker<Claim | Closing>): Promise<void> {
+    const token = `${this.id}-${queue.name}`;
+    while (!this.closing) {
+      try {
+        if (!this.hasRoom(queue)) {
+          await new Promise<void>((resolve) => {
+            const before = this.roomChanged;
+            this.roomChanged = () => {
+              before();
+              resolve();
+            };
+          });
+          continue;
+        }
+        const job = await queue.getNextJob(token, { block: true });
+        if (job && this.closing) await job.moveToWait(token);
+        else if (job) this.hold(queue, job, token);
+      } catch {
+        await wait(200); // Redis is away, or the job went elsewhere
+      }
+    }
+  }
+
+  private hasRoom(queue: Worker): boolean {
+    const { threads } = this.settings;
+    const held = [...this.held].filter((each) => each.queue === queue).length;
+    return held < (queue.name === shareQueue ? threads + this.extra : threads);
+  }
+
+  private hold(queue: Worker<Claim | Closing>, job: Job<Claim | Closing>, token: string): void {
+    const abort = new AbortController();
+    const thread = this.leastBusy();
+    const over = this.work(job, token, thread, abort.signal).finally(() => {
+      this.held.delete(held);
+      if (this.held.size < this.settings.threads) this.extra = 0;
+      this.announceRoom();
+    });
+    const held: Held = { queue, job, token, thread, abort, over };
+    this.held.add(held);
+  }
+
+  private announceRoom(): void {
+    const { roomChanged } = this;
+    this.roomChanged = () => undefined;
+    roomChanged();
+  }
+
+  private leastBusy(): number {
+    const load = new Array<number>(this.settings.threads).fill(0);
+    for (const { thread } of this.held) ++load[thread];
+    return load.indexOf(Math.min(...load));
+  }
+
+  private async work(job: Job<Claim | Closing>, token: string, thread: number, signal: AbortSignal): Promise<void> {
+    const { onEvent } = this.settings;
+    const { data } = job;
+    try {
+      if ("closing" in data) await forgetMatrix(this.redis, this.names, data.matrix);
+      else {
+        await this.workOn(data, job, thread, signal);
+        if (!data.subtrees) await forgetMatrix(this.redis, this.names, data.matrix);
+      }
+      await job.moveToCompleted(undefined as never, token, false);
+    } catch (error) {
+      if (this.closing) {
+        await job.moveToWait(token).catch(() => undefined);
+        return;
+      }
+      if (signal.aborted) return onEvent(`${job.id}: the lease was lost; somebody else has it`);
+      this.counters.failures += 1;
+      const failure = error instanceof Error ? error : new Error(String(error));
+      onEvent(`${job.id}: ${failure.message}`);
+      const named = new Error(`${this.settings.name}: ${failure.message}`, { cause: failure });
+      await job.moveToFailed(named, token, false).catch(() => undefined);
+      this.checkThreads();
+    }
+  }
+
+  /** Without its threads a worker is of no use. */
+  private checkThreads(): void {
+    try {
+      this.pool.check();
+    } catch (error) {
+      this.closing ??= this.end(error);
+    }
+  }
+
+  private async workOn(claim: Claim, job: Job, thread: number, signal: AbortSignal): Promise<void> {
+    const { redis, names, counters, settings, holder } = this;
+    // Nobody waits for it any more.
+    if (!(await redis.exists(names.coordinator(claim.coordinator)))) return;
+    const again = job.attemptsStarted > 1;
+    counters.claims += 1;
+    if (again) counters.takenOver += 1;
+    const { location, shape, fingerprint, subtrees } = claim;
+    const what = subtrees ? `rows ${subtrees[0].first * 256} on of ${shape.name ?? "a matrix"}` : shape.name;
+    settings.onEvent(`${job.id}: ${again ? "took over" : "holds"} ${what}`);
+    const bytes = await this.storage.source(location.address);
+    const source = this.counted(storedRows(bytes, location, shape.name));
+    if (source.rows !== shape.rows || source.cols !== shape.cols || (await fingerprintOf(bytes, location)) !== fingerprint) {
+      await this.storage.forget(location.address);
+      throw new FileError(
+        `${location.address} is not what the coordinator sees there: another file, or an older copy. Bring the storage up to date.`,
+        { file: location.address },
+      );
+    }
+    await sendReply(holder, claim, { type: "claimed", worker: this.id, again });
+    const reader = redis.duplicate();
+    reader.on("error", () => undefined);
+    const stop = () => reader.disconnect();
+    signal.addEventListener("abort", stop);
+    try {
+      await new Holding(holder, claim, source, thread, signal).run(reader);
+    } catch (error) {
+      if (isPassing(error)) await this.storage.forget(location.address);
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", stop);
+      reader.disconnect();
+    }
+    settings.onEvent(`${job.id}: done`);
+  }
+
+  private counted(source: RowSource): RowSource {
+    const { rows, cols, dtype, name } = source;
+    return {
+      ...{ rows, cols, dtype, name },
+      read: async (start, count) => {
+        const bytes = await source.read(start, count);
+        this.counters.bytesRead += bytes.byteLength;
+        return bytes;
+      },
+    };
+  }
+
+  private async sign(): Promise<void> {
+    const { redis, names, id, counters, before, told } = this;
+    const now = performance.now();
+    const seconds = (now - before.at) / 1000;
+    if (seconds > 0.5) {
+      const bytes = counters.bytesRead + counters.bytesSent;
+      this.rates = {
+        rowsPerSecond: Math.round((counters.rows - before.rows) / seconds),
+        bytesPerSecond: Math.round((bytes - before.bytes) / seconds),
+      };
+      this.before = { at: now, rows: counters.rows, bytes };
+    }
+    const sign = redis.pipeline().set(names.worker(id), JSON.stringify(this.state), "PX", lifeMs).sadd(names.workers, id);
+    this.told = { ...counters };
+    for (const [name, value] of Object.entries(this.told)) {
+      const more = value - told[name as keyof Counters];
+      if (more) sign.hincrby(names.totals, name, more);
+    }
+    await sign.exec();
+  }
+
+  /** Keeps what is held; what somebody else has meanwhile is let go. */
+  private async renew(): Promise<void> {
+    const { leaseMs } = this.settings;
+    for (const queue of [this.queues.layers, this.queues.shares]) {
+      const own = [...this.held].filter((each) => each.queue.name === queue.name);
+      if (own.length === 0) continue;
+      const lost = await queue.extendJobLocks(
+        own.map(({ job }) => job.id!),
+        own.map(({ token }) => token),
+        leaseMs,
+      );
+      for (const { job, abort } of own) if (lost.includes(job.id!)) abort.abort();
+    }
+  }
+
+  /** Shares that wait while all workers hold one a thread would wait for ever: the matrix needs them all at once. */
+  private async grow(): Promise<void> {
+    const { queues, settings } = this;
+    if (settings.threads + this.extra >= mostShares || this.hasRoom(queues.shares)) return;
+    if ((await queues.waiting.getWaitingCount()) === 0) return;
+    this.extra += 1;
+    this.announceRoom();
+  }
+}
+
+const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
