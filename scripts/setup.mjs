@@ -72,22 +72,27 @@ export function setupTests() {
     }),
   );
   setupDocs();
-  setupChromium();
+  setupSystem("CHROMIUM", "/usr/bin/chromium", "chromium", "run models in Chromium");
+  setupSystem("REDIS_SERVER", "/usr/bin/redis-server", "redis-server", "run a cluster on a Redis server");
 }
 
-/** The Chromium that the tests start: Debian's, or the one that CHROMIUM names. */
-function setupChromium() {
-  const path = process.env.CHROMIUM ?? "/usr/bin/chromium";
+let isListed = false;
+
+/** A program that the tests start: Debian's, or the one that the variable names. */
+function setupSystem(variable, usual, name, what) {
+  const path = process.env[variable] ?? usual;
   if (existsSync(path)) return;
-  if (process.env.CHROMIUM) throw new Error(`CHROMIUM is ${path}, but there is no such file.`);
+  if (process.env[variable]) throw new Error(`${variable} is ${path}, but there is no such file.`);
   if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) {
     throw new Error(
-      `The tests run models in Chromium, and there is no ${path}. Install it (Debian: sudo apt-get install chromium), or set CHROMIUM to the path of a Chromium or Chrome.`,
+      `The tests ${what}, and there is no ${path}. Install it (Debian: sudo apt-get install ${name}), or set ${variable} to its path.`,
     );
   }
-  run("updating package lists", "apt-get", ["update"]);
-  const options = ["install", "--yes", "--no-install-recommends", "chromium"];
-  run("installing chromium", "apt-get", options, { DEBIAN_FRONTEND: "noninteractive" });
+  if (!isListed) run("updating package lists", "apt-get", ["update"]);
+  isListed = true;
+  const options = ["install", "--yes", "--no-install-recommends", name];
+  // A server that its package starts by itself is not wanted.
+  run(`installing ${name}`, "apt-get", options, { DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" });
 }
 
 /** `page`: builds web/ too, which nothing but the page itself needs. */

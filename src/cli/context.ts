@@ -4,6 +4,7 @@ import { createLoewner } from "../create.js";
 import { infinityAsText } from "../model/json.js";
 import { removeTemporaryFiles } from "../formats/node-file.js";
 import type { Loewner, Progress } from "../types/index.js";
+import { redisAddress } from "./options.js";
 
 /** Rows that each thread keeps: a model's largest table may be of any size, and the file is read again at little cost. */
 const residentBytes = 64 << 20;
@@ -17,6 +18,10 @@ export interface CommonOptions {
   threads?: number | "auto";
   /** Bytes that the library may hold. */
   memory?: number;
+  /** Address of a cluster's Redis; true: the one in the environment. */
+  redis?: string | true;
+  /** Folder from which on its workers know files. */
+  storage?: string;
 }
 
 /** One run of a command. */
@@ -72,15 +77,32 @@ export class Context {
   }
 
   async withLoewner<T>(body: (loewner: Loewner) => Promise<T>): Promise<T> {
-    const { threads = "auto", memory } = this.options;
-    const loewner = await createLoewner({ threads, memory, residentBytes });
+    const loewner = await this.create();
     try {
       return await body(loewner);
     } finally {
       loewner.dispose();
     }
   }
+
+  /** What is to be told elsewhere before the process ends: workers of a cluster go on for a while otherwise. */
+  leave: (() => void) | undefined;
+
+  private async create(): Promise<Loewner> {
+    const { threads = "auto", memory, redis, storage } = this.options;
+    if (redis === undefined) return createLoewner({ threads, memory, residentBytes });
+    const { connectCluster } = await import("../cluster/index.js");
+    const loewner = await connectCluster({
+      ...{ redis: redisAddress(redis), storage, threads, memory },
+      onWait: (text) => void (this.options.quiet || process.stderr.write(`loewner: ${text}\n`)),
+    });
+    this.leave = () => loewner.dispose();
+    return loewner;
+  }
 }
+
+/** For what has to be told elsewhere. */
+const leaveMs = 400;
 
 /** Runs a command's body; SIGINT and SIGTERM stop it, remove temporary files, and exit with 130 or 143. */
 export async function runCommand(options: CommonOptions, body: (context: Context) => Promise<void>): Promise<void> {
@@ -90,7 +112,9 @@ export async function runCommand(options: CommonOptions, body: (context: Context
     context.endProgress();
     removeTemporaryFiles();
     process.stderr.write("loewner: interrupted; no unfinished file is left.\n");
-    process.exit(code);
+    if (!context.leave) process.exit(code);
+    context.leave();
+    setTimeout(() => process.exit(code), leaveMs);
   };
   const handlers = { SIGINT: stop(130), SIGTERM: stop(143) };
   for (const [signal, handler] of Object.entries(handlers)) process.once(signal, handler);

@@ -19,6 +19,8 @@ const commands: Record<string, () => Promise<(program: Command) => void>> = {
   sensitivities: async () => (await import("./sensitivities.js")).addSensitivities,
   coreset: async () => (await import("./coreset.js")).addCoreset,
   serve: async () => (await import("./serve.js")).addServe,
+  worker: async () => (await import("./worker.js")).addWorker,
+  cluster: async () => (await import("./cluster.js")).addCluster,
 };
 
 const program = new Command("loewner")

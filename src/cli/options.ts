@@ -82,8 +82,19 @@ export function collect(text: string, previous: string[] = []): string[] {
   return [...previous, text];
 }
 
+/** Holds the address of Redis, which may have a password in it that a command line would show to everybody on the machine. */
+export const redisVariable = "LOEWNER_REDIS";
+
+/** @throws {InvalidInputError} when neither an address nor the variable is given */
+export function redisAddress(given: string | true | undefined): string {
+  const address = typeof given === "string" ? given : process.env[redisVariable];
+  if (!address)
+    throw new InvalidInputError(`Say where Redis is: --redis redis://host:6379, or in the variable ${redisVariable}.`);
+  return address;
+}
+
 /** As many as `createLoewner` takes; it checks the range. */
-function parseThreads(text: string): number | "auto" {
+export function parseThreads(text: string): number | "auto" {
   if (text === "auto") return text;
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
@@ -91,7 +102,7 @@ function parseThreads(text: string): number | "auto" {
   return value;
 }
 
-/** --threads, --memory, --json, --quiet, --verbose. */
+/** --threads, --memory, --redis, --storage, --json, --quiet, --verbose. */
 export function addCommon(command: Command): Command {
   return command
     .option(
@@ -105,6 +116,11 @@ export function addCommon(command: Command): Command {
       "what the computation may hold at most, such as 512MB; never changes the output",
       parseBytes,
     )
+    .option(
+      "--redis [url]",
+      `let the workers of a cluster compute (see "loewner worker"); without a URL the one in ${redisVariable}; never changes the output`,
+    )
+    .option("--storage <folder>", "with --redis: name files from this folder on; workers may have it elsewhere")
     .option("--json", "print one JSON document on stdout and nothing else there")
     .option("--quiet", "print nothing but errors")
     .option("--verbose", "print the stack of an error");

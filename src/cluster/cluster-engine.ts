@@ -3,15 +3,7 @@
 import { combine } from "../engine/threads/shares.js";
 import type { InlineEngine } from "../engine/inline.js";
 import type { Held } from "../engine/memory.js";
-import type {
-  DenseStep,
-  Engine,
-  EngineRows,
-  RowState,
-  Sweep,
-  SweepHooks,
-  SweepResult,
-} from "../engine/sweep.js";
+import type { DenseStep, Engine, EngineRows, RowState, Sweep, SweepHooks, SweepResult } from "../engine/sweep.js";
 import { blockRows } from "../engine/sweep.js";
 import type { RowSource } from "../matrix.js";
 import type { ClusterMatrix } from "./cluster-matrix.js";
@@ -124,7 +116,8 @@ class ClusterRows implements EngineRows, RowState {
       { signal, onRows, emit: isEmitting ? take : undefined },
       values,
     );
-    for (const name of sweep.writes.state) this.columns.set(name, { there: true, width: this.columns.get(name)?.width });
+    for (const name of sweep.writes.state)
+      this.columns.set(name, { there: true, width: this.columns.get(name)?.width });
     const shares = matrix.shares!.flat();
     const result = combine(sweep, shares, (results as SweepResult[][]).flat());
     await this.shorten(signal);

@@ -137,7 +137,10 @@ export class ClusterMatrix implements ReplyListener {
     const { redis, names } = this.coordinator;
     const own = names.matrix(this.id);
     const taken = this.claims.map(({ share }) => `${order}:${share}`);
-    const finished = redis.pipeline().set(own.done, order).hdel(own.taken, ...taken);
+    const finished = redis
+      .pipeline()
+      .set(own.done, order)
+      .hdel(own.taken, ...taken);
     for (let n = 1; n <= entries; ++n) finished.xdel(own.orders, `${order}-${n}`);
     await finished.exec();
   }
@@ -187,7 +190,12 @@ export class ClusterMatrix implements ReplyListener {
     const own = names.matrix(this.id);
     const keys = await redis.smembers(own.values);
     const old = keys.filter((key) => Number(/:(\d+):\d+(?::\d+)?$/.exec(key)?.[1]) < order);
-    if (old.length) await redis.pipeline().unlink(...old).srem(own.values, ...old).exec();
+    if (old.length)
+      await redis
+        .pipeline()
+        .unlink(...old)
+        .srem(own.values, ...old)
+        .exec();
   }
 
   take(reply: Reply): void {
@@ -274,7 +282,7 @@ export class ClusterMatrix implements ReplyListener {
         const what = this.source.name ?? "the matrix";
         return this.fail(
           new ClusterError(
-            `The workers gave up on ${where} of ${what}: ${job.failedReason ?? "no reason was given"}. See what they print.`,
+            `The workers gave up on ${where} of ${what}: ${job.failedReason ?? "no reason was given."} See what they print.`,
           ),
         );
       }
@@ -295,7 +303,8 @@ export class ClusterMatrix implements ReplyListener {
     if (!this.claiming) return;
     const { coordinator, id } = this;
     coordinator.leave(id);
-    if (!(this.over instanceof Error)) await coordinator.append(id, ++this.orders, 1, { type: "end" }).catch(() => undefined);
+    if (!(this.over instanceof Error))
+      await coordinator.append(id, ++this.orders, 1, { type: "end" }).catch(() => undefined);
     this.over ??= new ClusterError("This matrix is closed.");
   }
 }

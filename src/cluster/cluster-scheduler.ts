@@ -105,8 +105,8 @@ export class ClusterScheduler implements Calls {
       const plain = options as unknown as Options;
       const crosses = bytesToSend(source, plain) < Infinity;
       const isLarge = this.isLarge(source) || !crosses;
-      if (!stored || (isLarge && bytesOf(source) < 2 * leastShareBytes))
-        return await this.local.run(name, opened?.here ?? source, options);
+      const isWorthIt = bytesOf(source) >= 2 * leastShareBytes || this.options.shares !== undefined;
+      if (!stored || (isLarge && !isWorthIt)) return await this.local.run(name, opened?.here ?? source, options);
       const held: Held = opened?.held ?? {};
       try {
         const result = isLarge
@@ -144,10 +144,7 @@ export class ClusterScheduler implements Calls {
     held.whole ??= new ClusterMatrix(this.coordinator, source, undefined, await this.stored(location));
     const { signal, onProgress } = options;
     const sent = await sendOptions(options, () => !signal?.aborted);
-    const [result] = await held.whole.ask(
-      { type: "call", primitive: name, options: sent },
-      { signal, onProgress },
-    );
+    const [result] = await held.whole.ask({ type: "call", primitive: name, options: sent }, { signal, onProgress });
     return result;
   }
 
@@ -170,7 +167,11 @@ export class ClusterScheduler implements Calls {
     const { cluster } = this;
     cluster.share(source, held.shared);
     try {
-      return await primitiveNamed(name).run(new Run(cluster, options, facts?.with(options.rowWeights)), source, options);
+      return await primitiveNamed(name).run(
+        new Run(cluster, options, facts?.with(options.rowWeights)),
+        source,
+        options,
+      );
     } finally {
       cluster.close();
       await cluster.endClosed().catch(() => undefined);

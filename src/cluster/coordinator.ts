@@ -19,6 +19,8 @@ export interface CoordinatorOptions {
   lifeMs?: number;
   /** Milliseconds that Redis may be away, and that may pass until the first worker is there. Default: 120000. */
   patienceMs?: number;
+  /** Told when there is something to wait for. */
+  onWait?: (text: string) => void;
 }
 
 /** A matrix that workers hold, as it hears of them. */
@@ -53,6 +55,7 @@ export class Coordinator {
     private readonly address: string,
     readonly lifeMs: number,
     readonly patienceMs: number,
+    private readonly onWait: (text: string) => void,
   ) {
     this.beat = setInterval(() => void this.live().catch(() => undefined), lifeMs / 6);
     this.beat.unref();
@@ -67,6 +70,7 @@ export class Coordinator {
    */
   static async connect(options: CoordinatorOptions): Promise<Coordinator> {
     const { redis: address, prefix = "loewner", lifeMs = 30_000, patienceMs = 120_000 } = options;
+    const { onWait = () => undefined } = options;
     const redis = await connect(address);
     const { FlowProducer, Queue } = await loadBullmq();
     const names = new Names(prefix);
@@ -79,7 +83,8 @@ export class Coordinator {
     flow.on("error", triesAgain);
     for (const queue of [queues.layers, queues.shares]) queue.on("error", triesAgain);
     await reader.connect();
-    const coordinator = new Coordinator(redis, reader, flow, queues, names, plainAddress(address), lifeMs, patienceMs);
+    const at = plainAddress(address);
+    const coordinator = new Coordinator(redis, reader, flow, queues, names, at, lifeMs, patienceMs, onWait);
     await coordinator.live();
     return coordinator;
   }
@@ -105,10 +110,14 @@ export class Coordinator {
    * @throws {ClusterError} when none comes in time
    */
   async waitForWorkers(): Promise<number> {
-    for (const end = Date.now() + this.patienceMs; ; ) {
+    let hasSaid = false;
+    for (const end = Date.now() + this.patienceMs; ;) {
       this.check();
       const slots = await this.slots();
       if (slots > 0) return slots;
+      if (!hasSaid)
+        this.onWait(`waiting for the first worker at ${this.address} (${this.patienceMs / 1000} s at most)`);
+      hasSaid = true;
       if (Date.now() >= end) throw await this.nobody();
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
@@ -207,10 +216,13 @@ export class Coordinator {
 
   private isAway(): void {
     if (this.over || this.away) return;
+    this.onWait(`the connection to Redis at ${this.address} is lost; trying again`);
     this.away = setTimeout(() => {
       const seconds = this.patienceMs / 1000;
       this.fail(
-        new ClusterError(`Redis at ${this.address} has been away for ${seconds} s. Start it again, and the command with --resume.`),
+        new ClusterError(
+          `Redis at ${this.address} has been away for ${seconds} s. Start it again, and the command with --resume.`,
+        ),
       );
     }, this.patienceMs);
   }

@@ -132,7 +132,7 @@ export class Holding {
   private async rebuild(before: number): Promise<void> {
     this.clear();
     const { redis } = this.holder;
-    for (let from = "-"; ; ) {
+    for (let from = "-"; ;) {
       const [entry] = await redis.xrangeBuffer(this.own.orders, from, `(${before}-0`, "COUNT", 1);
       if (!entry) return;
       from = `(${entry[0].toString()}`;

@@ -9,6 +9,7 @@ import { Coordinator, type CoordinatorOptions } from "./coordinator.js";
 
 export { startClusterWorker, type ClusterWorker, type ClusterWorkerOptions } from "./worker.js";
 export { clusterStatus, type ClusterStatus, type QueueCounts } from "./status.js";
+export { clusterMetrics, workerMetrics } from "./metrics.js";
 export type { Counters, WorkerState } from "./messages.js";
 export { locate, type RowLocation } from "../location.js";
 export { ClusterError } from "../errors.js";

@@ -76,8 +76,18 @@ export type Reply = { readonly matrix: string; readonly share: number } & (
       readonly total: number;
     }
   /** A value under `key` holds what rows `from` to `to` - 1 gave. */
-  | { readonly type: "emitted"; readonly order: number; readonly key: string; readonly from: number; readonly to: number }
-  | { readonly type: "done"; readonly order: number; readonly result: SweepResult[] | Float64Array | undefined | unknown }
+  | {
+      readonly type: "emitted";
+      readonly order: number;
+      readonly key: string;
+      readonly from: number;
+      readonly to: number;
+    }
+  | {
+      readonly type: "done";
+      readonly order: number;
+      readonly result: SweepResult[] | Float64Array | undefined | unknown;
+    }
   | { readonly type: "failed"; readonly order?: number; readonly error: SentError }
 );
 

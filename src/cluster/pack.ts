@@ -79,7 +79,8 @@ export function unpack(packed: Uint8Array): unknown {
     const Type = arrayTypes[type];
     const from = start + at;
     const size = count * (Type?.BYTES_PER_ELEMENT ?? NaN);
-    if (!Type || !(at >= 0) || !(from + size <= packed.byteLength)) throw broken("holds an array that is not all there");
+    if (!Type || !(at >= 0) || !(from + size <= packed.byteLength))
+      throw broken("holds an array that is not all there");
     return new Type(new Uint8Array(packed.subarray(from, from + size)).buffer);
   };
   try {

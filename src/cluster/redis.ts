@@ -1,4 +1,5 @@
 // The connection to Redis. Both packages are optional peers, loaded when a cluster is asked for.
+import type * as Bullmq from "bullmq";
 import type { Redis, RedisOptions } from "ioredis";
 import { ClusterError, UnsupportedRuntimeError } from "../errors.js";
 
@@ -6,7 +7,7 @@ import { ClusterError, UnsupportedRuntimeError } from "../errors.js";
 const oldest = [6, 2];
 const connectMs = 5000;
 
-export async function loadBullmq(): Promise<typeof import("bullmq")> {
+export async function loadBullmq(): Promise<typeof Bullmq> {
   return load("bullmq", () => import("bullmq"));
 }
 
@@ -37,7 +38,9 @@ export function plainAddress(url: string): string {
  */
 export async function connect(url: string): Promise<Redis> {
   if (!/^rediss?:\/\//.test(url) || !URL.canParse(url))
-    throw new ClusterError(`${plainAddress(url)} is no Redis address; write it as redis://host:6379 (or rediss:// for TLS).`);
+    throw new ClusterError(
+      `${plainAddress(url)} is no Redis address; write it as redis://host:6379 (or rediss:// for TLS).`,
+    );
   const { Redis } = await load("ioredis", () => import("ioredis"));
   let isThere = false;
   let failure: Error | undefined;

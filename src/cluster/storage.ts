@@ -30,8 +30,6 @@ export function addressFrom(address: string, folder: string | undefined): string
 
 /** The worker's side. */
 export class Storage {
-  private readonly open = new Map<string, Promise<ByteSource & { close?(): Promise<void> }>>();
-
   /** @param roots folders, and http addresses that end in "/" */
   constructor(private readonly roots: readonly string[]) {
     for (const root of roots)
@@ -39,30 +37,12 @@ export class Storage {
         throw new InvalidInputError(`${root} must end in "/": a worker reads what lies below.`, { file: root });
   }
 
-  /** @throws {FileError} for an address below no root, or one that cannot be read */
-  async source(address: string): Promise<ByteSource> {
-    const path = await this.allowed(address);
-    const known = this.open.get(path) ?? openAddress(path);
-    this.open.set(path, known);
-    known.catch(() => this.open.delete(path));
-    return known;
-  }
-
-  /** Files that have changed are opened anew by the next that asks. */
-  async forget(address: string): Promise<void> {
-    const path = await this.allowed(address).catch(() => address);
-    const known = this.open.get(path);
-    this.open.delete(path);
-    await known?.then(
-      (source) => source.close?.(),
-      () => undefined,
-    );
-  }
-
-  async close(): Promise<void> {
-    const sources = [...this.open.values()];
-    this.open.clear();
-    await Promise.all(sources.map((source) => source.then((each) => each.close?.()).catch(() => undefined)));
+  /**
+   * Opened anew for each that asks: a file may have been replaced since. Close it.
+   * @throws {FileError} for an address below no root, or one that cannot be read
+   */
+  async source(address: string): Promise<ByteSource & { close?(): Promise<void> }> {
+    return openAddress(await this.allowed(address));
   }
 
   private async allowed(address: string): Promise<string> {

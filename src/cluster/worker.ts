@@ -5,13 +5,14 @@ import { hostname } from "node:os";
 import type { Job, Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { Pool } from "../engine/threads/pool.js";
+import { blockRows } from "../engine/sweep.js";
 import { threadCount } from "../engine/threads/spawn.js";
 import { FileError, InvalidInputError } from "../errors.js";
 import { inlinedKernel } from "../kernel/inlined.js";
 import type { RowSource } from "../matrix.js";
 import { workerScript } from "../schedule/worker-script.js";
 import { forgetMatrix, forgetOrphans } from "./cleaning.js";
-import { Holding, isPassing, sendReply, type Holder } from "./holding.js";
+import { Holding, sendReply, type Holder } from "./holding.js";
 import type { Claim, Closing, Counters, WorkerState } from "./messages.js";
 import { layerQueue, Names, shareQueue } from "./names.js";
 import { connect, loadBullmq } from "./redis.js";
@@ -82,7 +83,13 @@ export async function startClusterWorker(options: ClusterWorkerOptions): Promise
   const { Worker, Queue } = await loadBullmq();
   const names = new Names(options.prefix ?? "loewner");
   const shared = { connection: redis, prefix: names.queues };
-  const manual = { ...shared, autorun: false, lockDuration: leaseMs, stalledInterval: leaseMs / 2, maxStalledCount: 50 };
+  const manual = {
+    ...shared,
+    autorun: false,
+    lockDuration: leaseMs,
+    stalledInterval: leaseMs / 2,
+    maxStalledCount: 50,
+  };
   const queues = {
     layers: new Worker<Claim | Closing>(layerQueue, null, manual),
     shares: new Worker<Claim>(shareQueue, null, manual),
@@ -187,7 +194,6 @@ class RunningWorker implements ClusterWorker {
       await redis.del(names.worker(id)).catch(() => undefined);
     }
     this.pool.end();
-    await this.storage.close();
     redis.disconnect();
     if (error === undefined) this.finish();
     else this.fail(error);
@@ -289,32 +295,36 @@ class RunningWorker implements ClusterWorker {
     counters.claims += 1;
     if (again) counters.takenOver += 1;
     const { location, shape, fingerprint, subtrees } = claim;
-    const what = subtrees ? `rows ${subtrees[0].first * 256} on of ${shape.name ?? "a matrix"}` : shape.name;
+    const what = subtrees ? `rows ${subtrees[0].first * blockRows} on of ${shape.name ?? "a matrix"}` : shape.name;
     settings.onEvent(`${job.id}: ${again ? "took over" : "holds"} ${what}`);
     const bytes = await this.storage.source(location.address);
-    const source = this.counted(storedRows(bytes, location, shape.name));
-    if (source.rows !== shape.rows || source.cols !== shape.cols || (await fingerprintOf(bytes, location)) !== fingerprint) {
-      await this.storage.forget(location.address);
-      throw new FileError(
-        `${location.address} is not what the coordinator sees there: another file, or an older copy. Bring the storage up to date.`,
-        { file: location.address },
-      );
+    try {
+      const source = this.counted(storedRows(bytes, location, shape.name));
+      const isSame = source.rows === shape.rows && source.cols === shape.cols;
+      if (!isSame || (await fingerprintOf(bytes, location)) !== fingerprint)
+        throw new FileError(
+          `${location.address} is not what the coordinator sees there: another file, or an older copy. Bring the storage up to date.`,
+          { file: location.address },
+        );
+      await sendReply(holder, claim, { type: "claimed", worker: this.id, again });
+      await this.follow(claim, source, thread, signal);
+    } finally {
+      await bytes.close?.();
     }
-    await sendReply(holder, claim, { type: "claimed", worker: this.id, again });
-    const reader = redis.duplicate();
-    reader.on("error", () => undefined);
+    settings.onEvent(`${job.id}: done`);
+  }
+
+  private async follow(claim: Claim, source: RowSource, thread: number, signal: AbortSignal): Promise<void> {
+    const reader = this.redis.duplicate();
+    reader.on("error", () => undefined); // it tries again
     const stop = () => reader.disconnect();
     signal.addEventListener("abort", stop);
     try {
-      await new Holding(holder, claim, source, thread, signal).run(reader);
-    } catch (error) {
-      if (isPassing(error)) await this.storage.forget(location.address);
-      throw error;
+      await new Holding(this.holder, claim, source, thread, signal).run(reader);
     } finally {
       signal.removeEventListener("abort", stop);
       reader.disconnect();
     }
-    settings.onEvent(`${job.id}: done`);
   }
 
   private counted(source: RowSource): RowSource {
@@ -341,7 +351,10 @@ class RunningWorker implements ClusterWorker {
       };
       this.before = { at: now, rows: counters.rows, bytes };
     }
-    const sign = redis.pipeline().set(names.worker(id), JSON.stringify(this.state), "PX", lifeMs).sadd(names.workers, id);
+    const sign = redis
+      .pipeline()
+      .set(names.worker(id), JSON.stringify(this.state), "PX", lifeMs)
+      .sadd(names.workers, id);
     this.told = { ...counters };
     for (const [name, value] of Object.entries(this.told)) {
       const more = value - told[name as keyof Counters];

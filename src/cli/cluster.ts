@@ -1,0 +1,56 @@
+// What a cluster is doing.
+import type { Command } from "commander";
+import { redisAddress, redisVariable } from "./options.js";
+import { megabytes, table } from "./text.js";
+
+interface Options {
+  redis?: string;
+  prefix?: string;
+  json?: boolean;
+  prometheus?: boolean;
+}
+
+export function addCluster(program: Command): void {
+  program
+    .command("cluster")
+    .description("what the workers of a cluster are doing, and have done")
+    .option("--redis <url>", `address of Redis, redis://[:password@]host:port (default: the one in ${redisVariable})`)
+    .option("--prefix <text>", "of all keys in Redis (default: loewner)")
+    .option("--json", "print one JSON document")
+    .option("--prometheus", "print counters as Prometheus reads them")
+    .action(show);
+}
+
+async function show({ redis, prefix, json, prometheus }: Options): Promise<void> {
+  const { clusterMetrics, clusterStatus } = await import("../cluster/index.js");
+  const status = await clusterStatus({ redis: redisAddress(redis), prefix });
+  if (json) return void process.stdout.write(`${JSON.stringify(status, null, 2)}\n`);
+  if (prometheus) return void process.stdout.write(clusterMetrics(status));
+  const { workers, layers, shares, totals } = status;
+  const rows = workers.map((worker) => [
+    worker.name,
+    String(worker.threads),
+    String(worker.layers),
+    String(worker.shares),
+    String(worker.rowsPerSecond),
+    `${megabytes(worker.bytesPerSecond)}/s`,
+    String(worker.counters.takenOver),
+    worker.release,
+  ]);
+  const head = ["worker", "threads", "layers", "shares", "rows/s", "bytes", "taken over", "release"];
+  const queue = (name: string, { waiting, active, delayed, failed }: typeof layers) => [
+    ...[name, String(waiting), String(active), String(delayed), String(failed)],
+  ];
+  process.stdout.write(
+    [
+      workers.length
+        ? table([head, ...rows], [0, 7])
+        : "No worker is there: loewner worker --redis URL --storage FOLDER",
+      "",
+      table([["jobs", "waiting", "active", "delayed", "failed"], queue("layers", layers), queue("shares", shares)]),
+      "",
+      `${totals.rows} rows in ${totals.sweeps} sweeps, ${totals.calls} whole calls, ${megabytes(totals.bytesRead)} read, ${megabytes(totals.bytesSent)} sent, ${totals.takenOver} taken over, ${totals.failures} failed`,
+      "",
+    ].join("\n"),
+  );
+}
