@@ -9,10 +9,13 @@ import type { RowSource } from "../matrix.js";
 import type { ClusterMatrix } from "./cluster-matrix.js";
 import type { Emitted } from "./messages.js";
 
-/** Results that wait in Redis, over all shares of a matrix. */
-const windowBytes = 512 << 20;
-/** The log is begun anew when its entries are more than the row state that they make, and more than this. */
-const logBytes = 64 << 20;
+export interface ClusterLimits {
+  /** Of results that wait in Redis, over all shares of a matrix. */
+  readonly waitingBytes: number;
+  /** Of a log, beyond which it is begun anew when it is more than the row state that it makes. 0: after every order. */
+  readonly logBytes: number;
+}
+
 /** From this size on, eigenvalues keep this thread busy for seconds. */
 const longStep = 1024;
 
@@ -21,7 +24,10 @@ export class ClusterEngine implements Engine {
   private readonly opened = new Set<ClusterRows>();
   private ids = 0;
 
-  constructor(private readonly inline: InlineEngine) {}
+  constructor(
+    private readonly inline: InlineEngine,
+    private readonly limits: ClusterLimits,
+  ) {}
 
   /** From now on these rows are those of the matrix. */
   share(source: RowSource, matrix: ClusterMatrix): void {
@@ -35,7 +41,7 @@ export class ClusterEngine implements Engine {
   open(source: RowSource): EngineRows {
     const matrix = this.matrices.get(source);
     if (!matrix) return this.inline.open(source);
-    const rows = new ClusterRows(source, matrix, this.ids++);
+    const rows = new ClusterRows(source, matrix, this.ids++, this.limits);
     this.opened.add(rows);
     return rows;
   }
@@ -95,6 +101,7 @@ class ClusterRows implements EngineRows, RowState {
     readonly source: RowSource,
     private readonly matrix: ClusterMatrix,
     private readonly id: number,
+    private readonly limits: ClusterLimits,
   ) {
     this.bounds = [...matrix.shares!.map(([{ first }]) => first * blockRows), source.rows];
   }
@@ -111,7 +118,7 @@ class ClusterRows implements EngineRows, RowState {
     const results = await matrix.ask(
       {
         ...{ type: "sweep", rows: this.id, sweep, deletes, sets: values.length > 0 },
-        window: Math.floor(windowBytes / matrix.size),
+        window: Math.floor(this.limits.waitingBytes / matrix.size),
       },
       { signal, onRows, emit: isEmitting ? take : undefined },
       values,
@@ -158,10 +165,12 @@ class ClusterRows implements EngineRows, RowState {
     await this.matrix.ask({ type: "close", rows: this.id }, { signal });
   }
 
-  /** Row state is at most as large as a few columns, unless factors lie in it: those are as wide as they are set or fetched. */
   private async shorten(signal?: AbortSignal): Promise<void> {
-    const numbers = [...this.columns.values()].reduce((sum, { width = 1 }) => sum + width, 0) * this.source.rows;
-    if (this.matrix.keptBytes > Math.max(logBytes, 8 * numbers)) await this.matrix.checkpoint(signal);
+    const { logBytes } = this.limits;
+    const { keptBytes } = this.matrix;
+    const stateBytes = 8 * this.source.rows * [...this.columns.values()].reduce((sum, { width = 1 }) => sum + width, 0);
+    const isLong = logBytes === 0 ? keptBytes > 0 : keptBytes > Math.max(logBytes, stateBytes);
+    if (isLong) await this.matrix.checkpoint(signal);
   }
 
   async get(name: string): Promise<Float64Array | undefined> {

@@ -17,13 +17,19 @@ import { ClusterEngine } from "./cluster-engine.js";
 import { ClusterMatrix } from "./cluster-matrix.js";
 import type { Coordinator } from "./coordinator.js";
 import { addressFrom, fingerprintOf } from "./storage.js";
-import { openAddress } from "./addresses.js";
 
 export interface ClusterSchedulerOptions {
   /** Bytes of rows from which on all workers share them. Default: 128 MiB. */
   shareBytes?: number;
   /** Shares of such a matrix. Default: a thread each, but of no fewer than 4 MiB. Never changes the answer. */
   shares?: number;
+  /** Bytes of results that may wait in Redis to be taken, over all shares. Default: 512 MiB. */
+  waitingBytes?: number;
+  /**
+   * Bytes of orders that Redis keeps, for whoever takes rows over, from which on row state is saved there instead, once they are more
+   * than that. 0: after every order. Default: 64 MiB.
+   */
+  logBytes?: number;
   /** Folder from which on files are named to the workers. Default: none, names are absolute. */
   storage?: string;
   /** Threads for what no worker can read: matrices in memory. Default: 1. */
@@ -60,13 +66,15 @@ export class ClusterScheduler implements Calls {
     kernel: WebAssembly.Module,
     options: ClusterSchedulerOptions,
   ): Promise<ClusterScheduler> {
-    const { threads = 1, memory, shareBytes = 0, shares: count = 1 } = options;
-    if (!(shareBytes >= 0))
-      throw new InvalidInputError(`shareBytes must be a number of bytes of at least 0; got ${String(shareBytes)}.`);
+    const { threads = 1, memory, shares: count = 1 } = options;
+    const { shareBytes = 128 << 20, waitingBytes = 512 << 20, logBytes = 64 << 20 } = options;
+    for (const [name, value] of Object.entries({ shareBytes, waitingBytes, logBytes })) {
+      if (!(value >= 0)) throw new InvalidInputError(`${name} must be a number of bytes of at least 0; got ${value}.`);
+    }
     if (!(Number.isSafeInteger(count) && count >= 1 && count <= 4096))
       throw new InvalidInputError(`shares must be a whole number from 1 to 4096; got ${String(count)}.`);
     const local = await Scheduler.create(kernel, { threads, memory });
-    const engine = new ClusterEngine(await InlineEngine.create(kernel));
+    const engine = new ClusterEngine(await InlineEngine.create(kernel), { waitingBytes, logBytes });
     return new ClusterScheduler(coordinator, engine, local, await coordinator.waitForWorkers(), options);
   }
 
@@ -141,7 +149,7 @@ export class ClusterScheduler implements Calls {
     options: Options,
     held: Held,
   ): Promise<unknown> {
-    held.whole ??= new ClusterMatrix(this.coordinator, source, undefined, await this.stored(location));
+    held.whole ??= new ClusterMatrix(this.coordinator, source, undefined, await this.stored(source, location));
     const { signal, onProgress } = options;
     const sent = await sendOptions(options, () => !signal?.aborted);
     const [result] = await held.whole.ask({ type: "call", primitive: name, options: sent }, { signal, onProgress });
@@ -162,7 +170,7 @@ export class ClusterScheduler implements Calls {
       this.coordinator,
       source,
       shares(Math.ceil(source.rows / blockRows), this.sharesOf(source)),
-      await this.stored(location),
+      await this.stored(source, location),
     );
     const { cluster } = this;
     cluster.share(source, held.shared);
@@ -184,15 +192,9 @@ export class ClusterScheduler implements Calls {
     return Math.max(1, Math.min(wanted, Math.ceil(source.rows / blockRows)));
   }
 
-  private async stored(location: RowLocation) {
-    const bytes = await openAddress(location.address);
-    try {
-      const fingerprint = await fingerprintOf(bytes, location);
-      const address = addressFrom(location.address, this.options.storage);
-      return { location: { ...location, address }, fingerprint };
-    } finally {
-      await bytes.close?.();
-    }
+  private async stored(source: RowSource, location: RowLocation) {
+    const address = addressFrom(location.address, this.options.storage);
+    return { location: { ...location, address }, fingerprint: await fingerprintOf(source, location) };
   }
 
   private inTurn<Result>(body: () => Promise<Result>): Promise<Result> {

@@ -10,7 +10,7 @@ import type { RowLocation } from "../location.js";
 import { transposedRows } from "../model/transposed-rows.js";
 import { openAddress } from "./addresses.js";
 
-const sampleBytes = 4096;
+/** Rows that tell one file from another. */
 const samples = 16;
 
 /** Marks an address that is taken from the worker's own folder on, wherever that is mounted. */
@@ -81,14 +81,17 @@ export function storedRows(source: ByteSource, location: RowLocation, name?: str
   return transposed ? transposedRows(stored) : stored;
 }
 
-/** Digest of some of the stored bytes, spread over all: tells another file, or another state of it. */
-export async function fingerprintOf(source: ByteSource, { offset, rows, cols, dtype }: RowLocation): Promise<string> {
-  const bytes = rows * cols * rowTypeBytes[dtype];
-  const hash = createHash("sha256").update(`${bytes} ${source.size}`);
-  for (let i = 0; i < samples; ++i) {
-    const length = Math.min(sampleBytes, bytes);
-    const start = offset + Math.floor(((bytes - length) * i) / (samples - 1));
-    hash.update(await source.slice(start, start + length));
-  }
+/**
+ * Digest of some rows, spread over all: tells another file, or another state of it. Of a transposed matrix, whose rows are read by
+ * going through all of it, only the first.
+ */
+export async function fingerprintOf(
+  source: RowSource,
+  { transposed }: Pick<RowLocation, "transposed">,
+): Promise<string> {
+  const { rows, cols, dtype } = source;
+  const hash = createHash("sha256").update(`${rows} ${cols} ${dtype}`);
+  const count = transposed ? 1 : Math.min(rows, samples);
+  for (let i = 0; i < count; ++i) hash.update(await source.read(Math.floor((i * rows) / count), 1));
   return hash.digest("hex");
 }

@@ -300,8 +300,7 @@ class RunningWorker implements ClusterWorker {
     const bytes = await this.storage.source(location.address);
     try {
       const source = this.counted(storedRows(bytes, location, shape.name));
-      const isSame = source.rows === shape.rows && source.cols === shape.cols;
-      if (!isSame || (await fingerprintOf(bytes, location)) !== fingerprint)
+      if ((await fingerprintOf(source, location)) !== fingerprint)
         throw new FileError(
           `${location.address} is not what the coordinator sees there: another file, or an older copy. Bring the storage up to date.`,
           { file: location.address },
