@@ -2,7 +2,6 @@
 import { randomUUID } from "node:crypto";
 import type { Subtree } from "../engine/block-sweep.js";
 import { fromSent } from "../engine/threads/protocol.js";
-import { untilAborted } from "../engine/read-ahead.js";
 import { AbortedError, ClusterError, throwIfAborted } from "../errors.js";
 import type { RowLocation } from "../location.js";
 import type { RowSource } from "../matrix.js";
@@ -101,9 +100,10 @@ export class ClusterMatrix implements ReplyListener {
     send().catch((error: unknown) => this.stop(error));
     try {
       const { results, repeats } = await result;
-      await untilAborted(this.finish(order, isKept(body) ? 0 : repeats), signal);
+      await coordinator.ask(this.finish(order, isKept(body) ? 0 : repeats), signal);
       return results;
     } catch (error) {
+      coordinator.check();
       // Nobody is to make row state of what has failed.
       void this.drop(order).catch(() => undefined);
       throw error;
@@ -170,24 +170,20 @@ export class ClusterMatrix implements ReplyListener {
   /** Saves all row state, so that the log may begin anew. */
   async checkpoint(signal?: AbortSignal): Promise<void> {
     await this.ask({ type: "checkpoint" }, { signal });
-    const { redis, names } = this.coordinator;
-    await redis.xtrim(names.matrix(this.id).orders, "MINID", `${this.orders}-0`);
-    await this.forgetBefore(this.orders);
-    this.keptBytes = 0;
+    await this.coordinator.ask(this.forgetBefore(this.orders), signal);
   }
 
   /** No row state is left: neither is there anything to carry out again. */
   async forget(): Promise<void> {
     if (this.over || !this.claiming) return;
-    const { redis, names } = this.coordinator;
-    await redis.xtrim(names.matrix(this.id).orders, "MINID", `${this.orders + 1}-0`);
-    await this.forgetBefore(this.orders + 1);
-    this.keptBytes = 0;
+    await this.coordinator.ask(this.forgetBefore(this.orders + 1));
   }
 
   private async forgetBefore(order: number): Promise<void> {
     const { redis, names } = this.coordinator;
     const own = names.matrix(this.id);
+    await redis.xtrim(own.orders, "MINID", `${order}-0`);
+    this.keptBytes = 0;
     const keys = await redis.smembers(own.values);
     const old = keys.filter((key) => Number(/:(\d+):\d+(?::\d+)?$/.exec(key)?.[1]) < order);
     if (old.length)
@@ -203,6 +199,7 @@ export class ClusterMatrix implements ReplyListener {
     this.heard[share] = Date.now();
     if (reply.type === "claimed") return void (this.claimed[share] = true);
     const { pending } = this;
+    if (reply.type === "failed" && reply.order === undefined) return this.fail(fromSent(reply.error));
     if (!pending || reply.order !== pending.order) return; // of an order that was stopped, or the second of two
     try {
       this.takeFor(pending, reply);

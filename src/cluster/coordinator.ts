@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { FlowProducer, Queue } from "bullmq";
+import { untilAborted } from "../engine/read-ahead.js";
 import { ClusterError, DisposedError } from "../errors.js";
 import type { Claim, Closing, Order, Reply } from "./messages.js";
 import { layerQueue, Names, shareQueue } from "./names.js";
@@ -31,16 +32,20 @@ export interface ReplyListener {
 
 /** Failures that a worker reports, such as a file that it cannot read, are tried again elsewhere. */
 const jobOptions = {
-  attempts: 4,
-  backoff: { type: "exponential", delay: 500 },
+  attempts: 3,
+  backoff: { type: "exponential", delay: 300 },
   removeOnComplete: true,
   removeOnFail: { age: 3600 },
 };
+
+/** What workers reported outlives a coordinator that is killed by so much. */
+const repliesMs = 600_000;
 
 export class Coordinator {
   readonly id = randomUUID();
   private readonly listeners = new Map<string, ReplyListener>();
   private over: Error | undefined;
+  private readonly gone = new AbortController();
   private readonly beat: NodeJS.Timeout;
   private away: NodeJS.Timeout | undefined;
 
@@ -85,6 +90,9 @@ export class Coordinator {
     await reader.connect();
     const at = plainAddress(address);
     const coordinator = new Coordinator(redis, reader, flow, queues, names, at, lifeMs, patienceMs, onWait);
+    // Workers add to a stream that is there, and make none.
+    const replies = names.replies(coordinator.id);
+    await redis.xdel(replies, (await redis.xadd(replies, "*", "reply", ""))!);
     await coordinator.live();
     return coordinator;
   }
@@ -94,9 +102,29 @@ export class Coordinator {
     if (this.over) throw this.over;
   }
 
+  /**
+   * What Redis answers; does not wait for it for longer than this coordinator is of use.
+   * @throws {ClusterError | DisposedError}
+   */
+  async ask<T>(answer: Promise<T>, signal?: AbortSignal): Promise<T> {
+    const until = signal ? AbortSignal.any([signal, this.gone.signal]) : this.gone.signal;
+    try {
+      return await untilAborted(answer, until);
+    } catch (error) {
+      this.check();
+      throw error;
+    }
+  }
+
   /** Says that it lives; `ms`: for that long, because this thread will be busy. */
   async live(ms = this.lifeMs): Promise<void> {
-    if (!this.over) await this.redis.set(this.names.coordinator(this.id), release, "PX", Math.ceil(ms));
+    if (this.over) return;
+    const { redis, names, id } = this;
+    await redis
+      .pipeline()
+      .set(names.coordinator(id), release, "PX", Math.ceil(ms))
+      .pexpire(names.replies(id), Math.ceil(ms) + repliesMs)
+      .exec();
   }
 
   /** Threads of all workers that are there now. */
@@ -190,6 +218,7 @@ export class Coordinator {
     clearTimeout(this.away);
     const listeners = [...this.listeners.values()];
     this.listeners.clear();
+    this.gone.abort();
     for (const listener of listeners) listener.fail(this.over);
   }
 
@@ -202,6 +231,7 @@ export class Coordinator {
         const found = await this.reader.xreadBuffer("COUNT", 4, "BLOCK", 5000, "STREAMS", key, last);
         for (const [id, [, packed]] of found?.[0]?.[1] ?? []) {
           last = id.toString();
+          if (packed.length === 0) continue; // the one that made the stream
           const reply = unpack(packed) as Reply;
           this.listeners.get(reply.matrix)?.take(reply);
           await this.redis.xdel(key, last);

@@ -1,6 +1,7 @@
 // What a worker holds under a lease: it carries out the orders of the matrix's log on its share, and what another worker had done there
 // before is made again from the log.
 import type { Redis } from "ioredis";
+import { untilAborted } from "../engine/read-ahead.js";
 import type { Pool } from "../engine/threads/pool.js";
 import { toSent } from "../engine/threads/protocol.js";
 import { AbortedError, FileError, isLoewnerError, LoewnerError, WorkerLostError } from "../errors.js";
@@ -96,7 +97,8 @@ export class Holding {
   }
 
   private async next(reader: Redis): Promise<Entry | undefined> {
-    const found = await reader.xreadBuffer("COUNT", 1, "BLOCK", blockMs, "STREAMS", this.own.orders, this.position);
+    const reading = reader.xreadBuffer("COUNT", 1, "BLOCK", blockMs, "STREAMS", this.own.orders, this.position);
+    const found = await untilAborted(reading, this.signal);
     const entry = found?.[0]?.[1]?.[0];
     if (!entry) return undefined;
     this.position = entry[0].toString();
@@ -263,7 +265,7 @@ export async function sendReply(
 ): Promise<void> {
   const packed = pack({ matrix, share, ...reply });
   counters.bytesSent += packed.byteLength;
-  await redis.xadd(names.replies(coordinator), "*", "reply", packed);
+  await redis.xadd(names.replies(coordinator), "NOMKSTREAM", "*", "reply", packed);
 }
 
 function entryOf([id, [, packed]]: [Buffer, Buffer[]]): Entry {

@@ -88,6 +88,7 @@ export type Reply = { readonly matrix: string; readonly share: number } & (
       readonly order: number;
       readonly result: SweepResult[] | Float64Array | undefined | unknown;
     }
+  /** Without `order`: nobody can hold the share. */
   | { readonly type: "failed"; readonly order?: number; readonly error: SentError }
 );
 

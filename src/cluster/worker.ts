@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Job, Queue, Worker } from "bullmq";
 import type { Redis } from "ioredis";
+import { toSent } from "../engine/threads/protocol.js";
 import { Pool } from "../engine/threads/pool.js";
 import { blockRows } from "../engine/sweep.js";
 import { threadCount } from "../engine/threads/spawn.js";
@@ -87,7 +88,8 @@ export async function startClusterWorker(options: ClusterWorkerOptions): Promise
     ...shared,
     autorun: false,
     lockDuration: leaseMs,
-    stalledInterval: leaseMs / 2,
+    // One worker looks for all in each interval: a long lease of its own must not keep others from looking.
+    stalledInterval: Math.min(leaseMs / 2, 5000),
     maxStalledCount: 50,
   };
   const queues = {
@@ -186,7 +188,8 @@ class RunningWorker implements ClusterWorker {
     this.roomChanged();
     // Nothing more is claimed, and what is held goes back to the queue, where others find it.
     for (const { abort } of held) abort.abort();
-    await Promise.allSettled([...held].map(({ over }) => over));
+    // Redis may be away: then leases run out instead.
+    await Promise.race([Promise.allSettled([...held].map(({ over }) => over)), wait(3000)]);
     const closed = [queues.layers.close(true), queues.shares.close(true), queues.waiting.close()];
     await Promise.race([Promise.allSettled(closed), wait(2000)]);
     if (redis.status === "ready") {
@@ -273,6 +276,8 @@ class RunningWorker implements ClusterWorker {
       const failure = error instanceof Error ? error : new Error(String(error));
       onEvent(`${job.id}: ${failure.message}`);
       const named = new Error(`${this.settings.name}: ${failure.message}`, { cause: failure });
+      if (!("closing" in data) && job.attemptsMade + 1 >= (job.opts.attempts ?? 1))
+        await sendReply(this.holder, data, { type: "failed", error: toSent(failure) }).catch(() => undefined);
       await job.moveToFailed(named, token, false).catch(() => undefined);
       this.checkThreads();
     }

@@ -46,11 +46,11 @@ const process = (name: string) => startWorker(bench.redis.url, { storage: bench.
 async function runWith(fault: () => Promise<unknown>, options: Parameters<Bench["connect"]>[0] = shared) {
   const cluster = await bench.connect(options);
   try {
-    const before = (await clusterStatus({ redis: bench.redis.url })).totals.claims;
     const running = job(cluster);
     running.catch(() => undefined);
-    const claims = async () => (await clusterStatus({ redis: bench.redis.url })).totals.claims;
-    for (let i = 0; i < 40 && (await claims()) === before; ++i) await wait(50);
+    const active = async () => (await clusterStatus({ redis: bench.redis.url })).shares.active;
+    for (let i = 0; i < 100 && (await active()) === 0; ++i) await wait(20);
+    await wait(100);
     await fault();
     return await running;
   } finally {
@@ -190,7 +190,7 @@ describe("coordinators", () => {
     child.kill("SIGKILL");
     await expect.poll(() => worker.state.shares, { timeout: 10_000 }).toBe(0);
     const redis = new Redis(bench.redis.url);
-    const left = async () => (await redis.keys("*")).filter((key) => /:(matrix|replies):|:matrices$/.test(key));
+    const left = async () => (await redis.keys("*")).filter((key) => /:matrix:|:matrices$/.test(key));
     await forgetOrphans(redis, new Names("loewner"));
     expect(await left()).toEqual([]);
     redis.disconnect();
