@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { batch } from "./batch.mjs";
+import { cluster } from "./cluster.mjs";
 import { entrywise } from "./entrywise.mjs";
 import { kernels } from "./kernels.mjs";
 import { levelSet } from "./level-set.mjs";
@@ -94,6 +95,13 @@ const topics = {
     about: "A file that is read by ranges in every sweep; 2 GB here, `npm run bench -- memory --gb 8` for more.",
     run: ({ gb = 2 }) => memory({ gb }),
     quick: { gb: 0.2 },
+  },
+  cluster: {
+    title: "Cluster",
+    about:
+      "Workers of a cluster on this machine, in processes of their own, against threads; [docs/scaling.md](scaling.md) has the model of its cost.",
+    run: ({ runs = 3 }) => cluster({ runs }),
+    quick: { runs: 1 },
   },
   methods: { run: methods },
   entrywise: { run: entrywise },

@@ -17,7 +17,7 @@ const cols = 768;
 const rank = 16;
 
 /** Two rows of a pool each, so that eight gigabytes take seconds, with heavy-tailed norms. */
-function write(path, rows, seed) {
+export function writeMatrix(path, rows, cols, seed) {
   const pool = 4099;
   const noise = Float32Array.from({ length: pool * cols }, (_, i) => (uniform(seed, i) - 0.5) / (1 + (i % cols) / 100));
   const file = openSync(path, "wx");
@@ -89,7 +89,7 @@ export async function memory({ gb = 8, seed = 1, folder = tmpdir() } = {}) {
   const at = (name) => join(place, name);
   const table = [["method", "seconds", "GB read", "GB/s", "peak, MB", "limit, MB", "within"]];
   try {
-    write(at("A.npy"), rows, seed);
+    writeMatrix(at("A.npy"), rows, cols, seed);
     for (const [name, p, method] of [
       ["p = 1, lewis", "1", "lewis"],
       ["p = 2, svd", "2", "svd"],

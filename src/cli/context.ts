@@ -94,7 +94,7 @@ export class Context {
     const { connectCluster } = await import("../cluster/index.js");
     const loewner = await connectCluster({
       ...{ redis: redisAddress(redis), storage, threads, memory },
-      onWait: (text) => void (this.options.quiet || process.stderr.write(`loewner: ${text}\n`)),
+      onNotice: (text) => void (this.options.quiet || process.stderr.write(`loewner: ${text}\n`)),
     });
     this.leave = () => loewner.dispose();
     return loewner;

@@ -51,6 +51,7 @@ export class ClusterScheduler implements Calls {
   /** Matrices that all workers share take turns. */
   private turn: Promise<unknown> = Promise.resolve();
   private readonly closing = new Set<Promise<void>>();
+  private readonly noticed = new Set<string>();
 
   private constructor(
     private readonly coordinator: Coordinator,
@@ -114,6 +115,7 @@ export class ClusterScheduler implements Calls {
       const crosses = bytesToSend(source, plain) < Infinity;
       const isLarge = this.isLarge(source) || !crosses;
       const isWorthIt = bytesOf(source) >= 2 * leastShareBytes || this.options.shares !== undefined;
+      if (!stored) this.noticeHere(source);
       if (!stored || (isLarge && !isWorthIt)) return await this.local.run(name, opened?.here ?? source, options);
       const held: Held = opened?.held ?? {};
       try {
@@ -136,6 +138,15 @@ export class ClusterScheduler implements Calls {
     this.cluster.dispose();
     // Orders to let go are under way; nothing waits for them.
     void Promise.allSettled(this.closing).then(() => this.coordinator.end());
+  }
+
+  /** Small matrices are made in passing by many calls; of a larger one it should be known. */
+  private noticeHere(source: RowSource): void {
+    const { name = "A matrix", rows, cols } = source;
+    if (bytesOf(source) < leastShareBytes || this.noticed.has(name)) return;
+    this.noticed.add(name);
+    const why = cols > mostCols ? `has more than ${mostCols} columns` : "lies where no worker can read it";
+    this.coordinator.onNotice(`${name} (${rows} x ${cols}) ${why}: it is worked on here`);
   }
 
   private isLarge(source: RowSource): boolean {

@@ -20,8 +20,8 @@ export interface CoordinatorOptions {
   lifeMs?: number;
   /** Milliseconds that Redis may be away, and that may pass until the first worker is there. Default: 120000. */
   patienceMs?: number;
-  /** Told when there is something to wait for. */
-  onWait?: (text: string) => void;
+  /** Told what somebody should know who waits: what is waited for, and what the workers do not do. */
+  onNotice?: (text: string) => void;
 }
 
 /** A matrix that workers hold, as it hears of them. */
@@ -60,7 +60,7 @@ export class Coordinator {
     private readonly address: string,
     readonly lifeMs: number,
     readonly patienceMs: number,
-    private readonly onWait: (text: string) => void,
+    readonly onNotice: (text: string) => void,
   ) {
     this.beat = setInterval(() => void this.live().catch(() => undefined), lifeMs / 6);
     this.beat.unref();
@@ -75,7 +75,7 @@ export class Coordinator {
    */
   static async connect(options: CoordinatorOptions): Promise<Coordinator> {
     const { redis: address, prefix = "loewner", lifeMs = 30_000, patienceMs = 120_000 } = options;
-    const { onWait = () => undefined } = options;
+    const { onNotice = () => undefined } = options;
     const redis = await connect(address);
     const { FlowProducer, Queue } = await loadBullmq();
     const names = new Names(prefix);
@@ -89,7 +89,7 @@ export class Coordinator {
     for (const queue of [queues.layers, queues.shares]) queue.on("error", triesAgain);
     await reader.connect();
     const at = plainAddress(address);
-    const coordinator = new Coordinator(redis, reader, flow, queues, names, at, lifeMs, patienceMs, onWait);
+    const coordinator = new Coordinator(redis, reader, flow, queues, names, at, lifeMs, patienceMs, onNotice);
     // Workers add to a stream that is there, and make none.
     const replies = names.replies(coordinator.id);
     await redis.xdel(replies, (await redis.xadd(replies, "*", "reply", ""))!);
@@ -144,7 +144,7 @@ export class Coordinator {
       const slots = await this.slots();
       if (slots > 0) return slots;
       if (!hasSaid)
-        this.onWait(`waiting for the first worker at ${this.address} (${this.patienceMs / 1000} s at most)`);
+        this.onNotice(`waiting for the first worker at ${this.address} (${this.patienceMs / 1000} s at most)`);
       hasSaid = true;
       if (Date.now() >= end) throw await this.nobody();
       await new Promise((resolve) => setTimeout(resolve, 200));
@@ -246,7 +246,7 @@ export class Coordinator {
 
   private isAway(): void {
     if (this.over || this.away) return;
-    this.onWait(`the connection to Redis at ${this.address} is lost; trying again`);
+    this.onNotice(`the connection to Redis at ${this.address} is lost; trying again`);
     this.away = setTimeout(() => {
       const seconds = this.patienceMs / 1000;
       this.fail(

@@ -10,8 +10,6 @@ export interface ByteSource {
   readonly size: number;
   /** Path or name, for error messages. */
   readonly name: string;
-  /** Absolute path or URL under which another process may open the same bytes; absent where there is none. */
-  readonly address?: string;
   /**
    * Bytes `start` (included) to `end` (excluded), exactly `end - start` of them. They may be a view of memory that the
    * source owns: read them, do not change them.
@@ -24,6 +22,15 @@ export interface ByteSource {
    * it: rows that stream through one buffer leave nothing to collect.
    */
   readInto?(target: Uint8Array, start: number): Promise<void>;
+  /** Where another process finds byte `start` and those after it: sources that lie in a file or behind an address have it. */
+  at?(start: number): StoredAt | undefined;
+}
+
+export interface StoredAt {
+  /** Absolute path or URL. */
+  readonly address: string;
+  /** Of the byte, in there. */
+  readonly offset: number;
 }
 
 /** Takes bytes in order. */

@@ -112,9 +112,9 @@ export async function openHttp(address: string | URL, options: HttpOptions = {})
 
   return {
     name,
-    address: url.href,
     size,
     readInto,
+    at: (offset) => ({ address: url.href, offset }),
     async slice(start, end) {
       checkRange(name, size, start, end);
       const bytes = new Uint8Array(end - start);

@@ -63,6 +63,7 @@ export async function openFile(path: string): Promise<FileSource> {
     throw error instanceof FileError ? error : readFault(path, error);
   }
   const size = Number(before.size);
+  const address = resolve(path);
   const failed = (error: unknown) => Promise.reject(readFault(path, error));
   const underWay = new Set<Promise<void>>();
   async function readInto(target: Uint8Array, start: number): Promise<void> {
@@ -93,9 +94,9 @@ export async function openFile(path: string): Promise<FileSource> {
   }
   return {
     name: path,
-    address: resolve(path),
     size,
     readInto,
+    at: (offset) => ({ address, offset }),
     async slice(start, end) {
       checkRange(path, size, start, end);
       const bytes = new Uint8Array(end - start);

@@ -142,9 +142,9 @@ export async function openNpy(source: ByteSource): Promise<NpyRows> {
       return readBlock(start, count);
     },
   };
-  const { address } = source;
-  if (address === undefined || swap) return opened;
-  const stored = { address, offset: dataStart, dtype };
+  const place = swap ? undefined : source.at?.(dataStart);
+  if (place === undefined) return opened;
+  const stored = { ...place, dtype };
   return locate(opened, async () =>
     readBlock === readRows
       ? { ...stored, rows, cols, transposed: false }

@@ -113,9 +113,7 @@ export function tensorRows(file: SafetensorsFile, name: string): RowSource {
   const [rows, cols] = tensor.shape;
   if (rows < 1 || cols < 1) throw new InvalidInputError(`${what}; at least one row and one column are needed.`, place);
   const rowBytes = cols * rowTypeBytes[dtype];
-  const { address } = file.source;
-  const find = async () =>
-    address === undefined ? undefined : { address, offset: tensor.start, rows, cols, dtype, transposed: false };
+  const stored = file.source.at?.(tensor.start);
   const source: RowSource = {
     rows,
     cols,
@@ -134,7 +132,7 @@ export function tensorRows(file: SafetensorsFile, name: string): RowSource {
       return file.source.slice(tensor.start + start * rowBytes, tensor.start + (start + count) * rowBytes);
     },
   };
-  return locate(source, find);
+  return locate(source, async () => stored && { ...stored, rows, cols, dtype, transposed: false });
 }
 
 /** The raw bytes of a tensor, in order, in chunks of at most 4 MiB. */

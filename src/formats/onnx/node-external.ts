@@ -50,7 +50,12 @@ export function onnxFolderResolver(modelPath: string): OnnxFolderResolver {
   const resolver = async (location: string): Promise<ByteSource> => {
     const path = await locate(modelPath, location);
     const { size } = await acquire(path);
-    return { name: path, address: resolve(path), size, slice: async (start, end) => (await acquire(path)).slice(start, end) };
+    const address = resolve(path);
+    return {
+      ...{ name: path, size },
+      slice: async (start, end) => (await acquire(path)).slice(start, end),
+      at: (offset) => ({ address, offset }),
+    };
   };
   return Object.assign(resolver, {
     async close() {

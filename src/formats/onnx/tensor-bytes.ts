@@ -41,8 +41,8 @@ export function onnxRows(model: OnnxModel, tensor: OnnxTensor): RowSource {
   return locate(source, async () => {
     range ??= locateBytes(model, tensor);
     const { source, offset } = await range;
-    const { address } = source;
-    return address === undefined ? undefined : { address, offset, rows, cols, dtype: rowType, transposed: false };
+    const stored = source.at?.(offset);
+    return stored && { ...stored, rows, cols, dtype: rowType, transposed: false };
   });
 }
 

@@ -124,7 +124,12 @@ function join(
 
 function soleSource(name: string, shards: ReadonlyMap<string, SafetensorsFile>): ByteSource {
   const { source } = shards.values().next().value!;
-  return { name, size: source.size, slice: (start, end) => source.slice(start, end) };
+  return {
+    name,
+    size: source.size,
+    slice: (start, end) => source.slice(start, end),
+    at: (start) => source.at?.(start),
+  };
 }
 
 function endToEnd(name: string, files: readonly SafetensorsFile[]): ByteSource {
@@ -137,6 +142,10 @@ function endToEnd(name: string, files: readonly SafetensorsFile[]): ByteSource {
   return {
     name,
     size,
+    at(start) {
+      const part = parts.find(({ start: from, source }) => from <= start && start < from + source.size);
+      return part?.source.at?.(start - part.start);
+    },
     async slice(start, end) {
       checkRange(name, size, start, end);
       const touched = parts.filter((part) => part.start < end && start < part.start + part.source.size);
