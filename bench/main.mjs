@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { batch } from "./batch.mjs";
+import { clusterScaling } from "./cluster-scaling.mjs";
 import { cluster } from "./cluster.mjs";
 import { entrywise } from "./entrywise.mjs";
 import { kernels } from "./kernels.mjs";
@@ -103,6 +104,7 @@ const topics = {
     run: ({ runs = 3 }) => cluster({ runs }),
     quick: { runs: 1 },
   },
+  "cluster-scaling": { run: ({ runs = 2 }) => clusterScaling({ runs }) },
   methods: { run: methods },
   entrywise: { run: entrywise },
 };
