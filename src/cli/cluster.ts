@@ -5,7 +5,6 @@ import { megabytes, table } from "./text.js";
 
 interface Options {
   redis?: string;
-  prefix?: string;
   json?: boolean;
   prometheus?: boolean;
 }
@@ -15,15 +14,14 @@ export function addCluster(program: Command): void {
     .command("cluster")
     .description("what the workers of a cluster are doing, and have done")
     .option("--redis <url>", `address of Redis, redis://[:password@]host:port (default: the one in ${redisVariable})`)
-    .option("--prefix <text>", "of all keys in Redis (default: loewner)")
     .option("--json", "print one JSON document")
     .option("--prometheus", "print counters as Prometheus reads them")
     .action(show);
 }
 
-async function show({ redis, prefix, json, prometheus }: Options): Promise<void> {
+async function show({ redis, json, prometheus }: Options): Promise<void> {
   const { clusterMetrics, clusterStatus } = await import("../cluster/index.js");
-  const status = await clusterStatus({ redis: redisAddress(redis), prefix });
+  const status = await clusterStatus({ redis: redisAddress(redis) });
   if (json) return void process.stdout.write(`${JSON.stringify(status, null, 2)}\n`);
   if (prometheus) return void process.stdout.write(clusterMetrics(status));
   const { workers, layers, shares, totals } = status;

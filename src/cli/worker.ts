@@ -7,7 +7,6 @@ import { collect, parseBytes, parseNumber, parseThreads, redisAddress, redisVari
 
 interface Options {
   redis?: string;
-  prefix?: string;
   storage?: string[];
   threads: number | "auto";
   memory?: number;
@@ -32,18 +31,17 @@ export function addWorker(program: Command): void {
     .option("--lease <seconds>", "silence after which others take over what it holds (default: 30)", parseLease)
     .option("--name <text>", "how it is called (default: host and process number)")
     .option("--metrics <port>", "counters for Prometheus at http://127.0.0.1:<port>/metrics", parsePort)
-    .option("--prefix <text>", "of all keys in Redis (default: loewner)")
     .option("--quiet", "print nothing but errors")
     .addHelpText("after", "\nExample:\n  loewner worker --redis redis://10.0.0.5:6379 --storage /mnt/models")
     .action(work);
 }
 
 async function work(options: Options): Promise<void> {
-  const { storage = ["."], threads, memory: residentBytes, lease, name, prefix, metrics, quiet } = options;
+  const { storage = ["."], threads, memory: residentBytes, lease, name, metrics, quiet } = options;
   const say = (text: string) => void (quiet || process.stderr.write(`${new Date().toISOString()} ${text}\n`));
   const { startClusterWorker, workerMetrics } = await import("../cluster/index.js");
   const worker = await startClusterWorker({
-    ...{ redis: redisAddress(options.redis), prefix, storage, threads, residentBytes, name, onEvent: say },
+    ...{ redis: redisAddress(options.redis), storage, threads, residentBytes, name, onEvent: say },
     leaseMs: lease === undefined ? undefined : 1000 * lease,
   });
   let server: Server | undefined;

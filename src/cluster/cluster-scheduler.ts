@@ -13,30 +13,11 @@ import { bytesToSend, sendOptions } from "../schedule/crossing.js";
 import { primitiveNamed, type OptionsOf, type PrimitiveName, type ResultOf } from "../schedule/primitives.js";
 import { Scheduler } from "../schedule/scheduler.js";
 import type { OpenMatrix, WeightedOptions } from "../types/index.js";
+import type { ClusterSchedulerOptions } from "./cluster-options.js";
 import { ClusterEngine } from "./cluster-engine.js";
 import { ClusterMatrix } from "./cluster-matrix.js";
 import type { Coordinator } from "./coordinator.js";
 import { addressFrom, fingerprintOf } from "./storage.js";
-
-export interface ClusterSchedulerOptions {
-  /** Bytes of rows from which on all workers share them. Default: 128 MiB. */
-  shareBytes?: number;
-  /** Shares of such a matrix. Default: a thread each, but of no fewer than 4 MiB. Never changes the answer. */
-  shares?: number;
-  /** Bytes of results that may wait in Redis to be taken, over all shares. Default: 512 MiB. */
-  waitingBytes?: number;
-  /**
-   * Bytes of orders that Redis keeps, for whoever takes rows over, from which on row state is saved there instead, once they are more
-   * than that. 0: after every order. Default: 64 MiB.
-   */
-  logBytes?: number;
-  /** Folder from which on files are named to the workers. Default: none, names are absolute. */
-  storage?: string;
-  /** Threads for what no worker can read: matrices in memory. Default: 1. */
-  threads?: number | "auto";
-  /** As createLoewner has it, for the same. */
-  memory?: number;
-}
 
 type Options = WeightedOptions & Readonly<Record<string, unknown>>;
 type Held = { whole?: ClusterMatrix; shared?: ClusterMatrix };

@@ -5,24 +5,12 @@ import type { FlowProducer, Queue } from "bullmq";
 import { untilAborted } from "../engine/read-ahead.js";
 import { ClusterError, DisposedError } from "../errors.js";
 import type { Claim, Closing, Order, Reply } from "./messages.js";
+import type { CoordinatorOptions } from "./cluster-options.js";
 import { layerQueue, Names, shareQueue } from "./names.js";
 import { pack, unpack } from "./pack.js";
 import { connect, loadBullmq, plainAddress } from "./redis.js";
 import { readWorkers } from "./status.js";
 import { release } from "./release.js";
-
-export interface CoordinatorOptions {
-  /** Address of Redis, redis://[:password@]host:port[/database]. */
-  redis: string;
-  /** Of all keys. Default: "loewner". */
-  prefix?: string;
-  /** Milliseconds without a sign of life after which workers drop what they hold for it. Default: 30000. */
-  lifeMs?: number;
-  /** Milliseconds that Redis may be away, and that may pass until the first worker is there. Default: 120000. */
-  patienceMs?: number;
-  /** Told what somebody should know who waits: what is waited for, and what the workers do not do. */
-  onNotice?: (text: string) => void;
-}
 
 /** A matrix that workers hold, as it hears of them. */
 export interface ReplyListener {

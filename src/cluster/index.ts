@@ -4,8 +4,9 @@
 import { inlinedKernel } from "../kernel/inlined.js";
 import { loewnerFrom } from "../loewner.js";
 import type { Loewner } from "../types/index.js";
-import { ClusterScheduler, type ClusterSchedulerOptions } from "./cluster-scheduler.js";
-import { Coordinator, type CoordinatorOptions } from "./coordinator.js";
+import type { ClusterOptions } from "./cluster-options.js";
+import { ClusterScheduler } from "./cluster-scheduler.js";
+import { Coordinator } from "./coordinator.js";
 
 export { startClusterWorker, type ClusterWorker, type ClusterWorkerOptions } from "./worker.js";
 export { clusterStatus, type ClusterStatus, type QueueCounts } from "./status.js";
@@ -13,8 +14,7 @@ export { clusterMetrics, workerMetrics } from "./metrics.js";
 export type { Counters, WorkerState } from "./messages.js";
 export { locate, type RowLocation } from "../location.js";
 export { ClusterError } from "../errors.js";
-
-export interface ClusterOptions extends CoordinatorOptions, ClusterSchedulerOptions {}
+export type { ClusterOptions };
 
 /**
  * The library, with workers that read the rows themselves: matrices of files that were opened by their path or http address (`openNpy`,
