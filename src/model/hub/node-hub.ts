@@ -5,6 +5,7 @@
 import { statfs } from "node:fs/promises";
 import { posix } from "node:path";
 import { FileError, InvalidInputError } from "../../errors.js";
+import type { LimitOptions } from "../../formats/limits.js";
 import { openFile } from "../../formats/node-file.js";
 import { externalLocations } from "../../formats/onnx/location.js";
 import { readSafetensorsIndex } from "../../formats/safetensors-index.js";
@@ -15,7 +16,7 @@ import { cacheFolder, hubCache, makeFolder, type HubCache } from "./node-cache.j
 import { hubClient, HubUnreachableError, type HubClient, type HubFile } from "./node-client.js";
 import { download, partialBytes } from "./node-download.js";
 
-export interface ResolveOptions extends RunOptions {
+export interface ResolveOptions extends RunOptions, LimitOptions {
   /** Use what is in the cache and ask nobody. Default false. */
   offline?: boolean;
   /** For private and gated models. Default: $HF_TOKEN. */
@@ -143,7 +144,7 @@ async function filesOfModel(repository: Repository, main: string, options: Resol
   const wanted = new Set([...(config ? [config] : []), main]);
   if (/\.(index\.json|onnx)$/i.test(main)) {
     await fetchFiles(repository, [byPath.get(main)!], { signal: options.signal }); // it names the others
-    for (const name of await namedBy(cache.pathOf(commit, main))) wanted.add(posix.join(folder, name));
+    for (const name of await namedBy(cache.pathOf(commit, main), options)) wanted.add(posix.join(folder, name));
   }
   return [...wanted].map((name) => {
     const file = byPath.get(name);
@@ -155,12 +156,12 @@ async function filesOfModel(repository: Repository, main: string, options: Resol
 }
 
 /** The files that an index or an ONNX model names beside itself. */
-async function namedBy(path: string): Promise<Set<string>> {
+async function namedBy(path: string, { limits }: LimitOptions): Promise<Set<string>> {
   const source = await openFile(path);
   try {
-    if (!/\.onnx$/i.test(path)) return new Set((await readSafetensorsIndex(source)).weightMap.values());
+    if (!/\.onnx$/i.test(path)) return new Set((await readSafetensorsIndex(source, { limits })).weightMap.values());
     const { openOnnx } = await import("../../formats/onnx/open.js");
-    return externalLocations(await openOnnx(source));
+    return externalLocations(await openOnnx(source, { limits }));
   } finally {
     await source.close();
   }
