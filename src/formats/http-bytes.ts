@@ -124,13 +124,12 @@ export async function openHttp(address: string | URL, options: HttpOptions = {})
 }
 
 function parse(address: string | URL): URL {
-  let url: URL | undefined;
+  const url = URL.canParse(String(address)) ? new URL(address) : undefined;
   const bad = (what: string) => {
     const name = url ? `${url.protocol}//${url.host}${url.pathname}` : String(address); // a password is not repeated
     return new InvalidInputError(`${name} ${what}. Write it as https://host/path/A.npy.`, { file: name });
   };
-  if (!URL.canParse(String(address))) throw bad("is no address");
-  url = new URL(address);
+  if (!url) throw bad("is no address");
   if (!isHttpAddress(url.href)) throw bad("is no http or https address");
   if (url.username || url.password)
     throw bad("holds a name and password, which fetch does not take; send them as headers: { Authorization }");
