@@ -1,6 +1,7 @@
 // Which lines and functions of src/ the tests run: writes docs/coverage.md.
 //
 //   node scripts/coverage.mjs [FILE OF TESTS ...]     with files: what these alone run, to build/coverage.md
+//   node scripts/coverage.mjs --report                of what the last run left behind
 //
 // Tests import src/, or run dist/: in this process, in threads, in processes of the command line. vitest counts the first two; the others
 // leave V8's own counts behind. What ran in dist/ is led back to src/ by source maps, line by line.
@@ -14,7 +15,8 @@ import { setup } from "./setup.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const at = (...parts) => join(root, ...parts);
-const only = process.argv.slice(2);
+const isReport = process.argv[2] === "--report";
+const only = isReport ? [] : process.argv.slice(2);
 const node = (...args) => execFileSync(process.execPath, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
 
 /** One file of src/: the lines on which statements begin, and its functions. */
@@ -92,40 +94,37 @@ function readRaw() {
   }
 }
 
-const texts = new Map();
-/** Where the lines of a file begin, and the first character of each that is no space. */
-function linesOf(file) {
-  if (!texts.has(file)) {
+const places = new Map();
+/** Where words and signs of a file begin, in order, and which line of src/ they come from. */
+function placesOf(file) {
+  if (!places.has(file)) {
+    const original = mapOf(file);
     let offset = 0;
-    const lines = readFileSync(file, "utf8").split("\n");
-    texts.set(
-      file,
-      lines.map((text) => {
-        const column = text.search(/\S/);
-        const line = { at: offset + Math.max(0, column), column };
-        offset += text.length + 1;
-        return line;
-      }),
-    );
+    const found = [];
+    for (const [line, text] of (original ? readFileSync(file, "utf8").split("\n") : []).entries()) {
+      for (const { index } of text.matchAll(/[\w$]+|[^\w\s$]/g)) {
+        const place = original(line, index);
+        if (place) found.push({ offset: offset + index, ...place });
+      }
+      offset += text.length + 1;
+    }
+    places.set(file, found);
   }
-  return texts.get(file);
+  return places.get(file);
 }
 
 /** V8 gives ranges inside ranges, each with its own count; the innermost holds. */
 function markScript(file, functions) {
-  const original = mapOf(file);
-  if (!original) return;
   const ranges = functions
     .flatMap((each) => each.ranges)
     .sort((a, b) => a.startOffset - b.startOffset || b.endOffset - a.endOffset);
   const around = [];
   let next = 0;
-  linesOf(file).forEach(({ at: offset, column }, line) => {
-    while (next < ranges.length && ranges[next].startOffset <= offset) around.push(ranges[next++]);
-    while (around.length && around.at(-1).endOffset <= offset) around.pop();
-    const innermost = around.findLast(({ endOffset }) => endOffset > offset);
-    if (column >= 0 && innermost?.count > 0) markRun(original(line, column));
-  });
+  for (const place of placesOf(file)) {
+    while (next < ranges.length && ranges[next].startOffset <= place.offset) around.push(ranges[next++]);
+    while (around.length && around.at(-1).endOffset <= place.offset) around.pop();
+    if (around.findLast(({ endOffset }) => endOffset > place.offset)?.count > 0) markRun(place);
+  }
 }
 
 /** 3-5, 9 */
@@ -191,20 +190,24 @@ ${list.join("\n")}
 `;
 }
 
-setup({ page: true });
-for (const folder of ["coverage", "coverage-raw", "mapped", "maps"])
-  rmSync(at("build", folder), { recursive: true, force: true });
-// tsc puts declarations into dist/, whatever the folder is.
-node("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--sourceMap", "--outDir", "build/mapped");
-node("scripts/bundle.mjs", "--source-maps");
-const run = spawnSync(
-  process.execPath,
-  ["node_modules/vitest/vitest.mjs", "run", "--config", "scripts/coverage.config.ts", ...only],
-  { cwd: root, stdio: ["ignore", "inherit", "inherit"] },
-);
+function runTests() {
+  setup({ page: true });
+  for (const folder of ["coverage", "coverage-raw", "mapped", "maps"])
+    rmSync(at("build", folder), { recursive: true, force: true });
+  // tsc puts declarations into dist/, whatever the folder is.
+  node("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--sourceMap", "--outDir", "build/mapped");
+  node("scripts/bundle.mjs", "--source-maps");
+  return spawnSync(
+    process.execPath,
+    ["node_modules/vitest/vitest.mjs", "run", "--config", "scripts/coverage.config.ts", ...only],
+    { cwd: root, stdio: ["ignore", "inherit", "inherit"] },
+  ).status;
+}
+
+const status = isReport ? 0 : runTests();
 readCounted();
 readRaw();
 const target = only.length ? "build/coverage.md" : "docs/coverage.md";
 writeFileSync(at(target), await format(report(), { ...(await resolveConfig(at(target))), parser: "markdown" }));
 process.stdout.write(`${target}\n`);
-process.exitCode = run.status ?? 1;
+process.exitCode = status ?? 1;
