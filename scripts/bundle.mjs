@@ -1,9 +1,11 @@
 // dist/ from build/lib/, the modules as tsc leaves them: entry points, and in dist/chunks/ what they share. A module file costs
 // Node about half a millisecond to find and read, and the library has a hundred.
 //
-//   node scripts/bundle.mjs
-import { copyFileSync, existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { basename, join, relative } from "node:path";
+//   node scripts/bundle.mjs [--source-maps]
+//
+// The maps, which only coverage.mjs wants, go to build/maps/: what npm packs is the same with and without.
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
@@ -54,7 +56,19 @@ function titleOf(name) {
   return `${name} ${version}${by}, ${license}`;
 }
 
+const withMaps = process.argv.includes("--source-maps");
+
+/** tsc's own maps, from build/mapped/: the modules in build/lib/ do not name any. */
+const sources = {
+  name: "sources",
+  load(id) {
+    const file = join(lib, "../mapped", `${relative(lib, id)}.map`);
+    return existsSync(file) ? { code: readFileSync(id, "utf8"), map: readFileSync(file, "utf8") } : undefined;
+  },
+};
+
 const bundle = await rolldown({
+  plugins: withMaps ? [sources] : [],
   input: {
     ...Object.fromEntries(entries.map((name) => [name, join(lib, `${name}.js`)])),
     ...Object.fromEntries(workers.map((file) => [`chunks/${file.slice(0, -3)}`, join(lib, named(file))])),
@@ -63,9 +77,10 @@ const bundle = await rolldown({
   external: (id) => !isBundled(id) && (!/^[./]|^[A-Za-z]:/.test(id) || id.endsWith(".wasm")),
   platform: "neutral",
 });
-await bundle.write({
+const { output } = await bundle.write({
   dir: dist,
   format: "es",
+  sourcemap: withMaps && "hidden",
   entryFileNames: "[name].js",
   chunkFileNames: "chunks/[name].js",
   banner: head,
@@ -78,6 +93,11 @@ await bundle.write({
   },
 });
 await bundle.close();
+for (const { fileName } of output.filter(({ fileName }) => fileName.endsWith(".map"))) {
+  const to = join(lib, "../maps", fileName);
+  mkdirSync(dirname(to), { recursive: true });
+  renameSync(join(dist, fileName), to);
+}
 copyFileSync(join(lib, named(page)), join(dist, "chunks", page));
 copyFileSync(kernel, join(dist, "kernel.wasm"));
 // As src/wasm.d.ts has it for every such file, which a package must not do.

@@ -99,7 +99,9 @@ function setupSystem(variable, usual, name, what) {
 export function setup({ force = false, page = false } = {}) {
   const [major] = process.versions.node.split(".").map(Number);
   if (major < 20) throw new Error(`loewner needs Node 20 or newer; this is ${process.version}.`);
-  stamp("install", ["package-lock.json"], ["node_modules"], false, () => npm("installing dependencies", ["ci"]));
+  stamp("install", ["package-lock.json"], ["node_modules"], false, () =>
+    npm("installing dependencies", ["ci", "--ignore-scripts"]),
+  );
   const wasmText = "src/kernel/wasm.generated.ts";
   stamp("wasm", ["assembly", "asconfig.json", "package-lock.json", "scripts/setup.mjs"], [wasmText], force, () => {
     mkdirSync(at("build"), { recursive: true });

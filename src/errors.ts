@@ -6,6 +6,7 @@
 export type LoewnerErrorCode =
   | "INVALID_INPUT"
   | "INVALID_FORMAT"
+  | "LIMIT"
   | "FILE"
   | "OUT_OF_MEMORY"
   | "ABORTED"
@@ -53,6 +54,23 @@ export class InvalidInputError extends LoewnerError {
 export class InvalidFormatError extends LoewnerError {
   constructor(message: string, place?: ErrorPlace, options?: ErrorOptions) {
     super("INVALID_FORMAT", message, place, options);
+  }
+}
+
+/** A file holds more than is read into memory unless that is asked for; the message names the option that allows more. */
+export class LimitError extends LoewnerError {
+  /** Name of the limit, as in `limits`. */
+  readonly limit: string;
+  /** How many there are; where counting stopped, one more than may be. */
+  readonly found: number;
+  /** How many there may be. */
+  readonly most: number;
+
+  constructor(message: string, facts: { limit: string; found: number; most: number }, place?: ErrorPlace) {
+    super("LIMIT", message, place);
+    this.limit = facts.limit;
+    this.found = facts.found;
+    this.most = facts.most;
   }
 }
 

@@ -17,7 +17,7 @@ const order = {
     ...["low-rank", "lewis-weights", "leverage", "level-set", "min-volume", "sensitivities", "coreset", "subspace"],
     "entrywise",
   ].map((name) => `docs/${name}`),
-  Project: ["CONTRIBUTING", "CHANGELOG"],
+  Project: ["CONTRIBUTING", "SECURITY", "CHANGELOG"],
 };
 /** An image of this name gives way to what it shows. */
 const picture = "picture.png";

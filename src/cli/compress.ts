@@ -5,6 +5,7 @@ import { InvalidInputError } from "../errors.js";
 import { codeOf } from "../formats/file-faults.js";
 import { isHttpAddress } from "../formats/http-bytes.js";
 import { checkTarget, type FileToWrite, writeAllAtomically } from "../formats/node-file.js";
+import { checkOutputsIn } from "../formats/node-inner-path.js";
 import { openSpill } from "../formats/node-spill.js";
 import {
   compressModel,
@@ -102,7 +103,7 @@ async function compress(context: Context, path: string, options: Options): Promi
       "Say where the smaller model goes: -o small.onnx or -o small.safetensors (or --dry-run).",
     );
   checkCombination(options);
-  const plan = options.plan === undefined ? undefined : await planFrom(options.plan);
+  const plan = options.plan === undefined ? undefined : await planFrom(options.plan, context);
   await withModel(context, path, async (open) => {
     if (output !== undefined && !dryRun) await checkOutput(open, output, options);
     // Fitting may take long: what --verify lacks is told first.
@@ -168,6 +169,8 @@ async function write(
       byteLength,
       write: (sink) => write(sink, { signal }),
     }));
+    const besides = result.files.map(({ name }) => name).filter((name) => name !== "");
+    await checkOutputsIn(output, besides);
     await checkOriginal(open, files);
     await writeAllAtomically(files, { force, signal });
     context.endProgress();
@@ -211,15 +214,17 @@ async function checkOriginal({ path, files }: OpenModel, targets: readonly FileT
   }
 }
 
-async function weightsOf({ rowWeights, rowWeightsPower: power = defaultRowWeightsPower }: Options) {
-  return rowWeights === undefined ? undefined : { ...(await readRowWeights(rowWeights, power)), power };
+async function weightsOf({ rowWeights, rowWeightsPower: power = defaultRowWeightsPower, limit }: Options) {
+  return rowWeights === undefined
+    ? undefined
+    : { ...(await readRowWeights(rowWeights, power, { limits: limit })), power };
 }
 
-async function planFrom(path: string): Promise<PlanFile> {
+async function planFrom(path: string, { limits }: Context): Promise<PlanFile> {
   const text = await readFile(path, "utf8").catch((cause: Error) => {
     const reasons: Record<string, string> = { ENOENT: "no such file. Check the path", EISDIR: "it is a folder" };
     const reason = reasons[codeOf(cause)] ?? cause.message;
     throw new InvalidInputError(`Cannot read the plan ${path}: ${reason}.`, { file: path }, { cause });
   });
-  return readPlan(text, path);
+  return readPlan(text, path, { limits });
 }

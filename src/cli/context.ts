@@ -1,6 +1,7 @@
 // What every command shares: the library instance, progress, output, interruption.
 import type { SingleBar } from "cli-progress";
 import { createLoewner } from "../create.js";
+import type { ReadLimits } from "../formats/limits.js";
 import { infinityAsText } from "../model/json.js";
 import { removeTemporaryFiles } from "../formats/node-file.js";
 import type { Loewner, Progress } from "../types/index.js";
@@ -22,6 +23,8 @@ export interface CommonOptions {
   redis?: string | true;
   /** Folder from which on its workers know files. */
   storage?: string;
+  /** Of --limit. */
+  limit?: Partial<ReadLimits>;
 }
 
 /** One run of a command. */
@@ -34,6 +37,11 @@ export class Context {
 
   get signal(): AbortSignal {
     return this.abort.signal;
+  }
+
+  /** What may be read of files. */
+  get limits(): Partial<ReadLimits> | undefined {
+    return this.options.limit;
   }
 
   /** A line for people: on stdout, unless --json or --quiet. */

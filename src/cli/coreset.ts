@@ -35,8 +35,8 @@ export function addCoreset(program: Command): void {
         const { p, size, seed, scheme, output } = options;
         const outputs = [options.indices, options.weights, ...(output === undefined ? [] : [output])];
         await checkTargets(outputs, options);
-        const rowWeights = await readRowWeights(options.rowWeights, context.signal);
-        await withMatrix(path, context.signal, async (source) => {
+        const rowWeights = await readRowWeights(options.rowWeights, context);
+        await withMatrix(path, context, async (source) => {
           const result = await context.withLoewner((loewner) =>
             loewner.coreset(source, {
               ...{ p, size, seed, scheme, rowWeights },

@@ -38,8 +38,8 @@ export function addEntrywise(program: Command): void {
     .action((path: string, options: Options) =>
       runCommand(options, async (context) => {
         await checkTargets([options.left, options.right], options);
-        const rowWeights = await readRowWeights(options.rowWeights, context.signal);
-        await withMatrix(path, context.signal, async (source) => {
+        const rowWeights = await readRowWeights(options.rowWeights, context);
+        await withMatrix(path, context, async (source) => {
           const { rank, p, steps: maxIterations, starts, tolerance, seed } = options;
           const result = await context.withLoewner((loewner) =>
             loewner.entrywiseLowRank(source, {

@@ -33,8 +33,8 @@ export function addLevelSet(program: Command): void {
       runCommand(options, async (context) => {
         const outputs = [options.output, ...(options.contacts === undefined ? [] : [options.contacts])];
         await checkTargets(outputs, options);
-        const rowWeights = await readRowWeights(options.rowWeights, context.signal);
-        await withMatrix(path, context.signal, async (source) => {
+        const rowWeights = await readRowWeights(options.rowWeights, context);
+        await withMatrix(path, context, async (source) => {
           const { p = 1, tolerance, directions, maxIterations, seed } = options;
           const result = await context.withLoewner((loewner) =>
             loewner.levelSetEllipsoid(source, {

@@ -16,8 +16,8 @@ export function addLeverage(program: Command): void {
     .action((path: string, options: MatrixOptions & { output: string }) =>
       runCommand(options, async (context) => {
         await checkTargets([options.output], options);
-        const rowWeights = await readRowWeights(options.rowWeights, context.signal);
-        await withMatrix(path, context.signal, async (source) => {
+        const rowWeights = await readRowWeights(options.rowWeights, context);
+        await withMatrix(path, context, async (source) => {
           const { scores, rank, seconds } = await context.withLoewner((loewner) =>
             loewner.leverageScores(source, { rowWeights, signal: context.signal, onProgress: context.progress }),
           );

@@ -22,8 +22,8 @@ export function addLewisWeights(program: Command): void {
       runCommand(options, async (context) => {
         const outputs = [options.output, ...(options.gram === undefined ? [] : [options.gram])];
         await checkTargets(outputs, options);
-        const rowWeights = await readRowWeights(options.rowWeights, context.signal);
-        await withMatrix(path, context.signal, async (source) => {
+        const rowWeights = await readRowWeights(options.rowWeights, context);
+        await withMatrix(path, context, async (source) => {
           const { p, tolerance } = options;
           const result = await context.withLoewner((loewner) =>
             loewner.lewisWeights(source, {

@@ -26,8 +26,8 @@ export function addLowRank(program: Command): void {
       runCommand(options, async (context) => {
         checkOneSize(options);
         await checkTargets([options.left, options.right], options);
-        const rowWeights = await readRowWeights(options.rowWeights, context.signal);
-        await withMatrix(path, context.signal, async (source) => {
+        const rowWeights = await readRowWeights(options.rowWeights, context);
+        await withMatrix(path, context, async (source) => {
           const { keep, rank, energy, p, method, objective, tolerance, seed, maxWork } = options;
           const fit = (left: LeftSink) =>
             context.withLoewner((loewner) =>

@@ -37,7 +37,7 @@ export function addMinVolume(program: Command): void {
         checkCombination(options);
         const outputs = [options.output, options.basis, options.weights].filter((file) => file !== undefined);
         await checkTargets(outputs, options);
-        await withMatrix(path, context.signal, async (source) => {
+        await withMatrix(path, context, async (source) => {
           const result: Omit<MinVolumeResult, "center"> & { center?: Float64Array } = await context.withLoewner(
             (loewner) => {
               const hooks = { tolerance, signal: context.signal, onProgress: context.progress };

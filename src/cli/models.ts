@@ -15,13 +15,13 @@ const isModelAddress = (path: string) => /^https?:\/\/[^?#]+\.(safetensors|onnx|
 
 /** Finds a model, opens it, hands it to `body`, closes it. */
 export async function withModel<T>(context: Context, path: string, body: (open: OpenModel) => Promise<T>): Promise<T> {
-  const { signal, progress: onProgress, options } = context;
+  const { signal, limits, progress: onProgress, options } = context;
   const found = isModelAddress(path)
     ? { path, description: path }
-    : await resolveModel(path, { signal, onProgress, offline: options.offline });
+    : await resolveModel(path, { signal, limits, onProgress, offline: options.offline });
   context.endProgress();
   if (found.path !== path) context.say(found.description);
-  const open = await openModelPath(found.path, { signal });
+  const open = await openModelPath(found.path, { signal, limits });
   const { path: main, files } = open;
   try {
     if (open.kind === "onnx") {

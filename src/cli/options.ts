@@ -4,6 +4,7 @@ import { InvalidInputError } from "../errors.js";
 import type { ByteSource } from "../formats/bytes.js";
 import { isHttpAddress, openHttp } from "../formats/http-bytes.js";
 import { openFile, type FileSource } from "../formats/node-file.js";
+import { defaultLimits, limitFlag, type LimitOptions, limitsOf, type ReadLimits } from "../formats/limits.js";
 import { openNpy } from "../formats/npy.js";
 import { readRows, type RowSource } from "../matrix.js";
 import { describeRange, isInRange, type PRange } from "../options.js";
@@ -102,7 +103,23 @@ export function parseThreads(text: string): number | "auto" {
   return value;
 }
 
-/** --threads, --memory, --redis, --storage, --json, --quiet, --verbose. */
+/** name=value, one of many; names as in `ReadLimits`, with dashes. */
+export function parseLimit(text: string, previous: Partial<ReadLimits> = {}): Partial<ReadLimits> {
+  const names = Object.keys(defaultLimits) as (keyof ReadLimits)[];
+  const [, flag, value] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+  const name = names.find((each) => limitFlag(each) === flag);
+  if (name === undefined)
+    throw new InvalidArgumentError(`name=value was expected, of ${names.map(limitFlag).join(", ")}.`);
+  const limits = { ...previous, [name]: /Bytes$/.test(name) ? parseBytes(value) : parseRank(value) };
+  try {
+    limitsOf({ limits });
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return limits;
+}
+
+/** --threads, --memory, --redis, --storage, --limit, --json, --quiet, --verbose. */
 export function addCommon(command: Command): Command {
   return command
     .option(
@@ -121,6 +138,11 @@ export function addCommon(command: Command): Command {
       `let the workers of a cluster compute (see "loewner worker"); without a URL the one in ${redisVariable}; never changes the output`,
     )
     .option("--storage <folder>", "with --redis: name files from this folder on; workers may have it elsewhere")
+    .option(
+      "--limit <name=value>",
+      "what may be read of a file, such as header-bytes=200MB (may be given more than once; docs/limits.md)",
+      parseLimit,
+    )
     .option("--json", "print one JSON document on stdout and nothing else there")
     .option("--quiet", "print nothing but errors")
     .option("--verbose", "print the stack of an error");
@@ -206,10 +228,13 @@ export function checkOneSize(options: SizeOptions, { whole = false, optional = f
   throw new InvalidInputError(`Give exactly one of ${list}; got ${given.join(" and ") || "none"}.`);
 }
 
+/** How files are read: a Context has it. */
+type Reading = LimitOptions & { readonly signal: AbortSignal };
+
 /** Opens a matrix in an .npy file or at an http address, hands it to `body`, closes it. */
 export async function withMatrix<T>(
   path: string,
-  signal: AbortSignal,
+  { signal, limits }: Reading,
   body: (rows: RowSource) => Promise<T>,
 ): Promise<T> {
   if (/\.(safetensors|onnx)$/i.test(path)) {
@@ -219,16 +244,16 @@ export async function withMatrix<T>(
     ? await openHttp(path, { signal })
     : await openFile(path);
   try {
-    return await body(await openNpy(source));
+    return await body(await openNpy(source, { limits }));
   } finally {
     await source.close?.();
   }
 }
 
 /** Row weights from an .npy vector. */
-export async function readRowWeights(path: string | undefined, signal: AbortSignal): Promise<Float64Array | undefined> {
+export async function readRowWeights(path: string | undefined, reading: Reading): Promise<Float64Array | undefined> {
   if (path === undefined) return undefined;
-  return withMatrix(path, signal, (rows) => {
+  return withMatrix(path, reading, (rows) => {
     if (rows.cols !== 1) {
       throw new InvalidInputError(
         `${path} has ${rows.rows} x ${rows.cols} numbers; row weights are one column, one number a row.`,

@@ -1,9 +1,10 @@
 // The page's own files over HTTP, to this machine alone.
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
-import { dirname, extname, join, sep } from "node:path";
+import { dirname, extname, isAbsolute, join, relative, sep } from "node:path";
+import { pipeline } from "node:stream/promises";
 
 /** Nothing from elsewhere, nothing inline, no eval but WebAssembly. */
 export const contentSecurityPolicy = [
@@ -24,6 +25,18 @@ const headers = {
   "cross-origin-resource-policy": "same-origin",
 };
 
+/** A browser on this machine sends a short request at once; whoever does not keeps a connection from others. */
+const patience = {
+  maxHeaderSize: 8192,
+  headersTimeout: 10_000,
+  requestTimeout: 20_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 2_000,
+};
+const mostConnections = 100;
+/** Of a connection on which nothing moves, such as a download that nobody takes. */
+const idleMs = 60_000;
+
 const types: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
@@ -38,21 +51,30 @@ const types: Record<string, string> = {
 /**
  * A server, not listening yet. It answers GET and HEAD for files below `folder`, when asked for by a name of this machine: a page
  * elsewhere whose name was made to lead here (DNS rebinding) is refused. Of onnxruntime-web, below /ort/, it has what is installed.
+ *
+ * Files whose names begin with a dot, and links that lead out of the folder, are not there. A connection has ten seconds for the head of
+ * a request, and ends when nothing moves on it for a minute.
  */
 export function pageServer(folder: string): Server {
-  return createServer((request, response) => {
+  const server = createServer(patience, (request, response) => {
     answer(folder, request, response).catch(() => {
       if (!response.headersSent) response.writeHead(500, headers);
       response.end();
     });
   });
+  server.maxConnections = mostConnections;
+  server.timeout = idleMs;
+  return server;
 }
 
 async function answer(folder: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const refuse = (status: number, text: string) =>
-    void response.writeHead(status, { ...headers, "content-type": "text/plain; charset=utf-8" }).end(`${text}\n`);
+  const refuse = (status: number, text: string, more = {}) => {
+    const about = { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", ...more };
+    response.writeHead(status, { ...headers, ...about, connection: "close" }).end(`${text}\n`);
+  };
   if (!isLocal(request.headers.host)) return refuse(421, "This server answers to localhost and 127.0.0.1 alone.");
-  if (request.method !== "GET" && request.method !== "HEAD") return refuse(405, "Only GET and HEAD are answered.");
+  if (request.method !== "GET" && request.method !== "HEAD")
+    return refuse(405, "Only GET and HEAD are answered.", { allow: "GET, HEAD" });
   const path = pathOf(request.url ?? "/");
   const found = path === undefined ? undefined : await find(folder, path);
   if (!found) return refuse(404, "There is no such file.");
@@ -66,20 +88,19 @@ async function answer(folder: string, request: IncomingMessage, response: Server
     "cache-control": hashed ? "public, max-age=31536000, immutable" : "no-cache",
   });
   if (request.method === "HEAD") return void response.end();
-  createReadStream(found.path)
-    .on("error", () => response.destroy())
-    .pipe(response);
+  // Closes the file also when whoever asked for it goes away.
+  await pipeline(createReadStream(found.path), response).catch(() => response.destroy());
 }
 
 function isLocal(host = ""): boolean {
   return /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(host);
 }
 
-/** Decoded, without query; undefined for what is no plain path downwards. */
+/** Decoded, without query; undefined for what is no plain path downwards, or has a name that begins with a dot. */
 function pathOf(url: string): string | undefined {
   try {
     const path = decodeURIComponent(url.replace(/[?#].*$/s, ""));
-    if (!path.startsWith("/") || /[\\\0]|(^|\/)\.\.?(\/|$)/.test(path)) return undefined;
+    if (!path.startsWith("/") || /[\\\0]|\/\./.test(path)) return undefined;
     return path.endsWith("/") ? `${path}index.html` : path;
   } catch {
     return undefined;
@@ -87,17 +108,28 @@ function pathOf(url: string): string | undefined {
 }
 
 async function find(folder: string, path: string): Promise<{ path: string; size: number } | undefined> {
-  const places = [join(folder, path)];
-  const runtime = /^\/ort\/([\w.-]+\.(?:mjs|wasm))$/.exec(path);
+  const places = [{ root: folder, name: path }];
+  const runtime = /^\/ort\/(\w[\w.-]*\.(?:mjs|wasm))$/.exec(path);
   if (runtime) {
     const installed = runtimeFolder();
-    if (installed !== undefined) places.push(join(installed, runtime[1]));
+    if (installed !== undefined) places.push({ root: installed, name: runtime[1] });
   }
-  for (const place of places) {
-    const facts = await stat(place).catch(() => undefined);
-    if (facts?.isFile()) return { path: place, size: facts.size };
+  for (const { root, name } of places) {
+    try {
+      const real = await realpath(join(root, name));
+      const facts = await stat(real);
+      if (facts.isFile() && isBelow(await realpath(root), real)) return { path: real, size: facts.size };
+    } catch {
+      continue; // no such file
+    }
   }
   return undefined;
+}
+
+/** Of real paths. */
+function isBelow(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way !== "" && !isAbsolute(way) && way !== ".." && !way.startsWith(`..${sep}`);
 }
 
 /** Beside this package, or in the current folder's node_modules. */

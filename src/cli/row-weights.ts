@@ -2,6 +2,7 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { InvalidFormatError, InvalidInputError, type LoewnerError } from "../errors.js";
 import { f16ToF32 } from "../formats/half.js";
+import { jsonBytes, type LimitOptions } from "../formats/limits.js";
 import { openFile, type FileSource } from "../formats/node-file.js";
 import { readNpyArray } from "../formats/npy-array.js";
 import { sniff } from "../formats/sniff.js";
@@ -57,38 +58,40 @@ function parsePower(text: string): number {
   return power;
 }
 
-/** No tokenizer is larger; a model taken for one by mistake may be. */
-const maxTokenizerBytes = 2 ** 28;
-
 /**
  * @param path an .npy vector of counts or shares (floats, integers or bool, one a row), or a tokenizer.json
  * @param power of the counts, a multiple of 1/8 from 0 to 1
  * @throws {FileError} when it cannot be read
+ * @throws {LimitError} when it is larger than is read
  * @throws {InvalidFormatError} when it is neither, or damaged
  * @throws {InvalidInputError} when the array is no vector, a count is negative or not finite, or the power is another
  */
-export async function readRowWeights(path: string, power = defaultRowWeightsPower): Promise<RowWeightsFile> {
+export async function readRowWeights(
+  path: string,
+  power = defaultRowWeightsPower,
+  options: LimitOptions = {},
+): Promise<RowWeightsFile> {
   checkPower(power);
   const source = await openFile(path);
   try {
     const start = await source.slice(0, Math.min(source.size, 64));
-    if (start[0] === 0x93) return await fromCounts(source, power);
+    if (start[0] === 0x93) return await fromCounts(source, power, options);
     const isJson = /^(\xef\xbb\xbf)?\s*\{/.test(String.fromCharCode(...start));
-    if (!isJson || source.size > maxTokenizerBytes) {
+    if (!isJson) {
       throw new InvalidFormatError(
-        `${path}: row weights come from an .npy vector of counts or from a tokenizer.json; this is neither.${isJson ? "" : sniff(start)}`,
+        `${path}: row weights come from an .npy vector of counts or from a tokenizer.json; this is neither.${sniff(start)}`,
         { file: path },
       );
     }
-    return fromTokenizer(await source.slice(0, source.size), path, power);
+    return fromTokenizer(await jsonBytes(source, options), path, power, options);
   } finally {
     await source.close();
   }
 }
 
-async function fromCounts(source: FileSource, power: number): Promise<RowWeightsFile> {
+async function fromCounts(source: FileSource, power: number, options: LimitOptions): Promise<RowWeightsFile> {
   const file = source.name;
-  const { data, dtype, shape } = await readNpyArray(source);
+  const { data, dtype, shape } = await readNpyArray(source, options);
   if (data.length === 0 || !(shape.length === 1 || (shape.length === 2 && shape[1] === 1))) {
     throw new InvalidInputError(
       `${file} has the shape (${shape.join(", ")}); counts are a vector, one number a row: save it after .reshape(-1).`,
@@ -117,8 +120,8 @@ async function fromCounts(source: FileSource, power: number): Promise<RowWeights
   };
 }
 
-function fromTokenizer(bytes: Uint8Array, path: string, power: number): RowWeightsFile {
-  const tokenizer = readTokenizer(bytes, path);
+function fromTokenizer(bytes: Uint8Array, path: string, power: number, options: LimitOptions): RowWeightsFile {
+  const tokenizer = readTokenizer(bytes, path, options);
   const { tokens, source } = tokenWeights(tokenizer, tokenizer.size);
   return {
     weightsFor: (rows) =>

@@ -20,8 +20,8 @@ export function addSensitivities(program: Command): void {
     .action((path: string, options: Options) =>
       runCommand(options, async (context) => {
         await checkTargets([options.output], options);
-        const rowWeights = await readRowWeights(options.rowWeights, context.signal);
-        await withMatrix(path, context.signal, async (source) => {
+        const rowWeights = await readRowWeights(options.rowWeights, context);
+        await withMatrix(path, context, async (source) => {
           const { p, tolerance } = options;
           const { scores, rank, total, iterations, residual, converged, seconds } = await context.withLoewner(
             (loewner) =>

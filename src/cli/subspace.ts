@@ -24,8 +24,8 @@ export function addSubspace(program: Command): void {
     .action((path: string, options: Options) =>
       runCommand(options, async (context) => {
         await checkTargets([options.output], options);
-        const rowWeights = await readRowWeights(options.rowWeights, context.signal);
-        await withMatrix(path, context.signal, async (source) => {
+        const rowWeights = await readRowWeights(options.rowWeights, context);
+        await withMatrix(path, context, async (source) => {
           const { rank, p = 1, restarts, seed, tolerance, maxIterations } = options;
           const { basis, objective, iterations, residual, converged, seconds } = await context.withLoewner((loewner) =>
             loewner.robustSubspace(source, {

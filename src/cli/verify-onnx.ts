@@ -1,13 +1,14 @@
 // verify, for ONNX: both models are run on the same inputs.
 import { type Command, InvalidArgumentError } from "commander";
 import { InvalidInputError, VerificationError } from "../errors.js";
+import type { LimitOptions } from "../formats/limits.js";
 import { openFile } from "../formats/node-file.js";
 import { type NpyTensor, readNpyArray } from "../formats/npy-array.js";
 import type { OnnxModel } from "../formats/onnx/types.js";
 import type { RuntimeKind } from "../model/onnx/node-runtime.js";
 import type { ComparedOutput } from "../model/onnx/output-difference.js";
 import type { OnnxComparison } from "../model/onnx/run.js";
-import type { Context } from "./context.js";
+import type { CommonOptions, Context } from "./context.js";
 import { collect, parseChoice, parseRank, parseSeed } from "./options.js";
 import { megabytes, number, percent, table } from "./text.js";
 
@@ -62,11 +63,11 @@ function collectShape(text: string, previous: Record<string, number[]> = {}): Re
  */
 export async function prepareRun(
   { file }: OpenOnnx,
-  { inputs: files = [], shape: shapes, runtime: kind, seed }: RunOptions,
+  { inputs: files = [], shape: shapes, runtime: kind, seed, limit }: RunOptions & CommonOptions,
 ) {
   const { onnxInputs } = await import("../model/onnx/inputs.js");
   const { loadRuntime } = await import("../model/onnx/node-runtime.js");
-  const given = await readInputs(file, files);
+  const given = await readInputs(file, files, { limits: limit });
   return { inputs: await onnxInputs(file, { given, shapes, seed }), runtime: await loadRuntime(kind) };
 }
 
@@ -124,6 +125,7 @@ function faultOf({ name, shapes, newNonFinite, elements }: ComparedOutput): stri
 async function readInputs(
   model: OnnxModel,
   texts: readonly string[],
+  reading: LimitOptions,
 ): Promise<Record<string, NpyTensor & { source: string }>> {
   const names = model.graph.inputs.map(({ name }) => name).filter((name) => !model.graph.initializers.has(name));
   const named = texts.map((text) => {
@@ -147,7 +149,7 @@ async function readInputs(
     if (Object.hasOwn(given, name)) throw new InvalidInputError(`--inputs gives "${name}" twice.`);
     const source = await openFile(path);
     try {
-      given[name] = { ...(await readNpyArray(source)), source: path };
+      given[name] = { ...(await readNpyArray(source, reading)), source: path };
     } finally {
       await source.close();
     }

@@ -68,7 +68,7 @@ async function proveLayers(
   const powers = [...compressed.model.described.values()].map((layer) => layer.rowWeightsPower);
   const read = new Map<number | undefined, RowWeightsFile>();
   if (path !== undefined) {
-    for (const power of new Set(powers)) read.set(power, await readRowWeights(path, rowWeightsPower ?? power));
+    for (const power of new Set(powers)) read.set(power, await readRowWeights(path, rowWeightsPower ?? power, context));
   }
   const run = {
     weightsFor: (rows: number, power: number | undefined) => read.get(power)?.weightsFor(rows),

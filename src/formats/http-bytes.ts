@@ -125,16 +125,12 @@ export async function openHttp(address: string | URL, options: HttpOptions = {})
 }
 
 function parse(address: string | URL): URL {
-  const bad = (what: string) =>
-    new InvalidInputError(`${String(address)} ${what}. Write it as https://host/path/A.npy.`, {
-      file: String(address),
-    });
-  let url: URL;
-  try {
-    url = new URL(address);
-  } catch {
-    throw bad("is no address");
-  }
+  const url = URL.canParse(String(address)) ? new URL(address) : undefined;
+  const bad = (what: string) => {
+    const name = url ? `${url.protocol}//${url.host}${url.pathname}` : String(address); // a password is not repeated
+    return new InvalidInputError(`${name} ${what}. Write it as https://host/path/A.npy.`, { file: name });
+  };
+  if (!url) throw bad("is no address");
   if (!isHttpAddress(url.href)) throw bad("is no http or https address");
   if (url.username || url.password)
     throw bad("holds a name and password, which fetch does not take; send them as headers: { Authorization }");
@@ -159,6 +155,13 @@ function asking(url: URL, name: string, { fetch = globalThis.fetch, headers, sig
     } catch (cause) {
       throwIfAborted(signal);
       throw unreachable(cause);
+    }
+    if (url.protocol === "https:" && response.url.startsWith("http:")) {
+      await discard(response);
+      throw new FileError(
+        `${name}: the server redirects from https to http, where anyone on the way could change the bytes. Ask for another address of the file.`,
+        { file: name },
+      );
     }
     const { status } = response;
     if (status === 200 || status === 206 || status === 416) return response;

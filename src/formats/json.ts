@@ -3,19 +3,16 @@
  * deep nesting and huge counts of values, keeps the order of keys (also of those that look like numbers), is safe for
  * names such as __proto__ (objects become Maps), and says at which byte of the file it stopped.
  *
- * Cost: one pass over the bytes; depth of recursion at most `limits.depth`.
+ * Cost: one pass over the bytes; depth of recursion at most `limits.jsonDepth`.
  */
 import { InvalidFormatError } from "../errors.js";
+import { overLimit, type ReadLimits } from "./limits.js";
 
 /** What `parseJson` gives: objects are Maps in the order of the text. */
 export type JsonValue = null | boolean | number | string | JsonValue[] | Map<string, JsonValue>;
 
-/** What a document may hold. */
-export interface JsonLimits {
-  /** Objects and arrays inside one another. */
-  readonly depth: number;
-  /** Values of any kind, the outermost included. */
-  readonly values: number;
+export interface JsonOptions {
+  readonly limits: ReadLimits;
   /** Refuse numbers with a fraction or an exponent. Default false. */
   readonly integersOnly?: boolean;
 }
@@ -31,10 +28,11 @@ export interface JsonOrigin {
 
 /**
  * Parses a whole JSON text in UTF-8; whitespace may surround it.
- * @throws {InvalidFormatError} when it is not JSON or exceeds the limits; the place holds the byte offset in the file.
+ * @throws {InvalidFormatError} when it is not JSON; the place holds the byte offset in the file.
+ * @throws {LimitError} for more values, or deeper nesting, than there may be.
  */
-export function parseJson(bytes: Uint8Array, limits: JsonLimits, origin: JsonOrigin): JsonValue {
-  const scanner = new Scanner(bytes, limits, origin);
+export function parseJson(bytes: Uint8Array, options: JsonOptions, origin: JsonOrigin): JsonValue {
+  const scanner = new Scanner(bytes, options, origin);
   const value = scanner.value(0);
   scanner.end();
   return value;
@@ -53,14 +51,12 @@ class Scanner {
 
   constructor(
     private readonly bytes: Uint8Array,
-    private readonly limits: JsonLimits,
+    private readonly options: JsonOptions,
     private readonly origin: JsonOrigin,
   ) {}
 
   value(depth: number): JsonValue {
-    if (++this.values > this.limits.values) {
-      throw this.failure(`more than ${this.limits.values} values, the most that is read`, this.at);
-    }
+    if (++this.values > this.options.limits.jsonValues) throw this.over("jsonValues", "values");
     switch (this.peek()) {
       case 0x7b:
         return this.object(depth + 1);
@@ -110,9 +106,7 @@ class Scanner {
   }
 
   private descend(depth: number): void {
-    if (depth > this.limits.depth) {
-      throw this.failure(`nested more than ${this.limits.depth} deep, the most that is read`, this.at);
-    }
+    if (depth > this.options.limits.jsonDepth) throw this.over("jsonDepth", "objects and lists inside one another");
     this.at++;
   }
 
@@ -172,7 +166,7 @@ class Scanner {
     if (!/^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$/.test(text)) {
       throw this.failure(`${quote(text)}, which is not a JSON number`, start);
     }
-    if (this.limits.integersOnly && !/^-?[0-9]+$/.test(text)) {
+    if (this.options.integersOnly && !/^-?[0-9]+$/.test(text)) {
       throw this.failure(`${text} where only whole numbers may stand`, start);
     }
     return Number(text);
@@ -214,12 +208,37 @@ class Scanner {
     return this.failure(`${found} where ${expected} was expected`, this.at);
   }
 
+  private over(name: "jsonDepth" | "jsonValues", what: string) {
+    const { file, part, offset } = this.origin;
+    const { limits } = this.options;
+    const place = { file, offset: offset + this.at };
+    return overLimit(limits, name, `the ${part} has more than ${limits[name]} ${what}`, undefined, place);
+  }
+
   private failure(what: string, at: number): InvalidFormatError {
     const { file, part, offset } = this.origin;
     return new InvalidFormatError(
       `${file}: the ${part} is not JSON that can be read: found ${what} (byte ${offset + at} of the file). The file is damaged or was not made by a safetensors library; get or save it again.`,
       { file, offset: offset + at },
     );
+  }
+}
+
+/**
+ * For text that JSON.parse has read: what walks over its answer calls itself once a level.
+ * @throws {LimitError} when objects and lists lie deeper in one another than they may.
+ */
+export function checkJsonDepth(text: string, limits: ReadLimits, file: string): void {
+  let depth = 0;
+  for (let at = 0; at < text.length; ++at) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      for (++at; at < text.length && text.charCodeAt(at) !== QUOTE; ++at) if (text.charCodeAt(at) === BACKSLASH) ++at;
+    } else if (code === 0x5b || code === 0x7b) {
+      if (++depth <= limits.jsonDepth) continue;
+      const what = `it has more than ${limits.jsonDepth} objects and lists inside one another`;
+      throw overLimit(limits, "jsonDepth", what, undefined, { file });
+    } else if (code === 0x5d || code === 0x7d) --depth;
   }
 }
 

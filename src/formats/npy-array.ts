@@ -4,6 +4,7 @@
  */
 import { InvalidFormatError, OutOfMemoryError } from "../errors.js";
 import type { ByteSource } from "./bytes.js";
+import type { LimitOptions } from "./limits.js";
 import { readNpyHeader, swapped, tuple } from "./npy.js";
 
 /** The types that are read, under NumPy's names. float16 stays as its bit patterns, bool is 0 or 1 in a byte. */
@@ -57,10 +58,11 @@ const MAX_BYTES = 2 ** 31;
  * Memory: the array, twice where the bytes or the elements have to be put in order.
  * @throws {InvalidFormatError} when the header is bad, the dtype is none of `NpyTypes`, or the data is not exactly as long as
  *   the shape says.
+ * @throws {LimitError} as readNpyHeader.
  * @throws {OutOfMemoryError} when the array takes more than 2^31 bytes.
  */
-export async function readNpyArray(source: ByteSource): Promise<NpyTensor> {
-  const { descr, shape, fortranOrder, dataStart } = await readNpyHeader(source);
+export async function readNpyArray(source: ByteSource, options: LimitOptions = {}): Promise<NpyTensor> {
+  const { descr, shape, fortranOrder, dataStart } = await readNpyHeader(source, options);
   const file = source.name;
   const type = dtypes[descr.replace(/^[<>=|]/, "")];
   if (!type) {

@@ -7,6 +7,7 @@ import { InvalidFormatError, InvalidInputError } from "../errors.js";
 import { locate } from "../location.js";
 import { type RowSource, type RowType, rowTypeBytes } from "../matrix.js";
 import type { ByteSource } from "./bytes.js";
+import { type LimitOptions, limitsOf, overLimit } from "./limits.js";
 import { parsePythonLiteral, type PythonLiteral, PythonLiteralError } from "./python-literal.js";
 import { sniff } from "./sniff.js";
 
@@ -32,15 +33,17 @@ export interface NpyRows extends RowSource {
 }
 
 const MAGIC = "\x93NUMPY";
-const MAX_HEADER = 65536;
 /** Rows of a Fortran-order file are kept in blocks of about this many bytes, so that a sweep costs few reads per column. */
 const BLOCK_BYTES = 1 << 25;
 
 /**
  * Reads and checks the header alone; `shape` and `descr` are not judged here.
- * @throws {InvalidFormatError} when it is not an .npy file, or the header is truncated, too long or not understood.
+ * @param options.limits `npyHeaderBytes`
+ * @throws {InvalidFormatError} when it is not an .npy file, or the header is truncated or not understood.
+ * @throws {LimitError} when the header is longer than may be read.
  */
-export async function readNpyHeader(source: ByteSource): Promise<NpyHeader> {
+export async function readNpyHeader(source: ByteSource, options: LimitOptions = {}): Promise<NpyHeader> {
+  const limits = limitsOf(options);
   const file = source.name;
   const bad = (message: string, offset = 0) => new InvalidFormatError(`${file}: ${message}`, { file, offset });
   if (source.size === 0) throw bad("the file is empty (0 bytes); an .npy file was expected.");
@@ -69,11 +72,10 @@ export async function readNpyHeader(source: ByteSource): Promise<NpyHeader> {
   if (source.size < textStart) throw truncated(textStart, "the header's length");
   const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
   const length = major === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
-  if (length > MAX_HEADER) {
-    throw bad(`its header says it is ${length} bytes long; at most ${MAX_HEADER} are read. The file is damaged.`, 8);
-  }
   const dataStart = textStart + length;
   if (source.size < dataStart) throw truncated(dataStart, "the header");
+  if (length > limits.npyHeaderBytes)
+    throw overLimit(limits, "npyHeaderBytes", `a header of ${length} bytes`, length, { file, offset: 8 });
   const text = decodeHeader(await source.slice(textStart, dataStart), major, file, textStart);
   return { version: [major, minor], ...parseHeader(text, file, textStart), dataStart };
 }
@@ -84,9 +86,10 @@ export async function readNpyHeader(source: ByteSource): Promise<NpyHeader> {
  * Memory: a Fortran-order file keeps one block of rows (32 MiB, or one row if that is more).
  * @throws {InvalidFormatError} when the header is bad, the dtype is not f2, f4 or f8, the shape is not (n,) or (n, d) with
  *   n, d >= 1, or the data is not exactly as long as the shape says.
+ * @throws {LimitError} as readNpyHeader.
  */
-export async function openNpy(source: ByteSource): Promise<NpyRows> {
-  const header = await readNpyHeader(source);
+export async function openNpy(source: ByteSource, options: LimitOptions = {}): Promise<NpyRows> {
+  const header = await readNpyHeader(source, options);
   const { descr, shape, fortranOrder, dataStart } = header;
   const file = source.name;
   const bad = (message: string, offset = 10) => new InvalidFormatError(`${file}: ${message}`, { file, offset });

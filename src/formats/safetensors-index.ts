@@ -6,7 +6,8 @@ import { InvalidFormatError } from "../errors.js";
 import type { ByteSink, ByteSource } from "./bytes.js";
 import { staysInFolder } from "./inner-path.js";
 import { type JsonValue, parseJson, quote } from "./json.js";
-import { MAX_SAFETENSORS_HEADER, openSafetensors, type SafetensorsFile } from "./safetensors.js";
+import { jsonBytes, type LimitOptions, limitsOf, overLimit } from "./limits.js";
+import { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 
 /** An open index with all its shards. */
 export interface SafetensorsIndex {
@@ -22,18 +23,21 @@ export interface SafetensorsIndex {
 /**
  * Opens an index and every shard it names. `resolve` turns a shard's name (relative, with /, never leaving the folder of
  * the index) into its bytes; whoever opens files there closes them, also when this throws.
+ * @param options.limits `jsonBytes`, `jsonDepth`, `jsonValues`, `tensors`, `files`; of the shards as openSafetensors
  * @throws {InvalidFormatError} when the index or a shard is bad, a name would leave the folder, or a shard lacks a tensor.
+ * @throws {LimitError} when the index or a header holds more than may be read of it.
  */
 export async function openSafetensorsIndex(
   source: ByteSource,
   resolve: (shard: string) => ByteSource | Promise<ByteSource>,
+  options: LimitOptions = {},
 ): Promise<SafetensorsIndex> {
   const file = source.name;
-  const { metadata, weightMap } = await readSafetensorsIndex(source);
+  const { metadata, weightMap } = await readSafetensorsIndex(source, options);
   const shards = new Map<string, SafetensorsFile>();
   for (const [tensor, shard] of weightMap) {
     let open = shards.get(shard);
-    if (!open) shards.set(shard, (open = await openSafetensors(await resolve(shard))));
+    if (!open) shards.set(shard, (open = await openSafetensors(await resolve(shard), options)));
     if (!open.tensors.has(tensor)) {
       throw new InvalidFormatError(
         `${file}: tensor ${quote(tensor)} should be in ${quote(shard)}, but that file has no such tensor. Index and shards do not belong together; get both again.`,
@@ -62,24 +66,23 @@ export async function writeSafetensorsIndex(
 /**
  * What an index says, without its shards.
  * @throws {InvalidFormatError} when it is not an index, or the name of a shard would leave its folder.
+ * @throws {LimitError} when it holds more than may be read of it.
  */
 export async function readSafetensorsIndex(
   source: ByteSource,
+  options: LimitOptions = {},
 ): Promise<Pick<SafetensorsIndex, "metadata" | "weightMap">> {
   const file = source.name;
   const bad = (message: string, tensor?: string) => new InvalidFormatError(`${file}: ${message}`, { file, tensor });
   if (source.size === 0) throw bad("the file is empty (0 bytes); a safetensors index (JSON) was expected.");
-  if (source.size > MAX_SAFETENSORS_HEADER) {
-    throw bad(`an index of ${source.size} bytes; at most ${MAX_SAFETENSORS_HEADER} are read.`);
-  }
-  const root = parseJson(
-    await source.slice(0, source.size),
-    { depth: 32, values: 2_000_000 },
-    { file, part: "index", offset: 0 },
-  );
+  const limits = limitsOf(options);
+  const over = (name: "tensors" | "files", what: string, found: number) =>
+    overLimit(limits, name, what, found, { file });
+  const root = parseJson(await jsonBytes(source, options), { limits }, { file, part: "index", offset: 0 });
   const map = root instanceof Map ? root.get("weight_map") : undefined;
   if (!(map instanceof Map)) throw bad('not a safetensors index: it has no object "weight_map".');
   if (map.size === 0) throw bad('its "weight_map" names no tensor.');
+  if (map.size > limits.tensors) throw over("tensors", `it names ${map.size} tensors`, map.size);
   const weightMap = new Map<string, string>();
   for (const [tensor, shard] of map) {
     if (typeof shard !== "string") throw bad(`the file of tensor ${quote(tensor)} is not text.`, tensor);
@@ -91,6 +94,8 @@ export async function readSafetensorsIndex(
     }
     weightMap.set(tensor, shard);
   }
+  const files = new Set(weightMap.values()).size;
+  if (files > limits.files) throw over("files", `it names ${files} files`, files);
   const metadata = (root as Map<string, JsonValue>).get("metadata");
   return { metadata: metadata instanceof Map ? metadata : new Map(), weightMap };
 }

@@ -6,13 +6,14 @@
  *   the rest           the tensors' bytes, little endian, row-major, without holes or overlaps
  *
  * Only the header is held in memory. Everything the format asks for is checked when a file is opened; on top of it,
- * names may stand once only, an entry may hold nothing else, and counts are limited (2 000 000 JSON values, 64 dimensions).
+ * names may stand once only, an entry may hold nothing else, and counts are limited (limits.ts; 64 dimensions).
  */
 import { InvalidFormatError, InvalidInputError } from "../errors.js";
 import { locate } from "../location.js";
 import { type RowSource, rowTypeBytes } from "../matrix.js";
 import { type ByteSource, readChunks } from "./bytes.js";
 import { type JsonValue, parseJson, quote } from "./json.js";
+import { type LimitOptions, limitsOf, overLimit, type ReadLimits } from "./limits.js";
 import {
   dtypeBits,
   isSafetensorsDtype,
@@ -25,7 +26,6 @@ import { sniff } from "./sniff.js";
 
 /** Longest header that the format allows, in bytes. */
 export const MAX_SAFETENSORS_HEADER = 100_000_000;
-const LIMITS = { depth: 8, values: 2_000_000, integersOnly: true };
 const MAX_DIMENSIONS = 64;
 
 /** One tensor of a safetensors file. */
@@ -60,13 +60,19 @@ export interface SafetensorsFile {
  * Opens a safetensors file: reads and checks its header.
  *
  * Cost: one pass over the header. Memory: the header and its entries.
+ * @param options.limits `headerBytes`, `jsonDepth`, `jsonValues`, `tensors`
  * @throws {InvalidFormatError} when anything breaks the format; it names the file, the tensor and the byte offset.
+ * @throws {LimitError} when the header holds more than may be read of it.
  */
-export async function openSafetensors(source: ByteSource): Promise<SafetensorsFile> {
+export async function openSafetensors(source: ByteSource, options: LimitOptions = {}): Promise<SafetensorsFile> {
+  const limits = limitsOf(options);
   const file = source.name;
-  const header = await readHeader(source);
+  const header = await readHeader(source, limits);
   const dataStart = 8 + header.byteLength;
-  const root = parseJson(header, LIMITS, { file, part: "header", offset: 8 }) as Map<string, JsonValue>; // it begins with '{'
+  const origin = { file, part: "header", offset: 8 };
+  const root = parseJson(header, { limits, integersOnly: true }, origin) as Map<string, JsonValue>; // it begins with '{'
+  const count = root.size - (root.has("__metadata__") ? 1 : 0);
+  if (count > limits.tensors) throw overLimit(limits, "tensors", `it has ${count} tensors`, count, { file });
   let metadataEntries: [string, string][] | undefined;
   const entries: SafetensorsTensor[] = [];
   for (const [name, value] of root) {
@@ -141,7 +147,7 @@ export function tensorChunks(file: SafetensorsFile, name: string): AsyncIterable
   return readChunks(file.source, start, end);
 }
 
-async function readHeader(source: ByteSource): Promise<Uint8Array> {
+async function readHeader(source: ByteSource, limits: ReadLimits): Promise<Uint8Array> {
   const file = source.name;
   const bad = (message: string, offset: number) => new InvalidFormatError(`${file}: ${message}`, { file, offset });
   if (source.size === 0) throw bad("the file is empty (0 bytes); a safetensors file was expected.", 0);
@@ -153,7 +159,7 @@ async function readHeader(source: ByteSource): Promise<Uint8Array> {
   }
   const start = await source.slice(0, Math.min(64, source.size));
   const length = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
-  if (length > BigInt(MAX_SAFETENSORS_HEADER)) {
+  if (length > BigInt(Math.max(MAX_SAFETENSORS_HEADER, source.size))) {
     throw bad(
       `not a safetensors file, or damaged: its first 8 bytes give a header of ${length} bytes, over the format's limit of ${MAX_SAFETENSORS_HEADER}.${sniff(start)}`,
       0,
@@ -172,6 +178,8 @@ async function readHeader(source: ByteSource): Promise<Uint8Array> {
       source.size,
     );
   }
+  if (length > BigInt(limits.headerBytes))
+    throw overLimit(limits, "headerBytes", `a header of ${length} bytes`, Number(length), { file, offset: 0 });
   if (end < 10) throw bad(`damaged: a header of ${length} bytes; the shortest there is, {}, has 2.`, 0);
   return source.slice(8, end);
 }

@@ -16,9 +16,14 @@ export interface Selection {
 
 /**
  * The layers that a selection names, and every other 2-D weight with the reason why not.
+ * @param unnamed the reason for those that `names` leaves out
  * @throws {InvalidInputError} when a glob matches nothing: the message lists what there is
  */
-export function select(model: Model, { layers: globs, names, exclude = [] }: Selection) {
+export function select(
+  model: Model,
+  { layers: globs, names, exclude = [] }: Selection,
+  unnamed = "not among the names that were given",
+) {
   const weights = model.layers.filter((layer) => isFactorable(layer) || layer.blocked !== undefined);
   const chosenBy = names
     ? ({ name }: Layer) => names.includes(name)
@@ -33,7 +38,7 @@ export function select(model: Model, { layers: globs, names, exclude = [] }: Sel
     if (blocked !== undefined) skipped.push({ name, reason: blocked });
     else if (!chosenBy(layer)) {
       const reason = names
-        ? "not in the plan"
+        ? unnamed
         : globs?.length
           ? "not named by --layers"
           : "not a word table or tall matrix; name it with --layers";

@@ -1,5 +1,7 @@
 // A plan: what to do with each layer, as JSON that a person can edit. `inspect --plan` writes one, `compress --plan` reads it.
 import { InvalidInputError } from "../errors.js";
+import { checkJsonDepth } from "../formats/json.js";
+import { type LimitOptions, limitsOf } from "../formats/limits.js";
 import type { Method } from "../types/index.js";
 import { listNames } from "./model-file.js";
 import type { Layer, Model } from "./model.js";
@@ -40,9 +42,11 @@ export function isFactorable({ kind, blocked }: Layer): boolean {
 
 /**
  * @param file name for messages
+ * @param options.limits `jsonDepth`
  * @throws {InvalidInputError} when it is no plan: the message names the layer and the key
+ * @throws {LimitError} when it is nested deeper than is read
  */
-export function readPlan(text: string, file: string): PlanFile {
+export function readPlan(text: string, file: string, options: LimitOptions = {}): PlanFile {
   const bad = (what: string, tensor?: string) => new InvalidInputError(`${file}: ${what}`, { file, tensor });
   let plan: PlanFile;
   try {
@@ -52,6 +56,7 @@ export function readPlan(text: string, file: string): PlanFile {
     const reason = (cause as Error).message.replace(/[\s\p{Cc}]+/gu, " ");
     throw bad(`the plan is not JSON (${reason}); "loewner inspect MODEL --plan FILE" writes one.`);
   }
+  checkJsonDepth(text, limitsOf(options), file);
   if (typeof plan !== "object" || plan === null || plan.version !== 1)
     throw bad('not a plan: "version": 1 was expected; "loewner inspect MODEL --plan FILE" writes one.');
   if (typeof plan.layers !== "object" || plan.layers === null || Array.isArray(plan.layers))

@@ -2,7 +2,7 @@
 // the whole file that is spread over them by their spectra.
 import { InvalidInputError } from "../errors.js";
 import type { Loewner } from "../types/index.js";
-import { select, type Selection } from "./layers.js";
+import { select } from "./layers.js";
 import { ModelProgress } from "./model-progress.js";
 import { shapeOf, type Layer, type Model } from "./model.js";
 import { checkPlan, type LayerPlan } from "./plan-file.js";
@@ -40,7 +40,7 @@ export async function chooseTargets(
 
 async function choose(loewner: Loewner, model: Model, options: PlanOptions, share: number) {
   if (options.plan) checkPlan(options.plan, model);
-  const { chosen: layers, skipped } = select(model, withPlan(options));
+  const { chosen: layers, skipped } = selectWithPlan(model, options);
   checkWeights(model, layers, options);
   const progress = new ModelProgress(layers, options.onProgress);
   const planner = new Planner(loewner, model, options, (layer) => progress.calls(layer, share));
@@ -69,9 +69,10 @@ async function choose(loewner: Loewner, model: Model, options: PlanOptions, shar
 }
 
 /** A plan's own layers are chosen, unless others are named. */
-function withPlan({ layers, names, exclude, plan }: PlanOptions): Selection {
-  if (!plan || layers?.length || names) return { layers, names, exclude };
-  return { exclude, names: Object.keys(plan.layers).filter((name) => !plan.layers[name].skip) };
+function selectWithPlan(model: Model, { layers, names, exclude, plan }: PlanOptions) {
+  if (!plan || layers?.length || names) return select(model, { layers, names, exclude });
+  const planned = Object.keys(plan.layers).filter((name) => !plan.layers[name].skip);
+  return select(model, { exclude, names: planned }, "not in the plan");
 }
 
 /** Before anything is computed: weights that no chosen layer can take are those of another model. */

@@ -15,12 +15,12 @@ export function callServer(): CallServer {
       if (order.held !== undefined && order.rows) {
         held.set(order.held, { source: receiveRows(order.rows), facts: new Facts() });
       }
-      // Only now: whoever sent the rows takes it that they are here.
+      // Only now: whoever sent the rows takes it that they are here, also when the call is stopped or there is no kernel.
       throwIfAborted(hooks.signal);
       const opened = order.held === undefined ? undefined : held.get(order.held)!;
       const source = opened?.source ?? receiveRows(order.rows!);
       const options = receiveOptions(order.options);
-      const run = new Run(engine, hooks, opened?.facts.with(options.rowWeights as RowWeights | undefined));
+      const run = new Run(await engine, hooks, opened?.facts.with(options.rowWeights as RowWeights | undefined));
       // Copied: what is handed over is gone here, and facts stay.
       const result = copied(await primitiveNamed(order.primitive).run(run, source, options));
       return { result, transfer: [...buffersIn(result)] };

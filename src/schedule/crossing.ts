@@ -1,7 +1,8 @@
 // Arguments and results of a whole call as they cross to a worker and back: plain values, and copies of arrays that are handed
 // over, so that neither side's own are touched.
 import type { SentRows } from "../engine/threads/protocol.js";
-import { InvalidInputError } from "../errors.js";
+import { untilAborted } from "../engine/read-ahead.js";
+import { InvalidInputError, throwIfAborted } from "../errors.js";
 import { isRowSource, rowTypeBytes, type MatrixLike, type RowSource } from "../matrix.js";
 
 /** A row source among the options, as it crosses. */
@@ -32,12 +33,12 @@ export function bytesToSend(source: RowSource, options: Readonly<Record<string, 
 /** Options to send. Row sources are read, as `sendRows` does. */
 export async function sendOptions(
   options: Readonly<Record<string, unknown>>,
-  isWanted: () => boolean,
+  over: AbortSignal,
 ): Promise<Record<string, unknown>> {
   const sent: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
     if (isHook(name)) continue;
-    sent[name] = isSource(value) ? ({ sentRows: await sendRows(value, isWanted) } satisfies SentSource) : copied(value);
+    sent[name] = isSource(value) ? ({ sentRows: await sendRows(value, over) } satisfies SentSource) : copied(value);
   }
   return sent;
 }
@@ -53,17 +54,18 @@ export function receiveOptions(sent: Readonly<Record<string, unknown>>): Record<
 
 /**
  * All rows of a source, in memory.
- * @param isWanted asked between two reads; once it says no, nothing more is read
+ * @param over fires when nobody wants them any more
+ * @throws {AbortedError} as soon as it does, whatever becomes of the read under way
  */
-export async function sendRows(source: RowSource, isWanted: () => boolean): Promise<SentRows> {
+export async function sendRows(source: RowSource, over: AbortSignal): Promise<SentRows> {
   const { rows, cols, dtype, name } = source;
   const width = cols * rowTypeBytes[dtype];
   const bytes = new Uint8Array(rows * width);
   const step = Math.max(1, Math.floor(pieceBytes / width));
-  const ownReads = serialReads(source);
-  for (let start = 0; start < rows && isWanted(); start += step) {
+  const ownReads = serialReads(source, over);
+  for (let start = 0; start < rows; start += step) {
     const count = Math.min(step, rows - start);
-    const piece = await ownReads.read(start, count);
+    const piece = await untilAborted(ownReads.read(start, count), over);
     if (piece.byteLength !== count * width) {
       throw new InvalidInputError(
         `${name ?? "The row source"} gave ${piece.byteLength} bytes for rows ${start} to ${start + count - 1}, expected ${count * width}; its read() must return whole rows.`,
@@ -80,24 +82,30 @@ export function receiveRows({ bytes, ...shape }: SentRows): RowSource {
   return { ...shape, read: (start, count) => bytes.subarray(start * width, (start + count) * width) };
 }
 
+type Read = (start: number, count: number) => Promise<Uint8Array>;
+
 const lastReads = new WeakMap<RowSource, Promise<unknown>>();
 
 /**
  * The source for one of several calls that read it at a time: reads wait for each other, and what is read is the reader's own, for
  * a source may use its buffer again in the next.
+ * @param over fires when the call has ended. A read that it then leaves behind may never come, so nobody waits for that one.
  */
-export function serialReads(source: RowSource): RowSource {
+export function serialReads(source: RowSource, over: AbortSignal): Omit<RowSource, "read"> & { read: Read } {
   const { rows, cols, dtype, name } = source;
   return {
     ...{ rows, cols, dtype, name },
     read(start, count) {
       const before = lastReads.get(source) ?? Promise.resolve();
-      const reading = before.then(async () => new Uint8Array(await source.read(start, count)));
+      const turn = before.then(() => {
+        throwIfAborted(over);
+        return { reading: (async () => new Uint8Array(await source.read(start, count)))() };
+      });
       lastReads.set(
         source,
-        reading.catch(() => undefined),
+        turn.then(({ reading }) => untilAborted(reading, over)).catch(() => undefined),
       );
-      return reading;
+      return turn.then(({ reading }) => reading);
     },
   };
 }

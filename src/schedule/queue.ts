@@ -7,10 +7,10 @@ export type Place = "here" | "all" | number;
 export interface Task {
   /** Asked when it might start; `alone`: nothing runs and nobody else waits. "any": whichever worker is free. */
   wants(alone: boolean): Place | "any";
-  /** Resolves, never rejects, when the place is free again. */
+  /** Resolves when the place is free again. One that throws or rejects is dropped, and its place free at once. */
   start(place: Place): Promise<void>;
-  /** It will not start. */
-  drop(error: Error): void;
+  /** It will not start, or could not. */
+  drop(error: unknown): void;
 }
 
 export class Queue {
@@ -64,10 +64,18 @@ export class Queue {
       if (place === undefined) continue;
       this.waiting.splice(this.waiting.indexOf(task), 1);
       this.running.add(place);
-      void task.start(place).then(() => {
-        this.running.delete(place);
-        this.startSoon();
-      });
+      void this.run(task, place);
+    }
+  }
+
+  private async run(task: Task, place: Place): Promise<void> {
+    try {
+      await task.start(place);
+    } catch (error) {
+      task.drop(error);
+    } finally {
+      this.running.delete(place);
+      this.startSoon();
     }
   }
 

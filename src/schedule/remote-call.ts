@@ -27,7 +27,7 @@ export class RemoteCall<Result> implements Listener {
   private leave!: () => void;
   private call: number | undefined;
   private sent = false;
-  private settled = false;
+  private readonly settling = new AbortController();
 
   constructor(private readonly of: RemoteCallOptions) {
     this.result = new Promise((resolve, reject) => ([this.resolve, this.reject] = [resolve, reject]));
@@ -38,14 +38,14 @@ export class RemoteCall<Result> implements Listener {
   private async start(): Promise<void> {
     const { pool, worker, primitive, source, held, onSent } = this.of;
     const { signal, onProgress } = this.of.options;
-    const isWanted = () => !this.settled;
+    const { signal: over } = this.settling;
     signal?.addEventListener("abort", this.abort);
     try {
       await pool.start();
       if (this.settled) return;
       const call = (this.call = pool.join(this));
-      const rows = source && (await sendRows(source, isWanted));
-      const own = await sendOptions(this.of.options, isWanted);
+      const rows = source && (await sendRows(source, over));
+      const own = await sendOptions(this.of.options, over);
       if (this.settled) return;
       const order: CallOrder = {
         ...{ type: "call", call, primitive, rows, held, options: own, progress: onProgress !== undefined },
@@ -91,9 +91,13 @@ export class RemoteCall<Result> implements Listener {
     this.settle(() => this.reject(error));
   }
 
+  private get settled(): boolean {
+    return this.settling.signal.aborted;
+  }
+
   private settle(then: () => void): void {
     if (this.settled) return;
-    this.settled = true;
+    this.settling.abort();
     this.of.options.signal?.removeEventListener("abort", this.abort);
     then();
   }

@@ -185,13 +185,14 @@ export class Scheduler {
     const own = isShared && place === "here" ? engine.inline : engine;
     const facts = held?.facts.with(options.rowWeights);
     // Others may read the same source meanwhile.
-    const rows = own === engine ? source : serialReads(source);
+    const over = new AbortController();
+    const rows = own === engine ? source : serialReads(source, over.signal);
     return started(
       this.guarded(async () => {
         if (isShared) engine.pool.check();
         own.plan(rows, heldBy(name, options, source));
         return primitiveNamed(name).run(new Run(own, options, facts), rows, options);
-      }, own),
+      }, own).finally(() => over.abort()),
     );
   }
 

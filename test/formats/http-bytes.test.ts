@@ -215,3 +215,21 @@ describe("abort", () => {
     await failure(source.slice(0, 1), "ABORTED");
   });
 });
+
+describe("what others must not see or do", () => {
+  test("a password in an address is not repeated", async () => {
+    const { message, place } = await failure(openHttp("https://me:hidden@host/A.npy?key=hidden"), "INVALID_INPUT");
+    expect(message).toMatch(/^https:\/\/host\/A\.npy holds a name and password, which fetch does not take/);
+    expect(`${message}${place.file}`).not.toMatch(/hidden/);
+  });
+
+  test("a redirect from https to http", async () => {
+    const fetch = async () => {
+      const response = new Response("x", { status: 206, headers: { "Content-Range": "bytes 0-0/1" } });
+      return Object.defineProperty(response, "url", { value: "http://host/A.npy" });
+    };
+    const { message } = await failure(openHttp("https://host/A.npy?key=hidden", { fetch }), "FILE");
+    expect(message).toMatch(/^https:\/\/host\/A\.npy: the server redirects from https to http, where anyone/);
+    expect((await openHttp("http://host/A.npy", { fetch })).size).toBe(1);
+  });
+});

@@ -200,7 +200,7 @@ describe("what cannot be read says why", () => {
       "x: .npy format version 4.0 is not known; 1.0, 2.0 and 3.0 are. Save it again with numpy.save.",
     );
     expect(await message(bytesSource(latin1("\x93NUMPY\x02\x00\x01\x00\x01\x00{"), "x"))).toBe(
-      "x: its header says it is 65537 bytes long; at most 65536 are read. The file is damaged.",
+      "x: truncated in its header: it has 13 bytes, but the header ends at byte 65549. Copy or save it again.",
     );
   });
 

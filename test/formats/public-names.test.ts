@@ -18,6 +18,7 @@ test("the public names", () => {
       "f16ToF32",
       "f32ToBf16",
       "f32ToF16",
+      "defaultLimits",
       "onnxDtypeName",
       "onnxRowType",
       "onnxTensorBytes",
@@ -74,7 +75,7 @@ test("only files named node-*.ts need node:, and no format knows of wasm", () =>
     const onDisk = /(^|[/\\])node-[^/\\]*$/.test(name);
     const allowed = onDisk
       ? /^(\.\.?\/|node:)/
-      : /^(\.\/(?!node-)|(\.\.\/){1,2}(errors|matrix)\.js$|\.\.\/(bytes|http-bytes|json|sniff)\.js$|@bufbuild\/)/;
+      : /^(\.\/(?!node-)|(\.\.\/){1,2}(errors|matrix)\.js$|\.\.\/(bytes|http-bytes|inner-path|json|limits|sniff)\.js$|@bufbuild\/)/;
     expect(from.filter((path) => !allowed.test(path) || /\/(kernel|engine|geometry|model|cli)\//.test(path))).toEqual(
       [],
     );

@@ -116,3 +116,21 @@ test("a task that is taken out lets pass who waited behind it; the end drops all
   queue.end(new Error("over"));
   expect(watched.dropped).toEqual([3, 4]);
 });
+
+test("a task whose start throws is told so, and its place is free for the next", async () => {
+  const queue = new Queue(1, () => 0);
+  const watched = new Watched();
+  const dropped: unknown[] = [];
+  const starts: Task["start"][] = [
+    () => {
+      throw new Error("at once");
+    },
+    () => Promise.reject(new Error("later")),
+  ];
+  for (const start of starts) queue.add({ wants: () => "all", start, drop: (error) => void dropped.push(error) });
+  watched.add(queue, "all");
+  await turn();
+  await turn();
+  expect(dropped).toEqual([new Error("at once"), new Error("later")]);
+  expect(watched.places).toEqual(["all"]);
+});

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   copyFileSync,
   mkdirSync,
@@ -13,7 +14,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { chooseModelFile, modelFileOrder } from "../../src/model/model-file.js";
 import { openModelPath, type OpenModel } from "../../src/model/node-open.js";
-import { httpResolver, onnxTensorChunks } from "../../src/formats/index.js";
+import { httpResolver, onnxTensorChunks, type ReadLimits } from "../../src/formats/index.js";
 import { failure, fixturePath } from "../formats/fixtures.js";
 import { RangeServer } from "../formats/range-server.js";
 import { onnxCases } from "./onnx-models.js";
@@ -150,6 +151,37 @@ test("a cache of links to blobs, as Hugging Face's own tools keep it", async () 
   }
   expect(await opened(at("snapshots", "1", indexName), names)).toEqual(["x", "y"]);
   expect(await opened(at("snapshots", "1"), names)).toEqual(["x", "y"]);
+});
+
+test("nothing that a folder holds leads out of it or keeps whoever opens it waiting", async () => {
+  mkdirSync(at("model"));
+  symlinkSync(fixturePath("dtypes.safetensors"), at("model", "model.safetensors"));
+  expect((await failure(openModelPath(at("model")), "INVALID_FORMAT")).message).toMatch(
+    /model\.safetensors is a link that leads to .*dtypes\.safetensors, out of its folder\. Copy that file/,
+  );
+  // Whoever names the link itself means it.
+  await opened(at("model", "model.safetensors"), names);
+  rmSync(at("model", "model.safetensors"));
+  put("dtypes.safetensors", join("model", "model.safetensors"));
+  writeFileSync(at("secret"), "{}");
+  symlinkSync("../secret", at("model", "config.json"));
+  await failure(openModelPath(at("model")), "INVALID_FORMAT");
+  rmSync(at("model", "config.json"));
+  if (process.platform === "win32") return;
+  execFileSync("mkfifo", [at("model", "config.json")]);
+  expect(await opened(at("model"), ({ config }) => config)).toBe(undefined);
+});
+
+test("limits reach every file of a model", async () => {
+  for (const name of [indexName, first, second]) put(name);
+  writeFileSync(at("config.json"), JSON.stringify({ text: "x".repeat(1000) }));
+  const of = async (limits: Partial<ReadLimits>) =>
+    (await failure(openModelPath(at(indexName), { limits }), "LIMIT")).message;
+  expect(await of({ jsonBytes: 1000 })).toMatch(/config\.json: a JSON file of \d+ bytes; at most 1000/);
+  expect(await of({ files: 1 })).toMatch(/index\.json: it names 2 files/);
+  expect(await of({ headerBytes: 20 })).toMatch(/model-00001-of-00002\.safetensors: a header of/);
+  putOnnx("external data in several files", ".");
+  await failure(openModelPath(at("model.onnx"), { limits: { files: 1 } }), "LIMIT");
 });
 
 describe("folders", () => {

@@ -309,5 +309,9 @@ describe("what cannot be", () => {
     const { chosen, skipped } = await planCompression(loewner, model, { plan: own });
     expect(chosen.map(({ layer }) => layer.name)).toEqual(["wte.weight"]);
     expect(skipped.find(({ name }) => name === "h.0.mlp.weight")?.reason).toBe("not in the plan");
+    const named = await planCompression(loewner, model, { keep: 0.1, names: ["wte.weight"] });
+    expect(named.skipped.find(({ name }) => name === "h.0.mlp.weight")?.reason).toBe(
+      "not among the names that were given",
+    );
   });
 });

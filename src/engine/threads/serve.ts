@@ -17,8 +17,12 @@ export interface WorkerOptions {
 
 /** Runs whole calls: the engine knows no drivers. */
 export interface CallServer {
-  /** The result, and which buffers of it may be handed over. */
-  run(engine: Engine, order: CallOrder, hooks: CallHooks): Promise<{ result: unknown; transfer: ArrayBuffer[] }>;
+  /** The result, and which buffers of it may be handed over. The rows of the order are kept also when there is no engine. */
+  run(
+    engine: Promise<Engine>,
+    order: CallOrder,
+    hooks: CallHooks,
+  ): Promise<{ result: unknown; transfer: ArrayBuffer[] }>;
   release(held: number): void;
 }
 
@@ -98,7 +102,7 @@ export function serve(
   const opened = new Map<number, WorkerRows>();
   const calls = new Map<number, Call>();
   let current: Call | undefined;
-  let tail: Promise<unknown> = kernel;
+  let tail: Promise<unknown> = kernel.catch(() => undefined); // orders are taken either way; those that need it hear of it
 
   async function run(order: Order): Promise<void> {
     switch (order.type) {
@@ -118,7 +122,7 @@ export function serve(
       ? ({ stage, done, total }) => port.send({ type: "progress", call, stage, done, total })
       : undefined;
     try {
-      const { result, transfer } = await callServer.run(await engine, order, { signal, onProgress });
+      const { result, transfer } = await callServer.run(engine, order, { signal, onProgress });
       port.send({ type: "result", call, result }, transfer);
     } finally {
       calls.delete(call);

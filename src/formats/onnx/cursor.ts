@@ -12,6 +12,7 @@
 import { WireType } from "@bufbuild/protobuf/wire";
 import { InvalidFormatError } from "../../errors.js";
 import type { ByteSource } from "../bytes.js";
+import { overLimit, type ReadLimits } from "../limits.js";
 
 /** A message in the file, with the messages around it. */
 export interface Message {
@@ -48,10 +49,6 @@ const MAX_HEADER = 20;
 /** A jump reads little, since another may follow; reading on in order reads more and more. */
 const FIRST_WINDOW = 1 << 14;
 const LARGEST_WINDOW = 1 << 20;
-/** Names and metadata values; nothing longer is read as text. */
-const MAX_TEXT = 1 << 24;
-/** As deep as other readers of protocol buffers go. */
-const MAX_DEPTH = 100;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -61,8 +58,21 @@ export class Cursor {
   private step = FIRST_WINDOW;
   /** Where the last varint ended. */
   private next = 0;
+  private readonly counts = { graphBytes: 0, graphNodes: 0, graphValues: 0, tensors: 0 };
 
-  constructor(readonly source: ByteSource) {}
+  constructor(
+    readonly source: ByteSource,
+    readonly limits: ReadLimits,
+  ) {}
+
+  /**
+   * One more of what stays in memory, or `by` bytes.
+   * @throws {LimitError} when there are more than there may be.
+   */
+  count(name: keyof Cursor["counts"], what: string, offset: number, by = 1): void {
+    const most = this.limits[name];
+    if ((this.counts[name] += by) > most) throw this.over(name, `it has more than ${most} ${what}`, undefined, offset);
+  }
 
   /** The field at `at` of `message`, or undefined when its tag and length are not in the window. */
   field(at: number, message: Message): Field | undefined {
@@ -89,6 +99,7 @@ export class Cursor {
   async payload(field: Field, message: Message): Promise<Uint8Array> {
     this.expect(field, WireType.LengthDelimited, message);
     const { body, end } = field;
+    this.countBytes(field, message);
     if (!this.holds(body, end - body)) await this.loadPayload(field, message);
     return this.window.subarray(body - this.windowStart, end - this.windowStart);
   }
@@ -103,13 +114,17 @@ export class Cursor {
 
   /**
    * A field as a message of its own.
-   * @throws {InvalidFormatError} when its wire type is another, or it lies too deep.
+   * @throws {InvalidFormatError} when its wire type is another.
+   * @throws {LimitError} when it lies too deep.
    */
   enter(field: Field, parent: Message, what: string): Message {
     this.expect(field, WireType.LengthDelimited, parent);
     const depth = parent.depth + 1;
-    if (depth > MAX_DEPTH)
-      throw this.fault(`messages lie more than ${MAX_DEPTH} deep in each other; no model needs that`, field.start);
+    const { graphDepth } = this.limits;
+    if (depth > graphDepth) {
+      const found = `messages lie more than ${graphDepth} deep in each other`;
+      throw this.over("graphDepth", found, undefined, field.start);
+    }
     const { number, start, body, end } = field;
     return { what, number, start, body, end, parent, depth };
   }
@@ -200,7 +215,24 @@ export class Cursor {
     );
   }
 
+  private over(name: keyof ReadLimits, what: string, found: number | undefined, offset: number) {
+    return overLimit(this.limits, name, `${what} (byte ${offset})`, found, { file: this.source.name, offset });
+  }
+
+  /** With its tag: an empty name takes a place in a list too. */
+  private countBytes(field: Field, message: Message): void {
+    this.checkLength(field, message);
+    this.count("graphBytes", "bytes of names, shapes and values", field.start, field.end - field.start);
+  }
+
+  private checkLength({ number, body, end }: Field, message: Message): void {
+    const length = end - body;
+    if (length <= this.limits.textBytes) return;
+    throw this.over("textBytes", `field ${number} of ${article(message.what)} has ${length} bytes`, length, body);
+  }
+
   private decode(field: Field, message: Message): string {
+    this.countBytes(field, message);
     const from = field.body - this.windowStart;
     const to = field.end - this.windowStart;
     try {
@@ -210,12 +242,9 @@ export class Cursor {
     }
   }
 
-  private async loadPayload({ number, body, end }: Field, message: Message): Promise<void> {
-    if (end - body > MAX_TEXT)
-      throw this.fault(
-        `field ${number} of ${article(message.what)} has ${end - body} bytes; at most ${MAX_TEXT} are read there`,
-        body,
-      );
+  private async loadPayload(field: Field, message: Message): Promise<void> {
+    const { body, end } = field;
+    this.checkLength(field, message);
     await this.load(body, end - body);
   }
 

@@ -5,8 +5,8 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { InvalidInputError } from "../../errors.js";
+import { innerPathFault } from "../inner-path.js";
 import { quote } from "../json.js";
-import { locationFault } from "./location.js";
 import { StringStringEntryProtoSchema } from "./onnx_pb.js";
 import { concatenation, lengthDelimited, type Piece } from "./splice.js";
 import { onnxTensorChunks } from "./tensor-bytes.js";
@@ -41,7 +41,7 @@ export class ExternalFiles {
     private readonly model: OnnxModel,
     private readonly name: string,
   ) {
-    const wrong = locationFault(name);
+    const wrong = innerPathFault(name);
     if (wrong !== undefined)
       throw new InvalidInputError(
         `External data cannot be named ${quote(name)}, which ${wrong}; use a plain file name.`,

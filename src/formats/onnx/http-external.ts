@@ -2,8 +2,8 @@
 import { InvalidFormatError } from "../../errors.js";
 import type { ByteSource } from "../bytes.js";
 import { type HttpOptions, openHttp } from "../http-bytes.js";
+import { innerPathFault } from "../inner-path.js";
 import { quote } from "../json.js";
-import { locationFault } from "./location.js";
 import type { ExternalResolver } from "./types.js";
 
 /**
@@ -16,15 +16,18 @@ import type { ExternalResolver } from "./types.js";
 export function httpResolver(model: string | URL, options: HttpOptions = {}): ExternalResolver {
   const open = new Map<string, Promise<ByteSource>>();
   return (location) => {
-    const wrong = locationFault(location);
-    if (wrong !== undefined) {
-      const file = String(model);
-      throw new InvalidFormatError(
-        `${file}: data at ${quote(location)}, which ${wrong}; it must lie beside the model, or in a folder under that.`,
+    const outside = (what: string) => {
+      const { origin, pathname } = new URL(model);
+      const file = `${origin}${pathname}`; // a query may hold a signature
+      return new InvalidFormatError(
+        `${file}: data at ${quote(location)}, which ${what}; it must lie beside the model, or in a folder under that.`,
         { file },
       );
-    }
-    const address = new URL(location.split("/").map(encodeURIComponent).join("/"), model).href;
+    };
+    const wrong = innerPathFault(location);
+    if (wrong !== undefined) throw outside(wrong);
+    const { href: address } = new URL(location.split("/").map(encodeURIComponent).join("/"), model);
+    if (!address.startsWith(new URL(".", model).href)) throw outside(`leads to ${address}`);
     const source = open.get(address) ?? openHttp(address, options);
     open.set(address, source);
     source.catch(() => open.delete(address)); // a failure is tried anew

@@ -1,12 +1,12 @@
 /** External data on disk: files in the folder of the model, for Node, Deno and Bun. */
-import { realpath } from "node:fs/promises";
-import { dirname, isAbsolute, relative, resolve, sep } from "node:path";
+import { dirname, resolve } from "node:path";
 import { FileError, InvalidFormatError } from "../../errors.js";
 import type { ByteSource } from "../bytes.js";
 import { readFault } from "../file-faults.js";
+import { innerPathFault } from "../inner-path.js";
 import { quote } from "../json.js";
 import { type FileSource, openFile } from "../node-file.js";
-import { locationFault } from "./location.js";
+import { realPathIn, type RealPath } from "../node-inner-path.js";
 import type { ExternalResolver } from "./types.js";
 
 /** A resolver that holds files open; close it when done with the model. */
@@ -19,7 +19,8 @@ export interface OnnxFolderResolver extends ExternalResolver {
 const MAX_OPEN = 64;
 
 /**
- * Finds external data beside a model on disk. Symbolic links are followed, but not out of the model's own folder.
+ * Finds external data, or shards, beside a model on disk. Symbolic links are followed, but not out of the model's own folder, except to
+ * the blobs/ of a cache of Hugging Face's tools.
  *
  * At most 64 files are open at a time; the one used longest ago is closed for the next.
  * @throws {InvalidFormatError} (from the resolver) when a location is absolute, leads out of the folder, or is a link that does.
@@ -80,23 +81,16 @@ async function locate(modelPath: string, location: string): Promise<string> {
       `${modelPath}: external data at ${quote(location)}, which ${what}; it must lie in the model's folder, or in one under it.`,
       { file: modelPath },
     );
-  const wrong = locationFault(location);
+  const wrong = innerPathFault(location);
   if (wrong !== undefined) throw outside(wrong);
-  const path = resolve(dirname(modelPath), location);
-  let real: string;
-  let folders: string[];
+  const folder = dirname(modelPath);
+  const path = resolve(folder, location);
+  let real: RealPath;
   try {
-    real = await realpath(path);
-    // A download cache may link the model and its data alike to where the files are: that folder is the model's as well.
-    folders = [await realpath(dirname(modelPath)), dirname(await realpath(modelPath))];
+    real = await realPathIn(folder, path);
   } catch (cause) {
     throw readFault(path, cause);
   }
-  if (!folders.some((folder) => contains(folder, real))) throw outside(`is a link that leads to ${real}`);
-  return real;
-}
-
-function contains(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+  if (!real.isInside) throw outside(`is a link that leads to ${real.path}`);
+  return real.path;
 }

@@ -7,19 +7,19 @@ import { WireType } from "@bufbuild/protobuf/wire";
 import { FileError, InvalidFormatError, isLoewnerError, type LoewnerError } from "../../errors.js";
 import type { ByteSource } from "../bytes.js";
 import { quote } from "../json.js";
+import { type LimitOptions, limitsOf, overLimit } from "../limits.js";
 import { sniff } from "../sniff.js";
 import { Cursor, type Field, type Message } from "./cursor.js";
 import { type NodeProto, NodeProtoSchema, OperatorSetIdProtoSchema, StringStringEntryProtoSchema } from "./onnx_pb.js";
+import { externalLocations } from "./location.js";
 import { checkOrder } from "./order.js";
 import { decode, type Scan, scanAttribute, scanGraph, scanNode } from "./scan-graph.js";
 import type { ExternalResolver, OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, Span } from "./types.js";
 
 /** How a model is opened. */
-export interface OpenOnnxOptions {
+export interface OpenOnnxOptions extends LimitOptions {
   /** Where external data comes from; without it a model that has such data opens, but its data cannot be read. */
   external?: ExternalResolver;
-  /** Most nodes, subgraphs and functions included. Default 2 000 000. */
-  maxNodes?: number;
 }
 
 /** Fields of ModelProto while they are gathered. */
@@ -39,24 +39,19 @@ interface Parts {
  * Cost: one pass over everything but the numbers of tensors. Memory: the names in it, some 500 bytes a node; never weights.
  * @throws {InvalidFormatError} when the file is no ONNX model or breaks the format, with the byte; when tensor data does
  *   not fit shape and type, or external data is too short; when names are defined twice or nodes are out of order.
+ * @throws {LimitError} when the model holds more than may be read of it: `tensors`, `files`, `textBytes`, `graph...` of the limits.
  * @throws {FileError} from `external`, for a file that is missing or may not be read.
  */
 export async function openOnnx(source: ByteSource, options: OpenOnnxOptions = {}): Promise<OnnxModel> {
+  const limits = limitsOf(options);
   const file = source.name;
   if (source.size === 0)
     throw new InvalidFormatError(`${file}: the file is empty (0 bytes); an ONNX model was expected.`, {
       file,
       offset: 0,
     });
-  const cursor = new Cursor(source);
-  const scan: Scan = {
-    cursor,
-    maxNodes: options.maxNodes ?? 2_000_000,
-    names: new Set(),
-    operators: new Map(),
-    nested: [],
-    nodes: 0,
-  };
+  const cursor = new Cursor(source, limits);
+  const scan: Scan = { cursor, names: new Set(), operators: new Map(), nested: [] };
   const parts: Parts = {
     irVersion: 0,
     producer: "",
@@ -68,11 +63,15 @@ export async function openOnnx(source: ByteSource, options: OpenOnnxOptions = {}
   try {
     await scanModel(scan, source, parts);
   } catch (error) {
-    throw isLoewnerError(error, "INVALID_FORMAT") ? await recognise(error, source, parts.irVersion > 0) : error;
+    const isOfBytes = isLoewnerError(error, "INVALID_FORMAT") || isLoewnerError(error, "LIMIT");
+    throw isOfBytes ? await recognise(error, source, parts.irVersion > 0) : error;
   }
   const { graph, message } = parts.graph!;
   checkOrder(graph, file);
   const tensors = externalTensors(graph, scan);
+  const locations = externalLocations({ graph, nested: scan.nested }).size;
+  if (locations > limits.files)
+    throw overLimit(limits, "files", `its external data lies in ${locations} files`, locations, { file });
   const files = new ExternalFiles(file, options.external);
   if (options.external) for (const tensor of tensors) await files.check(tensor);
   const { irVersion, producer, opsets, metadata, metadataFields, functions } = parts;

@@ -17,14 +17,12 @@ import type { NestedTensor, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue } from ".
 /** What one pass over a model gathers from all its graphs. */
 export interface Scan {
   readonly cursor: Cursor;
-  readonly maxNodes: number;
   /** Every name of the main graph and its subgraphs. */
   readonly names: Set<string>;
   /** One string for each operator and domain, not one a node. */
   readonly operators: Map<string, string>;
   /** Tensors with external data that are no initializers of the main graph. */
   readonly nested: NestedTensor[];
-  nodes: number;
 }
 
 /** What a node's attributes, or an attribute, contribute to it. */
@@ -42,7 +40,8 @@ const none: Pick<OnnxNode, "captured" | "tensors" | "innerTensors"> = {
 
 /**
  * The graph that `message` is.
- * @throws {InvalidFormatError} for a name that two initializers have, too many nodes, and whatever breaks the wire format.
+ * @throws {InvalidFormatError} for a name that two initializers have, and whatever breaks the wire format.
+ * @throws {LimitError} for more of anything than may be read.
  */
 export async function scanGraph(scan: Scan, message: Message): Promise<OnnxGraph> {
   const { cursor, names } = scan;
@@ -110,8 +109,7 @@ export async function scanGraph(scan: Scan, message: Message): Promise<OnnxGraph
 /** The node that `message` is. */
 export async function scanNode(scan: Scan, message: Message): Promise<OnnxNode> {
   const { cursor, names, operators } = scan;
-  if (++scan.nodes > scan.maxNodes)
-    throw cursor.fault(`more than ${scan.maxNodes} nodes, the limit set for reading`, message.start);
+  cursor.count("graphNodes", "nodes", message.start);
   let opType = "";
   let domain = "";
   let name = "";
@@ -225,6 +223,7 @@ function noteNested({ nested }: Scan, tensor: OnnxTensor, message: Message): voi
 }
 
 async function readValue(scan: Scan, field: Field, message: Message): Promise<OnnxValue> {
+  scan.cursor.count("graphValues", "inputs, outputs and value_info", field.start);
   const { name, type } = await decode(scan.cursor, ValueInfoProtoSchema, field, message);
   scan.names.add(name);
   const elemType = type?.tensorType?.elemType ?? 0;

@@ -4,6 +4,7 @@
  */
 import { fromBinary } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
+import { innerPathFault } from "../inner-path.js";
 import { quote } from "../json.js";
 import type { Cursor, Field, Message } from "./cursor.js";
 import {
@@ -17,7 +18,6 @@ import {
   onnxTensorBytes,
   type TypedField,
 } from "./dtype.js";
-import { locationFault } from "./location.js";
 import { StringStringEntryProtoSchema } from "./onnx_pb.js";
 import type { OnnxTensor, Span, TensorData } from "./types.js";
 
@@ -49,8 +49,10 @@ interface Found {
 /**
  * The tensor that `message` is. Nothing of its numbers is read.
  * @throws {InvalidFormatError} when shape, type and stored bytes disagree, or external data is not described as it must.
+ * @throws {LimitError} for more tensors, or longer names, than may be read.
  */
 export async function scanTensor(cursor: Cursor, message: Message): Promise<OnnxTensor> {
+  cursor.count("tensors", "tensors", message.start);
   const found: Found = { name: "", dataType: 0, dims: [], header: [], external: new Map(), isExternal: false };
   for (let at = message.body; at < message.end;) {
     const field = cursor.field(at, message) ?? (await cursor.loadField(at, message));
@@ -160,7 +162,7 @@ function externalData({ external, raw, typed, ...found }: Found, bytes: number |
   };
   const location = external.get("location");
   if (location === undefined) throw fault("has external data, but no location of it");
-  const wrong = locationFault(location);
+  const wrong = innerPathFault(location);
   if (wrong !== undefined) {
     throw fault(
       `has external data at ${quote(location)}, which ${wrong}; it must lie in the model's folder, or in one under it`,

@@ -30,11 +30,15 @@ export function parseHubAddress(text: string): HubAddress | undefined {
   if (!match) throw bad("owner and name were expected after hf:");
   const [, repo, revision = "main", file] = match;
   if (file !== undefined && !staysInFolder(file)) throw bad(`${file} is no path inside a repository`);
+  let decoded: string;
   try {
-    return { repo, revision: decodeURIComponent(revision), file };
+    decoded = decodeURIComponent(revision);
   } catch {
     throw bad(`the revision ${revision} has a % that encodes nothing`);
   }
+  // It is a part of an address, and of a path in the cache.
+  if (/^\.*$|\p{Cc}/u.test(decoded)) throw bad(`${revision} is no revision`);
+  return { repo, revision: decoded, file };
 }
 
 /** True for a full commit, whose content never changes. */

@@ -80,6 +80,7 @@ function isHubFile(value: unknown): value is HubFile {
     typeof path === "string" &&
     staysInFolder(path) &&
     Number.isSafeInteger(size) &&
+    size! >= 0 &&
     (digest === undefined || ((digest.kind === "sha256" || digest.kind === "git") && typeof digest.hex === "string"))
   );
 }

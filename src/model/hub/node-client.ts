@@ -1,15 +1,17 @@
 /**
  * What is asked of a hub: the commit of a revision, the files of a commit, the bytes of a file from some offset on.
  *
- * The first two go through @huggingface/hub, which is loaded when it is needed: most models are files. The bytes do not: its blobs give no status once a stream has begun, and take a
- * whole file for the range that was asked for, so that a resumed download would be wrong. Every request passes through
- * one function, which adds the token (for the hub's own origin only: files come from other hosts) and turns whatever goes
- * wrong into an error for people.
+ * The first two go through @huggingface/hub, which is loaded when it is needed: most models are files. The bytes do not: its blobs
+ * give no status once a stream has begun, and take a whole file for the range that was asked for, so that a resumed download would be
+ * wrong. Every request passes through one function, which turns whatever goes wrong into an error for people.
+ *
+ * Nothing that a hub says is trusted: names that are no paths inside a folder are left out, sizes must be sizes, and the list has an end.
  */
 import { FileError, InvalidFormatError, isLoewnerError, throwIfAborted } from "../../errors.js";
-import { codeOf } from "../../formats/file-faults.js";
 import { staysInFolder } from "../../formats/inner-path.js";
+import { quote } from "../../formats/json.js";
 import { isCommit } from "./address.js";
+import { bounded, HubUnreachableError, isPrivate, request } from "./node-request.js";
 
 export interface HubFile {
   readonly path: string;
@@ -18,8 +20,8 @@ export interface HubFile {
   readonly digest?: { readonly kind: "sha256" | "git"; readonly hex: string };
 }
 
-/** The hub could not be reached, or could not answer now: what is in a cache may still do. */
-export class HubUnreachableError extends FileError {}
+/** Files of one commit; models have tens. */
+const mostFiles = 100_000;
 
 export interface HubClient {
   readonly endpoint: string;
@@ -45,7 +47,7 @@ interface Subject {
 
 /**
  * @param options.endpoint http or https, without a slash at its end
- * @param options.token sent as it is, to `endpoint` only
+ * @param options.token as checkToken gave it; sent to the origin of `endpoint` only
  */
 export function hubClient(options: { endpoint: string; token?: string; signal?: AbortSignal }): HubClient {
   const { endpoint, token, signal } = options;
@@ -56,16 +58,8 @@ export function hubClient(options: { endpoint: string; token?: string; signal?: 
     async (input, init) => {
       throwIfAborted(signal);
       const url = new URL(input instanceof Request ? input.url : input);
-      const headers = new Headers(init?.headers);
-      if (token && url.origin === origin) headers.set("Authorization", `Bearer ${token}`);
-      let response: Response;
-      try {
-        response = await fetch(url, { ...init, headers, signal }); // drops the token itself when it is sent to another origin
-      } catch (cause) {
-        throwIfAborted(signal);
-        throw unreachable(url.origin, cause);
-      }
-      if (response.ok) return response;
+      const response = await request(url, { origin, token }, { headers: init?.headers, signal });
+      if (response.ok) return subject.file === undefined ? bounded(response) : response;
       await response.body?.cancel().catch(() => undefined);
       throw statusError(response, subject, endpoint, token);
     };
@@ -88,7 +82,9 @@ export function hubClient(options: { endpoint: string; token?: string; signal?: 
         const files: HubFile[] = [];
         const fetch = asking({ repo, revision: commit });
         for await (const entry of listFiles({ repo, revision: commit, recursive: true, hubUrl: endpoint, fetch })) {
-          if (entry.type === "file" && staysInFolder(entry.path)) files.push(hubFile(entry));
+          if (entry.type !== "file" || !staysInFolder(entry.path)) continue;
+          if (files.push(hubFile(entry, endpoint)) > mostFiles)
+            throw misunderstood(endpoint, `it lists more than ${mostFiles} files`);
         }
         return files;
       });
@@ -104,15 +100,22 @@ export function hubClient(options: { endpoint: string; token?: string; signal?: 
       const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(range ?? "") ?? [];
       if (start === undefined || Number(start) !== from || (total !== "*" && Number(total) !== size)) {
         await response.body!.cancel().catch(() => undefined);
-        throw misunderstood(endpoint, `for bytes ${from} to ${size} of ${path} it sent the range ${range}`);
+        const sent = range === null ? "no range" : `the range ${quote(range)}`;
+        throw misunderstood(endpoint, `for bytes ${from} to ${size} of ${path} it sent ${sent}`);
       }
       return { start: from, body };
     },
   };
 }
 
-function hubFile(entry: { path: string; size: number; oid?: string; lfs?: { oid: string; size: number } }): HubFile {
+function hubFile(
+  entry: { path: string; size: number; oid?: string; lfs?: { oid: string; size: number } },
+  endpoint: string,
+): HubFile {
   const { path, oid, lfs } = entry;
+  const size = lfs?.size ?? entry.size;
+  if (!Number.isSafeInteger(size) || size < 0)
+    throw misunderstood(endpoint, `the size of ${quote(path)} is ${quote(String(size))}`);
   const sha256 = lfs?.oid.replace(/^sha256:/, "");
   const digest =
     sha256 && /^[0-9a-f]{64}$/.test(sha256)
@@ -120,7 +123,7 @@ function hubFile(entry: { path: string; size: number; oid?: string; lfs?: { oid:
       : !lfs && oid && /^[0-9a-f]{40}$/.test(oid)
         ? ({ kind: "git", hex: oid } as const)
         : undefined;
-  return { path, size: lfs?.size ?? entry.size, digest };
+  return { path, size, digest };
 }
 
 /** An answer that is no JSON, or lacks what it should have, is the hub's fault and not a TypeError. */
@@ -130,25 +133,19 @@ async function understood<T>(endpoint: string, signal: AbortSignal | undefined, 
   } catch (error) {
     throwIfAborted(signal);
     if (isLoewnerError(error)) throw error;
-    throw misunderstood(endpoint, (error as Error).message, error);
+    throw misunderstood(endpoint, oneLine((error as Error).message), error);
   }
+}
+
+/** Parsers quote what they read, whatever characters it has. */
+function oneLine(text: string): string {
+  return text.replace(/[\s\p{Cc}]+/gu, " ").slice(0, 200);
 }
 
 function misunderstood(endpoint: string, what: string, cause?: unknown): InvalidFormatError {
   return new InvalidFormatError(
     `${endpoint} does not answer like a model hub: ${what}. Check HF_ENDPOINT.`,
     { file: endpoint },
-    { cause },
-  );
-}
-
-function unreachable(origin: string, cause: unknown): HubUnreachableError {
-  const reason = (cause as Error).cause ?? cause;
-  const code = codeOf(reason);
-  const what = code === "undefined" ? (reason as Error).message : code;
-  return new HubUnreachableError(
-    `Cannot reach ${origin} (${what}). Check the network, or name another hub in HF_ENDPOINT.`,
-    { file: origin },
     { cause },
   );
 }
@@ -163,7 +160,11 @@ function statusError(
   const { status } = response;
   const code = response.headers.get("X-Error-Code");
   const place = { file: file === undefined ? `hf:${repo}` : `hf:${repo}/${file}` };
-  const withToken = token ? "the token that was given may not read it" : "it is private: set HF_TOKEN";
+  const withToken = !token
+    ? "it is private: set HF_TOKEN"
+    : isPrivate(new URL(endpoint))
+      ? "the token that was given may not read it"
+      : "it is private, and a token is sent over https only";
   const missing = `${endpoint} has no model ${repo}, or ${withToken}. Check the name.`;
   if (status === 403 || code === "GatedRepo") {
     const how = token ? "the token that was given has no access" : "no token was given";

@@ -12,7 +12,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { FileError, isLoewnerError, throwIfAborted } from "../../errors.js";
 import { codeOf, writeFault } from "../../formats/file-faults.js";
 import { makeFolder } from "./node-cache.js";
-import { type HubClient, type HubFile, HubUnreachableError } from "./node-client.js";
+import type { HubClient, HubFile } from "./node-client.js";
+import { HubUnreachableError } from "./node-request.js";
 
 /** Attempts in a row that may bring nothing before the download gives up. */
 const MAX_FAILURES = 5;

@@ -5,6 +5,7 @@
 import { statfs } from "node:fs/promises";
 import { posix } from "node:path";
 import { FileError, InvalidInputError } from "../../errors.js";
+import type { LimitOptions } from "../../formats/limits.js";
 import { openFile } from "../../formats/node-file.js";
 import { externalLocations } from "../../formats/onnx/location.js";
 import { readSafetensorsIndex } from "../../formats/safetensors-index.js";
@@ -12,13 +13,14 @@ import type { RunOptions } from "../../types/index.js";
 import { isCommit, parseHubAddress, type HubAddress } from "./address.js";
 import { chooseModelFile, listNames } from "../model-file.js";
 import { cacheFolder, hubCache, makeFolder, type HubCache } from "./node-cache.js";
-import { hubClient, HubUnreachableError, type HubClient, type HubFile } from "./node-client.js";
+import { hubClient, type HubClient, type HubFile } from "./node-client.js";
 import { download, partialBytes } from "./node-download.js";
+import { checkToken, HubUnreachableError } from "./node-request.js";
 
-export interface ResolveOptions extends RunOptions {
+export interface ResolveOptions extends RunOptions, LimitOptions {
   /** Use what is in the cache and ask nobody. Default false. */
   offline?: boolean;
-  /** For private and gated models. Default: $HF_TOKEN. */
+  /** For private and gated models; sent to the hub's own origin alone, over https or to this machine. Default: $HF_TOKEN. */
   token?: string;
   /** Another hub. Default: $HF_ENDPOINT, else https://huggingface.co. */
   endpoint?: string;
@@ -89,7 +91,7 @@ export async function resolveModel(path: string, options: ResolveOptions = {}): 
 async function openRepository({ repo, revision }: HubAddress, options: ResolveOptions): Promise<Repository> {
   const endpoint = checkEndpoint(options.endpoint ?? (process.env.HF_ENDPOINT || "https://huggingface.co"));
   const cache = hubCache(options.cache ?? cacheFolder(), endpoint, repo);
-  const token = options.token ?? (process.env.HF_TOKEN || undefined);
+  const token = checkToken(options.token ?? process.env.HF_TOKEN);
   let client = options.offline ? undefined : hubClient({ endpoint, token, signal: options.signal });
   let reason = options.offline ? "from the cache: offline" : undefined;
   let failure: HubUnreachableError | undefined;
@@ -143,7 +145,7 @@ async function filesOfModel(repository: Repository, main: string, options: Resol
   const wanted = new Set([...(config ? [config] : []), main]);
   if (/\.(index\.json|onnx)$/i.test(main)) {
     await fetchFiles(repository, [byPath.get(main)!], { signal: options.signal }); // it names the others
-    for (const name of await namedBy(cache.pathOf(commit, main))) wanted.add(posix.join(folder, name));
+    for (const name of await namedBy(cache.pathOf(commit, main), options)) wanted.add(posix.join(folder, name));
   }
   return [...wanted].map((name) => {
     const file = byPath.get(name);
@@ -155,12 +157,12 @@ async function filesOfModel(repository: Repository, main: string, options: Resol
 }
 
 /** The files that an index or an ONNX model names beside itself. */
-async function namedBy(path: string): Promise<Set<string>> {
+async function namedBy(path: string, { limits }: LimitOptions): Promise<Set<string>> {
   const source = await openFile(path);
   try {
-    if (!/\.onnx$/i.test(path)) return new Set((await readSafetensorsIndex(source)).weightMap.values());
+    if (!/\.onnx$/i.test(path)) return new Set((await readSafetensorsIndex(source, { limits })).weightMap.values());
     const { openOnnx } = await import("../../formats/onnx/open.js");
-    return externalLocations(await openOnnx(source));
+    return externalLocations(await openOnnx(source, { limits }));
   } finally {
     await source.close();
   }
@@ -213,6 +215,12 @@ async function checkSpace(folder: string, needed: number, repo: string): Promise
 
 function checkEndpoint(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
+  // What it holds may be a secret: not in the message.
+  if (/[@?#]/.test(text)) {
+    throw new InvalidInputError(
+      `HF_ENDPOINT has a name, password, query or fragment in it; an address such as https://huggingface.co was expected. A token goes into HF_TOKEN.`,
+    );
+  }
   if (url && /^https?:$/.test(url.protocol)) return text.replace(/\/+$/, "");
   throw new InvalidInputError(
     `HF_ENDPOINT is ${JSON.stringify(text)}; an address such as https://huggingface.co was expected.`,

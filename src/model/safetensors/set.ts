@@ -11,6 +11,7 @@ import {
   tensorChunks,
   tensorRows,
   type JsonValue,
+  type LimitOptions,
   type SafetensorsFile,
   type SafetensorsTensor,
 } from "../../formats/index.js";
@@ -56,13 +57,15 @@ export interface ShardIndex {
  * Cost: one pass over each header. Memory: the headers' entries.
  * @throws {InvalidFormatError} when a file breaks its format, index and shards do not belong together, a tensor stands in
  *   two shards, or two shards describe factors.
+ * @throws {LimitError} when the index or a header holds more than `options.limits` allow.
  */
 export async function openSafetensorsSet(
   source: ByteSource,
   resolve: (shard: string) => ByteSource | Promise<ByteSource>,
+  options: LimitOptions = {},
 ): Promise<SafetensorsSet> {
-  if (!(await isJson(source))) return setOf(await openSafetensors(source));
-  const { metadata, weightMap, shards } = await openSafetensorsIndex(source, resolve);
+  if (!(await isJson(source))) return setOf(await openSafetensors(source, options));
+  const { metadata, weightMap, shards } = await openSafetensorsIndex(source, resolve, options);
   return join(source.name, shards, { metadata, weightMap });
 }
 

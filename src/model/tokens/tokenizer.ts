@@ -4,8 +4,9 @@
  *
  * Only that is read; how text is cut into tokens is not. Memory: a few times the file. Nothing is allocated by an id's size.
  */
-import { InvalidFormatError } from "../../errors.js";
-import { quote } from "../../formats/json.js";
+import { InvalidFormatError, isLoewnerError } from "../../errors.js";
+import { checkJsonDepth, quote } from "../../formats/json.js";
+import { type LimitOptions, limitsOf, overLimit, type ReadLimits } from "../../formats/limits.js";
 import { sniff } from "../../formats/sniff.js";
 
 export type TokenizerKind = "Unigram" | "BPE" | "WordPiece" | "WordLevel";
@@ -36,13 +37,19 @@ type Json = Record<string, unknown>;
 /**
  * @param text the file, as text or as UTF-8 bytes
  * @param name its name, for messages
+ * @param options.limits `jsonBytes`, `jsonDepth`
  * @throws {InvalidFormatError} when it is not JSON, not a tokenizer, or of a kind other than Unigram, BPE, WordPiece and
  *   WordLevel; it says what was found.
+ * @throws {LimitError} when it is larger, or nested deeper, than is read.
  */
-export function readTokenizer(text: string | Uint8Array, name = "tokenizer.json"): Tokenizer {
+export function readTokenizer(
+  text: string | Uint8Array,
+  name = "tokenizer.json",
+  options: LimitOptions = {},
+): Tokenizer {
   const bad = (what: string, options?: ErrorOptions) =>
     new InvalidFormatError(`${name}: ${what}`, { file: name }, options);
-  const file = parse(text, bad);
+  const file = parse(text, name, limitsOf(options), bad);
   const { model } = file;
   if (!isObject(model)) throw bad(`${whatItIs(file)} A tokenizer.json with a "model" in it was expected.`);
   const kind = kindOf(model, bad);
@@ -90,12 +97,18 @@ export function readTokenizer(text: string | Uint8Array, name = "tokenizer.json"
 
 type Bad = (what: string, options?: ErrorOptions) => InvalidFormatError;
 
-function parse(text: string | Uint8Array, bad: Bad): Json {
+function parse(text: string | Uint8Array, name: string, limits: ReadLimits, bad: Bad): Json {
+  const { length } = text;
+  if (length > limits.jsonBytes)
+    throw overLimit(limits, "jsonBytes", `a tokenizer of ${length} bytes`, length, { file: name });
   const start = typeof text === "string" ? new TextEncoder().encode(text.slice(0, 64)) : text.subarray(0, 64);
   let file: unknown;
   try {
-    file = JSON.parse(typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text));
+    const json = typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text);
+    file = JSON.parse(json);
+    checkJsonDepth(json, limits, name);
   } catch (cause) {
+    if (isLoewnerError(cause)) throw cause;
     const hint = /^\s*[{[]/.test(String.fromCharCode(...start))
       ? " It is damaged or cut off; get it again."
       : sniff(start);

@@ -62,11 +62,23 @@ test("links out of the folder are refused", async () => {
   await failure(readAll(["sub/b.bin"]), "INVALID_FORMAT");
 });
 
-test("a cache that links model and data to the folder they are in", async () => {
-  mkdirSync(join(base, "snapshot"));
-  writeFileSync(join(folder, "a.bin"), data);
-  for (const name of ["m.onnx", "a.bin"]) symlinkSync(`../model/${name}`, join(base, "snapshot", name));
-  expect(await readAll(["a.bin"], join(base, "snapshot", "m.onnx"))).toEqual([data]);
+test("a cache that links model and data to its blobs/, and no other folder of links", async () => {
+  const snapshot = join(base, "snapshots", "0123");
+  for (const path of [join(snapshot, "onnx"), join(base, "blobs")]) mkdirSync(path, { recursive: true });
+  const link = (name: string) => symlinkSync(`../../../blobs/${name}`, join(snapshot, "onnx", name));
+  for (const name of ["m.onnx", "a.bin", "b.bin"]) link(name);
+  writeFileSync(join(base, "blobs", "a.bin"), data);
+  folder = join(base, "blobs");
+  const path = join(snapshot, "onnx", "m.onnx");
+  expect(await readAll(["a.bin"], path)).toEqual([data]);
+  // What the blobs themselves lead to is not the cache's.
+  writeFileSync(join(base, "secret"), data);
+  symlinkSync("../secret", join(base, "blobs", "b.bin"));
+  await failure(readAll(["b.bin"], path), "INVALID_FORMAT");
+  // The same links in a folder of another name.
+  mkdirSync(join(base, "links"));
+  for (const name of ["m.onnx", "a.bin"]) symlinkSync(`../blobs/${name}`, join(base, "links", name));
+  await failure(readAll(["a.bin"], join(base, "links", "m.onnx")), "INVALID_FORMAT");
 });
 
 test("files that are missing, are folders, or are too short", async () => {

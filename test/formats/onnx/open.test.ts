@@ -144,8 +144,9 @@ describe("what is in a model", () => {
     const bytes = model({ nodes, inputs: [valueInfo("v0")], outputs: [valueInfo("v30000")] });
     const { graph } = await open(bytes);
     expect(graph.nodes[29_999]).toMatchObject({ inputs: ["v29999"], outputs: ["v30000"] });
-    const error = await failure(openOnnx(bytesSource(bytes, "m.onnx"), { maxNodes: 29_999 }), "INVALID_FORMAT");
-    expect(error.message).toMatch(/^m\.onnx: more than 29999 nodes/);
+    const limits = { graphNodes: 29_999 };
+    const error = await failure(openOnnx(bytesSource(bytes, "m.onnx"), { limits }), "LIMIT");
+    expect(error.message).toMatch(/^m\.onnx: it has more than 29999 nodes/);
   });
 });
 

@@ -1,0 +1,95 @@
+// What comes with the package, and what happens when it is installed: nothing runs, everything is named and has a digest.
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { installPacked } from "./packed.js";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const read = (...names: string[]) => readFileSync(join(root, ...names), "utf8");
+
+interface Locked {
+  resolved?: string;
+  integrity?: string;
+  link?: boolean;
+  /** In the archive of another package, whose digest is theirs too. */
+  inBundle?: boolean;
+  dev?: boolean;
+  hasInstallScript?: boolean;
+}
+const lock = JSON.parse(read("package-lock.json")) as { lockfileVersion: number; packages: Record<string, Locked> };
+const locked = Object.entries(lock.packages).filter(([path]) => path !== "");
+
+describe("the package as npm packs it", () => {
+  let packed: ReturnType<typeof installPacked>;
+  beforeAll(() => {
+    packed = installPacked();
+  });
+  afterAll(() => rmSync(packed.folder, { recursive: true }));
+
+  test("runs nothing when it is installed", () => {
+    const folder = join(packed.folder, "node_modules/loewner");
+    const { scripts = {} } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { scripts?: object };
+    // `prepare` runs for packages that are installed from git.
+    const atInstall = /^(pre|post)?(install|prepare|uninstall)$|^dependencies$/;
+    expect(Object.keys(scripts).filter((name) => atInstall.test(name))).toEqual([]);
+    const files = readdirSync(folder, { recursive: true }) as string[];
+    expect(files.filter((name) => /(^|[/\\])binding\.gyp$/.test(name))).toEqual([]); // npm would run node-gyp
+  });
+
+  test("holds no file that belongs to a checkout or to a person", () => {
+    const files = execFileSync("tar", ["-tzf", packed.tarball], { encoding: "utf8" }).trim().split("\n");
+    const wrong = /(^|\/)(\.(?!vite)|node_modules\/|test\/|src\/)|\.(map|tgz|pem|key)$|npmrc|\.env/;
+    expect(files.map((name) => name.replace(/^package\//, "")).filter((name) => wrong.test(name))).toEqual([]);
+  });
+
+  test("is published with provenance", () => {
+    const { publishConfig } = JSON.parse(read("package.json")) as { publishConfig?: unknown };
+    expect(publishConfig).toEqual({ access: "public", provenance: true });
+  });
+});
+
+describe("the lock file", () => {
+  test("has a SHA-512 of every package, and names no host", () => {
+    expect(lock.lockfileVersion).toBe(3);
+    expect(locked.length).toBeGreaterThan(100);
+    const own = locked.filter(([, { inBundle }]) => !inBundle);
+    const without = own.filter(([, { integrity, link }]) => link || !/^sha512-[\w+/]{86}==$/.test(integrity ?? ""));
+    expect(without.map(([path]) => path)).toEqual([]);
+    // .npmrc asks npm for it: a lock file that names hosts would install from whichever somebody put there.
+    expect(locked.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path)).toEqual([]);
+  });
+
+  test("names what package.json asks for, in exact versions", () => {
+    const { dependencies, devDependencies } = JSON.parse(read("package.json")) as Record<
+      string,
+      Record<string, string>
+    >;
+    for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies }))
+      expect([name, version]).toEqual([name, expect.stringMatching(/^\d+\.\d+\.\d+$/)]);
+  });
+
+  test("what has an install script is known, is for development alone, and is not run", () => {
+    const some = locked.filter(([, { hasInstallScript }]) => hasInstallScript);
+    // The first installs npm's own peers (the lock file has them), the second prints a warning about versions.
+    expect(some.map(([path]) => path).sort()).toEqual(["node_modules/glob-promise", "node_modules/protobufjs"]);
+    expect(some.every(([, { dev }]) => dev)).toBe(true);
+    expect(read("scripts/setup.mjs")).toMatch(/\["ci", "--ignore-scripts"\]/);
+  });
+});
+
+describe("workflows", () => {
+  const folder = join(root, ".github/workflows");
+  test.each(readdirSync(folder))("%s: actions are pinned to commits, permissions begin with none", (name) => {
+    const text = read(".github/workflows", name);
+    const uses = [...text.matchAll(/uses: *(\S+)(.*)/g)];
+    for (const [, action, comment] of uses) {
+      expect(action).toMatch(/^[\w.-]+\/[\w./-]+@[0-9a-f]{40}$/);
+      expect(comment).toMatch(/# v\d+\.\d+\.\d+/);
+    }
+    expect(text).toMatch(/^permissions: \{\}$/m);
+    expect(text).not.toMatch(/pull_request_target|secrets\./);
+    expect(text.match(/id-token: write/g)?.length ?? 0).toBeLessThanOrEqual(1);
+  });
+});
