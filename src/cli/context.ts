@@ -2,7 +2,7 @@
 import type { SingleBar } from "cli-progress";
 import { createLoewner } from "../create.js";
 import { infinityAsText } from "../model/json.js";
-import { removeTemporaryFiles } from "../formats/node-file.js";
+import { removeTemporaryFiles } from "../formats/node-temporary.js";
 import type { Loewner, Progress } from "../types/index.js";
 
 /** Rows that each thread keeps: a model's largest table may be of any size, and the file is read again at little cost. */

@@ -15,6 +15,8 @@ export interface HttpOptions {
   headers?: Readonly<Record<string, string>>;
   /** Ends what is under way, and every later read, with AbortedError. */
   signal?: AbortSignal;
+  /** Milliseconds after which an answer of which nothing comes is given up, and asked for again. Default 60,000. */
+  stallMs?: number;
 }
 
 /** Attempts in a row that may bring nothing before a range is given up. */
@@ -22,6 +24,7 @@ const maxFailures = 5;
 const firstPauseMs = 100;
 /** What a server may ask for by Retry-After. */
 const longestPauseMs = 30_000;
+const defaultStallMs = 60_000;
 
 /** Worth another attempt: the network, a server that is busy, a connection that broke. */
 class Passing extends Error {
@@ -46,17 +49,18 @@ export function isHttpAddress(text: string): boolean {
 
 /**
  * Opens an address for reading by ranges: one request finds the size. Ranges that fail for a passing reason (no connection, status 408, 429
- * or 5xx, a body cut short) are asked for again, from where they broke, up to five times with growing pauses.
+ * or 5xx, a body cut short or of which nothing comes any more) are asked for again, from where they broke, up to five times with
+ * growing pauses.
  *
  * A page that reads from another origin sees the size only if that server exposes Content-Range or answers HEAD
  * (Access-Control-Expose-Headers: Content-Range, ETag).
  * @throws {InvalidInputError} when it is no http or https address.
- * @throws {FileError} when there is no such file or it may not be read, the server does not do ranges or cannot be reached; from reads also
+ * @throws {FileError} when there is no such file or it may not be read, the server does not do ranges, packs them, or cannot be reached; from reads also
  *   when the file has changed since it was opened.
  * @throws {AbortedError} when `signal` fires.
  */
 export async function openHttp(address: string | URL, options: HttpOptions = {}): Promise<ByteSource> {
-  const { signal } = options;
+  const { signal, stallMs = defaultStallMs } = options;
   const url = parse(address);
   const name = `${url.origin}${url.pathname}`; // a query may hold a signature
   const ask = asking(url, name, options);
@@ -69,7 +73,7 @@ export async function openHttp(address: string | URL, options: HttpOptions = {})
     const response = await ask("GET", `bytes=${start}-${start + target.byteLength - 1}`);
     try {
       check(response, start);
-      return await fill(target, response, name);
+      return await fill(target, response, name, stallMs);
     } catch (error) {
       await discard(response);
       throw error;
@@ -88,6 +92,7 @@ export async function openHttp(address: string | URL, options: HttpOptions = {})
       throw changed(name, start, `it had ${size} bytes and has ${now ?? "fewer"} now`);
     }
     if (response.status === 200) throw ignoresRanges(name);
+    checkEncoding(response, name);
     const range = contentRange(response);
     if (range?.total !== undefined && range.total !== size)
       throw changed(name, start, `it had ${size} bytes and has ${range.total} now`);
@@ -144,20 +149,23 @@ function parse(address: string | URL): URL {
 type Ask = (method: "GET" | "HEAD", range?: string) => Promise<Response>;
 
 /** One request; answers 200, 206 and 416 are the caller's to judge. */
-function asking(url: URL, name: string, { fetch = globalThis.fetch, headers, signal }: HttpOptions): Ask {
+function asking(url: URL, name: string, options: HttpOptions): Ask {
+  const { fetch = globalThis.fetch, headers, signal, stallMs = defaultStallMs } = options;
   return async (method, range) => {
     throwIfAborted(signal);
+    const stop = new AbortController();
+    const asked = fetch(url, {
+      method,
+      signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
+      // Compressed, a range would not be of the file's own bytes.
+      headers: { ...headers, "Accept-Encoding": "identity", ...(range && { Range: range }) },
+    });
     let response: Response;
     try {
-      response = await fetch(url, {
-        method,
-        signal,
-        // Compressed, a range would not be of the file's own bytes.
-        headers: { ...headers, "Accept-Encoding": "identity", ...(range && { Range: range }) },
-      });
+      response = await unlessStalled(asked, stallMs, () => stop.abort());
     } catch (cause) {
       throwIfAborted(signal);
-      throw unreachable(cause);
+      throw cause instanceof Passing ? cause : unreachable(cause);
     }
     const { status } = response;
     if (status === 200 || status === 206 || status === 416) return response;
@@ -175,6 +183,7 @@ async function opening(ask: Ask, name: string): Promise<Version & { size: number
   const range = contentRange(response);
   const version = versionOf(response);
   if (response.status === 200) throw ignoresRanges(name);
+  checkEncoding(response, name);
   if (range?.total !== undefined) return { ...version, size: range.total };
   // Another origin may keep Content-Range from a page, but never Content-Length.
   const head = await ask("HEAD");
@@ -208,13 +217,14 @@ async function patiently<T>(name: string, signal: AbortSignal | undefined, body:
 }
 
 /** Copies a body into `target`, as far as it goes; the number of bytes. */
-async function fill(target: Uint8Array, response: Response, name: string): Promise<number> {
+async function fill(target: Uint8Array, response: Response, name: string, stallMs: number): Promise<number> {
   if (!response.body) return 0;
   let done = 0;
   const reader = response.body.getReader();
   for (;;) {
-    const { done: ended, value } = await reader.read().catch((cause: unknown) => {
-      if (done === 0) throw unreachable(cause);
+    const next = unlessStalled(reader.read(), stallMs, () => void reader.cancel().catch(() => undefined));
+    const { done: ended, value } = await next.catch((cause: unknown) => {
+      if (done === 0) throw cause instanceof Passing ? cause : unreachable(cause);
       return { done: true, value: undefined } as const; // the rest is asked for anew
     });
     if (ended) return done;
@@ -228,6 +238,32 @@ async function fill(target: Uint8Array, response: Response, name: string): Promi
     target.set(value, done);
     done += value.byteLength;
   }
+}
+
+/** What `coming` gives; once nothing has come for so long, `giveUp` is called and the fault is a passing one. */
+async function unlessStalled<T>(coming: Promise<T>, ms: number, giveUp: () => void): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const stalled = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Passing(`nothing came for ${ms / 1000} s`));
+      giveUp();
+    }, ms);
+  });
+  try {
+    return await Promise.race([coming, stalled]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A range of a packed file is unpacked on its way, into bytes that are no range of the file's own. */
+function checkEncoding({ headers }: Response, name: string): void {
+  const encoding = headers.get("Content-Encoding");
+  if (encoding === null || encoding.trim().toLowerCase() === "identity") return;
+  throw new FileError(
+    `${name}: the server packs what it sends (Content-Encoding: ${encoding}), though it was asked not to; ranges of that are not of the file. Turn that off for this file, or download it and name the copy.`,
+    { file: name },
+  );
 }
 
 function versionOf({ headers }: Response): Version {

@@ -21,13 +21,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  checkTarget,
-  openFile,
-  removeTemporaryFiles,
-  writeAllAtomically,
-  writeAtomically,
-} from "../../src/formats/node-file.js";
+import { checkTarget, openFile, writeAllAtomically, writeAtomically } from "../../src/formats/node-file.js";
+import { removeTemporaryFiles } from "../../src/formats/node-temporary.js";
 import { failure, fixturePath } from "./fixtures.js";
 
 vi.mock("node:fs", async (original) => ({ ...(await original<typeof fs>()) })); // so that single functions can be spied on
@@ -368,8 +363,12 @@ describe("writeAllAtomically", () => {
       });
     }
     const rename = fs.renameSync;
+    let busy = true;
     vi.spyOn(fs, "renameSync").mockImplementation((from, to) => {
-      if (to === at("main")) throw Object.assign(new Error("busy"), { code: "EBUSY" });
+      if (to === at("main") && busy) {
+        busy = false;
+        throw Object.assign(new Error("busy"), { code: "EBUSY" });
+      }
       rename(from, to);
     });
     await failure(
@@ -382,6 +381,24 @@ describe("writeAllAtomically", () => {
     await writeAllAtomically([file("data", "new "), file("main", "newer")], { force: true });
     expect(text(at("data")) + text(at("main"))).toBe("new newer");
     expect(left()).toEqual(["data", "main"]);
+  });
+
+  test("what cannot be put back is kept, and the message says where", async () => {
+    writeFileSync(at("data"), "old data");
+    writeFileSync(at("main"), "old main");
+    const rename = fs.renameSync;
+    vi.spyOn(fs, "renameSync").mockImplementation((from, to) => {
+      if (to === at("main")) throw Object.assign(new Error("busy"), { code: "EBUSY" });
+      rename(from, to);
+    });
+    const { message } = await failure(
+      writeAllAtomically([file("data", "new"), file("main", "new")], { force: true }),
+      "FILE",
+    );
+    const [data, kept, ...more] = left();
+    expect([data, more]).toEqual(["data", []]);
+    expect(text(at("data")) + text(at(kept))).toBe("old dataold main");
+    expect(message).toContain(`${at("main")} as it was is in ${at(kept)}`);
   });
 
   test("removeTemporaryFiles clears what is being written, as a SIGINT handler would", async () => {
@@ -404,7 +421,8 @@ describe("in a process of its own", () => {
     js = mkdtempSync(join(tmpdir(), "loewner-formats-js-"));
     mkdirSync(join(js, "formats"));
     writeFileSync(join(js, "package.json"), '{"type":"module"}');
-    for (const name of ["errors", "formats/bytes", "formats/file-faults", "formats/node-file"]) {
+    const parts = ["bytes", "file-faults", "node-file", "node-owner", "node-publish", "node-swap", "node-temporary"];
+    for (const name of ["errors", ...parts.map((part) => `formats/${part}`)]) {
       const source = readFileSync(fileURLToPath(new URL(`../../src/${name}.ts`, import.meta.url)), "utf8");
       writeFileSync(
         join(js, `${name}.js`),
@@ -413,7 +431,8 @@ describe("in a process of its own", () => {
     }
     writeFileSync(
       join(js, "write.js"),
-      `import { removeTemporaryFiles, writeAtomically } from "./formats/node-file.js";
+      `import { writeAtomically } from "./formats/node-file.js";
+       import { removeTemporaryFiles } from "./formats/node-temporary.js";
        const [target, chunks, pause] = process.argv.slice(2);
        process.on("SIGINT", () => { removeTemporaryFiles(); process.exit(130); });
        try {
@@ -446,9 +465,10 @@ describe("in a process of its own", () => {
     expect(existsSync(at("out"))).toBe(false);
     expect(left().filter((name) => name.endsWith(".tmp"))).toHaveLength(temporaries);
     expect(left()).toHaveLength(temporaries);
-    // What a killed process left behind is not in the way of the next.
+    // What a killed process left behind is not in the way of the next, which clears it away.
     await writeAtomically(at("out"), {}, (sink) => sink.write(bytes("x")));
     expect(text(at("out"))).toBe("x");
+    expect(left()).toEqual(["out"]);
   });
 
   test("killed at any moment: nothing, or the whole file", async () => {

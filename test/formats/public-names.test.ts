@@ -58,10 +58,6 @@ test("the public names", () => {
       "checkTarget",
       "writeAtomically",
       "writeAllAtomically",
-      "removeTemporaryFiles",
-      "temporaryName",
-      "createTemporary",
-      "removeTemporary",
     ]
   `);
 });
