@@ -22,6 +22,8 @@ export interface CommonOptions {
 /** One run of a command. */
 export class Context {
   readonly abort = new AbortController();
+  /** Called when the run is interrupted, at once; gives what there is to say of what stays. */
+  onInterrupt: (() => string | undefined) | undefined;
   private bar: SingleBar | undefined;
   private Bar: typeof SingleBar | undefined;
 
@@ -88,8 +90,9 @@ export async function runCommand(options: CommonOptions, body: (context: Context
   const stop = (code: number) => () => {
     context.abort.abort();
     context.endProgress();
+    const stays = context.onInterrupt?.();
     removeTemporaryFiles();
-    process.stderr.write("loewner: interrupted; no unfinished file is left.\n");
+    process.stderr.write(`loewner: interrupted; no unfinished file is left.${stays ? ` ${stays}` : ""}\n`);
     process.exit(code);
   };
   const handlers = { SIGINT: stop(130), SIGTERM: stop(143) };

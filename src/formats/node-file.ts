@@ -27,6 +27,8 @@ export interface WriteOptions {
   force?: boolean;
   /** Stops at the next write and removes what was written; once all bytes are on disk it has no effect. */
   signal?: AbortSignal;
+  /** Called when all files are whole on disk, with the temporary name of the last: they are put in place next. */
+  onWritten?: (main: string) => void;
 }
 
 /** One file to write. */
@@ -185,6 +187,7 @@ export async function writeAllAtomically(files: readonly FileToWrite[], options:
       ready.push({ temporary: await write(files[i], targets[i]), target: targets[i] });
     const interim = force ? await writeInterim(files, targets, write) : undefined;
     throwIfAborted(signal);
+    options.onWritten?.(ready[ready.length - 1].temporary);
     publish(ready, force, interim);
   } finally {
     for (const temporary of temporaries) removeTemporary(temporary);

@@ -114,7 +114,8 @@ function readRecord(path: string): SwapRecord | undefined {
   } catch {
     return undefined;
   }
-  const isPlain = (name: unknown) => typeof name === "string" && name !== "" && basename(name) === name && name !== "..";
+  const isPlain = (name: unknown) =>
+    typeof name === "string" && name !== "" && basename(name) === name && name !== "..";
   const isOurs = ({ temporary, target, inode, aside }: Partial<SwapRecord["files"][number]>) =>
     isPlain(temporary) &&
     isTemporaryName(temporary!) &&
