@@ -2,13 +2,14 @@
 //
 //   FAULT_KILL_AT=n     SIGKILL just before the n-th call that changes the file system
 //   FAULT_COUNT=file    how many such calls there were, written at the end
+//   FAULT_NO_LINKS=1    a file system without hard links
 //   FAULT_EIO_AT=n      the n-th read of an open file fails, as of a disk that breaks
 import fs from "node:fs";
 import { open } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { isMainThread } from "node:worker_threads";
 
-const { FAULT_KILL_AT, FAULT_COUNT, FAULT_EIO_AT } = process.env;
+const { FAULT_KILL_AT, FAULT_COUNT, FAULT_EIO_AT, FAULT_NO_LINKS } = process.env;
 const changes = [
   "linkSync",
   "renameSync",
@@ -26,6 +27,11 @@ if (isMainThread) {
   const next = () => {
     if (++calls === Number(FAULT_KILL_AT)) process.kill(process.pid, "SIGKILL");
   };
+  if (FAULT_NO_LINKS) {
+    fs.linkSync = () => {
+      throw Object.assign(new Error("EPERM: operation not permitted, link"), { code: "EPERM" });
+    };
+  }
   for (const name of changes) {
     const real = fs[name];
     fs[name] = (...args) => {
