@@ -17,6 +17,8 @@ import { createTemporary, removeTemporary, temporaryName } from "./node-temporar
 
 /** An open file; close it when done. */
 export interface FileSource extends ByteSource {
+  /** When the file was last written to, in nanoseconds: with the size it tells one state of a file from another. */
+  readonly modifiedNs: bigint;
   /** Waits for reads under way. */
   close(): Promise<void>;
 }
@@ -104,6 +106,7 @@ export async function openFile(path: string): Promise<FileSource> {
   return {
     name: path,
     size,
+    modifiedNs: before.mtimeNs,
     readInto,
     async slice(start, end) {
       checkRange(path, size, start, end);

@@ -36,7 +36,10 @@ export interface Journal {
    * Keeps an entry, in place of one of the same name. Parts are bytes, or what a `spill` of this journal gave. Keeping is a service:
    * when there is no room, nothing is kept and nothing is thrown.
    */
-  keep(entry: { name: string; key: string; text: string; seconds: number }, parts: JournalPart[]): Promise<void>;
+  keep(
+    entry: { name: string; key: string; text: string; seconds: number },
+    parts: readonly JournalPart[],
+  ): Promise<void>;
   /** A place for a part that memory should not hold, before it is known whether it is kept. */
   spill(): Promise<Spill>;
 }

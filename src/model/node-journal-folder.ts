@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { closeSync, lstatSync, mkdirSync, openSync, readFileSync, rmdirSync, statSync, utimesSync, writeSync } from "node:fs"; // prettier-ignore
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { FileError } from "../errors.js";
 import { codeOf, writeFault } from "../formats/file-faults.js";
 import { isLeftBehind, ownTag } from "../formats/node-owner.js";
@@ -35,8 +35,12 @@ interface Mark {
   output?: string;
 }
 
-/** Where the journal of an output lies. */
-export const journalFolder = (output: string) => `${output}.partial`;
+/** Where the journal of an output lies: beside it, under its name unless that is too long for more. */
+export function journalFolder(output: string): string {
+  if (Buffer.byteLength(basename(output)) <= 240) return `${output}.partial`;
+  const start = [...basename(output)].slice(0, 50).join("");
+  return join(dirname(output), `${start}-${entryId(output)}.partial`);
+}
 
 /** What the files of an entry are called: `<id>.json`, `<id>.<n>`. */
 export const entryId = (name: string) => createHash("sha256").update(name).digest("hex").slice(0, 24);

@@ -128,6 +128,24 @@ describe("openFile", () => {
     );
   });
 
+  test("a file whose size cannot be told is closed again", async () => {
+    writeFileSync(at("x"), "x");
+    const probe = await open(at("x"));
+    const prototype = Object.getPrototypeOf(probe);
+    await probe.close();
+    vi.spyOn(prototype, "stat").mockRejectedValueOnce(Object.assign(new Error("i/o error"), { code: "EIO" }));
+    expect((await failure(openFile(at("x")), "FILE")).message).toContain("i/o error");
+    if (!existsSync("/proc/self/fd")) return; // elsewhere nothing tells
+    const held = readdirSync("/proc/self/fd").filter((fd) => {
+      try {
+        return fs.readlinkSync(`/proc/self/fd/${fd}`) === at("x");
+      } catch {
+        return false;
+      }
+    });
+    expect(held).toEqual([]);
+  });
+
   test("a file that shrinks while it is read", async () => {
     writeFileSync(at("x"), "0123456789");
     const file = await openFile(at("x"));
@@ -292,17 +310,17 @@ describe("writeAtomically", () => {
     [
       "write",
       "ENOSPC",
-      "no space left (ENOSPC); needed 5000 bytes, got room for 4. Nothing was kept. Free some space, or write elsewhere.",
+      "no space left (ENOSPC); needed 5000 bytes, got room for 4. No unfinished file is left. Free some space, or write elsewhere.",
     ],
     [
       "write",
       "EDQUOT",
-      "no space left (EDQUOT); needed 5000 bytes, got room for 4. Nothing was kept. Free some space, or write elsewhere.",
+      "no space left (EDQUOT); needed 5000 bytes, got room for 4. No unfinished file is left. Free some space, or write elsewhere.",
     ],
     [
       "sync",
       "ENOSPC",
-      "no space left (ENOSPC); needed 5000 bytes, got room for 8. Nothing was kept. Free some space, or write elsewhere.",
+      "no space left (ENOSPC); needed 5000 bytes, got room for 8. No unfinished file is left. Free some space, or write elsewhere.",
     ],
     ["write", "EIO", "EIO happened."],
   ])("an error of the system in %s: %s", async (method, code, message) => {
@@ -493,7 +511,7 @@ describe("in a process of its own", () => {
       { encoding: "latin1" },
     );
     expect(run.stdout).toMatch(
-      /^(half\n)?FILE: Cannot write .*: no space left \(EFBIG\); needed 2097152 bytes, got room for \d+\. Nothing was kept\./,
+      /^(half\n)?FILE: Cannot write .*: no space left \(EFBIG\); needed 2097152 bytes, got room for \d+\. No unfinished file is left\./,
     );
     expect(run.status).toBe(1);
     expect(left()).toEqual([]);
@@ -521,7 +539,7 @@ describe("in a process of its own", () => {
         encoding: "latin1",
       });
       expect(run.stdout).toBe(
-        `half\nFILE: Cannot write ${join(disk, "out")}: no space left (ENOSPC); needed 2097152 bytes, got room for 1048576. Nothing was kept. Free some space, or write elsewhere.`,
+        `half\nFILE: Cannot write ${join(disk, "out")}: no space left (ENOSPC); needed 2097152 bytes, got room for 1048576. No unfinished file is left. Free some space, or write elsewhere.`,
       );
       expect(run.status).toBe(1);
       expect(readdirSync(disk)).toEqual([]);

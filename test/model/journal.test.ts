@@ -198,6 +198,14 @@ describe("the folder", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  test("has a name that file systems take, whatever the output's", async () => {
+    const name = "é".repeat(127);
+    const journal = openJournal(join(folder, name), { version: "1" });
+    expect(readdirSync(folder)).toEqual([expect.stringMatching(/^é{50}-[0-9a-f]{24}\.partial$/)]);
+    await journal.finish();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   test("is one run's alone", async () => {
     const journal = open();
     expect(() => open()).toThrow(/is being made already, by this process, which keeps its layers in .*small\.partial/);
