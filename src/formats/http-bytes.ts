@@ -5,8 +5,9 @@
  * be those of the first answer. That proves as much as If-Match or If-Range would, and unlike them a page may ask another
  * origin so without a preflight.
  */
-import { AbortedError, FileError, InvalidInputError, throwIfAborted } from "../errors.js";
+import { FileError, InvalidInputError, throwIfAborted } from "../errors.js";
 import { type ByteSource, changed, checkRange } from "./bytes.js";
+import { Passing, patiently, unlessStalled, unreachable } from "./http-patience.js";
 
 export interface HttpOptions {
   /** Default: the runtime's own. */
@@ -19,23 +20,7 @@ export interface HttpOptions {
   stallMs?: number;
 }
 
-/** Attempts in a row that may bring nothing before a range is given up. */
-const maxFailures = 5;
-const firstPauseMs = 100;
-/** What a server may ask for by Retry-After. */
-const longestPauseMs = 30_000;
 const defaultStallMs = 60_000;
-
-/** Worth another attempt: the network, a server that is busy, a connection that broke. */
-class Passing extends Error {
-  constructor(
-    message: string,
-    readonly pauseMs = 0,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-  }
-}
 
 /** What tells one state of a file from another. */
 interface Version {
@@ -197,25 +182,6 @@ async function opening(ask: Ask, name: string): Promise<Version & { size: number
   return { ...version, size: Number(length) };
 }
 
-/** Tries again while what goes wrong is passing; `body` that makes progress settles. */
-async function patiently<T>(name: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
-  for (let failures = 0; ;) {
-    try {
-      return await body();
-    } catch (error) {
-      throwIfAborted(signal);
-      if (!(error instanceof Passing)) throw error;
-      if (++failures === maxFailures)
-        throw new FileError(
-          `${name} cannot be read: ${error.message}, ${maxFailures} times in a row. Check the network and the server, then try again.`,
-          { file: name },
-          { cause: error.cause ?? error },
-        );
-      await pause(Math.min(longestPauseMs, Math.max(error.pauseMs, firstPauseMs * 2 ** (failures - 1))), signal);
-    }
-  }
-}
-
 /** Copies a body into `target`, as far as it goes; the number of bytes. */
 async function fill(target: Uint8Array, response: Response, name: string, stallMs: number): Promise<number> {
   if (!response.body) return 0;
@@ -237,22 +203,6 @@ async function fill(target: Uint8Array, response: Response, name: string, stallM
     }
     target.set(value, done);
     done += value.byteLength;
-  }
-}
-
-/** What `coming` gives; once nothing has come for so long, `giveUp` is called and the fault is a passing one. */
-async function unlessStalled<T>(coming: Promise<T>, ms: number, giveUp: () => void): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const stalled = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Passing(`nothing came for ${ms / 1000} s`));
-      giveUp();
-    }, ms);
-  });
-  try {
-    return await Promise.race([coming, stalled]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -283,27 +233,6 @@ function contentRange({ headers }: Response): { start?: number; total?: number }
 /** Frees the connection of a body that nobody reads. */
 async function discard(response: Response): Promise<void> {
   if (!response.body?.locked) await response.body?.cancel().catch(() => undefined);
-}
-
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(new AbortedError(signal!.reason));
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", stop, { once: true });
-  });
-}
-
-/** fetch says "fetch failed", and its cause why. */
-function unreachable(error: unknown): Passing {
-  const { message, cause } = error as Error;
-  const why = (cause as { code?: string; message?: string } | undefined) ?? {};
-  return new Passing(`the connection failed (${why.code ?? why.message ?? message})`, 0, { cause: error });
 }
 
 function ignoresRanges(name: string): FileError {
