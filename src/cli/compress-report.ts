@@ -43,16 +43,21 @@ export function reportJson(
   context: Context,
   input: string,
   output: string,
-  { layers, skipped, bytesBefore, bytesAfter, seconds, seed }: CompressedModel,
+  { layers, skipped, bytesBefore, bytesAfter, seconds, seed, resumed }: CompressedModel,
   verification: unknown,
 ): void {
-  const report = { input, output, bytesBefore, bytesAfter, layers, skipped, seconds, seed, version };
+  const report = {
+    ...{ input, output, bytesBefore, bytesAfter, layers, skipped, seconds, seed, version },
+    ...(resumed.length && { resumed }),
+  };
   context.json(verification === undefined ? report : { ...report, verification });
 }
 
 export function reportLayers(context: Context, { described }: Model, output: string, result: CompressedModel): void {
-  const { layers, skipped, bytesBefore, bytesAfter, seconds } = result;
+  const { layers, skipped, bytesBefore, bytesAfter, seconds, resumed, anew } = result;
   for (const layer of layers) sayLayer(context, layer);
+  if (resumed.length) context.say(`Taken up, finished by an earlier run: ${shortList(resumed)}`);
+  for (const { name, reason } of anew) context.say(`${name} was computed anew: ${reason}`);
   if (layers.length === 0) context.say("No layer was compressed: what was written is the model as it was.");
   sayTotals(context, bytesBefore, bytesAfter, "");
   if (layers.length && bytesAfter >= bytesBefore)
@@ -110,7 +115,10 @@ function saySkipped(context: Context, skipped: readonly { name: string; reason: 
   for (const { name, reason } of skipped) reasons.set(reason, [...(reasons.get(reason) ?? []), name]);
   context.say("Left alone:");
   for (const [reason, names] of reasons) {
-    const some = names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
-    context.say(`  ${some}: ${reason}`);
+    context.say(`  ${shortList(names)}: ${reason}`);
   }
+}
+
+function shortList(names: readonly string[]): string {
+  return names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
 }

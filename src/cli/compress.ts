@@ -1,12 +1,11 @@
 import { readFile, realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
-import { InvalidInputError } from "../errors.js";
+import { InvalidInputError, isLoewnerError } from "../errors.js";
 import { codeOf } from "../formats/file-faults.js";
 import { isHttpAddress } from "../formats/http-bytes.js";
 import { checkTarget, type FileToWrite, writeAllAtomically } from "../formats/node-file.js";
 import { checkOutputsIn } from "../formats/node-inner-path.js";
-import { openSpill } from "../formats/node-spill.js";
 import {
   compressModel,
   defaultRowWeightsPower,
@@ -17,6 +16,8 @@ import {
   type CompressOptions,
   type PlanFile,
 } from "../model/index.js";
+import { type FolderJournal, openJournal } from "../model/node-journal.js";
+import { removeFinishedJournal } from "../model/node-journal-folder.js";
 import { storedTypes } from "../model/plan-file.js";
 import { reportJson, reportLayers, reportPlan } from "./compress-report.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
@@ -34,6 +35,7 @@ import {
 } from "./options.js";
 import { addRowWeights, readRowWeights, type RowWeightOptions } from "./row-weights.js";
 import { verify } from "./verify.js";
+import { version } from "./version.js";
 import { prepareRun, type RunOptions } from "./verify-onnx.js";
 
 type Options = CommonOptions &
@@ -52,6 +54,7 @@ type Options = CommonOptions &
     dryRun?: boolean;
     verify?: boolean;
     force?: boolean;
+    resume?: boolean;
   };
 
 export function addCompress(program: Command): void {
@@ -83,14 +86,18 @@ export function addCompress(program: Command): void {
       )
       .option("--runtime <name>", "with --verify: node or web", parseChoice("node", "web"))
       .option("--dry-run", "say what would be done, write nothing")
-      .option("--force", "replace the output if it exists"),
+      .option("--force", "replace the output if it exists")
+      .option("--resume", "take up the layers that a run which ended early had finished (OUT.partial)"),
   )
     .addHelpText(
       "after",
       `
 Examples:
   loewner compress model.onnx -o small.onnx --keep 0.5
-  loewner compress model.onnx -o small.onnx --bytes 12MB --dtype auto`,
+  loewner compress model.onnx -o small.onnx --bytes 12MB --dtype auto
+
+Layers are kept in OUT.partial as they are finished, until the output is there. A run that was killed, or that had no room on the
+disk, goes on where it was when the same command is given with --resume: the output is the same, to the byte.`,
     )
     .action((model: string, options: Options) => runCommand(options, (context) => compress(context, model, options)));
 }
@@ -137,9 +144,11 @@ async function compress(context: Context, path: string, options: Options): Promi
 
 /** @throws {InvalidInputError} for options that would be read by nothing */
 function checkCombination(options: Options): void {
-  const { verify, dryRun, inputs, runtime, rowWeights, rowWeightsPower, minRank, budget, bytes } = options;
+  const { verify, dryRun, resume, inputs, runtime, rowWeights, rowWeightsPower, minRank, budget, bytes } = options;
   if (dryRun && verify)
     throw new InvalidInputError("--dry-run writes nothing that --verify could look at; leave one of them out.");
+  if (dryRun && resume)
+    throw new InvalidInputError("--dry-run computes no layer that --resume could take up; leave one of them out.");
   if (!verify && (inputs ?? runtime) !== undefined)
     throw new InvalidInputError(`${inputs ? "--inputs" : "--runtime"} is for --verify; add that, or leave it out.`);
   if (rowWeightsPower !== undefined && rowWeights === undefined)
@@ -153,33 +162,41 @@ async function write(
   open: OpenModel,
   output: string,
   wanted: CompressOptions,
-  { force }: Options,
+  { force, resume }: Options,
 ): Promise<CompressedModel> {
   const { signal } = context;
-  const spills: Awaited<ReturnType<typeof openSpill>>[] = [];
+  const journal = openJournal(output, { version, resume });
+  context.onInterrupt = () => (journal.abandon() ? staysIn(journal) : undefined);
+  if (journal.earlierSeconds > 0 && !resume)
+    context.say(
+      `${journal.folder} holds ${journal.earlierSeconds.toFixed(1)} s of work of a run that ended early; this one starts anew. Stop it and give --resume to go on from there.`,
+    );
   try {
-    const spill = async () => {
-      const opened = await openSpill(dirname(output));
-      spills.push(opened);
-      return opened;
-    };
-    const result = await context.withLoewner((loewner) => compressModel(loewner, open.model, { ...wanted, spill }));
-    const files = result.files.map(({ name, byteLength, write }): FileToWrite => ({
+    const result = await context.withLoewner((loewner) => compressModel(loewner, open.model, { ...wanted, journal }));
+    const files = result.files.map(({ name, byteLength, write, writeNaming }): FileToWrite => ({
       path: name === "" ? output : join(dirname(output), name),
       byteLength,
       write: (sink) => write(sink, { signal }),
+      ...(writeNaming && { writeNaming: (sink, nameOf) => writeNaming(sink, nameOf, { signal }) }),
     }));
     const besides = result.files.map(({ name }) => name).filter((name) => name !== "");
     await checkOutputsIn(output, besides);
     await checkOriginal(open, files);
-    await writeAllAtomically(files, { force, signal });
+    await journal.giveWay(result.bytesAfter);
+    await writeAllAtomically(files, { force, signal, onWritten: (main) => journal.finishing(main) });
+    await journal.finish();
     context.endProgress();
     return result;
+  } catch (error) {
+    if ((await journal.stop()) && isLoewnerError(error)) error.message += ` ${staysIn(journal)}`;
+    throw error;
   } finally {
-    // One that cannot be closed must not keep the others.
-    await Promise.all(spills.map(({ close }) => close()));
+    context.onInterrupt = undefined;
   }
 }
+
+const staysIn = ({ folder }: FolderJournal) =>
+  `What was finished is kept in ${folder}: the same command with --resume goes on from there.`;
 
 async function checkOutput({ path, kind }: OpenModel, output: string, { force }: Options): Promise<void> {
   const place = { file: output };
@@ -197,6 +214,7 @@ async function checkOutput({ path, kind }: OpenModel, output: string, { force }:
       place,
     );
   }
+  removeFinishedJournal(output);
   await checkTarget(output, { force });
 }
 

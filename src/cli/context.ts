@@ -3,7 +3,7 @@ import type { SingleBar } from "cli-progress";
 import { createLoewner } from "../create.js";
 import type { ReadLimits } from "../formats/limits.js";
 import { infinityAsText } from "../model/json.js";
-import { removeTemporaryFiles } from "../formats/node-file.js";
+import { removeTemporaryFiles } from "../formats/node-temporary.js";
 import type { Loewner, Progress } from "../types/index.js";
 import { redisAddress } from "./options.js";
 
@@ -30,6 +30,8 @@ export interface CommonOptions {
 /** One run of a command. */
 export class Context {
   readonly abort = new AbortController();
+  /** Called when the run is interrupted, at once; gives what there is to say of what stays. */
+  onInterrupt: (() => string | undefined) | undefined;
   private bar: SingleBar | undefined;
   private Bar: typeof SingleBar | undefined;
 
@@ -118,8 +120,9 @@ export async function runCommand(options: CommonOptions, body: (context: Context
   const stop = (code: number) => () => {
     context.abort.abort();
     context.endProgress();
+    const stays = context.onInterrupt?.();
     removeTemporaryFiles();
-    process.stderr.write("loewner: interrupted; no unfinished file is left.\n");
+    process.stderr.write(`loewner: interrupted; no unfinished file is left.${stays ? ` ${stays}` : ""}\n`);
     if (!context.leave) process.exit(code);
     context.leave();
     setTimeout(() => process.exit(code), leaveMs);

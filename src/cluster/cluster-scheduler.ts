@@ -143,7 +143,7 @@ export class ClusterScheduler implements Calls {
   ): Promise<unknown> {
     held.whole ??= new ClusterMatrix(this.coordinator, source, undefined, await this.stored(source, location));
     const { signal, onProgress } = options;
-    const sent = await sendOptions(options, () => !signal?.aborted);
+    const sent = await sendOptions(options, signal ?? new AbortController().signal);
     const [result] = await held.whole.ask({ type: "call", primitive: name, options: sent }, { signal, onProgress });
     return result;
   }

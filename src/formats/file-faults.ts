@@ -23,7 +23,7 @@ export function writeFault(path: string, cause: unknown, written: number, needed
   const code = codeOf(cause);
   const message =
     code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG"
-      ? `Cannot write ${path}: no space left (${code}); needed ${needed} bytes, got room for ${written}. Nothing was kept. Free some space, or write elsewhere.`
+      ? `Cannot write ${path}: no space left (${code}); needed ${needed} bytes, got room for ${written}. No unfinished file is left. Free some space, or write elsewhere.`
       : code === "EACCES" || code === "EPERM" || code === "EROFS"
         ? `Cannot write ${path}: no permission to write in ${folderOf(path)} (${code}). Write elsewhere, or change its permissions.`
         : `Cannot write ${path}: ${(cause as Error).message}.`;

@@ -5,8 +5,9 @@
  * be those of the first answer. That proves as much as If-Match or If-Range would, and unlike them a page may ask another
  * origin so without a preflight.
  */
-import { AbortedError, FileError, InvalidInputError, throwIfAborted } from "../errors.js";
+import { FileError, InvalidInputError, throwIfAborted } from "../errors.js";
 import { type ByteSource, changed, checkRange } from "./bytes.js";
+import { Passing, patiently, unlessStalled, unreachable } from "./http-patience.js";
 
 export interface HttpOptions {
   /** Default: the runtime's own. */
@@ -15,24 +16,11 @@ export interface HttpOptions {
   headers?: Readonly<Record<string, string>>;
   /** Ends what is under way, and every later read, with AbortedError. */
   signal?: AbortSignal;
+  /** Milliseconds after which an answer of which nothing comes is given up, and asked for again. Default 60,000. */
+  stallMs?: number;
 }
 
-/** Attempts in a row that may bring nothing before a range is given up. */
-const maxFailures = 5;
-const firstPauseMs = 100;
-/** What a server may ask for by Retry-After. */
-const longestPauseMs = 30_000;
-
-/** Worth another attempt: the network, a server that is busy, a connection that broke. */
-class Passing extends Error {
-  constructor(
-    message: string,
-    readonly pauseMs = 0,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-  }
-}
+const defaultStallMs = 60_000;
 
 /** What tells one state of a file from another. */
 interface Version {
@@ -46,17 +34,18 @@ export function isHttpAddress(text: string): boolean {
 
 /**
  * Opens an address for reading by ranges: one request finds the size. Ranges that fail for a passing reason (no connection, status 408, 429
- * or 5xx, a body cut short) are asked for again, from where they broke, up to five times with growing pauses.
+ * or 5xx, a body cut short or of which nothing comes any more) are asked for again, from where they broke, up to five times with
+ * growing pauses.
  *
  * A page that reads from another origin sees the size only if that server exposes Content-Range or answers HEAD
  * (Access-Control-Expose-Headers: Content-Range, ETag).
  * @throws {InvalidInputError} when it is no http or https address.
- * @throws {FileError} when there is no such file or it may not be read, the server does not do ranges or cannot be reached; from reads also
+ * @throws {FileError} when there is no such file or it may not be read, the server does not do ranges, packs them, or cannot be reached; from reads also
  *   when the file has changed since it was opened.
  * @throws {AbortedError} when `signal` fires.
  */
 export async function openHttp(address: string | URL, options: HttpOptions = {}): Promise<ByteSource> {
-  const { signal } = options;
+  const { signal, stallMs = defaultStallMs } = options;
   const url = parse(address);
   const name = `${url.origin}${url.pathname}`; // a query may hold a signature
   const ask = asking(url, name, options);
@@ -69,7 +58,7 @@ export async function openHttp(address: string | URL, options: HttpOptions = {})
     const response = await ask("GET", `bytes=${start}-${start + target.byteLength - 1}`);
     try {
       check(response, start);
-      return await fill(target, response, name);
+      return await fill(target, response, name, stallMs);
     } catch (error) {
       await discard(response);
       throw error;
@@ -88,6 +77,7 @@ export async function openHttp(address: string | URL, options: HttpOptions = {})
       throw changed(name, start, `it had ${size} bytes and has ${now ?? "fewer"} now`);
     }
     if (response.status === 200) throw ignoresRanges(name);
+    checkEncoding(response, name);
     const range = contentRange(response);
     if (range?.total !== undefined && range.total !== size)
       throw changed(name, start, `it had ${size} bytes and has ${range.total} now`);
@@ -141,20 +131,23 @@ function parse(address: string | URL): URL {
 type Ask = (method: "GET" | "HEAD", range?: string) => Promise<Response>;
 
 /** One request; answers 200, 206 and 416 are the caller's to judge. */
-function asking(url: URL, name: string, { fetch = globalThis.fetch, headers, signal }: HttpOptions): Ask {
+function asking(url: URL, name: string, options: HttpOptions): Ask {
+  const { fetch = globalThis.fetch, headers, signal, stallMs = defaultStallMs } = options;
   return async (method, range) => {
     throwIfAborted(signal);
+    const stop = new AbortController();
+    const asked = fetch(url, {
+      method,
+      signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
+      // Compressed, a range would not be of the file's own bytes.
+      headers: { ...headers, "Accept-Encoding": "identity", ...(range && { Range: range }) },
+    });
     let response: Response;
     try {
-      response = await fetch(url, {
-        method,
-        signal,
-        // Compressed, a range would not be of the file's own bytes.
-        headers: { ...headers, "Accept-Encoding": "identity", ...(range && { Range: range }) },
-      });
+      response = await unlessStalled(asked, stallMs, () => stop.abort());
     } catch (cause) {
       throwIfAborted(signal);
-      throw unreachable(cause);
+      throw cause instanceof Passing ? cause : unreachable(cause);
     }
     if (url.protocol === "https:" && response.url.startsWith("http:")) {
       await discard(response);
@@ -179,6 +172,7 @@ async function opening(ask: Ask, name: string): Promise<Version & { size: number
   const range = contentRange(response);
   const version = versionOf(response);
   if (response.status === 200) throw ignoresRanges(name);
+  checkEncoding(response, name);
   if (range?.total !== undefined) return { ...version, size: range.total };
   // Another origin may keep Content-Range from a page, but never Content-Length.
   const head = await ask("HEAD");
@@ -192,33 +186,15 @@ async function opening(ask: Ask, name: string): Promise<Version & { size: number
   return { ...version, size: Number(length) };
 }
 
-/** Tries again while what goes wrong is passing; `body` that makes progress settles. */
-async function patiently<T>(name: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
-  for (let failures = 0; ;) {
-    try {
-      return await body();
-    } catch (error) {
-      throwIfAborted(signal);
-      if (!(error instanceof Passing)) throw error;
-      if (++failures === maxFailures)
-        throw new FileError(
-          `${name} cannot be read: ${error.message}, ${maxFailures} times in a row. Check the network and the server, then try again.`,
-          { file: name },
-          { cause: error.cause ?? error },
-        );
-      await pause(Math.min(longestPauseMs, Math.max(error.pauseMs, firstPauseMs * 2 ** (failures - 1))), signal);
-    }
-  }
-}
-
 /** Copies a body into `target`, as far as it goes; the number of bytes. */
-async function fill(target: Uint8Array, response: Response, name: string): Promise<number> {
+async function fill(target: Uint8Array, response: Response, name: string, stallMs: number): Promise<number> {
   if (!response.body) return 0;
   let done = 0;
   const reader = response.body.getReader();
   for (;;) {
-    const { done: ended, value } = await reader.read().catch((cause: unknown) => {
-      if (done === 0) throw unreachable(cause);
+    const next = unlessStalled(reader.read(), stallMs, () => void reader.cancel().catch(() => undefined));
+    const { done: ended, value } = await next.catch((cause: unknown) => {
+      if (done === 0) throw cause instanceof Passing ? cause : unreachable(cause);
       return { done: true, value: undefined } as const; // the rest is asked for anew
     });
     if (ended) return done;
@@ -232,6 +208,16 @@ async function fill(target: Uint8Array, response: Response, name: string): Promi
     target.set(value, done);
     done += value.byteLength;
   }
+}
+
+/** A range of a packed file is unpacked on its way, into bytes that are no range of the file's own. */
+function checkEncoding({ headers }: Response, name: string): void {
+  const encoding = headers.get("Content-Encoding");
+  if (encoding === null || encoding.trim().toLowerCase() === "identity") return;
+  throw new FileError(
+    `${name}: the server packs what it sends (Content-Encoding: ${encoding}), though it was asked not to; ranges of that are not of the file. Turn that off for this file, or download it and name the copy.`,
+    { file: name },
+  );
 }
 
 function versionOf({ headers }: Response): Version {
@@ -251,27 +237,6 @@ function contentRange({ headers }: Response): { start?: number; total?: number }
 /** Frees the connection of a body that nobody reads. */
 async function discard(response: Response): Promise<void> {
   if (!response.body?.locked) await response.body?.cancel().catch(() => undefined);
-}
-
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(new AbortedError(signal!.reason));
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", stop, { once: true });
-  });
-}
-
-/** fetch says "fetch failed", and its cause why. */
-function unreachable(error: unknown): Passing {
-  const { message, cause } = error as Error;
-  const why = (cause as { code?: string; message?: string } | undefined) ?? {};
-  return new Passing(`the connection failed (${why.code ?? why.message ?? message})`, 0, { cause: error });
 }
 
 function ignoresRanges(name: string): FileError {

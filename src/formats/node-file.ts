@@ -1,21 +1,24 @@
 /**
  * Files of Node, Deno and Bun: reading by ranges, and writing so that a file is either absent (or as it was) or whole.
- * The only file of the formats that imports from node:.
  *
- * Writing goes to `.<name>.<pid>-<random>.tmp` beside the target, is flushed to disk (fsync), and only then put in place.
- * Putting in place is synchronous, so no signal handler of JavaScript can run in the middle of it. A process that is
- * killed outright leaves its temporary file behind, never a part of the target.
+ * Writing goes to a temporary file beside the target (node-temporary.ts), is flushed to disk (fsync), and only then put in place
+ * (node-publish.ts). A process that is killed outright leaves its temporary files behind, never a part of the target; the next that
+ * writes to that folder removes them.
  */
-import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, linkSync, openSync, realpathSync, renameSync, unlinkSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { access, constants, type FileHandle, lstat, open, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { FileError, InvalidInputError, throwIfAborted } from "../errors.js";
 import { type ByteSink, type ByteSource, changed, checkRange, shrank } from "./bytes.js";
 import { codeOf, readFault, writeFault } from "./file-faults.js";
+import { type Interim, publish } from "./node-publish.js";
+import { asideName, recoverFolder } from "./node-swap.js";
+import { createTemporary, removeTemporary, temporaryName } from "./node-temporary.js";
 
 /** An open file; close it when done. */
 export interface FileSource extends ByteSource {
+  /** When the file was last written to, in nanoseconds: with the size it tells one state of a file from another. */
+  readonly modifiedNs: bigint;
   /** Waits for reads under way. */
   close(): Promise<void>;
 }
@@ -26,6 +29,8 @@ export interface WriteOptions {
   force?: boolean;
   /** Stops at the next write and removes what was written; once all bytes are on disk it has no effect. */
   signal?: AbortSignal;
+  /** Called when all files are whole on disk, with the temporary name of the last: they are put in place next. */
+  onWritten?: (main: string) => void;
 }
 
 /** One file to write. */
@@ -34,6 +39,11 @@ export interface FileToWrite {
   /** Size of the whole file if known; only for the message when the disk is full. */
   byteLength?: number;
   write(sink: ByteSink): Promise<unknown>;
+  /**
+   * Of a main file, which names those before it: the same with these under other names, `nameOf` of their own. Where old files are
+   * replaced it stands in for the main file until the data files have their names, so that what is there is whole at any moment.
+   */
+  writeNaming?(sink: ByteSink, nameOf: (name: string) => string): Promise<unknown>;
 }
 
 /** No call moves more than this: some systems take at most 2^31 - 1 bytes at once. */
@@ -47,7 +57,7 @@ const MAX_TRANSFER = 1 << 30;
  *   changed since.
  */
 export async function openFile(path: string): Promise<FileSource> {
-  let handle: FileHandle;
+  let opened: FileHandle | undefined;
   let before: { size: bigint; mtimeNs: bigint };
   try {
     const found = await stat(path); // first: opening a pipe would wait for its other end
@@ -57,11 +67,13 @@ export async function openFile(path: string): Promise<FileSource> {
       throw new FileError(`${path} is not a regular file, so it cannot be read by ranges. Copy it to a file first.`, {
         file: path,
       });
-    handle = await open(path, "r");
-    before = await handle.stat({ bigint: true });
+    opened = await open(path, "r");
+    before = await opened.stat({ bigint: true });
   } catch (error) {
+    await opened?.close().catch(() => undefined);
     throw error instanceof FileError ? error : readFault(path, error);
   }
+  const handle = opened;
   const size = Number(before.size);
   const address = resolve(path);
   const failed = (error: unknown) => Promise.reject(readFault(path, error));
@@ -95,6 +107,7 @@ export async function openFile(path: string): Promise<FileSource> {
   return {
     name: path,
     size,
+    modifiedNs: before.mtimeNs,
     readInto,
     at: (offset) => ({ address, offset }),
     async slice(start, end) {
@@ -111,7 +124,8 @@ export async function openFile(path: string): Promise<FileSource> {
 }
 
 /**
- * Checks that a file could be written there, before any work is done for it.
+ * Checks that a file could be written there, before any work is done for it. What processes that were killed left in that folder is
+ * cleared away first.
  * @throws {FileError} when the folder is missing or is a file, the target is a folder or a device, or it exists and
  *   `force` is not set.
  */
@@ -119,6 +133,7 @@ export async function checkTarget(path: string, { force = false }: { force?: boo
   const place = { file: path };
   if (path === "" || /[/\\]$/.test(path))
     throw new FileError(`Cannot write to ${JSON.stringify(path)}: it names a folder, not a file.`, place);
+  recoverFolder(dirname(existsSync(path) ? realpathSync(path) : path));
   const target = await stat(path).catch((error: unknown) => ifMissing(path, error));
   if (target?.isDirectory()) throw new FileError(`Cannot write ${path}: it is a folder. Name a file inside it.`, place);
   if (target && !target.isFile()) throw new FileError(`Cannot write ${path}: it is not a regular file.`, place);
@@ -149,12 +164,13 @@ export async function writeAtomically(
 /**
  * Writes several files as one transaction: all of them are written under temporary names in the given order and flushed,
  * then put in place in that order (so name data files first and the file that refers to them last). On any error or
- * abort nothing is left, and files that were replaced are back as they were.
+ * abort nothing is left, and files that were replaced are back as they were; node-publish.ts says what a process that is killed
+ * can leave.
  * @throws {FileError} when a target may not be written, the disk is full, or a target appeared meanwhile without `force`.
  * @throws {AbortedError} when `signal` fires; whatever `write` throws is passed on.
  */
 export async function writeAllAtomically(files: readonly FileToWrite[], options: WriteOptions = {}): Promise<void> {
-  const force = options.force ?? false;
+  const { force = false, signal } = options;
   const temporaries: string[] = [];
   try {
     const targets: string[] = [];
@@ -164,26 +180,42 @@ export async function writeAllAtomically(files: readonly FileToWrite[], options:
     }
     if (new Set(targets.map((target) => resolve(target))).size !== targets.length)
       throw new FileError(`The same file is to be written twice: ${targets.join(", ")}.`);
-    for (let i = 0; i < files.length; i++) {
-      throwIfAborted(options.signal);
-      const temporary = temporaryName(targets[i]);
+    const write = async (file: FileToWrite, target: string): Promise<string> => {
+      throwIfAborted(signal);
+      const temporary = temporaryName(target);
       temporaries.push(temporary);
-      await writeTemporary(files[i], temporary, targets[i], options.signal);
-    }
-    throwIfAborted(options.signal);
-    publishAll(temporaries, targets, force);
-    for (const folder of new Set(targets.map((target) => dirname(target)))) await flushFolder(folder);
+      await writeTemporary(file, temporary, target, signal);
+      return temporary;
+    };
+    const ready: { temporary: string; target: string }[] = [];
+    for (let i = 0; i < files.length; i++)
+      ready.push({ temporary: await write(files[i], targets[i]), target: targets[i] });
+    const interim = force ? await writeInterim(files, targets, write) : undefined;
+    throwIfAborted(signal);
+    options.onWritten?.(ready[ready.length - 1].temporary);
+    publish(ready, force, interim);
   } finally {
     for (const temporary of temporaries) removeTemporary(temporary);
   }
 }
 
-/** Temporary files of this process that are not yet in place. */
-const live = new Set<string>();
-
-/** Removes every temporary file of this process, synchronously: for handlers of SIGINT and SIGTERM just before the exit. */
-export function removeTemporaryFiles(): void {
-  live.forEach(removeTemporary);
+/** Undefined where none is needed, or data files lie in other folders, whose names the main file may not change. */
+async function writeInterim(
+  files: readonly FileToWrite[],
+  targets: readonly string[],
+  write: (file: FileToWrite, target: string) => Promise<string>,
+): Promise<Interim | undefined> {
+  const { path, byteLength, writeNaming } = files[files.length - 1];
+  const [main, data] = [targets[targets.length - 1], targets.slice(0, -1)];
+  const apart = data.some((target) => dirname(target) !== dirname(main));
+  if (!writeNaming || apart || !existsSync(main) || !data.some((target) => existsSync(target))) return undefined;
+  const asides = new Map(data.map((target) => [target, asideName(target)]));
+  const names = new Map(data.map((target, i) => [basename(files[i].path), basename(asides.get(target)!)]));
+  const naming: FileToWrite = {
+    ...{ path, byteLength },
+    write: (sink) => writeNaming(sink, (name) => names.get(name) ?? name),
+  };
+  return { temporary: await write(naming, main), asides };
 }
 
 async function writeTemporary(
@@ -242,88 +274,6 @@ async function writeTemporary(
     opened = false;
     await handle?.close();
   }
-}
-
-/** Synchronous from the first file to the last; a failure takes back what was done before it. */
-function publishAll(temporaries: readonly string[], targets: readonly string[], force: boolean): void {
-  const undo: (() => void)[] = [];
-  const backups: string[] = [];
-  try {
-    temporaries.forEach((temporary, i) => {
-      const target = targets[i];
-      if (force && i < targets.length - 1 && existsSync(target)) {
-        const backup = temporaryName(target);
-        try {
-          linkSync(target, backup);
-        } catch {
-          renameSync(target, backup); // a file system without hard links
-        }
-        backups.push(backup);
-        undo.push(() => renameSync(backup, target));
-      } else undo.push(() => unlinkSync(target));
-      try {
-        if (force) renameSync(temporary, target);
-        else publishNew(temporary, target);
-      } catch (error) {
-        undo.pop();
-        throw error instanceof FileError ? error : writeFault(target, error, 0, 0);
-      }
-    });
-  } catch (error) {
-    for (const step of undo.reverse()) step();
-    throw error;
-  } finally {
-    backups.forEach(removeTemporary);
-  }
-}
-
-/** Puts a file in place without ever replacing one: a hard link fails when the name exists, a rename would not. */
-function publishNew(temporary: string, target: string): void {
-  try {
-    linkSync(temporary, target);
-  } catch (cause) {
-    const code = codeOf(cause);
-    const appeared = () =>
-      new FileError(
-        `${target} appeared while its content was being made; it was left alone. Pass --force to replace it.`,
-        { file: target },
-        { cause },
-      );
-    if (code === "EEXIST") throw appeared();
-    if (code === "ENOENT" || code === "EACCES" || code === "EROFS" || code === "ENOSPC") throw cause;
-    if (existsSync(target)) throw appeared();
-    renameSync(temporary, target); // a file system without hard links
-  }
-}
-
-async function flushFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r").catch(() => undefined); // not possible everywhere, and the files themselves are safe
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
-}
-
-export function temporaryName(target: string): string {
-  const name = [...basename(target)].slice(0, 50).join(""); // names of files are limited to 255 bytes
-  return join(dirname(target), `.${name}.${process.pid}-${randomBytes(6).toString("hex")}.tmp`);
-}
-
-/** Synchronous, so that a signal handler never meets a file on its way to being made. */
-export function createTemporary(path: string, fault: (error: unknown) => never): void {
-  try {
-    closeSync(openSync(path, "wx"));
-    live.add(path);
-  } catch (error) {
-    fault(error);
-  }
-}
-
-export function removeTemporary(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // already in place under its own name, or never made
-  }
-  live.delete(path);
 }
 
 function ifMissing(path: string, error: unknown): void {

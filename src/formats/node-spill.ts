@@ -6,7 +6,8 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { ByteSink, ByteSource } from "./bytes.js";
 import { writeFault } from "./file-faults.js";
-import { createTemporary, openFile, removeTemporary, temporaryName, type FileSource } from "./node-file.js";
+import { openFile, type FileSource } from "./node-file.js";
+import { createTemporary, removeTemporary, temporaryName } from "./node-temporary.js";
 
 export interface SpillFile {
   readonly sink: ByteSink;

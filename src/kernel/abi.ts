@@ -5,6 +5,9 @@ export type Form = 0 | 1 | 2;
 
 type Pointer = number;
 
+/** Of the signatures below; assembly/index.ts has the same number. */
+export const abiVersion = 3;
+
 /** See assembly/ for shapes and costs; the names are the same. */
 export interface KernelExports extends Record<string, unknown> {
   abiVersion(): number;

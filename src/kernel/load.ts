@@ -2,9 +2,8 @@
 // file that the runtime compiles, or a message from the thread that has it.
 import { demangle } from "@assemblyscript/loader";
 import { LoewnerError, OutOfMemoryError } from "../errors.js";
-import type { KernelExports } from "./abi.js";
+import { abiVersion, type KernelExports } from "./abi.js";
 
-const abiVersion = 3;
 const pageBytes = 65536;
 /** What wasm32 has. */
 export const maximumBytes = 65536 * pageBytes;

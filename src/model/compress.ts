@@ -10,6 +10,7 @@ import type {
   ObjectiveName,
 } from "../types/index.js";
 import { bitsOf, callsOf, fitLayer, proveLayer, type FitOptions, type FittedLayer, type Spill } from "./fit.js";
+import { LayerJournal, type Journal } from "./journal.js";
 import { matrixOf, type Layer, type Model, type OutputFile } from "./model.js";
 import type { ModelProgress } from "./model-progress.js";
 import { chooseTargets } from "./plan.js";
@@ -29,6 +30,8 @@ export interface CompressOptions
   spill?: () => Promise<Spill>;
   /** Bytes of a left factor that is given such a place. Default 64 MiB. */
   spillBytes?: number;
+  /** Keeps layers as they are finished, for a run that takes this one up; takes the place of `spill`. */
+  journal?: Journal;
 }
 
 export interface CompressedLayer {
@@ -66,6 +69,10 @@ export interface CompressedModel {
   bytesAfter: number;
   seconds: number;
   seed: number;
+  /** Layers that an earlier run had finished, from the journal. */
+  resumed: string[];
+  /** Layers that the journal had something of which could not be taken up. */
+  anew: Skipped[];
 }
 
 /** @throws {InvalidInputError} for a NaN or infinity, naming tensor, row and column; for options out of range */
@@ -75,12 +82,13 @@ export async function compressModel(
   options: CompressOptions,
 ): Promise<CompressedModel> {
   const started = performance.now();
-  const { chosen, skipped, progress } = await chooseTargets(loewner, model, options);
+  const journal = options.journal && new LayerJournal(options.journal, model);
+  const { chosen, skipped, progress } = await chooseTargets(loewner, model, options, journal);
   for (const { name } of skipped) progress.end(name);
   const stored = await sideBySide(
     chosen,
     byLayer(loewner, model, ({ layer }) => layer, options.signal),
-    (planned, signal) => fitBest(loewner, model, planned, { ...options, signal }, progress),
+    (planned, signal) => fitOnce(loewner, model, planned, { ...options, signal }, progress, journal),
   );
   const layers = chosen.map((planned, i) => {
     const { layer, because } = planned;
@@ -94,7 +102,32 @@ export async function compressModel(
     bytesAfter: files.reduce((sum, file) => sum + file.byteLength, 0),
     seconds: (performance.now() - started) / 1000,
     seed: options.seed ?? 0,
+    resumed: journal?.resumed ?? [],
+    anew: journal?.anew ?? [],
   };
+}
+
+/** What an earlier run made of the layer, or what is made of it now. */
+async function fitOnce(
+  loewner: Loewner,
+  model: Model,
+  planned: PlannedLayer,
+  options: CompressOptions,
+  progress: ModelProgress,
+  journal: LayerJournal | undefined,
+): Promise<StoredLayer> {
+  if (!journal) return fitBest(loewner, model, planned, options, progress);
+  const { layer, targets, own } = planned;
+  const { p = 1, method = "auto", objective = modelObjective, tolerance = 0.01, seed = 0 } = options;
+  const { maxWork, operators, weights, signal } = options;
+  const facts = {
+    ...{ targets, p: String(own.p ?? p), method: own.method ?? method, objective, tolerance, seed, maxWork },
+    ...{ uniform: operators === "onnxruntime", power: weights?.power },
+  };
+  const make = () => fitBest(loewner, model, planned, { ...options, spill: journal.spill }, progress);
+  const stored = await journal.layer(layer, facts, weightsOf(layer, weights), signal, make);
+  progress.end(layer.name);
+  return stored;
 }
 
 /**

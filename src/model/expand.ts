@@ -104,6 +104,7 @@ async function* productBlocks(
   const whole = right ? await matrixIn(await openPart(model, right, rank, cols)) : identity(cols);
   let ready: ((block: Float32Array | Float64Array | undefined) => void) | undefined;
   let taken: (() => void) | undefined;
+  let wanted = true;
   const another = () => new Promise<Float32Array | Float64Array | undefined>((resolve) => (ready = resolve));
   let next = another();
   const abort = new AbortController();
@@ -112,6 +113,7 @@ async function* productBlocks(
     { left: leftRows, right: whole },
     (_start, block) =>
       new Promise<void>((resolve) => {
+        if (!wanted) return resolve(); // nobody waits for what is made until the abort is seen
         taken = resolve;
         ready!(block);
       }),
@@ -128,6 +130,7 @@ async function* productBlocks(
     }
   } finally {
     abort.abort();
+    wanted = false;
     taken?.();
     await work.catch(() => undefined);
   }

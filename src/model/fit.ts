@@ -146,7 +146,7 @@ function spilledMatrix(
 ): FloatMatrix {
   const rowBytes = cols * rowTypeBytes[type];
   const read = (start: number, count: number) => source.slice(start * rowBytes, (start + count) * rowBytes);
-  return { kind: "float", rows: { rows, cols, dtype: type, name, read } };
+  return { kind: "float", rows: { rows, cols, dtype: type, name, read }, source };
 }
 
 /** f16 ends at 65504: a left factor can pass it where the layer itself did not. */

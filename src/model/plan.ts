@@ -2,6 +2,7 @@
 // the whole file that is spread over them by their spectra.
 import { InvalidInputError } from "../errors.js";
 import type { Loewner } from "../types/index.js";
+import type { LayerJournal } from "./journal.js";
 import { select } from "./layers.js";
 import { ModelProgress } from "./model-progress.js";
 import { shapeOf, type Layer, type Model } from "./model.js";
@@ -33,17 +34,18 @@ export async function chooseTargets(
   loewner: Loewner,
   model: Model,
   options: PlanOptions,
+  journal?: LayerJournal,
 ): Promise<Omit<Plan, "bytesAfter"> & { progress: ModelProgress }> {
-  const { chosen, skipped, progress } = await choose(loewner, model, options, planningShare);
+  const { chosen, skipped, progress } = await choose(loewner, model, options, planningShare, journal);
   return { chosen, skipped, progress };
 }
 
-async function choose(loewner: Loewner, model: Model, options: PlanOptions, share: number) {
+async function choose(loewner: Loewner, model: Model, options: PlanOptions, share: number, journal?: LayerJournal) {
   if (options.plan) checkPlan(options.plan, model);
   const { chosen: layers, skipped } = selectWithPlan(model, options);
   checkWeights(model, layers, options);
   const progress = new ModelProgress(layers, options.onProgress);
-  const planner = new Planner(loewner, model, options, (layer) => progress.calls(layer, share));
+  const planner = new Planner(loewner, model, options, (layer) => progress.calls(layer, share), journal);
   const planned: PlannedLayer[] = [];
   const shared: { layer: Layer; own: LayerPlan }[] = [];
   const choices = await sideBySide(

@@ -6,6 +6,7 @@ import { allocate } from "./budget.js";
 import { optionsFor, shortlist, type Candidates, type Option } from "./choices.js";
 import { bitsOf, type Target } from "./fit.js";
 import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
+import type { LayerJournal } from "./journal.js";
 import type { LayerPlan } from "./plan-file.js";
 import { isOfTokens, sizesIn, weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
@@ -22,6 +23,7 @@ export class Planner {
     private readonly options: PlanOptions,
     /** Who hears of a layer's spectrum being computed. */
     private readonly progressOf: (layer: string) => ((progress: Progress) => void) | undefined,
+    private readonly journal?: LayerJournal,
   ) {}
 
   /** A layer by a size of its own; text: why it is left alone. */
@@ -185,11 +187,16 @@ export class Planner {
     let found = this.candidates.get(layer.name);
     if (!found) {
       const [rows, cols] = shapeOf(layer);
-      const singularValues = await this.loewner.singularValues(matrixOf(this.model, layer), {
-        rowWeights: weightsOf(layer, this.options.weights),
-        signal,
-        onProgress: this.progressOf(layer.name),
-      });
+      const rowWeights = weightsOf(layer, this.options.weights);
+      const compute = () =>
+        this.loewner.singularValues(matrixOf(this.model, layer), {
+          rowWeights,
+          signal,
+          onProgress: this.progressOf(layer.name),
+        });
+      const singularValues = await (this.journal
+        ? this.journal.numbers(layer, "singular values", rowWeights, signal, compute)
+        : compute());
       found = { rows, cols, bytes: layer.bytes, singularValues };
       this.candidates.set(layer.name, found);
     }

@@ -1,5 +1,5 @@
 // A layer as it will stand in the file: A ~ left right, each in floating point or in few bits.
-import { encodeNumbers } from "../formats/index.js";
+import { encodeNumbers, type ByteSource } from "../formats/index.js";
 import { rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
 import type { Candidate, ChosenMethod, CodeBits, CodedMatrix, LowRankCertificate, Objective } from "../types/index.js";
 
@@ -7,6 +7,8 @@ import type { Candidate, ChosenMethod, CodeBits, CodedMatrix, LowRankCertificate
 export interface FloatMatrix {
   readonly kind: "float";
   readonly rows: RowSource;
+  /** What holds all its rows, where memory does not. */
+  readonly source?: ByteSource;
 }
 
 export type StoredMatrix = FloatMatrix | CodedMatrix;

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openHttp, openNpy } from "../../src/formats/index.js";
 import { failure, fixturePath } from "./fixtures.js";
 import { readFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
 import { RangeServer } from "./range-server.js";
 
 let server: RangeServer;
@@ -123,6 +124,19 @@ describe("openHttp", () => {
     );
   });
 
+  test("a server that packs what it sends, though asked not to", async () => {
+    const source = await openHttp(server.url);
+    server.instead = (_request, response) => {
+      const headers = { "Content-Range": "bytes 10-19/5000", ETag: '"1"', "Content-Encoding": "gzip" };
+      response.writeHead(206, headers).end(gzipSync(content.subarray(10, 20)));
+      return true;
+    };
+    for (const reading of [source.slice(10, 20), openHttp(server.url)])
+      expect(await messageOf(reading)).toBe(
+        "URL: the server packs what it sends (Content-Encoding: gzip), though it was asked not to; ranges of that are not of the file. Turn that off for this file, or download it and name the copy.",
+      );
+  });
+
   test("a server that sends another range, or more", async () => {
     const source = await openHttp(server.url);
     const sending = (range: string, length: number) => {
@@ -179,6 +193,24 @@ describe("passing faults", () => {
     server.cuts = [1000, 500];
     expect(await source.slice(100, 4100)).toEqual(content.slice(100, 4100));
     expect(server.requests.slice(1)).toEqual(["GET bytes=100-4099", "GET bytes=1100-4099", "GET bytes=1600-4099"]);
+  });
+
+  test("a body that stalls is gone on with where it stopped; an answer that never comes is given up", async () => {
+    const source = await openHttp(server.url, { stallMs: 150 });
+    let stalls = 2;
+    server.instead = ({ headers }, response) => {
+      if (stalls-- <= 0) return false;
+      const [, start, end] = /(\d+)-(\d+)/.exec(headers.range!)!.map(Number);
+      response.writeHead(206, { "Content-Range": `bytes ${start}-${end}/5000`, ETag: '"1"' });
+      response.write(content.subarray(start, start + 1000)); // and no more
+      return true;
+    };
+    expect(await source.slice(100, 4100)).toEqual(content.slice(100, 4100));
+    expect(server.requests.slice(1)).toEqual(["GET bytes=100-4099", "GET bytes=1100-4099", "GET bytes=2100-4099"]);
+    server.instead = () => true;
+    expect(await messageOf(source.slice(0, 3))).toBe(
+      "URL cannot be read: nothing came for 0.15 s, 5 times in a row. Check the network and the server, then try again.",
+    );
   });
 
   test("a fault that does not pass ends in an error that says so", async () => {

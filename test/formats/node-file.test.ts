@@ -21,13 +21,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  checkTarget,
-  openFile,
-  removeTemporaryFiles,
-  writeAllAtomically,
-  writeAtomically,
-} from "../../src/formats/node-file.js";
+import { checkTarget, openFile, writeAllAtomically, writeAtomically } from "../../src/formats/node-file.js";
+import { removeTemporaryFiles } from "../../src/formats/node-temporary.js";
 import { failure, fixturePath } from "./fixtures.js";
 
 vi.mock("node:fs", async (original) => ({ ...(await original<typeof fs>()) })); // so that single functions can be spied on
@@ -131,6 +126,24 @@ describe("openFile", () => {
     expect((await failure(openFile(at("secret")), "FILE")).message).toBe(
       `No permission to read ${at("secret")}. Change its permissions, or run as a user who may.`,
     );
+  });
+
+  test("a file whose size cannot be told is closed again", async () => {
+    writeFileSync(at("x"), "x");
+    const probe = await open(at("x"));
+    const prototype = Object.getPrototypeOf(probe);
+    await probe.close();
+    vi.spyOn(prototype, "stat").mockRejectedValueOnce(Object.assign(new Error("i/o error"), { code: "EIO" }));
+    expect((await failure(openFile(at("x")), "FILE")).message).toContain("i/o error");
+    if (!existsSync("/proc/self/fd")) return; // elsewhere nothing tells
+    const held = readdirSync("/proc/self/fd").filter((fd) => {
+      try {
+        return fs.readlinkSync(`/proc/self/fd/${fd}`) === at("x");
+      } catch {
+        return false;
+      }
+    });
+    expect(held).toEqual([]);
   });
 
   test("a file that shrinks while it is read", async () => {
@@ -297,17 +310,17 @@ describe("writeAtomically", () => {
     [
       "write",
       "ENOSPC",
-      "no space left (ENOSPC); needed 5000 bytes, got room for 4. Nothing was kept. Free some space, or write elsewhere.",
+      "no space left (ENOSPC); needed 5000 bytes, got room for 4. No unfinished file is left. Free some space, or write elsewhere.",
     ],
     [
       "write",
       "EDQUOT",
-      "no space left (EDQUOT); needed 5000 bytes, got room for 4. Nothing was kept. Free some space, or write elsewhere.",
+      "no space left (EDQUOT); needed 5000 bytes, got room for 4. No unfinished file is left. Free some space, or write elsewhere.",
     ],
     [
       "sync",
       "ENOSPC",
-      "no space left (ENOSPC); needed 5000 bytes, got room for 8. Nothing was kept. Free some space, or write elsewhere.",
+      "no space left (ENOSPC); needed 5000 bytes, got room for 8. No unfinished file is left. Free some space, or write elsewhere.",
     ],
     ["write", "EIO", "EIO happened."],
   ])("an error of the system in %s: %s", async (method, code, message) => {
@@ -368,8 +381,12 @@ describe("writeAllAtomically", () => {
       });
     }
     const rename = fs.renameSync;
+    let busy = true;
     vi.spyOn(fs, "renameSync").mockImplementation((from, to) => {
-      if (to === at("main")) throw Object.assign(new Error("busy"), { code: "EBUSY" });
+      if (to === at("main") && busy) {
+        busy = false;
+        throw Object.assign(new Error("busy"), { code: "EBUSY" });
+      }
       rename(from, to);
     });
     await failure(
@@ -382,6 +399,24 @@ describe("writeAllAtomically", () => {
     await writeAllAtomically([file("data", "new "), file("main", "newer")], { force: true });
     expect(text(at("data")) + text(at("main"))).toBe("new newer");
     expect(left()).toEqual(["data", "main"]);
+  });
+
+  test("what cannot be put back is kept, and the message says where", async () => {
+    writeFileSync(at("data"), "old data");
+    writeFileSync(at("main"), "old main");
+    const rename = fs.renameSync;
+    vi.spyOn(fs, "renameSync").mockImplementation((from, to) => {
+      if (to === at("main")) throw Object.assign(new Error("busy"), { code: "EBUSY" });
+      rename(from, to);
+    });
+    const { message } = await failure(
+      writeAllAtomically([file("data", "new"), file("main", "new")], { force: true }),
+      "FILE",
+    );
+    const [data, kept, ...more] = left();
+    expect([data, more]).toEqual(["data", []]);
+    expect(text(at("data")) + text(at(kept))).toBe("old dataold main");
+    expect(message).toContain(`${at("main")} as it was is in ${at(kept)}`);
   });
 
   test("removeTemporaryFiles clears what is being written, as a SIGINT handler would", async () => {
@@ -404,7 +439,8 @@ describe("in a process of its own", () => {
     js = mkdtempSync(join(tmpdir(), "loewner-formats-js-"));
     mkdirSync(join(js, "formats"));
     writeFileSync(join(js, "package.json"), '{"type":"module"}');
-    for (const name of ["errors", "formats/bytes", "formats/file-faults", "formats/node-file"]) {
+    const parts = ["bytes", "file-faults", "node-file", "node-owner", "node-publish", "node-swap", "node-temporary"];
+    for (const name of ["errors", ...parts.map((part) => `formats/${part}`)]) {
       const source = readFileSync(fileURLToPath(new URL(`../../src/${name}.ts`, import.meta.url)), "utf8");
       writeFileSync(
         join(js, `${name}.js`),
@@ -413,7 +449,8 @@ describe("in a process of its own", () => {
     }
     writeFileSync(
       join(js, "write.js"),
-      `import { removeTemporaryFiles, writeAtomically } from "./formats/node-file.js";
+      `import { writeAtomically } from "./formats/node-file.js";
+       import { removeTemporaryFiles } from "./formats/node-temporary.js";
        const [target, chunks, pause] = process.argv.slice(2);
        process.on("SIGINT", () => { removeTemporaryFiles(); process.exit(130); });
        try {
@@ -446,9 +483,10 @@ describe("in a process of its own", () => {
     expect(existsSync(at("out"))).toBe(false);
     expect(left().filter((name) => name.endsWith(".tmp"))).toHaveLength(temporaries);
     expect(left()).toHaveLength(temporaries);
-    // What a killed process left behind is not in the way of the next.
+    // What a killed process left behind is not in the way of the next, which clears it away.
     await writeAtomically(at("out"), {}, (sink) => sink.write(bytes("x")));
     expect(text(at("out"))).toBe("x");
+    expect(left()).toEqual(["out"]);
   });
 
   test("killed at any moment: nothing, or the whole file", async () => {
@@ -473,7 +511,7 @@ describe("in a process of its own", () => {
       { encoding: "latin1" },
     );
     expect(run.stdout).toMatch(
-      /^(half\n)?FILE: Cannot write .*: no space left \(EFBIG\); needed 2097152 bytes, got room for \d+\. Nothing was kept\./,
+      /^(half\n)?FILE: Cannot write .*: no space left \(EFBIG\); needed 2097152 bytes, got room for \d+\. No unfinished file is left\./,
     );
     expect(run.status).toBe(1);
     expect(left()).toEqual([]);
@@ -501,7 +539,7 @@ describe("in a process of its own", () => {
         encoding: "latin1",
       });
       expect(run.stdout).toBe(
-        `half\nFILE: Cannot write ${join(disk, "out")}: no space left (ENOSPC); needed 2097152 bytes, got room for 1048576. Nothing was kept. Free some space, or write elsewhere.`,
+        `half\nFILE: Cannot write ${join(disk, "out")}: no space left (ENOSPC); needed 2097152 bytes, got room for 1048576. No unfinished file is left. Free some space, or write elsewhere.`,
       );
       expect(run.status).toBe(1);
       expect(readdirSync(disk)).toEqual([]);

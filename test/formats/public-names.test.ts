@@ -59,10 +59,6 @@ test("the public names", () => {
       "checkTarget",
       "writeAtomically",
       "writeAllAtomically",
-      "removeTemporaryFiles",
-      "temporaryName",
-      "createTemporary",
-      "removeTemporary",
     ]
   `);
 });

@@ -1,7 +1,7 @@
 /** External data on disk: files in the folder of the model, for Node, Deno and Bun. */
 import { dirname, resolve } from "node:path";
 import { FileError, InvalidFormatError } from "../../errors.js";
-import type { ByteSource } from "../bytes.js";
+import { type ByteSource, changed } from "../bytes.js";
 import { readFault } from "../file-faults.js";
 import { innerPathFault } from "../inner-path.js";
 import { quote } from "../json.js";
@@ -28,12 +28,24 @@ const MAX_OPEN = 64;
  */
 export function onnxFolderResolver(modelPath: string): OnnxFolderResolver {
   const open = new Map<string, Promise<FileSource>>();
+  /** Of each file when it was opened first. */
+  const states = new Map<string, Pick<FileSource, "size" | "modifiedNs">>();
   let closed = false;
+
+  /** One that was closed for others must be the same file still. */
+  const openSame = async (path: string): Promise<FileSource> => {
+    const file = await openFile(path);
+    const { size, modifiedNs } = states.get(path) ?? file;
+    states.set(path, { size, modifiedNs });
+    if (file.size === size && file.modifiedNs === modifiedNs) return file;
+    await file.close();
+    throw changed(path, 0, "it was written to between two of its uses");
+  };
 
   const acquire = (path: string): Promise<FileSource> => {
     if (closed)
       throw new FileError(`${path} was closed together with its model; open the model again.`, { file: path });
-    const file = open.get(path) ?? openFile(path);
+    const file = open.get(path) ?? openSame(path);
     open.delete(path);
     open.set(path, file); // the last one is the one used last
     file.catch(() => open.delete(path));

@@ -178,7 +178,7 @@ function fault(target: string, error: unknown, written: number, needed: number):
   throw writeFault(target, error, written, needed);
 }
 
-/** A partial file on a full disk is in everybody's way, and writeFault says that nothing was kept. */
+/** A partial file on a full disk is in everybody's way, and writeFault says that no unfinished file is left. */
 function isFull(error: unknown): boolean {
   return ["ENOSPC", "EDQUOT", "EFBIG"].includes(codeOf((error as Error).cause));
 }

@@ -1,6 +1,6 @@
 // An open ONNX model as the pipeline sees it.
 import { layOutOnnx, onnxDtypeName, onnxRows, onnxTensorChunks, writeOnnx } from "../../formats/index.js";
-import type { OnnxModel } from "../../formats/onnx/types.js";
+import type { OnnxModel, StreamedBytes } from "../../formats/onnx/types.js";
 import { descriptionText, metadataKey, readDescription, tensorsOf } from "../description.js";
 import { isTable, kindOf } from "../layer-names.js";
 import type { Layer, LayerKind, LayOutOptions, Model, OutputFile } from "../model.js";
@@ -33,14 +33,21 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
     const all = new Map([...described, ...added]);
     const setMetadata = new Map(all.size ? [[metadataKey, descriptionText(all)]] : []);
     const externalName = options.mainName && `${options.mainName}_data`;
-    const { main, external } = layOutOnnx(model, { ...edits, setMetadata }, { externalName });
-    return [...external.map(({ name, bytes }) => ({ name, bytes })), { name: "", bytes: main }].map(
-      ({ name, bytes }) => ({
-        name,
-        byteLength: bytes.byteLength,
-        write: (sink, writing) => writeOnnx(sink, bytes, writing),
-      }),
-    );
+    const lay = (nameOf?: (name: string) => string) =>
+      layOutOnnx(model, { ...edits, setMetadata }, { externalName, nameOf });
+    const { main, external } = lay();
+    const fileOf = (name: string, bytes: StreamedBytes): OutputFile => ({
+      name,
+      byteLength: bytes.byteLength,
+      write: (sink, writing) => writeOnnx(sink, bytes, writing),
+    });
+    return [
+      ...external.map(({ name, bytes }) => fileOf(name, bytes)),
+      {
+        ...fileOf("", main),
+        ...(external.length && { writeNaming: (sink, nameOf, writing) => writeOnnx(sink, lay(nameOf).main, writing) }),
+      },
+    ];
   }
 
   return {

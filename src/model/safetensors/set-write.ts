@@ -128,10 +128,19 @@ async function editedIndex(
       tensors.reduce((sum, { shape }) => sum + shape.reduce((count, n) => count * n, 1), 0),
     );
   }
-  const sink = memorySink();
-  await writeSafetensorsIndex(sink, { metadata, weightMap });
-  const bytes = sink.bytes();
-  return { name: "", byteLength: bytes.byteLength, write: (to) => to.write(bytes) };
+  const text = async (nameOf: (shard: string) => string) => {
+    const sink = memorySink();
+    const named = new Map([...weightMap].map(([tensor, shard]) => [tensor, nameOf(shard)]));
+    await writeSafetensorsIndex(sink, { metadata, weightMap: named });
+    return sink.bytes();
+  };
+  const bytes = await text((same) => same);
+  return {
+    name: "",
+    byteLength: bytes.byteLength,
+    write: (sink) => sink.write(bytes),
+    writeNaming: async (sink, nameOf) => sink.write(await text(nameOf)),
+  };
 }
 
 /** Names must differ over all shards, which the layout of a single shard cannot see. */

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -47,6 +47,22 @@ test("more files than are held open", async () => {
   const names = Array.from({ length: 150 }, (_, i) => `${i}.bin`);
   for (const [i, name] of names.entries()) writeFileSync(join(folder, name), new Uint8Array(8).fill(i));
   expect(await readAll(names)).toEqual(names.map((_, i) => new Uint8Array(8).fill(i)));
+});
+
+test("a file that was closed for others and has changed since", async () => {
+  const names = Array.from({ length: 70 }, (_, i) => `${i}.bin`);
+  for (const name of ["m.onnx", ...names]) writeFileSync(join(folder, name), data);
+  const external = onnxFolderResolver(join(folder, "m.onnx"));
+  const sources = [];
+  for (const name of names) sources.push(await external(name));
+  writeFileSync(join(folder, "0.bin"), data.subarray(1));
+  utimesSync(join(folder, "1.bin"), 1e9, 1e9);
+  for (const at of [0, 1])
+    expect((await failure(sources[at].slice(0, 2), "FILE")).message).toMatch(
+      new RegExp(`${at}\\.bin changed while it was being read: it was written to between two of its uses`),
+    );
+  expect(await sources[2].slice(0, 2)).toEqual(data.subarray(0, 2));
+  await external.close();
 });
 
 test("links out of the folder are refused", async () => {

@@ -1,0 +1,66 @@
+/**
+ * Temporary files: made under a name that tells their owner, gone when their work is done, when the process is interrupted, or,
+ * where it was killed outright, when a later one comes by.
+ */
+import { closeSync, openSync, readdirSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
+import { isLeftBehind, ownedName, ownerIn } from "./node-owner.js";
+
+const ENDING = "tmp";
+/** Temporary files of this process that are not yet in place. */
+const live = new Set<string>();
+
+/** A name beside `target` that nobody else has. */
+export function temporaryName(target: string): string {
+  return ownedName(target, ENDING);
+}
+
+export function isTemporaryName(name: string): boolean {
+  return ownerIn(name, ENDING) !== undefined;
+}
+
+/** Synchronous, so that a signal handler never meets a file on its way to being made. */
+export function createTemporary(path: string, fault: (error: unknown) => never): void {
+  try {
+    closeSync(openSync(path, "wx"));
+    live.add(path);
+  } catch (error) {
+    fault(error);
+  }
+}
+
+export function removeTemporary(path: string): void {
+  removeFile(path);
+  live.delete(path);
+}
+
+/** Removes every temporary file of this process, synchronously: for handlers of SIGINT and SIGTERM just before the exit. */
+export function removeTemporaryFiles(): void {
+  live.forEach(removeTemporary);
+}
+
+/** Removes temporary files in a folder whose processes run no more. */
+export function removeLeftBehind(folder: string): void {
+  for (const name of namesIn(folder)) {
+    const owner = ownerIn(name, ENDING);
+    if (owner !== undefined && isLeftBehind(join(folder, name), owner)) removeFile(join(folder, name));
+  }
+}
+
+/** Names in a folder; none where there is no such folder. */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** Gone afterwards, unless the system refuses. */
+export function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // it is in place under its own name, or was never made
+  }
+}

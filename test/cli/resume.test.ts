@@ -1,0 +1,136 @@
+// Runs that end early, and the same command again with --resume.
+import { once } from "node:events";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { bytesOf, listing, run, start, temporaryFolder, tensor, writeModel } from "./run.js";
+
+let folder: string;
+beforeEach(async () => {
+  folder = temporaryFolder();
+  await writeModel(folder, "model.safetensors", layers(4));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const layers = (count: number, nan = -1) =>
+  Array.from({ length: count }, (_, i) => tensor(`h.${i}.wte.weight`, 2000 + i, 64, i === count - 1 ? { nan } : {}));
+const args = (...more: string[]) => [
+  ...["compress", "model.safetensors", "-o", "small.safetensors", "--keep", "0.5", "--threads", "1", ...more],
+];
+const partial = "small.safetensors.partial";
+const finished = () =>
+  existsSync(join(folder, partial)) &&
+  readdirSync(join(folder, partial)).some((name) => /^[0-9a-f]{24}\.json$/.test(name));
+
+/** Sends a signal once a layer is kept. */
+async function stopped(signal: NodeJS.Signals, ...more: string[]) {
+  const child = start(folder, ...args("--quiet", ...more));
+  let stderr = "";
+  child.stderr.on("data", (chunk) => (stderr += String(chunk)));
+  while (!finished() && child.exitCode === null) await delay(5);
+  child.kill(signal);
+  const [status] = await once(child, "close");
+  return { status, stderr };
+}
+
+const whole = () => {
+  expect(run(folder, ...args("--quiet")).status).toBe(0);
+  const bytes = bytesOf(folder, "small.safetensors");
+  rmSync(join(folder, "small.safetensors"));
+  return bytes;
+};
+
+describe("killed", () => {
+  test("--resume takes up what was finished: the same file, and the report says which layers", async () => {
+    const bytes = whole();
+    await stopped("SIGKILL");
+    expect(listing(folder)).toEqual(["model.safetensors", partial]);
+    const { status, stdout, stderr } = run(folder, ...args("--resume", "--json"));
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const report = JSON.parse(stdout);
+    expect(Object.keys(report)).toEqual(
+      ["input", "output", "bytesBefore", "bytesAfter", "layers", "skipped", "seconds", "seed", "version", "resumed"], // prettier-ignore
+    );
+    expect(report.layers.map(({ name }: { name: string }) => name)).toHaveLength(4);
+    expect(report.resumed).toContain("h.0.wte.weight");
+    expect(bytesOf(folder, "small.safetensors").equals(bytes)).toBe(true);
+    expect(listing(folder)).toEqual(["model.safetensors", "small.safetensors"]);
+  });
+
+  test("without --resume it starts anew, and says that it need not; other options or another model are told", async () => {
+    await stopped("SIGKILL");
+    cpSync(join(folder, partial), join(folder, "kept"), { recursive: true });
+    const again = () => {
+      rmSync(join(folder, "small.safetensors"));
+      cpSync(join(folder, "kept"), join(folder, partial), { recursive: true });
+    };
+    const anew = run(folder, ...args());
+    expect(anew.stdout).toMatch(
+      /^small\.safetensors\.partial holds \d+\.\d s of work of a run that ended early; this one starts anew\. Stop it and give --resume to go on from there\.\n/,
+    );
+    expect(anew.stdout).not.toContain("Taken up");
+    again();
+    expect(run(folder, ...args("--resume")).stdout).toContain("Taken up, finished by an earlier run: h.0.wte.weight");
+    again();
+    expect(run(folder, ...args("--resume", "--p", "2")).stdout).toContain(
+      "h.0.wte.weight was computed anew: other options were given then",
+    );
+    again();
+    await writeModel(folder, "model.safetensors", [tensor("h.0.wte.weight", 2000, 64, { kind: "plain" })]);
+    expect(run(folder, ...args("--resume")).stdout).toContain(
+      "h.0.wte.weight was computed anew: its tensor has changed since",
+    );
+    expect(listing(folder)).toEqual(["kept", "model.safetensors", "small.safetensors"]);
+  });
+});
+
+test.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)("%s: little work goes; what was to be resumed stays, and is named", async (signal, code) => {
+  expect(await stopped(signal)).toEqual({
+    status: code,
+    stderr: "loewner: interrupted; no unfinished file is left.\n",
+  });
+  expect(listing(folder)).toEqual(["model.safetensors"]);
+  expect(await stopped(signal, "--resume")).toEqual({
+    status: code,
+    stderr: `loewner: interrupted; no unfinished file is left. What was finished is kept in ${partial}: the same command with --resume goes on from there.\n`,
+  });
+  expect(readdirSync(join(folder, partial)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+  expect(run(folder, ...args("--resume")).stdout).toContain("Taken up");
+  expect(listing(folder)).toEqual(["model.safetensors", "small.safetensors"]);
+});
+
+test("a run that fails keeps what was to be resumed, and says so in its one line", async () => {
+  await writeModel(folder, "model.safetensors", layers(3, 77));
+  const plain = run(folder, ...args());
+  expect([plain.status, plain.stderr.includes(partial)]).toEqual([1, false]);
+  expect(listing(folder)).toEqual(["model.safetensors"]);
+  const { status, stderr } = run(folder, ...args("--resume"));
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/NaN.*What was finished is kept in small\.safetensors\.partial: .*--resume.*\n$/);
+  expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  const without = run(folder, ...args("--resume", "--exclude", "h.2.*"));
+  expect(without.stdout).toContain("Taken up, finished by an earlier run: h.0.wte.weight, h.1.wte.weight");
+});
+
+test("two runs that make the same file: the second is refused", async () => {
+  const child = start(folder, ...args("--quiet"));
+  while (!existsSync(join(folder, partial, "journal.json")) && child.exitCode === null) await delay(5);
+  const { status, stderr } = run(folder, ...args("--quiet"));
+  if (child.exitCode === null) child.kill("SIGKILL");
+  expect(stderr).toContain(`small.safetensors is being made already, by process ${child.pid}`);
+  expect(status).toBe(1);
+});
+
+test("bad usage, and a folder in the way", () => {
+  const dry = run(folder, ...args("--dry-run", "--resume"));
+  expect([dry.status, dry.stderr]).toEqual([2, expect.stringContaining("--dry-run computes no layer")]);
+  mkdirSync(join(folder, partial));
+  writeFileSync(join(folder, partial, "mine"), "");
+  const { status, stderr } = run(folder, ...args());
+  expect([status, stderr]).toEqual([1, expect.stringContaining(`${partial} is in the way`)]);
+  expect(listing(folder)).toEqual(["model.safetensors", partial]);
+});

@@ -1,0 +1,67 @@
+// Loaded before a program (node --import) to disturb it from within, at exact moments that no timer hits:
+//
+//   FAULT_KILL_AT=n     SIGKILL just before the n-th call that changes the file system
+//   FAULT_COUNT=file    how many such calls there were, written at the end
+//   FAULT_NO_LINKS=1    a file system without hard links
+//   FAULT_EIO_AT=n      the n-th read of an open file fails, as of a disk that breaks
+import fs from "node:fs";
+import { open } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
+import { isMainThread } from "node:worker_threads";
+
+const { FAULT_KILL_AT, FAULT_COUNT, FAULT_EIO_AT, FAULT_NO_LINKS } = process.env;
+const changes = [
+  "linkSync",
+  "renameSync",
+  "unlinkSync",
+  "mkdirSync",
+  "rmdirSync",
+  "writeSync",
+  "fsyncSync",
+  "utimesSync",
+];
+const writeFileSync = fs.writeFileSync;
+
+if (isMainThread) {
+  let calls = 0;
+  const next = () => {
+    if (++calls === Number(FAULT_KILL_AT)) process.kill(process.pid, "SIGKILL");
+  };
+  if (FAULT_NO_LINKS) {
+    fs.linkSync = () => {
+      throw Object.assign(new Error("EPERM: operation not permitted, link"), { code: "EPERM" });
+    };
+  }
+  for (const name of changes) {
+    const real = fs[name];
+    fs[name] = (...args) => {
+      next();
+      return real(...args);
+    };
+  }
+  const openSync = fs.openSync;
+  fs.openSync = (path, flags, ...more) => {
+    if (/[wa+]/.test(String(flags))) next();
+    return openSync(path, flags, ...more);
+  };
+  const probe = await open(process.argv[1]);
+  const handle = Object.getPrototypeOf(probe);
+  await probe.close();
+  for (const name of ["write", "sync", "chmod"]) {
+    const real = handle[name];
+    handle[name] = function (...args) {
+      next();
+      return real.apply(this, args);
+    };
+  }
+  if (FAULT_EIO_AT) {
+    const read = handle.read;
+    let reads = 0;
+    handle.read = function (...args) {
+      if (++reads < Number(FAULT_EIO_AT)) return read.apply(this, args);
+      return Promise.reject(Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" }));
+    };
+  }
+  syncBuiltinESMExports();
+  if (FAULT_COUNT) process.on("exit", () => writeFileSync(FAULT_COUNT, String(calls)));
+}
