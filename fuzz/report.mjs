@@ -17,7 +17,7 @@ export function printReport(name, report, seed) {
   console.log(`  peak      ${megabytes(peakBytes)}, largest buffer ${bufferBytes} bytes; slowest ${slowest.toFixed(0)} ms (input ${slowestIndex})`);
   for (const { index, kind, detail, times, path } of findings) {
     console.log(`  FINDING   ${kind}, ${times} times, first at input ${index} (seed ${seed}): ${path}`);
-    console.log(detail.replace(/^/gm, "            "));
+    console.log(detail.slice(0, 1200).replace(/^/gm, "            "));
   }
 }
 

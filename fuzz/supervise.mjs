@@ -37,7 +37,7 @@ export async function supervise(run, onFinding) {
   const folder = mkdtempSync(join(tmpdir(), "loewner-fuzz-"));
   const began = Date.now();
   const note = (finding) => {
-    const key = `${finding.kind} ${signature(finding.detail)}`;
+    const key = `${finding.kind} ${signature(finding)}`;
     const known = findings.get(key);
     if (known) ++known.times;
     else {
@@ -127,9 +127,11 @@ function add(total, counts) {
   total.bufferBytes = Math.max(total.bufferBytes, counts.bufferBytes);
 }
 
-/** Faults are one when they are thrown at the same line with the same words, numbers and names aside. */
-function signature(detail) {
-  const [message, ...stack] = detail.split("\n");
-  const where = stack.find((line) => line.includes("/build/lib/") || line.includes("/fuzz/targets")) ?? stack[0] ?? "";
-  return `${message.replace(/"[^"]*"|-?\d+/g, "#").slice(0, 160)} ${where.trim()}`;
+/** Faults are one when they come from the same line; of what was thrown in this harness or by the process, with the same words. */
+function signature({ kind, detail }) {
+  const [message, ...lines] = detail.split("\n");
+  const own = lines.filter((line) => line.includes("/build/lib/"));
+  // A tagged error is made by a helper: the line that called it is the second.
+  if (own.length > 0) return own.slice(0, kind === "message" ? 2 : 1).join(" ");
+  return message.replace(/"[^"]*"|-?\d+/g, "#").slice(0, 160);
 }

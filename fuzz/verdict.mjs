@@ -2,7 +2,7 @@
 import { isLoewnerError } from "../build/lib/errors.js";
 
 /** Codes that bytes from outside may end in. ABORTED, DISPOSED and the like would be faults of this harness. */
-const codes = new Set(["INVALID_INPUT", "INVALID_FORMAT", "FILE", "OUT_OF_MEMORY", "VERIFICATION_FAILED"]);
+const codes = new Set(["INVALID_INPUT", "INVALID_FORMAT", "LIMIT", "FILE", "OUT_OF_MEMORY", "VERIFICATION_FAILED"]);
 
 /** A result that does not come back the same: thrown by targets. */
 export class Mismatch extends Error {}
@@ -12,7 +12,8 @@ export function isAllowed(error, target) {
   return (isLoewnerError(error) && codes.has(error.code)) || target.allows?.(error) === true;
 }
 
-const longest = 4000;
+/** As long as the message of a LoewnerError may be. */
+const longest = 2000;
 
 /** What is wrong with an error that is allowed: its message is one line, without what would act on a terminal. */
 export function faultOf(error) {

@@ -12,7 +12,7 @@ const encoder = new TextEncoder();
 /** @typedef {{ number: number, wire: WireType, value: bigint | Uint8Array | Tree }} Field */
 /** @typedef {{ type: string, fields: Field[] }} Tree */
 
-/** @param {import("@bufbuild/protobuf").DescMessage} schema @returns {Tree} */
+/** @param {{ name: string, fields: { number: number, message?: object }[] }} schema a DescMessage, or like one @returns {Tree} */
 export function protobufTree(schema, bytes) {
   const reader = new BinaryReader(bytes);
   const fields = [];

@@ -19,7 +19,7 @@ export const words = [
 
 export async function open() {
   const original = await smallModel();
-  const seeds = (await compressedModels(original.model)).map(takenApart);
+  const seeds = (await compressedModels(original.model)).map(takenApart).filter(({ header }) => describedIn(header));
   const loewner = await createLoewner({ threads: 1 });
   return {
     main: "small.safetensors",
@@ -27,8 +27,7 @@ export async function open() {
       const random = new Random(key, "description", index);
       const { header, data } = random.pick(seeds);
       const tree = copyOf(header);
-      const metadata = member(tree, "__metadata__");
-      const entry = metadata.entries.find(([name]) => name === "loewner");
+      const entry = describedIn(tree);
       const description = jsonTree(entry[1]);
       mutateJson(random, description, words);
       entry[1] = writeJson(description);
@@ -43,6 +42,11 @@ export async function open() {
       return (await useDescription(loewner, original.model, model, file)) ?? "described";
     },
   };
+}
+
+/** The metadata entry that describes factors: name and text. */
+function describedIn(header) {
+  return member(header, "__metadata__").entries.find(([name]) => name === "loewner");
 }
 
 /** Written and read again, inspected, expanded, verified. */
@@ -63,7 +67,7 @@ async function expand(loewner, file, described) {
   const sink = memorySink();
   await writeSafetensors(sink, { tensors, metadata });
   const dense = await openModel(sink.bytes());
-  for (const name of described.keys()) if (!dense.file.tensors.has(name)) throw new Mismatch(`${name} was not made whole`);
+  for (const name of described.keys()) if (!dense.file.tensors.has(name)) throw new Mismatch(`${JSON.stringify(name)} was not made whole`);
   if (safetensorsModel(dense.file).described.size > 0) throw new Mismatch("still described");
 }
 

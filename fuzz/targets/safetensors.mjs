@@ -1,5 +1,5 @@
 // One safetensors file: read, looked over as a model, written by the library's own writer and read again.
-import { inspectModel, safetensorsModel } from "../../build/lib/model/index.js";
+import { safetensorsModel } from "../../build/lib/model/index.js";
 import {
   bytesSource,
   memorySink,
@@ -110,7 +110,6 @@ export function compareContent(a, before, b, after) {
 /** As the pipeline sees it: layers, and rows of what can be computed with. */
 async function lookOver(file) {
   const model = safetensorsModel(file);
-  const { layers } = await inspectModel(undefined, model, { spectra: "none" });
   for (const { name } of model.layers) {
     try {
       const rows = tensorRows(file, name);
@@ -120,5 +119,5 @@ async function lookOver(file) {
       if (!isLoewnerError(error, "INVALID_INPUT")) throw error;
     }
   }
-  return layers.length > 0 ? "written, model" : "written, empty";
+  return model.layers.length > 0 ? "written, model" : "written, empty";
 }

@@ -37,7 +37,7 @@ const ways = [
   { keep: 0.5, type: "f16" },
   { keep: 0.6, type: "int8" },
   { keep: 0.5, type: "int4" },
-  { keep: 0.6, type: "int3", layers: ["wte.weight"] },
+  { keep: 0.6, type: "int3" },
   { keep: 0.9, type: "int2" },
 ];
 

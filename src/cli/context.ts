@@ -1,6 +1,7 @@
 // What every command shares: the library instance, progress, output, interruption.
 import type { SingleBar } from "cli-progress";
 import { createLoewner } from "../create.js";
+import { printable } from "../errors.js";
 import { infinityAsText } from "../model/json.js";
 import { removeTemporaryFiles } from "../formats/node-file.js";
 import type { Loewner, Progress } from "../types/index.js";
@@ -31,9 +32,9 @@ export class Context {
     return this.abort.signal;
   }
 
-  /** A line for people: on stdout, unless --json or --quiet. */
+  /** A line or more for people: on stdout, unless --json or --quiet. Names in it come from files. */
   say(text: string): void {
-    if (!this.options.json && !this.options.quiet) process.stdout.write(`${text}\n`);
+    if (!this.options.json && !this.options.quiet) process.stdout.write(`${text.split("\n").map(printable).join("\n")}\n`);
   }
 
   /** The answer for programs: with --json the only thing on stdout. */
@@ -50,7 +51,7 @@ export class Context {
   /** A progress bar on stderr, once it was opened. */
   progress = (progress: Progress & { layer?: string }): void => {
     if (!this.Bar) return;
-    const label = progress.layer ? `${progress.layer}: ${progress.stage}` : progress.stage;
+    const label = printable(progress.layer ? `${progress.layer}: ${progress.stage}` : progress.stage);
     // Layers are worked on side by side: one bar for all of them, another for other work.
     if (!this.bar || progress.total !== this.bar.getTotal()) {
       this.bar?.stop();

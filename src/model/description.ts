@@ -2,6 +2,7 @@
 import { planeBits } from "../codes.js";
 import { infinityAsText, textAsInfinity } from "./json.js";
 import { InvalidFormatError } from "../errors.js";
+import { quote, shownJson } from "../formats/json.js";
 import { rowTypeOf, type SafetensorsDtype } from "../formats/index.js";
 import type { ChosenMethod, CodeBits, CodedMatrix, LowRankCertificate, Objective } from "../types/index.js";
 import type { Model } from "./model.js";
@@ -128,6 +129,7 @@ export function readDescription(
   shapeOf: (tensor: string) => readonly number[] | undefined,
 ): Map<string, LayerDescription> {
   const layers = new Map<string, LayerDescription>();
+  const owners = new Map<string, string>();
   if (text === undefined) return layers;
   const broken = (what: string) =>
     new InvalidFormatError(
@@ -140,7 +142,7 @@ export function readDescription(
   } catch {
     throw broken("is not JSON");
   }
-  if (description?.version !== 1) throw broken(`has version ${JSON.stringify(description?.version)}, not 1`);
+  if (description?.version !== 1) throw broken(`has version ${shownJson(description?.version)}, not 1`);
   if (typeof description.layers !== "object" || description.layers === null || Array.isArray(description.layers))
     throw broken("lists no layers");
   for (const [name, layer] of Object.entries(description.layers)) {
@@ -148,11 +150,17 @@ export function readDescription(
     const { left, right, rows, cols, rank } = layer;
     if (!isPart(left) || !(right === undefined || isPart(right)))
       throw broken(`does not say where the factors of "${name}" lie`);
-    if (!hasTypes(layer)) throw broken(`says that "${name}" is of type ${layer.dtype}, stored as ${layer.type}`);
-    const missing = [...tensorsOf(left), ...tensorsOf(right)].filter((tensor) => shapeOf(tensor) === undefined);
-    if (missing.length) throw broken(`names factors of "${name}" that are not in the file`);
+    if (!hasTypes(layer)) throw broken(`says that "${name}" is of type ${shownJson(layer.dtype)}, stored as ${shownJson(layer.type)}`);
+    const parts = [...tensorsOf(left), ...tensorsOf(right)];
+    if (parts.some((tensor) => shapeOf(tensor) === undefined)) throw broken(`names factors of "${name}" that are not in the file`);
     if (!fits(left, rows, rank, shapeOf) || (right && !fits(right, rank, cols, shapeOf)) || (!right && rank !== cols)) {
       throw broken(`says that "${name}" is ${rows} x ${cols} of rank ${rank}, which its factors are not`);
+    }
+    for (const tensor of parts) {
+      const other = owners.get(tensor);
+      if (other !== undefined)
+        throw broken(`has ${quote(tensor)} as a part of ${quote(other)} and again of ${quote(name)}`);
+      owners.set(tensor, name);
     }
     layers.set(name, { ...layer, type: layer.type ?? "f32" });
   }
@@ -215,13 +223,18 @@ function isPart(part: unknown): part is PartDescription {
   const counts = [block, paddedCols].every((x) => Number.isSafeInteger(x) && (x as number) > 0);
   const hasLevels = typeof levels === "number" || all(levels, "number");
   return (
-    all(codes, "string") && typeof scales === "string" && Object.hasOwn(planeBits, String(bits)) && counts && hasLevels
+    all(codes, "string") &&
+    typeof scales === "string" &&
+    typeof bits === "number" &&
+    Object.hasOwn(planeBits, bits) &&
+    counts &&
+    hasLevels
   );
 }
 
 /** Files of the first version say nothing of how numbers are stored: in f32. */
 function hasTypes({ dtype, type = "f32" }: LayerDescription): boolean {
-  return rowTypeOf(dtype as SafetensorsDtype) !== undefined && storedTypes.includes(type);
+  return typeof dtype === "string" && rowTypeOf(dtype as SafetensorsDtype) !== undefined && storedTypes.includes(type);
 }
 
 /** The numbers of a described factor. */

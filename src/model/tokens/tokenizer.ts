@@ -5,7 +5,7 @@
  * Only that is read; how text is cut into tokens is not. Memory: a few times the file. Nothing is allocated by an id's size.
  */
 import { InvalidFormatError } from "../../errors.js";
-import { quote } from "../../formats/json.js";
+import { quote, shownJson } from "../../formats/json.js";
 import { sniff } from "../../formats/sniff.js";
 
 export type TokenizerKind = "Unigram" | "BPE" | "WordPiece" | "WordLevel";
@@ -33,6 +33,9 @@ export interface Tokenizer {
 
 type Json = Record<string, unknown>;
 
+/** Ids leave gaps, but a table has a row for each: so many rows at most for so many tokens. */
+const mostSparse = (tokens: number) => 4 * tokens + 2 ** 16;
+
 /**
  * @param text the file, as text or as UTF-8 bytes
  * @param name its name, for messages
@@ -50,7 +53,7 @@ export function readTokenizer(text: string | Uint8Array, name = "tokenizer.json"
   const tokens = new Map<number, string>();
   const ids = new Map<string, number>();
   const add = (token: string, id: unknown) => {
-    if (!isId(id)) throw bad(`token ${quote(token)} has the id ${JSON.stringify(id)}, which is not a whole number.`);
+    if (!isId(id)) throw bad(`token ${quote(token)} has the id ${shownJson(id)}, which is not a whole number.`);
     const other = tokens.get(id);
     if (other !== undefined && other !== token)
       throw bad(`tokens ${quote(other)} and ${quote(token)} have the same id ${id}; the file is damaged.`);
@@ -74,7 +77,7 @@ export function readTokenizer(text: string | Uint8Array, name = "tokenizer.json"
   const special = new Set<number>();
   for (const added of isList(file.added_tokens) ? file.added_tokens : []) {
     if (!isObject(added) || typeof added.content !== "string" || !isId(added.id))
-      throw bad(`an entry of added_tokens has no "content" or no "id": ${quote(JSON.stringify(added))}.`);
+      throw bad(`an entry of added_tokens has no "content" or no "id": ${quote(shownJson(added))}.`);
     // The model's own id counts where both have the token, as in the library.
     if (!ids.has(added.content)) add(added.content, added.id);
     if (added.special === true) special.add(ids.get(added.content)!);
@@ -83,6 +86,10 @@ export function readTokenizer(text: string | Uint8Array, name = "tokenizer.json"
 
   let size = 0;
   for (const id of tokens.keys()) size = Math.max(size, id + 1);
+  if (size > mostSparse(tokens.size))
+    throw bad(
+      `token ${quote(tokens.get(size - 1)!)} has the id ${size - 1}, but there are only ${tokens.size} tokens; ids are rows of a table. The file is damaged; get it again.`,
+    );
   const unknown = unknownOf(model, ids);
   const merges = kind === "BPE" ? mergesOf(model, ids, bad) : undefined;
   return { name, kind, size, tokens, scores, merges, framing: framingOf(file.post_processor, ids), special, unknown };
@@ -128,7 +135,7 @@ function kindOf(model: Json, bad: Bad): TokenizerKind {
   }
   if (type === "Unigram" || type === "BPE" || type === "WordPiece" || type === "WordLevel") return type;
   throw bad(
-    `the tokenizer is of the kind ${JSON.stringify(type)}; Unigram, BPE, WordPiece and WordLevel are known. Give counts in an .npy file instead, one number a row.`,
+    `the tokenizer is of the kind ${shownJson(type)}; Unigram, BPE, WordPiece and WordLevel are known. Give counts in an .npy file instead, one number a row.`,
   );
 }
 
@@ -144,7 +151,7 @@ function mergesOf(model: Json, ids: ReadonlyMap<string, number>, bad: Bad): Int3
   const merges = new Int32Array(3 * model.merges.length);
   model.merges.forEach((merge: unknown, i) => {
     const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
-    if (!isPair(pair)) throw bad(`merge ${i} is ${quote(JSON.stringify(merge))}, not two tokens; the file is damaged.`);
+    if (!isPair(pair)) throw bad(`merge ${i} is ${quote(shownJson(merge))}, not two tokens; the file is damaged.`);
     const [left, right] = pair;
     const merged = left + (right.startsWith(prefix) ? right.slice(prefix.length) : right);
     [left, right, merged].forEach((token, j) => {
