@@ -15,7 +15,7 @@ const typedArrays = [
   ...["Float32Array", "Float64Array", "BigInt64Array", "BigUint64Array"],
 ];
 
-/** Puts counting constructors in the place of this realm's own; call it once, when everything has been loaded. */
+/** Puts counting constructors in the place of this realm's own; call it once, before anything is loaded that keeps one of them. */
 export function watchBuffers() {
   const watch = {
     /** Bytes of one buffer above which AllocationError is thrown. */

@@ -50,6 +50,7 @@ export async function supervise(run, onFinding) {
     while (first < run.end && Date.now() < run.until && findings.size < mostFindings) {
       const { counts, last, fault, finished } = await runProcess({ ...run, first }, folder, note);
       if (counts) add(total, counts);
+      total.inputs += last + 1 - first;
       if (fault) note(fault);
       if (finished && last + 1 >= run.end) break;
       first = last + 1;
@@ -99,7 +100,7 @@ function runProcess(run, folder, note) {
     worker.on("error", reject);
     worker.on("close", (code, signal) => {
       clearInterval(timer);
-      readSync(progress, new Uint8Array(place.buffer), 0, 16, 0);
+      const started = readSync(progress, new Uint8Array(place.buffer), 0, 16, 0) === 16;
       closeSync(progress);
       const last = ended?.index ?? place[0];
       const how = signal ? `by ${signal}` : `with code ${code}`;
@@ -107,7 +108,7 @@ function runProcess(run, folder, note) {
         const detail = `more than ${run.limit} ms`;
         resolve({ counts, last: hung, fault: { index: hung, kind: "hang", detail } });
       } else if (ended) resolve({ counts, last, finished: ended.finished });
-      else if (seen < 0 && counts === undefined) reject(new Error(`The child ended ${how} before its first input.\n${errors}`));
+      else if (!started) reject(new Error(`The child ended ${how} before its first input.\n${errors}`));
       // An answer that never comes leaves a process with nothing to do, which ends.
       else resolve({ counts, last, fault: { index: last, kind: "death", detail: `it ended ${how}\n${errors}` } });
     });
@@ -115,7 +116,6 @@ function runProcess(run, folder, note) {
 }
 
 function add(total, counts) {
-  total.inputs += counts.inputs;
   for (const kind of ["results", "errors", "faults"]) {
     for (const [key, count] of Object.entries(counts[kind])) total[kind][key] = (total[kind][key] ?? 0) + count;
   }

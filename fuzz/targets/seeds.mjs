@@ -34,6 +34,17 @@ export async function collect(chunks) {
   return concat(...parts);
 }
 
+/** A document as JSON.stringify writes it; undefined where it is nested deeper than that goes. */
+export function rewritten(text) {
+  const value = JSON.parse(text);
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
 export function sameBytes(a, b) {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

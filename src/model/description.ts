@@ -150,7 +150,7 @@ export function readDescription(
     const { left, right, rows, cols, rank } = layer;
     if (!isPart(left) || !(right === undefined || isPart(right)))
       throw broken(`does not say where the factors of "${name}" lie`);
-    if (!hasTypes(layer)) throw broken(`says that "${name}" is of type ${shownJson(layer.dtype)}, stored as ${shownJson(layer.type)}`);
+    if (!hasTypes(layer)) throw broken(`says that "${name}" is of type ${word(layer.dtype)}, stored as ${word(layer.type)}`);
     const parts = [...tensorsOf(left), ...tensorsOf(right)];
     if (parts.some((tensor) => shapeOf(tensor) === undefined)) throw broken(`names factors of "${name}" that are not in the file`);
     if (!fits(left, rows, rank, shapeOf) || (right && !fits(right, rank, cols, shapeOf)) || (!right && rank !== cols)) {
@@ -231,6 +231,8 @@ function isPart(part: unknown): part is PartDescription {
     hasLevels
   );
 }
+
+const word = (value: unknown) => (typeof value === "string" ? value : shownJson(value));
 
 /** Files of the first version say nothing of how numbers are stored: in f32. */
 function hasTypes({ dtype, type = "f32" }: LayerDescription): boolean {
