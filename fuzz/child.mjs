@@ -17,7 +17,16 @@ const progress = openSync(progressFile, "w");
 const mark = new Float64Array(2);
 const markBytes = new Uint8Array(mark.buffer);
 
-const counts = { inputs: 0, results: {}, errors: {}, faults: {}, slowest: 0, slowestIndex: -1, peakBytes: 0, bufferBytes: 0 };
+const counts = {
+  inputs: 0,
+  results: {},
+  errors: {},
+  faults: {},
+  slowest: 0,
+  slowestIndex: -1,
+  peakBytes: 0,
+  bufferBytes: 0,
+};
 let pause = performance.now() + 200;
 
 /** Phase 1: the input runs, and the clock with it. Phase 0: it is being made. */

@@ -33,6 +33,11 @@ export function savedInputs(folder) {
     readdirSync(folder)
       .filter((name) => statSync(join(folder, name)).isDirectory())
       .sort()
-      .map((name) => [name, readdirSync(join(folder, name)).sort().map((each) => join(folder, name, each))]),
+      .map((name) => [
+        name,
+        readdirSync(join(folder, name))
+          .sort()
+          .map((each) => join(folder, name, each)),
+      ]),
   );
 }

@@ -14,7 +14,9 @@ export function printReport(name, report, seed) {
   console.log(`\n${name}: ${inputs} inputs, ${rate}/s`);
   console.log(`  results   ${list(results)}`);
   console.log(`  errors    ${list(errors)}; ${Object.keys(faults).length} different messages`);
-  console.log(`  peak      ${megabytes(peakBytes)}, largest buffer ${bufferBytes} bytes; slowest ${slowest.toFixed(0)} ms (input ${slowestIndex})`);
+  console.log(
+    `  peak      ${megabytes(peakBytes)}, largest buffer ${bufferBytes} bytes; slowest ${slowest.toFixed(0)} ms (input ${slowestIndex})`,
+  );
   for (const { index, kind, detail, times, path } of findings) {
     console.log(`  FINDING   ${kind}, ${times} times, first at input ${index} (seed ${seed}): ${path}`);
     console.log(detail.slice(0, 1200).replace(/^/gm, "            "));

@@ -32,7 +32,16 @@ const mostFindings = 40;
  * @returns counts over all processes: inputs, results by name, errors by code, messages, peaks, findings
  */
 export async function supervise(run, onFinding) {
-  const total = { inputs: 0, results: {}, errors: {}, faults: {}, slowest: 0, slowestIndex: -1, peakBytes: 0, bufferBytes: 0 };
+  const total = {
+    inputs: 0,
+    results: {},
+    errors: {},
+    faults: {},
+    slowest: 0,
+    slowestIndex: -1,
+    peakBytes: 0,
+    bufferBytes: 0,
+  };
   const findings = new Map();
   const folder = mkdtempSync(join(tmpdir(), "loewner-fuzz-"));
   const began = Date.now();

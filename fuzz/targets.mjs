@@ -34,7 +34,10 @@ export const targets = {
 export async function openTarget(name, planted) {
   const more = planted ? (await import(pathToFileURL(planted).href)).targets : {};
   const load = Object.hasOwn(more, name) ? more[name] : Object.hasOwn(targets, name) ? targets[name] : undefined;
-  if (!load) throw new Error(`There is no target ${name}; there are ${[...Object.keys(targets), ...Object.keys(more)].join(", ")}.`);
+  if (!load)
+    throw new Error(
+      `There is no target ${name}; there are ${[...Object.keys(targets), ...Object.keys(more)].join(", ")}.`,
+    );
   const { open } = await load();
   return { bufferLimit, ...(await open()) };
 }

@@ -49,7 +49,9 @@ function setByte(random, bytes) {
   return copy;
 }
 
-const oddBytes = [0, 1, 9, 10, 13, 32, 0x22, 0x27, 0x28, 0x2c, 0x2d, 0x30, 0x39, 0x3a, 0x5b, 0x5c, 0x5d, 0x7b, 0x7d, 127, 128, 255];
+const oddBytes = [
+  0, 1, 9, 10, 13, 32, 0x22, 0x27, 0x28, 0x2c, 0x2d, 0x30, 0x39, 0x3a, 0x5b, 0x5c, 0x5d, 0x7b, 0x7d, 127, 128, 255,
+];
 
 /** 1, 2, 4 or 8 bytes of either byte order; half of the time near the start, where lengths stand. */
 function setInteger(random, bytes) {
@@ -82,7 +84,9 @@ function remove(random, bytes) {
 function repeat(random, bytes) {
   const at = random.below(bytes.length);
   const piece = bytes.subarray(at, at + random.length(6));
-  const times = random.chance(0.01) ? 1 + random.below(Math.floor(65536 / Math.max(1, piece.length))) : random.length(4);
+  const times = random.chance(0.01)
+    ? 1 + random.below(Math.floor(65536 / Math.max(1, piece.length)))
+    : random.length(4);
   const all = new Uint8Array(piece.length * times);
   for (let i = 0; i < times; ++i) all.set(piece, i * piece.length);
   return replaced(bytes, at, 0, all);

@@ -90,14 +90,30 @@ function gather(message, places) {
   }
 }
 
-const changes = [setValue, setValue, setValue, setValue, drop, twice, move, graft, exchange, borrow, renumber, retype, nest, pack];
+const changes = [
+  setValue,
+  setValue,
+  setValue,
+  setValue,
+  drop,
+  twice,
+  move,
+  graft,
+  exchange,
+  borrow,
+  renumber,
+  retype,
+  nest,
+  pack,
+];
 
 function setValue(random, { field }, _places, { words }) {
   const { value, wire } = field;
   if (typeof value === "bigint") {
     field.value = random.chance(0.4) ? value + BigInt(random.below(7) - 3) : random.pick(integers);
   } else if (isTree(value)) return;
-  else if (wire !== WireType.LengthDelimited || random.chance(0.3)) field.value = mutateBytes(random, value).slice(0, 4096);
+  else if (wire !== WireType.LengthDelimited || random.chance(0.3))
+    field.value = mutateBytes(random, value).slice(0, 4096);
   else if (random.chance(0.02)) field.value = encoder.encode("_wpe".repeat(10000) + "\n");
   else field.value = encoder.encode(random.pick(random.chance(0.5) ? words : texts));
   if (wire === WireType.Bit32 || wire === WireType.Bit64) {
@@ -131,7 +147,8 @@ function graft(random, { message }, _places, { others }) {
   const places = [];
   gather(random.pick(others), places);
   const like = places.filter((place) => place.message.type === message.type);
-  if (like.length > 0) message.fields.splice(random.below(message.fields.length + 1), 0, copyOfField(random.pick(like).field));
+  if (like.length > 0)
+    message.fields.splice(random.below(message.fields.length + 1), 0, copyOfField(random.pick(like).field));
 }
 
 /** The values of two fields of one kind change places: names above all. */

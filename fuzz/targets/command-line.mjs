@@ -42,17 +42,90 @@ export const isUsageError = (error) => error instanceof CommanderError;
 
 /** Files that a run finds in its folder; commands.mjs makes them. */
 export const files = [
-  ...["A.npy", "vector.npy", "model.safetensors", "small.safetensors", "model.onnx", "small.onnx", "plan.json", "tokenizer.json"],
+  ...[
+    "A.npy",
+    "vector.npy",
+    "model.safetensors",
+    "small.safetensors",
+    "model.onnx",
+    "small.onnx",
+    "plan.json",
+    "tokenizer.json",
+  ],
   ...["counts.npy", "broken.npy", "text.txt", "model.safetensors.index.json"],
 ];
 
-const elsewhere = [".", "..", "missing.npy", "missing/x.npy", "hf:owner/name", "https://host/A.npy", "https://host/model.onnx"];
-const outputs = ["out.npy", "out.safetensors", "out.onnx", "out.json", "A.npy", "model.onnx", "missing/out.npy", ".", "left.npy", "right.npy"];
+const elsewhere = [
+  ".",
+  "..",
+  "missing.npy",
+  "missing/x.npy",
+  "hf:owner/name",
+  "https://host/A.npy",
+  "https://host/model.onnx",
+];
+const outputs = [
+  "out.npy",
+  "out.safetensors",
+  "out.onnx",
+  "out.json",
+  "A.npy",
+  "model.onnx",
+  "missing/out.npy",
+  ".",
+  "left.npy",
+  "right.npy",
+];
 
 const choices = [
-  ...["auto", "lewis", "svd", "level-set", "subspace", "entrywise", "lp", "l21", "l2", "operator", "f64", "f32", "f16", "bf16"],
-  ...["int8", "int4", "int3", "int2", "standard", "onnxruntime", "node", "web", "inf", "Infinity", "lewis", "leverage", "*", "all"],
-  ...["wte.weight", "h.*", "!*", "[", "(a|", "x=A.npy", "ids=counts.npy", "A.npy", "batch=2", "x=1,2", "25MB", "1.5GiB", "1kb", "0MB"],
+  ...[
+    "auto",
+    "lewis",
+    "svd",
+    "level-set",
+    "subspace",
+    "entrywise",
+    "lp",
+    "l21",
+    "l2",
+    "operator",
+    "f64",
+    "f32",
+    "f16",
+    "bf16",
+  ],
+  ...[
+    "int8",
+    "int4",
+    "int3",
+    "int2",
+    "standard",
+    "onnxruntime",
+    "node",
+    "web",
+    "inf",
+    "Infinity",
+    "lewis",
+    "leverage",
+    "*",
+    "all",
+  ],
+  ...[
+    "wte.weight",
+    "h.*",
+    "!*",
+    "[",
+    "(a|",
+    "x=A.npy",
+    "ids=counts.npy",
+    "A.npy",
+    "batch=2",
+    "x=1,2",
+    "25MB",
+    "1.5GiB",
+    "1kb",
+    "0MB",
+  ],
 ];
 const amounts = ["1", "2", "3", "0.5", "0.25", "0.72", "1e-3", "4", "10", "100", "0", "0.01"];
 
@@ -61,7 +134,9 @@ const amounts = ["1", "2", "3", "0.5", "0.25", "0.72", "1e-3", "4", "10", "100",
  * @param {Command} program
  */
 export function argumentLists(program) {
-  const flags = [...new Set(program.commands.flatMap(({ options }) => options.flatMap(({ long, short }) => [long, short])))].filter(Boolean);
+  const flags = [
+    ...new Set(program.commands.flatMap(({ options }) => options.flatMap(({ long, short }) => [long, short]))),
+  ].filter(Boolean);
   const word = fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom(...amounts) },
     { weight: 3, arbitrary: fc.constantFrom(...choices) },
@@ -80,10 +155,17 @@ export function argumentLists(program) {
       const value = /output|left|right|gram|basis|weights|indices|html|plan|contacts/.test(long)
         ? fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...outputs, ...files) }, word)
         : word;
-      return fc.tuple(flag, value, fc.boolean()).map(([text, own, joined]) => (joined && text === long ? [`${text}=${own}`] : [text, own]));
+      return fc
+        .tuple(flag, value, fc.boolean())
+        .map(([text, own, joined]) => (joined && text === long ? [`${text}=${own}`] : [text, own]));
     });
-    const must = fc.tuple(...required.map((flag, i) => fc.constantFrom(...outputs).map((own) => [flag, i ? `${i}${own}` : own])));
-    const operands = fc.array(input, { minLength: command.registeredArguments.length, maxLength: command.registeredArguments.length });
+    const must = fc.tuple(
+      ...required.map((flag, i) => fc.constantFrom(...outputs).map((own) => [flag, i ? `${i}${own}` : own])),
+    );
+    const operands = fc.array(input, {
+      minLength: command.registeredArguments.length,
+      maxLength: command.registeredArguments.length,
+    });
     const quiet = fc.constantFrom(["--json"], ["--json"], ["--quiet"], []);
     return fc
       .tuple(operands, must, fc.array(option, { maxLength: 6 }), quiet, fc.nat({ max: 20 }), fc.nat())
@@ -94,7 +176,10 @@ export function argumentLists(program) {
         return all;
       });
   };
-  const anything = fc.array(fc.oneof(fc.constantFrom(...flags), word, fc.constantFrom(...commands.map((each) => each.name()))), { maxLength: 8 });
+  const anything = fc.array(
+    fc.oneof(fc.constantFrom(...flags), word, fc.constantFrom(...commands.map((each) => each.name()))),
+    { maxLength: 8 },
+  );
   return fc
     .oneof({ weight: 9, arbitrary: fc.oneof(...commands.map(of)) }, anything)
     .map((list) => (list[0] === "serve" ? list.slice(1) : list).map(kept));
@@ -104,5 +189,8 @@ export function argumentLists(program) {
 function kept(text) {
   const own = text.replace(/^--?[a-z-]+=/, "");
   if (elsewhere.includes(own) || outputs.includes(own) || files.includes(own)) return text;
-  return text.replace(/[/\\]/g, "_").replace(/^https?:/i, "x:").replace(/=https?:/i, "=x:");
+  return text
+    .replace(/[/\\]/g, "_")
+    .replace(/^https?:/i, "x:")
+    .replace(/=https?:/i, "=x:");
 }

@@ -33,7 +33,10 @@ async function initialFiles() {
   const tokenizer = fixtureFiles("tokenizers", /^word-level\.json$/)["word-level.json"];
   return {
     ...{ "A.npy": npy["matrix-f8.npy"], "vector.npy": npy["vector-f4.npy"], "counts.npy": npy["f4-little-F.npy"] },
-    ...{ "broken.npy": npy["matrix-f8.npy"].slice(0, 200), "text.txt": utf8("version https://git-lfs.github.com/spec/v1\n") },
+    ...{
+      "broken.npy": npy["matrix-f8.npy"].slice(0, 200),
+      "text.txt": utf8("version https://git-lfs.github.com/spec/v1\n"),
+    },
     ...{ "model.safetensors": bytes, "small.safetensors": small, "model.onnx": onnx, "small.onnx": smallOnnx },
     ...{ "plan.json": utf8('{"version":1,"layers":{"wte.weight":{"rank":2}}}'), "tokenizer.json": tokenizer },
     ...shards,
@@ -62,11 +65,11 @@ async function run(program, before, list) {
 
 function check(list, before, out) {
   if (list.includes("--json") && out !== "") JSON.parse(out);
-  // eslint-disable-next-line no-control-regex -- what would act on a terminal
   const odd = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/.exec(out);
   if (odd) throw new Mismatch(`U+${odd[0].charCodeAt(0).toString(16)} is printed`);
   if (list.some((word) => /^(--force|-.*f)/.test(word))) return;
   for (const [name, bytes] of Object.entries(before)) {
-    if (!statSync(name).isFile() || !sameBytes(new Uint8Array(readFileSync(name)), bytes)) throw new Mismatch(`${name} was changed`);
+    if (!statSync(name).isFile() || !sameBytes(new Uint8Array(readFileSync(name)), bytes))
+      throw new Mismatch(`${name} was changed`);
   }
 }

@@ -11,10 +11,60 @@ import { compressedModels, openModel, smallModel } from "./small-model.mjs";
 import { layOut, mutateHeader, putTogether, takenApart } from "./safetensors.mjs";
 
 export const words = [
-  ...["left", "right", "rows", "cols", "transposed", "rank", "dtype", "type", "p", "method", "objective", "certificate", "tolerance"],
-  ...["rowWeights", "seed", "codes", "scales", "bits", "block", "paddedCols", "levels", "unsigned", "tensor", "lower", "upper"],
-  ...["slack", "sigmaNext", "bound", "rounding", "lp", "l1", "l21", "l2", "worstRow", "wte.weight", "wte.weight.left", "ids"],
-  ...["wte.weight.right", "wte.weight.left.codes", "wte.weight.left.scales", "F16", "f32", "int4", "dense", "entrywise", "level-set"],
+  ...[
+    "left",
+    "right",
+    "rows",
+    "cols",
+    "transposed",
+    "rank",
+    "dtype",
+    "type",
+    "p",
+    "method",
+    "objective",
+    "certificate",
+    "tolerance",
+  ],
+  ...[
+    "rowWeights",
+    "seed",
+    "codes",
+    "scales",
+    "bits",
+    "block",
+    "paddedCols",
+    "levels",
+    "unsigned",
+    "tensor",
+    "lower",
+    "upper",
+  ],
+  ...[
+    "slack",
+    "sigmaNext",
+    "bound",
+    "rounding",
+    "lp",
+    "l1",
+    "l21",
+    "l2",
+    "worstRow",
+    "wte.weight",
+    "wte.weight.left",
+    "ids",
+  ],
+  ...[
+    "wte.weight.right",
+    "wte.weight.left.codes",
+    "wte.weight.left.scales",
+    "F16",
+    "f32",
+    "int4",
+    "dense",
+    "entrywise",
+    "level-set",
+  ],
 ];
 
 export async function open() {
@@ -67,7 +117,8 @@ async function expand(loewner, file, described) {
   const sink = memorySink();
   await writeSafetensors(sink, { tensors, metadata });
   const dense = await openModel(sink.bytes());
-  for (const name of described.keys()) if (!dense.file.tensors.has(name)) throw new Mismatch(`${JSON.stringify(name)} was not made whole`);
+  for (const name of described.keys())
+    if (!dense.file.tensors.has(name)) throw new Mismatch(`${JSON.stringify(name)} was not made whole`);
   if (safetensorsModel(dense.file).described.size > 0) throw new Mismatch("still described");
 }
 

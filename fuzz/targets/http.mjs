@@ -18,7 +18,10 @@ const range = fc.oneof(
 );
 const answer = fc.record(
   {
-    status: fc.oneof({ weight: 8, arbitrary: fc.constant(206) }, fc.constantFrom(200, 204, 301, 400, 404, 416, 429, 500, 503)),
+    status: fc.oneof(
+      { weight: 8, arbitrary: fc.constant(206) },
+      fc.constantFrom(200, 204, 301, 400, 404, 416, 429, 500, 503),
+    ),
     range,
     etag: fc.constantFrom('"1"', '"1"', '"2"', "W/1"),
     modified: fc.constantFrom("Wed, 21 Oct 2015 07:28:00 GMT", "yesterday"),

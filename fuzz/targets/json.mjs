@@ -25,7 +25,9 @@ export async function open() {
         mutateJson(random, tree);
         text = utf8(tree.map(writeJson).join(""));
       }
-      return { "text.json": random.chance(0.5) ? text : mutateBytes(random, text, seeds, ["\\u", "\\n", "[", "{", '"', ":"]) };
+      return {
+        "text.json": random.chance(0.5) ? text : mutateBytes(random, text, seeds, ["\\u", "\\n", "[", "{", '"', ":"]),
+      };
     },
     run(input) {
       const bytes = input["text.json"];

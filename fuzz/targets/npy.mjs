@@ -8,8 +8,41 @@ import { Random } from "../random.mjs";
 import { Mismatch } from "../verdict.mjs";
 import { collect, concat, fixtureFiles, sameBytes } from "./seeds.mjs";
 
-const words = ["'descr'", "'fortran_order'", "'shape'", "'<f4'", "'>f8'", "True", "False", "None", "(", ")", ", ", "{", "}"];
-const descrs = ["<f4", ">f4", "<f8", ">f8", "<f2", "=f4", "|f8", "f4", "<i4", "<i8", "|i1", "|b1", ">u8", "<c8", "<f16", "|O", "<U3", ""];
+const words = [
+  "'descr'",
+  "'fortran_order'",
+  "'shape'",
+  "'<f4'",
+  "'>f8'",
+  "True",
+  "False",
+  "None",
+  "(",
+  ")",
+  ", ",
+  "{",
+  "}",
+];
+const descrs = [
+  "<f4",
+  ">f4",
+  "<f8",
+  ">f8",
+  "<f2",
+  "=f4",
+  "|f8",
+  "f4",
+  "<i4",
+  "<i8",
+  "|i1",
+  "|b1",
+  ">u8",
+  "<c8",
+  "<f16",
+  "|O",
+  "<U3",
+  "",
+];
 
 export async function open() {
   const seeds = Object.values(fixtureFiles("formats", /\.npy$/)).filter(({ length }) => length <= 256);
@@ -28,7 +61,9 @@ export async function open() {
 function headed(random) {
   const version = random.chance(0.9) ? 1 + random.below(3) : random.below(256);
   const dims = random.pick([0, 1, 1, 2, 2, 2, 2, 3, 5]);
-  const shape = Array.from({ length: dims }, () => (random.chance(0.08) ? random.pick(numerals) : String(random.below(9))));
+  const shape = Array.from({ length: dims }, () =>
+    random.chance(0.08) ? random.pick(numerals) : String(random.below(9)),
+  );
   const descr = random.chance(0.6) ? random.pick(["<f4", ">f4", "<f8", ">f8", "<f2", ">f2"]) : random.pick(descrs);
   const tuple = `(${shape.join(", ")}${dims === 1 && random.chance(0.95) ? "," : ""})`;
   const entries = [`'descr': '${descr}'`, `'fortran_order': ${random.pick(["True", "False"])}`, `'shape': ${tuple}`];
@@ -51,7 +86,10 @@ function headed(random) {
 const latin1 = (text) => Uint8Array.from(text, (char) => char.charCodeAt(0));
 
 async function run(bytes) {
-  const [rows, array] = [await attempt(openNpy(bytesSource(bytes, "A.npy"))), await attempt(readNpyArray(bytesSource(bytes, "A.npy")))];
+  const [rows, array] = [
+    await attempt(openNpy(bytesSource(bytes, "A.npy"))),
+    await attempt(readNpyArray(bytesSource(bytes, "A.npy"))),
+  ];
   if (rows.value && array.error) throw new Mismatch(`rows can be read, the array cannot: ${array.error.message}`);
   if (array.error) throw rows.error;
   const { dtype, data, shape } = array.value;
@@ -67,7 +105,8 @@ async function run(bytes) {
   const sink = memorySink();
   await writeNpy(sink, { data, shape });
   const again = await readNpyArray(bytesSource(sink.bytes(), "again.npy"));
-  if (again.dtype !== dtype || again.shape.join() !== shape.map((n) => n + 0).join()) throw new Mismatch(`${again.dtype} ${again.shape}`);
+  if (again.dtype !== dtype || again.shape.join() !== shape.map((n) => n + 0).join())
+    throw new Mismatch(`${again.dtype} ${again.shape}`);
   if (!sameBytes(bytesOf(again.data), bytesOf(data))) throw new Mismatch("other numbers after writing");
   return rows.value ? "rows, written" : "array, written";
 }

@@ -17,7 +17,9 @@ const GRAPH = 7;
 
 export async function open() {
   const original = await openModel(factorable());
-  const seeds = (await compressedModels(original)).map((bytes) => protobufTree(modelSchema, bytes)).filter(descriptionIn);
+  const seeds = (await compressedModels(original))
+    .map((bytes) => protobufTree(modelSchema, bytes))
+    .filter(descriptionIn);
   const loewner = await createLoewner({ threads: 1 });
   return {
     main: "small.onnx",

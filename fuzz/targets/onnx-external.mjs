@@ -34,7 +34,8 @@ export async function open() {
       if (before.length !== after.length) throw new Mismatch(`${before.length} tensors, then ${after.length}`);
       before.forEach(([name, bytes], i) => {
         const [other, otherBytes] = after[i];
-        if (name !== other) throw new Mismatch(`tensor ${JSON.stringify(name)} is ${JSON.stringify(other)} after writing`);
+        if (name !== other)
+          throw new Mismatch(`tensor ${JSON.stringify(name)} is ${JSON.stringify(other)} after writing`);
         if ((bytes === undefined) !== (otherBytes === undefined) || (bytes && !sameBytes(bytes, otherBytes)))
           throw new Mismatch(`tensor ${JSON.stringify(name)} has other bytes after writing`);
       });

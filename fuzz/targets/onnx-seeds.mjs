@@ -20,36 +20,105 @@ export const modelSchema = {
   name: "ModelProto",
   fields: [
     ...ModelProtoSchema.fields,
-    { number: TRAINING_INFO, message: { name: "TrainingInfoProto", fields: [1, 2].map((number) => ({ number, message: GraphProtoSchema })) } },
+    {
+      number: TRAINING_INFO,
+      message: { name: "TrainingInfoProto", fields: [1, 2].map((number) => ({ number, message: GraphProtoSchema })) },
+    },
     {
       number: FUNCTIONS,
-      message: { name: "FunctionProto", fields: [{ number: 7, message: NodeProtoSchema }, { number: 11, message: AttributeProtoSchema }] },
+      message: {
+        name: "FunctionProto",
+        fields: [
+          { number: 7, message: NodeProtoSchema },
+          { number: 11, message: AttributeProtoSchema },
+        ],
+      },
     },
   ],
 };
 
 /** Names and texts that models use. */
 export const words = [
-  ...["Gather", "MatMul", "Gemm", "Transpose", "Identity", "Constant", "If", "Loop", "DequantizeLinear", "table", "w", "ids", "x"],
-  ...["axis", "perm", "transA", "transB", "value", "location", "offset", "length", "ai.onnx", "com.microsoft", "loewner", "a.bin"],
-  ...["model.onnx_data", "batch", "n", "0", "4", "48", "../a.bin", "a/b.bin", "embed_tokens.weight", "word_embeddings.weight"],
+  ...[
+    "Gather",
+    "MatMul",
+    "Gemm",
+    "Transpose",
+    "Identity",
+    "Constant",
+    "If",
+    "Loop",
+    "DequantizeLinear",
+    "table",
+    "w",
+    "ids",
+    "x",
+  ],
+  ...[
+    "axis",
+    "perm",
+    "transA",
+    "transB",
+    "value",
+    "location",
+    "offset",
+    "length",
+    "ai.onnx",
+    "com.microsoft",
+    "loewner",
+    "a.bin",
+  ],
+  ...[
+    "model.onnx_data",
+    "batch",
+    "n",
+    "0",
+    "4",
+    "48",
+    "../a.bin",
+    "a/b.bin",
+    "embed_tokens.weight",
+    "word_embeddings.weight",
+  ],
 ];
 
 const base64 = (view) => Buffer.from(view.buffer, view.byteOffset, view.byteLength).toString("base64");
 const tensor = (name, dims, seed = 1) => ({
   ...{ name, dims: dims.map(String), dataType: 1 },
-  rawData: base64(numbers(dims.reduce((product, n) => product * n, 1), seed)),
+  rawData: base64(
+    numbers(
+      dims.reduce((product, n) => product * n, 1),
+      seed,
+    ),
+  ),
 });
 const value = (name, dims, elemType = 1) => ({
   name,
-  type: { tensorType: { elemType, shape: { dim: dims.map((n) => (typeof n === "number" ? { dimValue: String(n) } : { dimParam: n })) } } },
+  type: {
+    tensorType: {
+      elemType,
+      shape: { dim: dims.map((n) => (typeof n === "number" ? { dimValue: String(n) } : { dimParam: n })) },
+    },
+  },
 });
-const node = (opType, input, output, attribute = []) => ({ opType, input, output, name: `${opType} of ${output}`, attribute });
+const node = (opType, input, output, attribute = []) => ({
+  opType,
+  input,
+  output,
+  name: `${opType} of ${output}`,
+  attribute,
+});
 const int = (name, i) => ({ name, type: "INT", i: String(i) });
 const model = (graph, more = {}) =>
   toBinary(
     ModelProtoSchema,
-    fromJson(ModelProtoSchema, { irVersion: "8", producerName: "seed", opsetImport: [{ version: "17" }], graph, ...more }),
+    fromJson(ModelProtoSchema, {
+      irVersion: "8",
+      producerName: "seed",
+      opsetImport: [{ version: "17" }],
+      graph,
+      ...more,
+    }),
   );
 
 /** A tied table, a product both ways, a Gemm: all can be factored. */
@@ -63,7 +132,12 @@ export function factorable() {
       node("MatMul", ["hidden", "table t"], ["logits"]),
       node("Gemm", ["flat", "g", "bias"], ["out"], [int("transB", 1), { name: "alpha", type: "FLOAT", f: 0.5 }]),
     ],
-    initializer: [tensor("embed_tokens.weight", [40, 4]), tensor("w", [4, 4], 2), tensor("g", [12, 6], 3), tensor("bias", [12], 4)],
+    initializer: [
+      tensor("embed_tokens.weight", [40, 4]),
+      tensor("w", [4, 4], 2),
+      tensor("g", [12, 6], 3),
+      tensor("bias", [12], 4),
+    ],
     input: [value("ids", ["n"], 7), value("flat", [2, 6])],
     output: [value("logits", ["n", 40]), value("out", [2, 12])],
     valueInfo: [value("rows", ["n", 4]), value("hidden", [0, ""])],
@@ -99,21 +173,29 @@ function structured() {
         node("If", ["cond"], ["out"], branches),
       ],
       initializer: [{ name: "count", dims: [], dataType: 7, int64Data: ["2"] }],
-      sparseInitializer: [{ values: tensor("sparse", [1]), indices: { dims: ["1"], dataType: 7, int64Data: ["0"] }, dims: ["4"] }],
+      sparseInitializer: [
+        { values: tensor("sparse", [1]), indices: { dims: ["1"], dataType: 7, int64Data: ["0"] }, dims: ["4"] },
+      ],
       input: [value("x", [1, 3]), value("cond", [], 9)],
       output: [value("out", ["n"])],
       quantizationAnnotation: [{ tensorName: "c" }],
     },
     {
       opsetImport: [{ version: "17" }, { domain: "local", version: "1" }],
-      metadataProps: [{ key: "k", value: "v" }, { key: "loewner", value: '{"version":1,"layers":{}}' }],
+      metadataProps: [
+        { key: "k", value: "v" },
+        { key: "loewner", value: '{"version":1,"layers":{}}' },
+      ],
     },
   );
 }
 
 /** The same with a function and a graph for training, which are read without the schema knowing them. */
 function withFunction() {
-  const graph = toBinary(GraphProtoSchema, fromJson(GraphProtoSchema, { name: "training", initializer: [tensor("step", [1])] }));
+  const graph = toBinary(
+    GraphProtoSchema,
+    fromJson(GraphProtoSchema, { name: "training", initializer: [tensor("step", [1])] }),
+  );
   const relu = toBinary(NodeProtoSchema, fromJson(NodeProtoSchema, node("Relu", ["a"], ["b"])));
   const body = [text(1, "f"), text(10, "local"), text(4, "a"), text(5, "b"), bytesField(7, relu)];
   return concat(structured(), bytesField(TRAINING_INFO, bytesField(1, graph)), bytesField(FUNCTIONS, concat(...body)));
@@ -152,8 +234,13 @@ export function inlineSeeds() {
 export function externalSeed() {
   const at = (offset, length) =>
     Object.entries({ location: "a.bin", offset, length }).map(([key, each]) => ({ key, value: String(each) }));
-  const external = (name, dims, offset, length) =>
-    ({ name, dims: dims.map(String), dataType: 1, externalData: at(offset, length), dataLocation: "EXTERNAL" });
+  const external = (name, dims, offset, length) => ({
+    name,
+    dims: dims.map(String),
+    dataType: 1,
+    externalData: at(offset, length),
+    dataLocation: "EXTERNAL",
+  });
   const bytes = model({
     name: "g",
     node: [
@@ -167,4 +254,3 @@ export function externalSeed() {
   });
   return { "model.onnx": bytes, "a.bin": new Uint8Array(numbers(60, 5).buffer) };
 }
-

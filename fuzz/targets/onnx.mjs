@@ -1,7 +1,14 @@
 // ONNX models in one file: every node and tensor read, written without changes (which must give the same bytes), and looked over as
 // the pipeline does: weights, inputs to run it on.
 import { isLoewnerError } from "../../build/lib/errors.js";
-import { bytesSource, layOutOnnx, onnxRows, onnxTensorChunks, openOnnx, readNode } from "../../build/lib/formats/index.js";
+import {
+  bytesSource,
+  layOutOnnx,
+  onnxRows,
+  onnxTensorChunks,
+  openOnnx,
+  readNode,
+} from "../../build/lib/formats/index.js";
 import { onnxModel } from "../../build/lib/model/index.js";
 import { onnxInputs } from "../../build/lib/model/onnx/inputs.js";
 import { mutateBytes } from "../mutate/bytes.mjs";
@@ -62,7 +69,8 @@ export async function lookOver(opened) {
   for (const { name, blocked } of model.layers) {
     if (blocked === undefined) await attempt(async () => model.rows(name).read(0, 1));
   }
-  for (const tensor of opened.graph.initializers.values()) await attempt(async () => onnxRows(opened, tensor).read(0, 1));
+  for (const tensor of opened.graph.initializers.values())
+    await attempt(async () => onnxRows(opened, tensor).read(0, 1));
   const inputs = await attempt(() => onnxInputs(opened));
   return `model${model.layers.some(({ blocked }) => blocked === undefined) ? ", layers" : ""}${inputs ? ", inputs" : ""}`;
 }

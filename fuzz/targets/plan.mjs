@@ -13,12 +13,32 @@ import { smallModel } from "./small-model.mjs";
 import { rewritten, textOf, utf8 } from "./seeds.mjs";
 
 const words = [
-  ...["version", "layers", "skip", "rank", "keep", "energy", "dtype", "p", "method", "auto", "lewis", "svd", "entrywise", "f16"],
+  ...[
+    "version",
+    "layers",
+    "skip",
+    "rank",
+    "keep",
+    "energy",
+    "dtype",
+    "p",
+    "method",
+    "auto",
+    "lewis",
+    "svd",
+    "entrywise",
+    "f16",
+  ],
   ...["int4", "int3", "wte.weight", "h.0.mlp.weight", "ids", "__proto__", "constructor"],
 ];
 
 const share = fc.oneof(fc.double({ min: 1e-6, max: 1, noNaN: true }), fc.constantFrom(0.5, 1, 1e-12, 0.72));
-const size = fc.oneof(fc.constant({}), fc.record({ rank: fc.integer({ min: 1, max: 20 }) }), fc.record({ keep: share }), fc.record({ energy: share }));
+const size = fc.oneof(
+  fc.constant({}),
+  fc.record({ rank: fc.integer({ min: 1, max: 20 }) }),
+  fc.record({ keep: share }),
+  fc.record({ energy: share }),
+);
 const rest = fc.record(
   {
     skip: fc.boolean(),
@@ -30,7 +50,9 @@ const rest = fc.record(
 );
 const layer = fc.tuple(size, rest).map(([own, more]) => ({ ...own, ...more }));
 const plans = fc
-  .array(fc.tuple(fc.constantFrom("wte.weight", "h.0.mlp.weight", "wide.weight", "ids", "other"), layer), { maxLength: 4 })
+  .array(fc.tuple(fc.constantFrom("wte.weight", "h.0.mlp.weight", "wide.weight", "ids", "other"), layer), {
+    maxLength: 4,
+  })
   .map((entries) => JSON.stringify({ version: 1, layers: Object.fromEntries(entries) }));
 
 export async function open() {

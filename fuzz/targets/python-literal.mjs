@@ -16,7 +16,9 @@ const { value } = fc.letrec((tie) => ({
     plain.map((text) => `'${text}'`),
     fc.array(tie("value"), { maxLength: 4 }).map((items) => `(${items.join(", ")}${items.length === 1 ? "," : ""})`),
     fc.array(tie("value"), { maxLength: 4 }).map((items) => `[${items.join(",")}]`),
-    fc.array(fc.tuple(plain, tie("value")), { maxLength: 4 }).map((all) => `{${all.map(([k, v]) => `'${k}': ${v}`).join(", ")}}`),
+    fc
+      .array(fc.tuple(plain, tie("value")), { maxLength: 4 })
+      .map((all) => `{${all.map(([k, v]) => `'${k}': ${v}`).join(", ")}}`),
   ),
 }));
 
@@ -44,7 +46,8 @@ export async function open() {
 function write(literal) {
   if (typeof literal === "string") return literal.includes("'") ? `"${literal}"` : `'${literal}'`;
   if (typeof literal === "number") return BigInt(literal).toString();
-  if (literal instanceof Map) return `{${[...literal].map(([key, each]) => `${write(key)}: ${write(each)}`).join(", ")}}`;
+  if (literal instanceof Map)
+    return `{${[...literal].map(([key, each]) => `${write(key)}: ${write(each)}`).join(", ")}}`;
   if (Array.isArray(literal)) return `[${literal.map(write).join(", ")}]`;
   return literal === null ? "None" : literal ? "True" : "False";
 }

@@ -31,7 +31,15 @@ export async function open() {
       if (random.chance(0.4)) {
         const name = random.pick(shards);
         files[name] = random.chance(0.7)
-          ? mutateHeader(random, parts.get(name), ["dtype", "shape", "F32", "F16", "embed.weight", "__metadata__", "loewner"])
+          ? mutateHeader(random, parts.get(name), [
+              "dtype",
+              "shape",
+              "F32",
+              "F16",
+              "embed.weight",
+              "__metadata__",
+              "loewner",
+            ])
           : mutateBytes(random, seed[name], Object.values(seed));
       }
       if (random.chance(0.02)) delete files[random.pick(shards)];

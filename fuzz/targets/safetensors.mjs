@@ -16,8 +16,31 @@ import { Mismatch } from "../verdict.mjs";
 import { collect, concat, fixtureFiles, sameBytes, textOf, utf8 } from "./seeds.mjs";
 
 const words = [
-  ...["__metadata__", "dtype", "shape", "data_offsets", "F32", "F64", "F16", "BF16", "I8", "U8", "BOOL", "F4", "F8_E5M2", "I64"],
-  ...["model.embed_tokens.weight", "lm_head.weight", "wte.weight", "h.0.attn.c_attn.weight", "shared.weight", "format", "pt"],
+  ...[
+    "__metadata__",
+    "dtype",
+    "shape",
+    "data_offsets",
+    "F32",
+    "F64",
+    "F16",
+    "BF16",
+    "I8",
+    "U8",
+    "BOOL",
+    "F4",
+    "F8_E5M2",
+    "I64",
+  ],
+  ...[
+    "model.embed_tokens.weight",
+    "lm_head.weight",
+    "wte.weight",
+    "h.0.attn.c_attn.weight",
+    "shared.weight",
+    "format",
+    "pt",
+  ],
 ];
 
 export async function open() {
@@ -53,10 +76,27 @@ export function mutateHeader(random, { header, data }, words) {
   mutateJson(random, tree, words);
   if (!random.chance(0.75)) return putTogether(tree, data);
   const length = layOut(tree);
-  return putTogether(tree, Uint8Array.from({ length }, (_, i) => data[i % data.length] ?? i & 255));
+  return putTogether(
+    tree,
+    Uint8Array.from({ length }, (_, i) => data[i % data.length] ?? i & 255),
+  );
 }
 
-const bits = { BOOL: 8, U8: 8, I8: 8, F8_E5M2: 8, F8_E4M3: 8, I16: 16, U16: 16, F16: 16, BF16: 16, I32: 32, U32: 32, F32: 32, C64: 64 };
+const bits = {
+  BOOL: 8,
+  U8: 8,
+  I8: 8,
+  F8_E5M2: 8,
+  F8_E4M3: 8,
+  I16: 16,
+  U16: 16,
+  F16: 16,
+  BF16: 16,
+  I32: 32,
+  U32: 32,
+  F32: 32,
+  C64: 64,
+};
 
 /** Sets data_offsets by dtype and shape where they say something sane; the bytes that are needed. */
 export function layOut(tree) {
@@ -100,7 +140,8 @@ export function compareContent(a, before, b, after) {
   for (const { name, dtype, shape, bytes } of before) {
     const other = byName.get(name);
     if (!other) throw new Mismatch(`tensor ${name} is gone`);
-    if (other.dtype !== dtype || other.shape.join() !== shape.join()) throw new Mismatch(`tensor ${name} is of another kind`);
+    if (other.dtype !== dtype || other.shape.join() !== shape.join())
+      throw new Mismatch(`tensor ${name} is of another kind`);
     if (!sameBytes(other.bytes, bytes)) throw new Mismatch(`tensor ${name} has other bytes`);
   }
   const entries = (file) => JSON.stringify(file.metadataEntries ?? []);

@@ -1,6 +1,12 @@
 // A model that is small enough to be compressed in a millisecond, and what compressing makes of it.
 import { createLoewner } from "../../build/lib/create.js";
-import { bytesSource, encodeNumbers, memorySink, openSafetensors, writeSafetensors } from "../../build/lib/formats/index.js";
+import {
+  bytesSource,
+  encodeNumbers,
+  memorySink,
+  openSafetensors,
+  writeSafetensors,
+} from "../../build/lib/formats/index.js";
 import { compressModel, safetensorsModel } from "../../build/lib/model/index.js";
 
 /** Numbers without pattern; the same in every engine. */

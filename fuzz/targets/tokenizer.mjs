@@ -9,9 +9,44 @@ import { Mismatch } from "../verdict.mjs";
 import { fixtureFiles, rewritten, textOf, utf8 } from "./seeds.mjs";
 
 const words = [
-  ...["model", "vocab", "merges", "type", "Unigram", "BPE", "WordPiece", "WordLevel", "added_tokens", "content", "id", "special"],
-  ...["unk_id", "unk_token", "continuing_subword_prefix", "post_processor", "processors", "single", "cls", "sep", "SpecialToken"],
-  ...["special_tokens", "tokens", "[CLS]", "[MASK]", "<unk>", "##", "a b", "[unused1]", "<0x0a>", "tokenizer_class", "model_type"],
+  ...[
+    "model",
+    "vocab",
+    "merges",
+    "type",
+    "Unigram",
+    "BPE",
+    "WordPiece",
+    "WordLevel",
+    "added_tokens",
+    "content",
+    "id",
+    "special",
+  ],
+  ...[
+    "unk_id",
+    "unk_token",
+    "continuing_subword_prefix",
+    "post_processor",
+    "processors",
+    "single",
+    "cls",
+    "sep",
+    "SpecialToken",
+  ],
+  ...[
+    "special_tokens",
+    "tokens",
+    "[CLS]",
+    "[MASK]",
+    "<unk>",
+    "##",
+    "a b",
+    "[unused1]",
+    "<0x0a>",
+    "tokenizer_class",
+    "model_type",
+  ],
 ];
 
 export async function open() {
@@ -33,7 +68,8 @@ export async function open() {
 function run(bytes) {
   const read = readTokenizer(bytes);
   const text = rewritten(textOf(bytes));
-  if (text !== undefined && summary(readTokenizer(text)) !== summary(read)) throw new Mismatch("another tokenizer after writing");
+  if (text !== undefined && summary(readTokenizer(text)) !== summary(read))
+    throw new Mismatch("another tokenizer after writing");
   // As the command does: its own size first, then that of a table.
   const outcomes = [read.size, 60, 512].map((rows) => weightsFor(read, rows));
   return `${read.kind}${outcomes.includes("weights") ? ", weights" : ""}`;
@@ -42,7 +78,8 @@ function run(bytes) {
 function weightsFor(tokenizer, rows) {
   try {
     const { weights, tokens } = tokenWeights(tokenizer, rows);
-    if (weights.length !== rows || tokens.length !== rows) throw new Mismatch(`${weights.length} weights for ${rows} rows`);
+    if (weights.length !== rows || tokens.length !== rows)
+      throw new Mismatch(`${weights.length} weights for ${rows} rows`);
     const bad = weights.findIndex((weight) => !(weight > 0 && weight < Infinity));
     if (bad >= 0) throw new Mismatch(`the weight of row ${bad} is ${weights[bad]}`);
     return "weights";
@@ -53,5 +90,14 @@ function weightsFor(tokenizer, rows) {
 }
 
 function summary({ kind, size, tokens, scores, merges, framing, special, unknown }) {
-  return JSON.stringify([kind, size, [...tokens], scores && [...scores], merges && [...merges], [...framing], [...special], unknown]);
+  return JSON.stringify([
+    kind,
+    size,
+    [...tokens],
+    scores && [...scores],
+    merges && [...merges],
+    [...framing],
+    [...special],
+    unknown,
+  ]);
 }

@@ -34,7 +34,8 @@ export class Context {
 
   /** A line or more for people: on stdout, unless --json or --quiet. Names in it come from files. */
   say(text: string): void {
-    if (!this.options.json && !this.options.quiet) process.stdout.write(`${text.split("\n").map(printable).join("\n")}\n`);
+    if (!this.options.json && !this.options.quiet)
+      process.stdout.write(`${text.split("\n").map(printable).join("\n")}\n`);
   }
 
   /** The answer for programs: with --json the only thing on stdout. */

@@ -150,9 +150,11 @@ export function readDescription(
     const { left, right, rows, cols, rank } = layer;
     if (!isPart(left) || !(right === undefined || isPart(right)))
       throw broken(`does not say where the factors of "${name}" lie`);
-    if (!hasTypes(layer)) throw broken(`says that "${name}" is of type ${word(layer.dtype)}, stored as ${word(layer.type)}`);
+    if (!hasTypes(layer))
+      throw broken(`says that "${name}" is of type ${word(layer.dtype)}, stored as ${word(layer.type)}`);
     const parts = [...tensorsOf(left), ...tensorsOf(right)];
-    if (parts.some((tensor) => shapeOf(tensor) === undefined)) throw broken(`names factors of "${name}" that are not in the file`);
+    if (parts.some((tensor) => shapeOf(tensor) === undefined))
+      throw broken(`names factors of "${name}" that are not in the file`);
     if (!fits(left, rows, rank, shapeOf) || (right && !fits(right, rank, cols, shapeOf)) || (!right && rank !== cols)) {
       throw broken(`says that "${name}" is ${rows} x ${cols} of rank ${rank}, which its factors are not`);
     }

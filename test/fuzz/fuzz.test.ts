@@ -46,7 +46,12 @@ describe("planted faults", () => {
     const args = ["--planted", "test/fuzz/planted.mjs", "--target", name, "--inputs", "20", "--limit", limit];
     const { status, targets } = fuzz(...args);
     const [first, ...more] = targets[name].findings;
-    expect({ status, kind: first?.kind, index: first?.index, more: more.length }).toEqual({ status: 1, kind, index: 7, more: 0 });
+    expect({ status, kind: first?.kind, index: first?.index, more: more.length }).toEqual({
+      status: 1,
+      kind,
+      index: 7,
+      more: 0,
+    });
     expect([...readFileSync(first.path)]).toEqual([7, 0]);
   });
 
