@@ -176,7 +176,7 @@ function structured() {
       sparseInitializer: [
         { values: tensor("sparse", [1]), indices: { dims: ["1"], dataType: 7, int64Data: ["0"] }, dims: ["4"] },
       ],
-      input: [value("x", [1, 3]), value("cond", [], 9)],
+      input: [value("x", [1, 3]), value("cond", [], 9), value("attention_mask", ["batch", "past_length + 2*n"], 7)],
       output: [value("out", ["n"])],
       quantizationAnnotation: [{ tensorName: "c" }],
     },
@@ -204,6 +204,30 @@ function withFunction() {
 const bytesField = (number, bytes) => new BinaryWriter().tag(number, WireType.LengthDelimited).bytes(bytes).finish();
 const text = (number, value) => bytesField(number, utf8(value));
 
+/** What is quantised, or feeds a fused operator or the model's own function. */
+function quantised() {
+  const codes = { name: "q", dims: ["12", "4"], dataType: 3, rawData: base64(new Int8Array(48)) };
+  const own = (domain, ...args) => ({ ...node(...args), domain });
+  return model(
+    {
+      name: "g",
+      node: [
+        node("DequantizeLinear", ["q", "scale"], ["table"]),
+        node("Gather", ["table", "input_ids"], ["rows"]),
+        own("com.microsoft", "MatMulNBits", ["rows", "w"], ["a"]),
+        own("local", "f", ["w"], ["b"]),
+        node("Transpose", ["v"], ["v t"]),
+        node("Gather", ["v t", "token_type_ids"], ["c"]),
+        node("Gather", ["v", "input_ids"], ["d"], [int("axis", 1)]),
+      ],
+      initializer: [codes, tensor("scale", []), tensor("w", [4, 4], 2), tensor("v", [8, 4], 3)],
+      input: [value("input_ids", ["batch", "seq"], 7), value("token_type_ids", ["batch", "seq"], 13)],
+      output: ["a", "b", "c", "d"].map((name) => value(name, ["n"])),
+    },
+    { opsetImport: [{ version: "17" }, { domain: "com.microsoft", version: "1" }, { domain: "local", version: "1" }] },
+  );
+}
+
 /** Numbers in typed fields of several types, before IR version 4 with weights among the inputs. */
 function typed() {
   const typedTensors = [
@@ -213,6 +237,9 @@ function typed() {
     { name: "four", dims: ["3"], dataType: 22, int32Data: [18, 3] },
     { name: "i", dims: ["2"], dataType: 7, int64Data: ["-1", "1"] },
     { name: "none", dims: ["0", "4"], dataType: 1 },
+    // Longer than the window that is read at a time.
+    { name: "long", dims: ["5000"], dataType: 7, int64Data: Array.from({ length: 5000 }, (_, i) => String(i * 97)) },
+    { name: "after", dims: ["2"], dataType: 1, rawData: base64(numbers(2, 9)) },
   ];
   return model(
     {
@@ -227,7 +254,9 @@ function typed() {
 }
 
 export function inlineSeeds() {
-  return [factorable(), structured(), typed(), withFunction()];
+  // The long one seldom: it costs as much as the others together.
+  const short = [factorable(), structured(), withFunction(), quantised()];
+  return [...short, ...short, ...short, typed()];
 }
 
 /** A model whose tensors lie in a.bin, and that file. One tensor lies in a node, two share a range. */
