@@ -5,7 +5,18 @@ import { AllocationError, watchBuffers } from "./guard.mjs";
 import { readInput } from "./inputs.mjs";
 
 /** What it is to do: see supervise.mjs. */
-const { target: name, planted, seed, first, end, until, progressFile, memory, saved } = JSON.parse(process.argv[2]);
+const {
+  target: name,
+  planted,
+  seed,
+  first,
+  end,
+  until,
+  limit,
+  progressFile,
+  memory,
+  saved,
+} = JSON.parse(process.argv[2]);
 
 // Before anything is loaded: modules keep constructors in tables of their own.
 const buffers = watchBuffers();
@@ -14,7 +25,7 @@ const { faultOf, isAllowed, patternOf } = await import("./verdict.mjs");
 const target = await openTarget(name, planted);
 buffers.largest = 0;
 const progress = openSync(progressFile, "w");
-const mark = new Float64Array(2);
+const mark = Float64Array.of(0, 0, Math.max(limit, target.limit ?? 0));
 const markBytes = new Uint8Array(mark.buffer);
 
 const counts = {
@@ -29,11 +40,11 @@ const counts = {
 };
 let pause = performance.now() + 200;
 
-/** Phase 1: the input runs, and the clock with it. Phase 0: it is being made. */
+/** Phase 1: the input runs, and the clock with it. Phase 0: it is being made. The third number is how long it may run. */
 function write(index, phase) {
   mark[0] = index;
   mark[1] = phase;
-  writeSync(progress, markBytes, 0, 16, 0);
+  writeSync(progress, markBytes, 0, markBytes.length, 0);
 }
 
 function count(record, key) {

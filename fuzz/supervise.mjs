@@ -92,16 +92,18 @@ function runProcess(run, folder, note) {
       else if (message.type === "counts") ({ counts } = message);
       else ended = message;
     });
-    const place = new Float64Array(2);
+    const place = new Float64Array(3);
+    const readPlace = () =>
+      readSync(progress, new Uint8Array(place.buffer), 0, place.byteLength, 0) === place.byteLength;
     let seen = -1;
     let since = Date.now();
     const timer = setInterval(() => {
-      if (readSync(progress, new Uint8Array(place.buffer), 0, 16, 0) < 16) return;
-      const [index, running] = place;
+      if (!readPlace()) return;
+      const [index, running, limit] = place;
       if (index !== seen || !running) {
         seen = index;
         since = Date.now();
-      } else if (Date.now() - since > run.limit) {
+      } else if (Date.now() - since > limit) {
         hung = index;
         worker.kill("SIGKILL");
       }
@@ -109,12 +111,12 @@ function runProcess(run, folder, note) {
     worker.on("error", reject);
     worker.on("close", (code, signal) => {
       clearInterval(timer);
-      const started = readSync(progress, new Uint8Array(place.buffer), 0, 16, 0) === 16;
+      const started = readPlace();
       closeSync(progress);
       const last = ended?.index ?? place[0];
       const how = signal ? `by ${signal}` : `with code ${code}`;
       if (hung !== undefined) {
-        const detail = `more than ${run.limit} ms`;
+        const detail = `more than ${place[2]} ms`;
         resolve({ counts, last: hung, fault: { index: hung, kind: "hang", detail } });
       } else if (ended) resolve({ counts, last, finished: ended.finished });
       else if (!started) reject(new Error(`The child ended ${how} before its first input.\n${errors}`));

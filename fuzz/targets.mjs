@@ -9,6 +9,7 @@ import { pathToFileURL } from "node:url";
  *   hands the input to what is tested; returns what came of it in a word or two, throws what was thrown, and Mismatch when a
  *   result does not come back the same from being written and read again
  * @property {(input: import("./inputs.mjs").Input) => number} bufferLimit bytes of the largest buffer that it may ask for
+ * @property {number} [limit] milliseconds that an input may take, where it needs more than others
  * @property {(error: unknown) => boolean} [allows] errors on purpose that are no LoewnerError
  */
 

@@ -18,6 +18,7 @@ export async function open() {
     main: "arguments.json",
     input: (seed, index) => ({ "arguments.json": utf8(sample(seed, index)) }),
     allows: isUsageError,
+    limit: 20_000, // verify loads onnxruntime
     bufferLimit: () => 128 << 20, // what threads and tiles take, whatever is asked for
     run: (input) => run(program, before, JSON.parse(textOf(input["arguments.json"]))),
   };

@@ -155,7 +155,9 @@ export function readDescription(
     const parts = [...tensorsOf(left), ...tensorsOf(right)];
     if (parts.some((tensor) => shapeOf(tensor) === undefined))
       throw broken(`names factors of "${name}" that are not in the file`);
-    if (!fits(left, rows, rank, shapeOf) || (right && !fits(right, rank, cols, shapeOf)) || (!right && rank !== cols)) {
+    const sane = [rows, cols, rank].every((size) => Number.isSafeInteger(size) && size >= 1);
+    const whole = fits(left, rows, rank, shapeOf) && (right ? fits(right, rank, cols, shapeOf) : rank === cols);
+    if (!sane || !whole) {
       throw broken(`says that "${name}" is ${rows} x ${cols} of rank ${rank}, which its factors are not`);
     }
     for (const tensor of parts) {
@@ -241,7 +243,10 @@ function hasTypes({ dtype, type = "f32" }: LayerDescription): boolean {
   return typeof dtype === "string" && rowTypeOf(dtype as SafetensorsDtype) !== undefined && storedTypes.includes(type);
 }
 
-/** The numbers of a described factor. */
+/**
+ * The numbers of a described factor.
+ * @throws {InvalidFormatError} when a tensor of codes or scales is of a type that takes fewer bytes than they do
+ */
 export async function openPart(model: Model, part: PartDescription, rows: number, cols: number): Promise<StoredMatrix> {
   if (typeof part === "string") return { kind: "float", rows: model.rows(part) };
   if ("tensor" in part) return { kind: "float", rows: transposedRows(model.rows(part.tensor)) };
@@ -249,11 +254,21 @@ export async function openPart(model: Model, part: PartDescription, rows: number
   const planes = await Promise.all(
     part.codes.map(async (name, i) => {
       const bytesPerRow = (paddedCols * planeBits[bits][i]) / 8;
-      const bytes = (await model.bytes(name)).subarray(0, rows * bytesPerRow);
+      const bytes = await firstBytes(model, name, rows * bytesPerRow);
       return { bits: planeBits[bits][i], bytesPerRow, bytes: unsigned ? bytes.map((code) => code ^ 0x80) : bytes };
     }),
   );
-  const scaleBytes = new Uint8Array((await model.bytes(part.scales)).subarray(0, (2 * rows * paddedCols) / block));
+  const scaleBytes = new Uint8Array(await firstBytes(model, part.scales, (2 * rows * paddedCols) / block));
   const scales = new Uint16Array(scaleBytes.buffer);
   return { kind: "codes", rows, cols, paddedCols, bits, block, levels: levelsFrom(levels, bits), planes, scales };
+}
+
+/** A description says how many elements a tensor has, not of what type. */
+async function firstBytes(model: Model, tensor: string, count: number): Promise<Uint8Array> {
+  const bytes = await model.bytes(tensor);
+  if (bytes.byteLength >= count) return bytes.subarray(0, count);
+  throw new InvalidFormatError(
+    `${model.name}: tensor ${quote(tensor)} has ${bytes.byteLength} bytes, but the part of a factor that it should hold takes ${count}; the file was damaged, or not written by loewner.`,
+    { file: model.name, tensor },
+  );
 }

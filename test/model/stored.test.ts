@@ -233,6 +233,8 @@ describe("a damaged description", () => {
     ["more blocks than scales", { ...inCodes, left: { ...coded, scales: "s2" } }, /which its factors are not/],
     ["a factor that is not there", { ...whole, left: "nothing" }, /names factors of "W" that are not in the file/],
     ["another rank", { ...whole, rank: 3 }, /says that "W" is 6 x 4 of rank 3, which its factors are not/],
+    ["half a row more", { ...inCodes, rows: 5.5 }, /says that "W" is 5.5 x 4 of rank 4/],
+    ["no columns", { ...inCodes, cols: 0, rank: 0 }, /says that "W" is 6 x 0 of rank 0/],
     ["rows and columns changed over", { ...whole, rows: 4, cols: 6 }, /4 x 6 of rank 2/],
     ["no right, and not of full rank", { ...whole, right: undefined }, /which its factors are not/],
     ["a type that there is not", { ...whole, type: "int5" }, /of type F32, stored as int5/],
