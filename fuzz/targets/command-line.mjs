@@ -64,124 +64,80 @@ const elsewhere = [
   "https://host/A.npy",
   "https://host/model.onnx",
 ];
-const outputs = [
-  "out.npy",
-  "out.safetensors",
-  "out.onnx",
-  "out.json",
-  "A.npy",
-  "model.onnx",
-  "missing/out.npy",
-  ".",
-  "left.npy",
-  "right.npy",
-];
+const outputs = ["out.npy", "out.safetensors", "out.onnx", "out.json", "missing/out.npy", ".", "left.npy", "right.npy"];
 
-const choices = [
-  ...[
-    "auto",
-    "lewis",
-    "svd",
-    "level-set",
-    "subspace",
-    "entrywise",
-    "lp",
-    "l21",
-    "l2",
-    "operator",
-    "f64",
-    "f32",
-    "f16",
-    "bf16",
-  ],
-  ...[
-    "int8",
-    "int4",
-    "int3",
-    "int2",
-    "standard",
-    "onnxruntime",
-    "node",
-    "web",
-    "inf",
-    "Infinity",
-    "lewis",
-    "leverage",
-    "*",
-    "all",
-  ],
-  ...[
-    "wte.weight",
-    "h.*",
-    "!*",
-    "[",
-    "(a|",
-    "x=A.npy",
-    "ids=counts.npy",
-    "A.npy",
-    "batch=2",
-    "x=1,2",
-    "25MB",
-    "1.5GiB",
-    "1kb",
-    "0MB",
-  ],
-];
-const amounts = ["1", "2", "3", "0.5", "0.25", "0.72", "1e-3", "4", "10", "100", "0", "0.01"];
+/** What an operand mostly is, by its name. */
+const operands = {
+  matrix: ["A.npy", "A.npy", "vector.npy", "broken.npy"],
+  model: ["model.safetensors", "model.onnx", "small.safetensors", "small.onnx", "model.safetensors.index.json"],
+  compressed: ["small.safetensors", "small.onnx", "model.safetensors"],
+};
+
+/** What a value mostly is, by what stands for it in the option's help; where it names a choice, the words of the help itself. */
+const values = {
+  file: [...outputs, ...files, "x=A.npy"],
+  flops: ["1e6", "1e11"],
+  g: ["0.25", "0", "1", "0.125"],
+  glob: ["all", "*", "wte.weight", "h.*", "embed*", "nothing*", "["],
+  k: ["1", "2", "3", "100"],
+  m: ["1", "3", "10"],
+  n: ["0", "1", "2", "5", "auto", "batch=2"],
+  p: ["1", "2", "1.5", "4", "inf", "0.5"],
+  share: ["0.5", "0.72", "1", "0.01"],
+  size: ["25MB", "1.5GiB", "2kB", "900"],
+  t: ["0.01", "0.1", "1e-9"],
+};
 
 /**
- * Lists of words that are mostly a command with options that it has.
+ * Lists of words that are mostly a command with options that it has, and mostly values that they take.
  * @param {Command} program
  */
 export function argumentLists(program) {
-  const flags = [
-    ...new Set(program.commands.flatMap(({ options }) => options.flatMap(({ long, short }) => [long, short]))),
-  ].filter(Boolean);
+  const flags = program.commands.flatMap(({ options }) => options.flatMap(({ long, short }) => [long, short]));
   const word = fc.oneof(
-    { weight: 4, arbitrary: fc.constantFrom(...amounts) },
-    { weight: 3, arbitrary: fc.constantFrom(...choices) },
-    { weight: 2, arbitrary: fc.constantFrom(...files) },
+    fc.constantFrom(...Object.values(values).flat()),
     fc.constantFrom(...numerals),
     fc.constantFrom(...texts),
     fc.string({ maxLength: 8 }),
   );
-  const input = fc.oneof({ weight: 12, arbitrary: fc.constantFrom(...files) }, fc.constantFrom(...elsewhere), word);
-  const commands = program.commands.filter((command) => command.name() !== "serve");
-  const of = (command) => {
-    const required = command.options.filter(({ mandatory }) => mandatory).map(({ long }) => long);
-    const option = fc.constantFrom(...command.options).chain(({ long, short, required: takes, optional }) => {
-      const flag = fc.constantFrom(...[long, short].filter(Boolean));
-      if (!takes && !optional) return flag.map((text) => [text]);
-      const value = /output|left|right|gram|basis|weights|indices|html|plan|contacts/.test(long)
-        ? fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...outputs, ...files) }, word)
-        : word;
-      return fc
-        .tuple(flag, value, fc.boolean())
-        .map(([text, own, joined]) => (joined && text === long ? [`${text}=${own}`] : [text, own]));
-    });
-    const must = fc.tuple(
-      ...required.map((flag, i) => fc.constantFrom(...outputs).map((own) => [flag, i ? `${i}${own}` : own])),
-    );
-    const operands = fc.array(input, {
-      minLength: command.registeredArguments.length,
-      maxLength: command.registeredArguments.length,
-    });
-    const quiet = fc.constantFrom(["--json"], ["--json"], ["--quiet"], []);
+  const mostly = (list, other) =>
+    fc.oneof({ weight: 12, arbitrary: fc.constantFrom(...list) }, { weight: 1, arbitrary: other });
+  const valueOf = ({ flags: usage, description }) => {
+    const name = /<([a-z]+)/.exec(usage)?.[1];
+    return mostly(values[name] ?? description.match(/[a-z][a-z0-9-]+/g), word);
+  };
+  const option = (each) => {
+    const { long, short, required, optional } = each;
+    const flag = fc.constantFrom(...[long, short].filter(Boolean));
+    if (!required && !optional) return flag.map((text) => [text]);
     return fc
-      .tuple(operands, must, fc.array(option, { maxLength: 6 }), quiet, fc.nat({ max: 20 }), fc.nat())
-      .map(([own, needed, more, loud, damage, at]) => {
-        const all = [command.name(), ...own, ...needed.flat(), ...more.flat(), ...loud];
+      .tuple(flag, valueOf(each), fc.boolean())
+      .map(([text, own, joined]) => (joined && text === long ? [`${text}=${own}`] : [text, own]));
+  };
+  const commands = program.commands.filter((command) => command.name() !== "serve");
+  const listOf = (command) => {
+    const needed = command.options.filter(({ mandatory }) => mandatory);
+    const own = command.registeredArguments.map((each) =>
+      mostly(operands[each.name()], fc.oneof(fc.constantFrom(...files, ...elsewhere), word)),
+    );
+    const must = needed.map(({ long }, i) =>
+      fc.constantFrom(...outputs).map((name) => [long, i ? `${i}${name}` : name]),
+    );
+    const more = fc.array(fc.constantFrom(...command.options).chain(option), { maxLength: 4 });
+    const loud = fc.constantFrom(["--json"], ["--json"], ["--quiet"], []);
+    return fc
+      .tuple(fc.tuple(...own), fc.tuple(...must), more, loud, fc.nat({ max: 20 }), fc.nat())
+      .map(([first, second, third, last, damage, at]) => {
+        const all = [command.name(), ...first, ...second.flat(), ...third.flat(), ...last];
         if (damage === 0) all.splice(at % all.length, 1);
         if (damage === 1) all.splice(at % all.length, 0, all[(at >> 4) % all.length]);
         return all;
       });
   };
-  const anything = fc.array(
-    fc.oneof(fc.constantFrom(...flags), word, fc.constantFrom(...commands.map((each) => each.name()))),
-    { maxLength: 8 },
-  );
+  const names = commands.map((command) => command.name());
+  const anything = fc.array(fc.oneof(fc.constantFrom(...flags.filter(Boolean), ...names), word), { maxLength: 8 });
   return fc
-    .oneof({ weight: 9, arbitrary: fc.oneof(...commands.map(of)) }, anything)
+    .oneof({ weight: 9, arbitrary: fc.oneof(...commands.map(listOf)) }, anything)
     .map((list) => (list[0] === "serve" ? list.slice(1) : list).map(kept));
 }
 

@@ -52,7 +52,10 @@ async function run(program, before, list) {
   globalThis.fetch = async () => new Response("no such file", { status: 404 });
   try {
     await program.parseAsync(list, { from: "user" });
-    check(list, before, out);
+    const { json, force } = program.commands.find((command) => command.name() === list[0])?.opts() ?? {};
+    if (json && out !== "") JSON.parse(out);
+    checkPrinted(out);
+    if (!force) checkUnchanged(before);
     return list[0];
   } finally {
     process.stdout.write = own.write;
@@ -64,11 +67,12 @@ async function run(program, before, list) {
   }
 }
 
-function check(list, before, out) {
-  if (list.includes("--json") && out !== "") JSON.parse(out);
+function checkPrinted(out) {
   const odd = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/.exec(out);
   if (odd) throw new Mismatch(`U+${odd[0].charCodeAt(0).toString(16)} is printed`);
-  if (list.some((word) => /^(--force|-.*f)/.test(word))) return;
+}
+
+function checkUnchanged(before) {
   for (const [name, bytes] of Object.entries(before)) {
     if (!statSync(name).isFile() || !sameBytes(new Uint8Array(readFileSync(name)), bytes))
       throw new Mismatch(`${name} was changed`);

@@ -12,8 +12,6 @@ const planted = (fault) => async () => ({
   },
 });
 
-const load = (fault) => ({ fault });
-
 export const targets = {
   clean: planted(() => undefined),
   exception: planted(() => {
@@ -33,7 +31,7 @@ export const targets = {
   }),
   heap: planted(() => {
     const all = [];
-    for (;;) all.push(Array.from({ length: 1000 }, () => load(all.length)));
+    for (;;) all.push(new Array(1e6).fill(all.length + 0.5));
   }),
   resident: planted(() => {
     const all = [];
