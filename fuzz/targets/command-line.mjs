@@ -52,7 +52,7 @@ export const files = [
     "plan.json",
     "tokenizer.json",
   ],
-  ...["counts.npy", "broken.npy", "text.txt", "model.safetensors.index.json"],
+  ...["counts.npy", "broken.npy", "text.txt", "model.safetensors.index.json", "names.safetensors"],
 ];
 
 const elsewhere = [
@@ -69,7 +69,14 @@ const outputs = ["out.npy", "out.safetensors", "out.onnx", "out.json", "missing/
 /** What an operand mostly is, by its name. */
 const operands = {
   matrix: ["A.npy", "A.npy", "vector.npy", "broken.npy"],
-  model: ["model.safetensors", "model.onnx", "small.safetensors", "small.onnx", "model.safetensors.index.json"],
+  model: [
+    "model.safetensors",
+    "model.onnx",
+    "small.safetensors",
+    "small.onnx",
+    "names.safetensors",
+    "model.safetensors.index.json",
+  ],
   compressed: ["small.safetensors", "small.onnx", "model.safetensors"],
 };
 
@@ -87,6 +94,12 @@ const values = {
   size: ["25MB", "1.5GiB", "2kB", "900"],
   t: ["0.01", "0.1", "1e-9"],
 };
+
+/** What compress mostly has: an output, and one size. */
+const usual = [
+  fc.constantFrom(...["safetensors", "onnx"].map((ending) => ["-o", `out.${ending}`])),
+  fc.constantFrom(["--keep", "0.5"], ["--rank", "1"], ["--bytes", "2kB"], ["--plan", "plan.json"], ["--budget", "0.7"]),
+];
 
 /**
  * Lists of words that are mostly a command with options that it has, and mostly values that they take.
@@ -120,9 +133,10 @@ export function argumentLists(program) {
     const own = command.registeredArguments.map((each) =>
       mostly(operands[each.name()], fc.oneof(fc.constantFrom(...files, ...elsewhere), word)),
     );
-    const must = needed.map(({ long }, i) =>
-      fc.constantFrom(...outputs).map((name) => [long, i ? `${i}${name}` : name]),
-    );
+    const must =
+      command.name() === "compress"
+        ? usual
+        : needed.map(({ long }, i) => fc.constantFrom(...outputs).map((name) => [long, i ? `${i}${name}` : name]));
     const more = fc.array(fc.constantFrom(...command.options).chain(option), { maxLength: 4 });
     const loud = fc.constantFrom(["--json"], ["--json"], ["--quiet"], []);
     return fc

@@ -1,14 +1,14 @@
 // Commands run in a folder of their own, on small files, some of them damaged. What was there before stays as it was, nothing but
 // outputs that were named is left, and with --json stdout is one document.
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { bytesSource, openOnnx } from "../../build/lib/formats/index.js";
+import { bytesSource, memorySink, openOnnx, writeSafetensors } from "../../build/lib/formats/index.js";
 import { onnxModel } from "../../build/lib/model/index.js";
 import { sampler } from "../sampler.mjs";
 import { Mismatch } from "../verdict.mjs";
 import { argumentLists, commandLine, isUsageError } from "./command-line.mjs";
 import { factorable } from "./onnx-seeds.mjs";
 import { fixtureFiles, sameBytes, textOf, utf8 } from "./seeds.mjs";
-import { compressedModels, smallModel } from "./small-model.mjs";
+import { compressedModels, smallModel, tensor } from "./small-model.mjs";
 
 export async function open() {
   const program = await commandLine(() => undefined);
@@ -41,7 +41,16 @@ async function initialFiles() {
     ...{ "model.safetensors": bytes, "small.safetensors": small, "model.onnx": onnx, "small.onnx": smallOnnx },
     ...{ "plan.json": utf8('{"version":1,"layers":{"wte.weight":{"rank":2}}}'), "tokenizer.json": tokenizer },
     ...shards,
+    "names.safetensors": await strangelyNamed(),
   };
+}
+
+/** Names that would act on a terminal. */
+async function strangelyNamed() {
+  const sink = memorySink();
+  const names = ["\u001b[31mword_embeddings", "\u009b2J.embeddings", "\u202ewte.weight", "a\r\nb"];
+  await writeSafetensors(sink, { tensors: names.map((name) => tensor(name, 40, 4)) });
+  return sink.bytes();
 }
 
 async function run(program, before, list) {

@@ -18,7 +18,7 @@ export function numbers(count, seed) {
   });
 }
 
-function tensor(name, rows, cols) {
+export function tensor(name, rows, cols) {
   const bytes = encodeNumbers(numbers(rows * cols, rows), "f32");
   return { name, dtype: "F32", shape: [rows, cols], byteLength: bytes.length, chunks: () => [bytes] };
 }

@@ -6,6 +6,9 @@ import { infinityAsText } from "../model/json.js";
 import { removeTemporaryFiles } from "../formats/node-file.js";
 import type { Loewner, Progress } from "../types/index.js";
 
+/** What acts on a terminal and JSON.stringify leaves as it is. */
+const unescaped = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;
+
 /** Rows that each thread keeps: a model's largest table may be of any size, and the file is read again at little cost. */
 const residentBytes = 64 << 20;
 
@@ -40,7 +43,11 @@ export class Context {
 
   /** The answer for programs: with --json the only thing on stdout. */
   json(value: unknown): void {
-    if (this.options.json) process.stdout.write(`${JSON.stringify(value, infinityAsText, 2)}\n`);
+    if (!this.options.json) return;
+    const text = JSON.stringify(value, infinityAsText, 2);
+    process.stdout.write(
+      `${text.replace(unescaped, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)}\n`,
+    );
   }
 
   /** Loads what draws the bar, when stderr is a terminal and nobody asked for quiet. */
