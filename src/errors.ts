@@ -30,13 +30,30 @@ export interface ErrorPlace {
   offset?: number;
 }
 
-/** Base class of every error that this package throws on purpose. */
+/** Longest message: past it the middle is left out, since the end says what to do. */
+const mostCharacters = 2000;
+
+/** What would act on a terminal: control characters, line ends, marks that turn the direction of text. */
+const acting = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Text that came from a file, safe to print: what would act on a terminal is written as \u{1b}. */
+export function printable(text: string): string {
+  return text.replace(acting, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
+}
+
+function cut(text: string): string {
+  if (text.length <= mostCharacters) return text;
+  const half = mostCharacters / 2 - 3;
+  return `${text.slice(0, half)} ... ${text.slice(-half)}`;
+}
+
+/** Base class of every error that this package throws on purpose. Its message is one printable line, whatever names it quotes. */
 export class LoewnerError extends Error {
   readonly code: LoewnerErrorCode;
   readonly place: ErrorPlace;
 
   constructor(code: LoewnerErrorCode, message: string, place: ErrorPlace = {}, options?: ErrorOptions) {
-    super(message, options);
+    super(cut(printable(message)), options);
     this.name = new.target.name;
     this.code = code;
     this.place = place;

@@ -1,11 +1,15 @@
 // What every command shares: the library instance, progress, output, interruption.
 import type { SingleBar } from "cli-progress";
 import { createLoewner } from "../create.js";
+import { printable } from "../errors.js";
 import type { ReadLimits } from "../formats/limits.js";
 import { infinityAsText } from "../model/json.js";
 import { removeTemporaryFiles } from "../formats/node-temporary.js";
 import type { Loewner, Progress } from "../types/index.js";
 import { redisAddress } from "./options.js";
+
+/** What acts on a terminal and JSON.stringify leaves as it is. */
+const unescaped = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Rows that each thread keeps: a model's largest table may be of any size, and the file is read again at little cost. */
 const residentBytes = 64 << 20;
@@ -46,14 +50,19 @@ export class Context {
     return this.options.limit;
   }
 
-  /** A line for people: on stdout, unless --json or --quiet. */
+  /** A line or more for people: on stdout, unless --json or --quiet. Names in it come from files. */
   say(text: string): void {
-    if (!this.options.json && !this.options.quiet) process.stdout.write(`${text}\n`);
+    if (!this.options.json && !this.options.quiet)
+      process.stdout.write(`${text.split("\n").map(printable).join("\n")}\n`);
   }
 
   /** The answer for programs: with --json the only thing on stdout. */
   json(value: unknown): void {
-    if (this.options.json) process.stdout.write(`${JSON.stringify(value, infinityAsText, 2)}\n`);
+    if (!this.options.json) return;
+    const text = JSON.stringify(value, infinityAsText, 2);
+    process.stdout.write(
+      `${text.replace(unescaped, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)}\n`,
+    );
   }
 
   /** Loads what draws the bar, when stderr is a terminal and nobody asked for quiet. */
@@ -65,7 +74,7 @@ export class Context {
   /** A progress bar on stderr, once it was opened. */
   progress = (progress: Progress & { layer?: string }): void => {
     if (!this.Bar) return;
-    const label = progress.layer ? `${progress.layer}: ${progress.stage}` : progress.stage;
+    const label = printable(progress.layer ? `${progress.layer}: ${progress.stage}` : progress.stage);
     // Layers are worked on side by side: one bar for all of them, another for other work.
     if (!this.bar || progress.total !== this.bar.getTotal()) {
       this.bar?.stop();

@@ -248,6 +248,17 @@ export function quote(name: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
 }
 
+/** A value of JSON.parse for a message: its JSON, cut to 100 characters. JSON.parse reads deeper nesting than JSON.stringify writes. */
+export function shownJson(value: unknown): string {
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? String(value);
+  } catch {
+    return "something nested too deep to show";
+  }
+  return text.length > 100 ? `${text.slice(0, 100)}...` : text;
+}
+
 /** False when a string holds half of a surrogate pair, which UTF-8 cannot store. */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);

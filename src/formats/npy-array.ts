@@ -35,7 +35,7 @@ export interface NpyTensor {
 
 type Elements = new (buffer: ArrayBuffer) => NpyTypes[NpyDtype];
 
-const dtypes: Record<string, { dtype: NpyDtype; Elements: Elements; size: number }> = {
+const dtypes: Record<string, { dtype: NpyDtype; Elements: Elements; size: 1 | 2 | 4 | 8 }> = {
   f2: { dtype: "float16", Elements: Uint16Array, size: 2 },
   f4: { dtype: "float32", Elements: Float32Array, size: 4 },
   f8: { dtype: "float64", Elements: Float64Array, size: 8 },
@@ -64,7 +64,8 @@ const MAX_BYTES = 2 ** 31;
 export async function readNpyArray(source: ByteSource, options: LimitOptions = {}): Promise<NpyTensor> {
   const { descr, shape, fortranOrder, dataStart } = await readNpyHeader(source, options);
   const file = source.name;
-  const type = dtypes[descr.replace(/^[<>=|]/, "")];
+  const name = descr.replace(/^[<>=|]/, "");
+  const type = Object.hasOwn(dtypes, name) ? dtypes[name] : undefined;
   if (!type) {
     throw new InvalidFormatError(
       `${file}: dtype '${descr}' is not supported; floats of 16 to 64 bits, integers of 8 to 64 bits and bool are. Convert it first: numpy.save(path, a.astype('float32')).`,
@@ -90,13 +91,16 @@ export async function readNpyArray(source: ByteSource, options: LimitOptions = {
   const bytes = await source.slice(dataStart, source.size);
   // A copy in either case: the source's bytes may be its own memory, at any alignment.
   const little = descr.startsWith(">") && type.size > 1 ? swapped(bytes, type.size) : new Uint8Array(bytes);
-  const data = new type.Elements(little.buffer as ArrayBuffer);
-  return { dtype: type.dtype, data: fortranOrder ? inCOrder(data, shape, type.Elements) : data, shape };
+  const { buffer } = fortranOrder ? inCOrder(little, shape, type.size) : little;
+  return { dtype: type.dtype, data: new type.Elements(buffer as ArrayBuffer), shape };
 }
 
-/** Elements whose first index runs fastest, put so that the last one does. */
-function inCOrder(from: NpyTypes[NpyDtype], shape: readonly number[], Elements: Elements): NpyTypes[NpyDtype] {
-  const to = new Elements(new ArrayBuffer(from.byteLength));
+const words = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array };
+
+/** Elements whose first index runs fastest, put so that the last one does. Moved as whole numbers: a NaN keeps its bits. */
+function inCOrder(bytes: Uint8Array, shape: readonly number[], size: 1 | 2 | 4 | 8): { buffer: ArrayBufferLike } {
+  const from = new words[size](bytes.buffer as ArrayBuffer);
+  const to = new words[size](from.length);
   const index = shape.map(() => 0);
   const strides: number[] = [];
   for (let axis = 0, stride = 1; axis < shape.length; stride *= shape[axis++]) strides.push(stride);

@@ -2,6 +2,7 @@
 import { planeBits } from "../codes.js";
 import { infinityAsText, textAsInfinity } from "./json.js";
 import { InvalidFormatError } from "../errors.js";
+import { quote, shownJson } from "../formats/json.js";
 import { rowTypeOf, type SafetensorsDtype } from "../formats/index.js";
 import type { ChosenMethod, CodeBits, CodedMatrix, LowRankCertificate, Objective } from "../types/index.js";
 import type { Model } from "./model.js";
@@ -128,6 +129,7 @@ export function readDescription(
   shapeOf: (tensor: string) => readonly number[] | undefined,
 ): Map<string, LayerDescription> {
   const layers = new Map<string, LayerDescription>();
+  const owners = new Map<string, string>();
   if (text === undefined) return layers;
   const broken = (what: string) =>
     new InvalidFormatError(
@@ -140,7 +142,7 @@ export function readDescription(
   } catch {
     throw broken("is not JSON");
   }
-  if (description?.version !== 1) throw broken(`has version ${JSON.stringify(description?.version)}, not 1`);
+  if (description?.version !== 1) throw broken(`has version ${shownJson(description?.version)}, not 1`);
   if (typeof description.layers !== "object" || description.layers === null || Array.isArray(description.layers))
     throw broken("lists no layers");
   for (const [name, layer] of Object.entries(description.layers)) {
@@ -148,11 +150,21 @@ export function readDescription(
     const { left, right, rows, cols, rank } = layer;
     if (!isPart(left) || !(right === undefined || isPart(right)))
       throw broken(`does not say where the factors of "${name}" lie`);
-    if (!hasTypes(layer)) throw broken(`says that "${name}" is of type ${layer.dtype}, stored as ${layer.type}`);
-    const missing = [...tensorsOf(left), ...tensorsOf(right)].filter((tensor) => shapeOf(tensor) === undefined);
-    if (missing.length) throw broken(`names factors of "${name}" that are not in the file`);
-    if (!fits(left, rows, rank, shapeOf) || (right && !fits(right, rank, cols, shapeOf)) || (!right && rank !== cols)) {
+    if (!hasTypes(layer))
+      throw broken(`says that "${name}" is of type ${word(layer.dtype)}, stored as ${word(layer.type)}`);
+    const parts = [...tensorsOf(left), ...tensorsOf(right)];
+    if (parts.some((tensor) => shapeOf(tensor) === undefined))
+      throw broken(`names factors of "${name}" that are not in the file`);
+    const sane = [rows, cols, rank].every((size) => Number.isSafeInteger(size) && size >= 1);
+    const whole = fits(left, rows, rank, shapeOf) && (right ? fits(right, rank, cols, shapeOf) : rank === cols);
+    if (!sane || !whole) {
       throw broken(`says that "${name}" is ${rows} x ${cols} of rank ${rank}, which its factors are not`);
+    }
+    for (const tensor of parts) {
+      const other = owners.get(tensor);
+      if (other !== undefined)
+        throw broken(`has ${quote(tensor)} as a part of ${quote(other)} and again of ${quote(name)}`);
+      owners.set(tensor, name);
     }
     layers.set(name, { ...layer, type: layer.type ?? "f32" });
   }
@@ -215,16 +227,26 @@ function isPart(part: unknown): part is PartDescription {
   const counts = [block, paddedCols].every((x) => Number.isSafeInteger(x) && (x as number) > 0);
   const hasLevels = typeof levels === "number" || all(levels, "number");
   return (
-    all(codes, "string") && typeof scales === "string" && Object.hasOwn(planeBits, String(bits)) && counts && hasLevels
+    all(codes, "string") &&
+    typeof scales === "string" &&
+    typeof bits === "number" &&
+    Object.hasOwn(planeBits, bits) &&
+    counts &&
+    hasLevels
   );
 }
 
+const word = (value: unknown) => (typeof value === "string" ? value : shownJson(value));
+
 /** Files of the first version say nothing of how numbers are stored: in f32. */
 function hasTypes({ dtype, type = "f32" }: LayerDescription): boolean {
-  return rowTypeOf(dtype as SafetensorsDtype) !== undefined && storedTypes.includes(type);
+  return typeof dtype === "string" && rowTypeOf(dtype as SafetensorsDtype) !== undefined && storedTypes.includes(type);
 }
 
-/** The numbers of a described factor. */
+/**
+ * The numbers of a described factor.
+ * @throws {InvalidFormatError} when a tensor of codes or scales is of a type that takes fewer bytes than they do
+ */
 export async function openPart(model: Model, part: PartDescription, rows: number, cols: number): Promise<StoredMatrix> {
   if (typeof part === "string") return { kind: "float", rows: model.rows(part) };
   if ("tensor" in part) return { kind: "float", rows: transposedRows(model.rows(part.tensor)) };
@@ -232,11 +254,21 @@ export async function openPart(model: Model, part: PartDescription, rows: number
   const planes = await Promise.all(
     part.codes.map(async (name, i) => {
       const bytesPerRow = (paddedCols * planeBits[bits][i]) / 8;
-      const bytes = (await model.bytes(name)).subarray(0, rows * bytesPerRow);
+      const bytes = await firstBytes(model, name, rows * bytesPerRow);
       return { bits: planeBits[bits][i], bytesPerRow, bytes: unsigned ? bytes.map((code) => code ^ 0x80) : bytes };
     }),
   );
-  const scaleBytes = new Uint8Array((await model.bytes(part.scales)).subarray(0, (2 * rows * paddedCols) / block));
+  const scaleBytes = new Uint8Array(await firstBytes(model, part.scales, (2 * rows * paddedCols) / block));
   const scales = new Uint16Array(scaleBytes.buffer);
   return { kind: "codes", rows, cols, paddedCols, bits, block, levels: levelsFrom(levels, bits), planes, scales };
+}
+
+/** A description says how many elements a tensor has, not of what type. */
+async function firstBytes(model: Model, tensor: string, count: number): Promise<Uint8Array> {
+  const bytes = await model.bytes(tensor);
+  if (bytes.byteLength >= count) return bytes.subarray(0, count);
+  throw new InvalidFormatError(
+    `${model.name}: tensor ${quote(tensor)} has ${bytes.byteLength} bytes, but the part of a factor that it should hold takes ${count}; the file was damaged, or not written by loewner.`,
+    { file: model.name, tensor },
+  );
 }

@@ -1,6 +1,6 @@
 // Factors multiplied back, for tools that know nothing of them.
-import { codedRows } from "../codes.js";
-import { InvalidInputError } from "../errors.js";
+import { codedRows, decodeRows } from "../codes.js";
+import { InvalidInputError, OutOfMemoryError } from "../errors.js";
 import {
   encodeNumbers,
   rowTypeOf,
@@ -9,6 +9,8 @@ import {
   type SafetensorsFile,
   type SafetensorsInput,
 } from "../formats/index.js";
+import { quote } from "../formats/json.js";
+import { widenRows } from "../matrix.js";
 import type { Loewner, RunOptions } from "../types/index.js";
 import { metadataKey, openPart, tensorsOf, type LayerDescription } from "./description.js";
 import { identity } from "./fit.js";
@@ -27,6 +29,7 @@ export interface ExpandedModel {
  * The same file with X in place of its factors. Products are computed while the file is being written; those of a layer that was
  * fitted transposed are held in memory.
  * @throws {InvalidInputError} when the file holds no factors
+ * @throws {OutOfMemoryError} when a product is larger than can be; from writing, when one that was fitted transposed is
  */
 export async function expandModel(
   loewner: Loewner,
@@ -72,15 +75,19 @@ function product(
   const dtype = described.dtype as SafetensorsDtype;
   const type = rowTypeOf(dtype)!;
   const shape = transposed ? [cols, rows] : [rows, cols];
-  const blocks = () => productBlocks(loewner, model, described, options);
+  const blocks = () =>
+    described.right ? productBlocks(loewner, model, described, options) : decodedBlocks(model, described);
+  const byteLength = tensorBytes(dtype, shape);
+  if (typeof byteLength !== "number") throw tooLarge(model, name, shape, "more than 2^53");
   return {
-    ...{ name, dtype, shape, byteLength: tensorBytes(dtype, shape) as number },
+    ...{ name, dtype, shape, byteLength },
     async *chunks() {
       if (!transposed) {
         for await (const block of blocks()) yield encodeNumbers(block, type);
         return;
       }
-      const whole = type === "f64" ? new Float64Array(rows * cols) : new Float32Array(rows * cols);
+      const whole = numbers(rows * cols, type === "f64");
+      if (!whole) throw tooLarge(model, name, shape, `${byteLength}`);
       let row = 0;
       for await (const block of blocks()) {
         for (let i = 0; i < block.length / cols; ++i, ++row) {
@@ -90,6 +97,42 @@ function product(
       yield encodeNumbers(whole, type);
     },
   };
+}
+
+/** Undefined where the runtime has no room for so many. */
+function numbers(length: number, double: boolean): Float32Array | Float64Array | undefined {
+  try {
+    return double ? new Float64Array(length) : new Float32Array(length);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+/** Factors of a few bytes may describe a product of any size. */
+function tooLarge(model: Model, tensor: string, shape: readonly number[], bytes: string): OutOfMemoryError {
+  return new OutOfMemoryError(
+    `${model.name}: tensor ${quote(tensor)} of shape [${shape.join(", ")}] takes ${bytes} bytes when its factors are multiplied back, more than fit in memory. Expand it where there is more, or use the factors as they are.`,
+    { file: model.name, tensor },
+  );
+}
+
+/** A table of full rank that needs no right factor, read block by block. */
+async function* decodedBlocks(
+  model: Model,
+  { left, rows, rank }: LayerDescription,
+): AsyncGenerator<Float32Array | Float64Array> {
+  const stored = await openPart(model, left, rows, rank);
+  const step = Math.max(1, Math.floor((1 << 20) / rank));
+  for (let row = 0; row < rows; row += step) {
+    const count = Math.min(step, rows - row);
+    if (stored.kind === "codes") yield decodeRows(stored, row, count);
+    else {
+      const block = new Float64Array(count * rank);
+      await widenRows(stored.rows, row, count, block);
+      yield block;
+    }
+  }
 }
 
 /** left * right, block by block: a queue of one turns the callback into a stream. */

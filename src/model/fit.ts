@@ -1,6 +1,6 @@
 // One layer fitted and made ready to be stored: floating-point factors, factors in few bits, or a table in few bits.
 import { codedRows, decodeRows } from "../codes.js";
-import { InvalidInputError } from "../errors.js";
+import { InvalidInputError, OutOfMemoryError } from "../errors.js";
 import { encodeNumbers, type ByteSink, type ByteSource } from "../formats/index.js";
 import { rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
 import type {
@@ -230,6 +230,15 @@ export function matrixOfCodes(coded: CodedMatrix): Matrix {
   return { data: decodeRows(coded, 0, coded.rows), rows: coded.rows, cols: coded.cols };
 }
 
+/** Columns of a table that stands without a right factor: 1 GiB for the identity in its place. */
+const widestTable = 2 ** 14;
+
+/** @throws {OutOfMemoryError} past 2^14 columns */
 export function identity(n: number): Matrix {
+  if (n > widestTable) {
+    throw new OutOfMemoryError(
+      `A table of ${n} columns in few bits is multiplied by a matrix of ${n} x ${n}, which takes ${4 * n * n} bytes; tables of up to ${widestTable} columns are. Leave the layer out.`,
+    );
+  }
   return { data: Float32Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0)), rows: n, cols: n };
 }

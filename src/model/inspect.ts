@@ -93,9 +93,9 @@ export interface InspectOptions {
 export async function inspectModel(
   loewner: Loewner,
   model: Model,
-  { spectra = "default", keep = 0.5, signal, onProgress }: InspectOptions = {},
+  { spectra: which = "default", keep = 0.5, signal, onProgress }: InspectOptions = {},
 ): Promise<Inspection> {
-  const wanted = (layer: Layer) => (spectra === "all" ? isFactorable(layer) : spectra === "default" && layer.byDefault);
+  const wanted = (layer: Layer) => (which === "all" ? isFactorable(layer) : which === "default" && layer.byDefault);
   const chosen = model.layers.filter(wanted);
   const progress = new ModelProgress(chosen, onProgress);
   const computed = await sideBySide(
@@ -108,11 +108,12 @@ export async function inspectModel(
     },
   );
   progress.finish();
+  const spectra = new Map(chosen.map((layer, i) => [layer, computed[i]]));
   const layers = model.layers.map((layer): InspectedLayer => {
     const { bytes } = layer;
     const inspected: InspectedLayer = { ...layer, share: bytes / model.byteLength, ...exceeding(bytes) };
     const [rows, cols] = shapeOf(layer);
-    const spectrum = computed[chosen.indexOf(layer)];
+    const spectrum = spectra.get(layer);
     if (spectrum) inspected.spectrum = spectrum;
     const errors = spectrum && relativeErrors(spectrum.singularValues);
     const rank = isFactorable(layer) ? rankForKeep(keep, rows, cols) : 0;

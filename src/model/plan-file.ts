@@ -1,6 +1,6 @@
 // A plan: what to do with each layer, as JSON that a person can edit. `inspect --plan` writes one, `compress --plan` reads it.
 import { InvalidInputError } from "../errors.js";
-import { checkJsonDepth } from "../formats/json.js";
+import { checkJsonDepth, shownJson } from "../formats/json.js";
 import { type LimitOptions, limitsOf } from "../formats/limits.js";
 import type { Method } from "../types/index.js";
 import { listNames } from "./model-file.js";
@@ -70,7 +70,7 @@ export function readPlan(text: string, file: string, options: LimitOptions = {})
 
 function faultOf(layer: LayerPlan): string | undefined {
   if (typeof layer !== "object" || layer === null || Array.isArray(layer))
-    return `is ${JSON.stringify(layer)}; an object was expected.`;
+    return `is ${shownJson(layer)}; an object was expected.`;
   const share = (x: unknown) => typeof x === "number" && x > 0 && x <= 1;
   const checks: Record<keyof LayerPlan, [(x: unknown) => boolean, string]> = {
     skip: [(x) => typeof x === "boolean", "true or false"],
@@ -84,7 +84,7 @@ function faultOf(layer: LayerPlan): string | undefined {
   for (const [key, value] of Object.entries(layer)) {
     const check = Object.hasOwn(checks, key) && checks[key as keyof LayerPlan];
     if (!check) return `has "${key}"; only ${Object.keys(checks).join(", ")} may stand there.`;
-    if (!check[0](value)) return `${key} is ${JSON.stringify(value)}; ${check[1]} was expected.`;
+    if (!check[0](value)) return `${key} is ${shownJson(value)}; ${check[1]} was expected.`;
   }
   const sizes = (["rank", "keep", "energy"] as const).filter((key) => layer[key] !== undefined);
   return sizes.length > 1 ? `has ${sizes.join(" and ")}; one of them at most.` : undefined;

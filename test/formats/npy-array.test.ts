@@ -76,6 +76,13 @@ test("Fortran order of any shape comes out in C order", async () => {
   );
 });
 
+test("a NaN keeps its bits in either order", async () => {
+  const bits = Uint32Array.of(0x7faceeee, 0xffc00001, 0x7f800001, 0x3f800000);
+  const { data } = await readNpyArray(npy("<f4", "(2, 2)", bits.buffer, true));
+  const [a, b, c, d] = bits;
+  expect([...new Uint32Array(data.buffer)]).toEqual([a, c, b, d]);
+});
+
 test("what writeNpy writes, any shape", async () => {
   const sink = memorySink();
   const data = Float32Array.from({ length: 24 }, (_, i) => i / 7);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { roleOf, weightRoles, type WeightRole } from "../../src/model/safetensors/architectures.js";
-import type { ModelFacts } from "../../src/model/safetensors/tied-weights.js";
+import { tiedNames, type ModelFacts } from "../../src/model/safetensors/tied-weights.js";
 
 type Row = readonly [name: string, shape: readonly number[], role: WeightRole];
 
@@ -321,6 +321,25 @@ describe("ties", () => {
       const { tied: heads } = weightRoles(tensors(name)).get(name)!;
       expect(heads.map((head) => roleOf(head, [100, 10]))).toEqual(["head"]);
     }
+  });
+});
+
+describe("names that a file need not stop at", () => {
+  // None of these would end in an hour if a name's length, or the number of names, were squared.
+  test("a name of a million characters", () => {
+    for (const piece of ["_wpe", "wpe_", "_position", "proj", "lin1", "word_", "a.", ".h.0.attn", "embed_", "\n"]) {
+      const long = piece.repeat(Math.ceil(1e6 / piece.length));
+      for (const name of [long, `${long}\n`, `${long}.weight`, `${long}!`]) roleOf(name, [8, 2]);
+    }
+    expect(roleOf(`${"_wpe".repeat(250_000)}_`, [8, 2])).toBe("position");
+  });
+
+  test("a hundred thousand tables", () => {
+    const tables = Array.from({ length: 1e5 }, (_, i) => `m${i}.embeddings.word_embeddings.weight`);
+    const metadata = Object.fromEntries(Array.from({ length: 1e5 }, (_, i) => [`other${i}`, tables[0]]));
+    const tied = tiedNames(new Set([...tables, "lm_head.bias"]), { metadata });
+    expect(tied.get(tables[0])).toHaveLength(1e5 + 1);
+    expect(tied.get(tables[1])).toEqual(["lm_head.decoder.weight"]);
   });
 });
 

@@ -184,7 +184,7 @@ test("scales of codes are halves to the bit, levels survive as text", async () =
 });
 
 describe("a damaged description", () => {
-  const shapes: Record<string, number[]> = { L: [6, 2], R: [2, 4], c: [6, 8], s: [6, 1], s2: [6, 2] };
+  const shapes: Record<string, number[]> = { L: [6, 2], R: [2, 4], Q: [2, 2], c: [6, 8], s: [6, 1], s2: [6, 2] };
   const numbers = { lp: 1, l1: 1, l21: 1, l2: 1, worstRow: { row: 0, norm: 1 } };
   const certificate = { lower: 0, upper: 1, slack: 0, sigmaNext: 1, bound: 1, rounding: 0 };
   const whole = {
@@ -195,6 +195,14 @@ describe("a damaged description", () => {
   const inCodes = { ...whole, left: coded, right: undefined, rank: 4, type: "int8" };
   const read = (text: string) => readDescription(text, "small.onnx", (name) => shapes[name]);
   const readLayer = (layer: unknown) => read(JSON.stringify({ version: 1, layers: { W: layer } }));
+
+  test("a tensor of two layers", async () => {
+    const error = await failure(
+      () => read(JSON.stringify({ version: 1, layers: { V: whole, W: whole } })),
+      "INVALID_FORMAT",
+    );
+    expect(error.message).toMatch(/has "L" as a part of "V" and again of "W"/);
+  });
 
   test("whole, it is read", () => {
     expect(readLayer(whole).get("W")).toMatchObject(whole);
@@ -217,6 +225,7 @@ describe("a damaged description", () => {
     ["codes without scales", { ...inCodes, left: { ...coded, scales: undefined } }, /does not say where/],
     ["codes that are one name", { ...inCodes, left: { ...coded, codes: "c" } }, /does not say where/],
     ["5 bits", { ...inCodes, left: { ...coded, bits: 5 } }, /does not say where/],
+    ["bits that are text", { ...inCodes, left: { ...coded, bits: "8" } }, /does not say where/],
     ["bits that objects have", { ...inCodes, left: { ...coded, bits: "constructor" } }, /does not say where/],
     ["a block of 0", { ...inCodes, left: { ...coded, block: 0 } }, /does not say where/],
     ["levels that are text", { ...inCodes, left: { ...coded, levels: ["a"] } }, /does not say where/],
@@ -224,10 +233,18 @@ describe("a damaged description", () => {
     ["more blocks than scales", { ...inCodes, left: { ...coded, scales: "s2" } }, /which its factors are not/],
     ["a factor that is not there", { ...whole, left: "nothing" }, /names factors of "W" that are not in the file/],
     ["another rank", { ...whole, rank: 3 }, /says that "W" is 6 x 4 of rank 3, which its factors are not/],
+    ["half a row more", { ...inCodes, rows: 5.5 }, /says that "W" is 5.5 x 4 of rank 4/],
+    ["no columns", { ...inCodes, cols: 0, rank: 0 }, /says that "W" is 6 x 0 of rank 0/],
     ["rows and columns changed over", { ...whole, rows: 4, cols: 6 }, /4 x 6 of rank 2/],
     ["no right, and not of full rank", { ...whole, right: undefined }, /which its factors are not/],
     ["a type that there is not", { ...whole, type: "int5" }, /of type F32, stored as int5/],
     ["a tensor of another type", { ...whole, dtype: "I64" }, /of type I64, stored as f32/],
+    ["a type that is a list", { ...whole, dtype: ["F32"] }, /of type \["F32"\], stored as f32/],
+    [
+      "one tensor for both factors",
+      { ...whole, rows: 2, cols: 2, left: "Q", right: "Q" },
+      /has "Q" as a part of "W" and again of "W"/,
+    ],
   ])("%s", async (_, layer, message) => {
     const error = await failure(() => readLayer(layer), "INVALID_FORMAT");
     expect(error.message).toMatch(message);

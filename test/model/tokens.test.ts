@@ -263,6 +263,15 @@ describe("errors", () => {
   });
 });
 
+test("ids far beyond the number of tokens, in a table that fits them", async () => {
+  const far = tokenizerJson({ type: "WordLevel", vocab: { a: 0, far: 2 ** 30 } });
+  const error = await failure(() => tokenWeights(far, 2 ** 30 + 1), "INVALID_FORMAT");
+  expect(error.message).toMatch(/^tokenizer\.json: token "far" has the id 1073741824, but there are only 2 tokens/);
+  expect(tokenWeights(tokenizerJson({ type: "WordLevel", vocab: { a: 0, b: 60_000 } }), 60_001).weights).toHaveLength(
+    60_001,
+  );
+});
+
 describe("row weights", () => {
   test("(count + 1)^power up to scale, mean 1", () => {
     const counts = Float32Array.of(0, 1, 15, 255, 4095);

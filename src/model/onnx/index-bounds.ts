@@ -19,14 +19,17 @@ const carriers = new Set([
 const rowwise = new Set(["Cast", "Identity", "DequantizeLinear"]);
 
 /** Fused operators: input that holds row numbers -> input that holds their table. */
-const fused: Record<string, readonly (readonly [number, number])[]> = {
-  EmbedLayerNormalization: [
-    [0, 2],
-    [1, 4],
-    [7, 3],
+const fused: ReadonlyMap<string, readonly (readonly [number, number])[]> = new Map([
+  [
+    "EmbedLayerNormalization",
+    [
+      [0, 2],
+      [1, 4],
+      [7, 3],
+    ],
   ],
-  GatherBlockQuantized: [[1, 0]],
-};
+  ["GatherBlockQuantized", [[1, 0]]],
+]);
 
 /**
  * Rows of the smallest constant table that each graph input is an index of; inputs that index no table are absent.
@@ -60,7 +63,7 @@ async function lookups(
   node: OnnxNode,
   standard: boolean,
 ): Promise<readonly (readonly [number, number])[]> {
-  if (!standard) return (node.domain === "com.microsoft" && fused[node.opType]) || [];
+  if (!standard) return (node.domain === "com.microsoft" && fused.get(node.opType)) || [];
   if (node.opType !== "Gather") return [];
   const axis = (await attributesOf(model, node)).int.get("axis") ?? 0;
   return axis === 0 ? [[1, 0]] : [];

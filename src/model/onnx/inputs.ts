@@ -33,7 +33,10 @@ const dtypes: Readonly<Record<number, NpyDtype>> = {
   ...{ 10: "float16", 11: "float64", 12: "uint32", 13: "uint64" },
 };
 
+/** Elements of an input whose shape was asked for. */
 const maxElements = 2 ** 28;
+/** Elements of all inputs of shapes that the model declares: it may come from a stranger, and a few bytes declare any size. */
+const maxDeclared = 2 ** 24;
 
 /**
  * Inputs for every graph input that has no default value.
@@ -71,6 +74,7 @@ export async function onnxInputs(model: OnnxModel, options: InputOptions = {}): 
     }
   }
   const bounds = await indexBounds(model);
+  let left = maxDeclared;
   return wanted.map((input) => {
     const { name, dims: dimensions } = input;
     const array = own(given, name);
@@ -79,14 +83,18 @@ export async function onnxInputs(model: OnnxModel, options: InputOptions = {}): 
       return { name, dtype, shape, data, source, declared: dimensions };
     }
     const dtype = typeOf(input, file);
-    const shape = own(shapes, name) ?? sizes.of(input, file);
+    const asked = own(shapes, name);
+    const shape = asked ?? sizes.of(input, file);
     const count = shape.reduce((product, n) => product * n, 1);
-    if (count > maxElements) {
+    if (!(count <= (asked ? maxElements : left))) {
+      const most = asked ? `at most ${maxElements} are` : `at most ${maxDeclared} of all inputs are`;
+      const ask = asked ? "smaller one" : "shape";
       throw new InvalidInputError(
-        `${file}: its input "${name}" would have ${count} elements, shape ${shape.join(" x ")}; at most ${maxElements} are made up. Give a smaller one with --shape.`,
+        `${file}: its input "${name}" would have ${count} elements, shape ${shape.join(" x ")}; ${most} made up. Give a ${ask} with --shape ${name}=..., or an array with --inputs.`,
         { file, tensor: name },
       );
     }
+    if (!asked) left -= count;
     const { source, number } = made(name, dtype, bounds.get(name), seed);
     return { name, dtype, shape, data: fill(dtype, count, number), source, declared: dimensions };
   });

@@ -22,7 +22,9 @@ export interface WeightFacts {
 const embedding =
   /^(word_embeddings?|tok(en)?_embeddings?|tokens_embed|embed_tokens(_per_layer)?|wte|shared|embed_in|embeddings?|emb)$/;
 const position =
-  /^(.*_)?(positions?|positional|wpe)(_.*)?$|^(pos_emb.*|rel_embeddings|relative_attention_bias|rel_pos_.|(token_type|segment|seg|lang|language)_embed.*)$/;
+  /^(pos_emb.*|rel_embeddings|relative_attention_bias|rel_pos_.|(token_type|segment|seg|lang|language)_embed.*)$/;
+/** One of these between underscores says so too. Not by a regular expression around it: in long names that takes the square of their length. */
+const positionWords = new Set(["position", "positions", "positional", "wpe"]);
 const head =
   /(^|\.)(lm_head|lm_head\.(decoder|linear)|predictions\.decoder|vocab_projector|generator_lm_head|embed_out|pred_layer\.proj|lm_loss)$/;
 /** A head only at the end of a whole model, where it maps to more than it reads; "head" alone may have a thousand classes. */
@@ -50,7 +52,7 @@ export function roleOf(name: string, shape: readonly number[]): WeightRole {
     return "head";
   if (embedding.test(last)) return "embedding";
   if (linear.test(last) || adapter.test(module)) return "linear";
-  if (position.test(last)) return "position";
+  if (position.test(last) || last.split("_").some((word) => positionWords.has(word))) return "position";
   return spoken.test(last) || rows >= 8 * cols ? "embedding" : "linear";
 }
 

@@ -52,6 +52,7 @@ const ties: readonly Tie[] = [
 /** Tables whose architectures also save without any wrapper, so that only config.json can tell whether there is a head. */
 const needsConfig = /^(wte|word_embeddings|shared)\.weight$/;
 const withHead = /LMHead|CausalLM|MaskedLM|ConditionalGeneration|PreTraining|MTModel|SpeechSeq2Seq/;
+const sharedTable = /^(model\.)?shared\.weight$/;
 const otherHead = /^(score|classifier|classification_head|qa_outputs|v_head|pre_classifier)\./;
 
 /** Name of a weight in the file -> names for it that are absent from the file; weights without such names are not listed. */
@@ -60,12 +61,12 @@ export function tiedNames(
   facts: ModelFacts = {},
 ): Map<string, string[]> {
   const all = [...names.keys()];
-  const tied = new Map<string, string[]>();
+  const some = onceFor(all);
+  const tied = new Map<string, Set<string>>();
   const add = (kept: string, absent: string) => {
     if (!names.has(kept) || names.has(absent)) return;
-    const list = tied.get(kept);
-    if (!list) tied.set(kept, [absent]);
-    else if (!list.includes(absent)) list.push(absent);
+    const absentNames = tied.get(kept) ?? new Set();
+    tied.set(kept, absentNames.add(absent));
   };
   for (const [absent, kept] of Object.entries(facts.metadata ?? {})) add(kept, absent);
   for (const [shared, prefix] of [
@@ -73,24 +74,39 @@ export function tiedNames(
     ["model.shared.weight", "model."],
   ]) {
     for (const side of [`${prefix}encoder.`, `${prefix}decoder.`])
-      if (all.some((name) => name.startsWith(side))) add(shared, `${side}embed_tokens.weight`);
+      if (some(side)) add(shared, `${side}embed_tokens.weight`);
   }
   for (const table of all) {
-    const head = headOf(table, all, facts.config);
+    const head = headOf(table, some, facts.config);
     if (head !== undefined) add(table, head);
   }
-  return tied;
+  return new Map([...tied].map(([kept, absent]) => [kept, [...absent]]));
+}
+
+/** Whether some name of the file begins so, or fits. */
+type SomeName = (begin: string | RegExp) => boolean;
+
+/** Each question is answered once: there may be as many tables that ask it as names. */
+function onceFor(all: readonly string[]): SomeName {
+  const answers = new Map<string | RegExp, boolean>();
+  return (begin) => {
+    const known = answers.get(begin);
+    if (known !== undefined) return known;
+    const answer = all.some((name) => (typeof begin === "string" ? name.startsWith(begin) : begin.test(name)));
+    answers.set(begin, answer);
+    return answer;
+  };
 }
 
 /** The head that the table would be tied to, whether the file has it or not. */
-function headOf(table: string, all: readonly string[], config: ModelFacts["config"]): string | undefined {
+function headOf(table: string, some: SomeName, config: ModelFacts["config"]): string | undefined {
   const rules = ties.filter((tie) => tie.table.test(table));
   if (rules.length === 0 || !tiesWords(config)) return undefined;
   // With a shared table, the sides' own tables are views of it.
-  if (/embed_tokens/.test(table) && all.some((name) => /^(model\.)?shared\.weight$/.test(name))) return undefined;
-  const bySign = rules.find(({ sign }) => sign !== undefined && all.some((name) => name.startsWith(sign)));
+  if (/embed_tokens/.test(table) && some(sharedTable)) return undefined;
+  const bySign = rules.find(({ sign }) => sign !== undefined && some(sign));
   const rule = bySign ?? rules.find(({ sign }) => sign === undefined);
-  if (!rule || (!bySign && !isLanguageModel(table, all, config))) return undefined;
+  if (!rule || (!bySign && !isLanguageModel(table, some, config))) return undefined;
   return table.replace(rule.table, rule.head);
 }
 
@@ -100,9 +116,9 @@ function tiesWords(config: ModelFacts["config"]): boolean {
 }
 
 /** A model that ends in a head onto the vocabulary: by what config.json calls it, else because it ends in nothing else. */
-function isLanguageModel(table: string, all: readonly string[], config: ModelFacts["config"]): boolean {
+function isLanguageModel(table: string, some: SomeName, config: ModelFacts["config"]): boolean {
   const { architectures } = config ?? {};
   if (Array.isArray(architectures) && architectures.length > 0)
     return architectures.some((each) => typeof each === "string" && withHead.test(each));
-  return !needsConfig.test(table) && !all.some((name) => otherHead.test(name));
+  return !needsConfig.test(table) && !some(otherHead);
 }

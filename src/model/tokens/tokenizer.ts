@@ -5,7 +5,7 @@
  * Only that is read; how text is cut into tokens is not. Memory: a few times the file. Nothing is allocated by an id's size.
  */
 import { InvalidFormatError, isLoewnerError } from "../../errors.js";
-import { checkJsonDepth, quote } from "../../formats/json.js";
+import { checkJsonDepth, quote, shownJson } from "../../formats/json.js";
 import { type LimitOptions, limitsOf, overLimit, type ReadLimits } from "../../formats/limits.js";
 import { sniff } from "../../formats/sniff.js";
 
@@ -57,7 +57,7 @@ export function readTokenizer(
   const tokens = new Map<number, string>();
   const ids = new Map<string, number>();
   const add = (token: string, id: unknown) => {
-    if (!isId(id)) throw bad(`token ${quote(token)} has the id ${JSON.stringify(id)}, which is not a whole number.`);
+    if (!isId(id)) throw bad(`token ${quote(token)} has the id ${shownJson(id)}, which is not a whole number.`);
     const other = tokens.get(id);
     if (other !== undefined && other !== token)
       throw bad(`tokens ${quote(other)} and ${quote(token)} have the same id ${id}; the file is damaged.`);
@@ -81,7 +81,7 @@ export function readTokenizer(
   const special = new Set<number>();
   for (const added of isList(file.added_tokens) ? file.added_tokens : []) {
     if (!isObject(added) || typeof added.content !== "string" || !isId(added.id))
-      throw bad(`an entry of added_tokens has no "content" or no "id": ${quote(JSON.stringify(added))}.`);
+      throw bad(`an entry of added_tokens has no "content" or no "id": ${quote(shownJson(added))}.`);
     // The model's own id counts where both have the token, as in the library.
     if (!ids.has(added.content)) add(added.content, added.id);
     if (added.special === true) special.add(ids.get(added.content)!);
@@ -141,7 +141,7 @@ function kindOf(model: Json, bad: Bad): TokenizerKind {
   }
   if (type === "Unigram" || type === "BPE" || type === "WordPiece" || type === "WordLevel") return type;
   throw bad(
-    `the tokenizer is of the kind ${JSON.stringify(type)}; Unigram, BPE, WordPiece and WordLevel are known. Give counts in an .npy file instead, one number a row.`,
+    `the tokenizer is of the kind ${shownJson(type)}; Unigram, BPE, WordPiece and WordLevel are known. Give counts in an .npy file instead, one number a row.`,
   );
 }
 
@@ -157,7 +157,7 @@ function mergesOf(model: Json, ids: ReadonlyMap<string, number>, bad: Bad): Int3
   const merges = new Int32Array(3 * model.merges.length);
   model.merges.forEach((merge: unknown, i) => {
     const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
-    if (!isPair(pair)) throw bad(`merge ${i} is ${quote(JSON.stringify(merge))}, not two tokens; the file is damaged.`);
+    if (!isPair(pair)) throw bad(`merge ${i} is ${quote(shownJson(merge))}, not two tokens; the file is damaged.`);
     const [left, right] = pair;
     const merged = left + (right.startsWith(prefix) ? right.slice(prefix.length) : right);
     [left, right, merged].forEach((token, j) => {
@@ -184,7 +184,8 @@ function framingOf(processor: unknown, ids: ReadonlyMap<string, number>): Set<nu
     for (const piece of isList(processor.single) ? processor.single : []) {
       if (!isObject(piece) || !isObject(piece.SpecialToken)) continue;
       const { id } = piece.SpecialToken;
-      const own = isObject(processor.special_tokens) ? processor.special_tokens[String(id)] : undefined;
+      const own =
+        isObject(processor.special_tokens) && typeof id === "string" ? processor.special_tokens[id] : undefined;
       if (isObject(own) && isList(own.tokens)) own.tokens.forEach(add);
       else add(id);
     }

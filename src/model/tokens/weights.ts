@@ -2,7 +2,7 @@
  * Knowing the tokens: how much each row of an embedding table should count, from how often its token occurs. Rows that every
  * sentence reads are then kept closer to what they were than rows that hardly anything reads.
  */
-import { InvalidInputError } from "../../errors.js";
+import { InvalidFormatError, InvalidInputError } from "../../errors.js";
 import { quote } from "../../formats/json.js";
 import { estimateFrequency } from "./frequency.js";
 import { readTokenizer, type Tokenizer } from "./tokenizer.js";
@@ -26,12 +26,19 @@ export interface TokenWeights {
  *
  * @param tokenizer a tokenizer.json of Hugging Face as text or UTF-8 bytes, or one that readTokenizer has read
  * @param rows of the table; may exceed the vocabulary by 128 or a sixteenth of it, whichever is more, since tables are padded
- * @throws {InvalidFormatError} when it is not a tokenizer.json, or of an unknown kind
+ * @throws {InvalidFormatError} when it is not a tokenizer.json, of an unknown kind, or has ids far beyond its number of tokens
  * @throws {InvalidInputError} when the table does not fit the vocabulary; the message has both sizes
  */
 export function tokenWeights(tokenizer: string | Uint8Array | Tokenizer, rows: number): TokenWeights {
   const read = isRead(tokenizer) ? tokenizer : readTokenizer(tokenizer);
   if (!fitsTable(read, rows)) throw misfit(read, rows);
+  const { name, size, tokens } = read;
+  if (size > mostIds(tokens.size)) {
+    throw new InvalidFormatError(
+      `${name}: token ${quote(tokens.get(size - 1)!)} has the id ${size - 1}, but there are only ${tokens.size} tokens; ids are rows of a table. The file is damaged; get it again.`,
+      { file: name },
+    );
+  }
   const { counts, source } = estimateFrequency(read);
   const weights = new Float64Array(rows).fill(counts.reduce((a, b) => Math.min(a, b)));
   weights.set(counts);
@@ -41,6 +48,9 @@ export function tokenWeights(tokenizer: string | Uint8Array | Tokenizer, rows: n
     source: `${read.name}: ${read.size} tokens, counts estimated by ${source}`,
   };
 }
+
+/** Ids may leave gaps, but numbers are kept for each: so many at most for so many tokens. */
+const mostIds = (tokens: number) => 4 * tokens + 2 ** 16;
 
 /** Whether a table of so many rows can belong to the tokenizer: as many as it has ids, or a few more. */
 export function fitsTable({ size }: Tokenizer, rows: number): boolean {

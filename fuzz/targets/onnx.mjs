@@ -1,0 +1,85 @@
+// ONNX models in one file: every node and tensor read, written without changes (which must give the same bytes), and looked over as
+// the pipeline does: weights, inputs to run it on.
+import { isLoewnerError } from "../../build/lib/errors.js";
+import {
+  bytesSource,
+  layOutOnnx,
+  onnxRows,
+  onnxTensorChunks,
+  openOnnx,
+  readNode,
+} from "../../build/lib/formats/index.js";
+import { onnxModel } from "../../build/lib/model/index.js";
+import { onnxInputs } from "../../build/lib/model/onnx/inputs.js";
+import { mutateBytes } from "../mutate/bytes.mjs";
+import { copyTree, mutateProtobuf, protobufTree, writeProtobuf } from "../mutate/protobuf.mjs";
+import { Random } from "../random.mjs";
+import { Mismatch } from "../verdict.mjs";
+import { inlineSeeds, modelSchema, words } from "./onnx-seeds.mjs";
+import { collect, sameBytes } from "./seeds.mjs";
+
+export async function open() {
+  const seeds = inlineSeeds();
+  const trees = seeds.map((bytes) => protobufTree(modelSchema, bytes));
+  return {
+    main: "model.onnx",
+    input(seed, index) {
+      const random = new Random(seed, "onnx", index);
+      if (random.chance(0.35)) return { "model.onnx": mutateBytes(random, random.pick(seeds), seeds, words) };
+      return { "model.onnx": mutateModel(random, random.pick(trees), trees) };
+    },
+    bufferLimit: (input) => inputsLimit + 16 * input["model.onnx"].length,
+    async run(input) {
+      const bytes = input["model.onnx"];
+      const opened = await openOnnx(bytesSource(bytes, "model.onnx"));
+      await readAll(opened);
+      if (!opened.hasExternalData) {
+        const written = await collect(layOutOnnx(opened).main.chunks());
+        if (!sameBytes(written, bytes)) throw new Mismatch("other bytes after writing");
+      }
+      return lookOver(opened);
+    },
+  };
+}
+
+/** Inputs are made up in sizes that the model declares, 2^24 elements of 8 bytes at most. */
+const inputsLimit = 128 << 20;
+
+export function mutateModel(random, tree, others) {
+  const copy = copyTree(tree);
+  mutateProtobuf(random, copy, others, words);
+  const bytes = writeProtobuf(copy);
+  return random.chance(0.9) ? bytes : mutateBytes(random, bytes, [], words);
+}
+
+/** Each node decoded, each tensor's bytes; what cannot be read of a single one is an outcome. */
+export async function readAll(model) {
+  for (const node of model.graph.nodes) await attempt(() => readNode(model, node));
+  for (const tensor of model.graph.initializers.values()) {
+    await attempt(async () => {
+      const { length } = await collect(onnxTensorChunks(model, tensor));
+      if (length !== tensor.byteLength) throw new Mismatch(`${length} bytes of a tensor of ${tensor.byteLength}`);
+    });
+  }
+}
+
+/** Layers, their rows, the file that is laid out again by the pipeline, and inputs. */
+export async function lookOver(opened) {
+  const model = await onnxModel(opened);
+  for (const { name, blocked } of model.layers) {
+    if (blocked === undefined) await attempt(async () => model.rows(name).read(0, 1));
+  }
+  for (const tensor of opened.graph.initializers.values())
+    await attempt(async () => onnxRows(opened, tensor).read(0, 1));
+  const inputs = await attempt(() => onnxInputs(opened));
+  return `model${model.layers.some(({ blocked }) => blocked === undefined) ? ", layers" : ""}${inputs ? ", inputs" : ""}`;
+}
+
+export async function attempt(work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isLoewnerError(error)) throw error;
+    return undefined;
+  }
+}
