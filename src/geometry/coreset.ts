@@ -68,7 +68,7 @@ export interface Draw {
 export async function coreset(run: Run, source: RowSource, options: CoresetOptions): Promise<CoresetResult> {
   const { p = 1, seed = 0 } = options;
   const { rows: n, cols: d } = source;
-  const parts = new Parts(run.engine, options, lewisWork(n, d) + realisedWork(n, d));
+  const parts = new Parts(run.engine, options, lewisWork(n, d) + realisedWork(n, d), run.scalable);
   const { all, choice, ellipsoid, ...rest } = await choose(parts, source, options, {
     seed,
     stream: sampleStream,

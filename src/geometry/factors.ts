@@ -1,5 +1,6 @@
 // From an orthonormal basis of the row space to stored factors, and the error of what was stored: one sweep.
 import { blockRows, type EngineRows, type SweepResult } from "../engine/sweep.js";
+import { InvalidInputError } from "../errors.js";
 import { Maximum, SumTree, Worst } from "../engine/tree.js";
 import { widenRows, type Matrix, type RowSource, type RowType } from "../matrix.js";
 import type { FactorType, Objective } from "../types/index.js";
@@ -94,9 +95,36 @@ async function project(run: Run, rows: EngineRows, { unit }: Profile, request: F
         ...(proof && { total: "sum", distortion: "max", residual: "max" }),
       },
     },
-    (_name, start, block) => emit!(start, block),
+    (_name, start, block) => {
+      checkLeft(block, start, rank, factorType);
+      return emit!(start, block);
+    },
   );
   return { right, result };
+}
+
+/** The largest number of each type, as it is written. */
+const largestOf: Record<FactorType, string> = { f64: "1.8e308", f32: "3.4e38", f16: "65504", bf16: "3.4e38" };
+
+/** @throws {InvalidInputError} where a row of the left factor is past the range of its type */
+export function checkLeft(
+  block: Float32Array | Float64Array,
+  start: number,
+  rank: number,
+  factorType: FactorType,
+): void {
+  // The sum of what is finite may overflow, and no other sum is quicker: then the entries decide.
+  let sum = 0;
+  for (let i = 0; i < block.length; ++i) sum += block[i];
+  if (sum - sum === 0) return;
+  const at = block.findIndex((x) => x - x !== 0);
+  if (at < 0) return;
+  const row = start + Math.floor(at / rank);
+  const wider = factorType === "f64" ? "" : `take a wider factorType than "${factorType}", or `;
+  throw new InvalidInputError(
+    `Row ${row} of the left factor has an entry above ${largestOf[factorType]}, the largest that ${factorType} holds: ${wider}multiply A by a smaller power of two.`,
+    { tensor: "left", row },
+  );
 }
 
 /** Rows whose left factor is held as f64 at a time: a whole subtree of the sums, so that the answer is that of one sweep. */
@@ -146,13 +174,21 @@ export async function objectiveOf(
   unit: number,
 ): Promise<Objective> {
   const [lp, l1, l21, squares] = sums;
-  return {
+  const objective = {
     lp: p === Infinity ? top[0] / unit : unit === 1 ? lp : lp / (await run.power(unit, p)),
     l1: l1 / unit,
     l21: l21 / unit,
     l2: Math.sqrt(squares) / unit,
     worstRow: { row: worst[1], norm: worst[0] / unit },
   };
+  const { worstRow, ...norms } = objective;
+  for (const [name, x] of Object.entries({ ...norms, worstRow: worstRow.norm })) {
+    if (x - x === 0) continue;
+    throw new InvalidInputError(
+      `The error of the factors in ${name} is above 1.8e308, the largest f64${name === "lp" ? `, at p = ${p}` : ""}: multiply A (or rowWeights) by a smaller power of two.`,
+    );
+  }
+  return objective;
 }
 
 export async function roundTo(run: Run, matrix: Float64Array, type: FactorType): Promise<Float64Array> {

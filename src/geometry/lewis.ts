@@ -1,12 +1,13 @@
 // l_p Lewis weights: the w with w_i = tau_i(W^(1/2-1/p) A), to a tolerance of that property.
+import { InvalidInputError } from "../errors.js";
 import type { RowSource } from "../matrix.js";
 import { checkMaxIterations, checkP, checkTolerance } from "../options.js";
-import type { LewisOptions, LewisResult } from "../types/index.js";
+import type { LewisOptions, LewisResult, SandwichCertificate } from "../types/index.js";
 import { sandwich } from "./certificate.js";
 import { johnWeights } from "./john-weights.js";
 import { isNarrowSafe } from "./lewis-walk.js";
 import { Chebyshev, LewisSweeps, unscale } from "./lewis-sweeps.js";
-import { profile } from "./profile.js";
+import { profile, type Profile } from "./profile.js";
 import type { Run } from "./run.js";
 import { whiten } from "./whiten.js";
 
@@ -38,8 +39,8 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
   if (p === Infinity) {
     const john = await johnWeights(run, rows, facts, { tolerance, maxIterations });
     run.finish();
-    const gram = { data: john.gram.map((x) => x / facts.unit / facts.unit), rows: d, cols: d };
-    return { ...john, gram, seconds: run.seconds };
+    const own = john.gram.map((x) => x / facts.unit / facts.unit);
+    return { ...john, ...writable(own, john.gram, john.certificate, facts, source), seconds: run.seconds };
   }
   const { columnScale } = facts;
   const sweeps = new LewisSweeps(run, rows, p, columnScale);
@@ -72,9 +73,8 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
       run.finish();
       return {
         weights,
-        gram: { data: unscale(gram, columnScale, 1), rows: d, cols: d },
+        ...writable(unscale(gram, columnScale, 1), unscale(gram, columnScale, facts.unit), certificate, facts, source),
         rank: whitening.rank,
-        certificate,
         iterations,
         residual,
         converged,
@@ -86,4 +86,32 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
     exact = wideGram;
     if (residual < settled) wide = true;
   }
+}
+
+/**
+ * The Gram matrix of A's own columns and its certificate; where its entries, squares of A's, leave the range of f64, that of A times
+ * `unit`, which lower and upper then allow for.
+ * @param own of A
+ * @param scaled of A times unit
+ */
+function writable(
+  own: Float64Array,
+  scaled: Float64Array,
+  { lower, upper, slack }: SandwichCertificate,
+  { unit, columnScale }: Profile,
+  { cols: d, name = "A" }: RowSource,
+): Pick<LewisResult, "gram" | "certificate"> {
+  const isFinite = own.every((x) => x < Infinity && x > -Infinity);
+  const data = isFinite ? own : scaled;
+  const certificate = isFinite ? { lower, upper, slack } : { lower: lower / unit, upper: upper / unit, slack };
+  for (let j = 0; j < d; ++j) {
+    // A column far below the others may vanish beside them; of a column of zeros nothing was there.
+    const isLost = data[j * d + j] < 1e-300 && (columnScale[j] !== 1 || data[j * d + j] > 0);
+    if (!isLost && certificate.upper < Infinity) continue;
+    throw new InvalidInputError(
+      `The Gram matrix of ${name} cannot be written in f64: its entry (${j}, ${j}), a square of ${name}'s, is below 1e-300 or above 1.8e308. Multiply column ${j} by a power of two that brings it near the others.`,
+      { tensor: name, column: j },
+    );
+  }
+  return { gram: { data, rows: d, cols: d }, certificate };
 }

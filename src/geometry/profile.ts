@@ -2,7 +2,7 @@
 import type { EngineRows, SweepResult } from "../engine/sweep.js";
 import { InvalidInputError } from "../errors.js";
 import type { RowSource } from "../matrix.js";
-import type { Run } from "./run.js";
+import { TooSmall, type Run } from "./run.js";
 
 export interface Profile {
   /** Frobenius norm of A, after multiplication by `unit`. */
@@ -27,11 +27,11 @@ export async function profile(run: Run, rows: EngineRows): Promise<Profile> {
     writes: { state: [] },
     reduce: profileReductions,
   });
-  return profileOf(rows.source, result);
+  return profileOf(run, rows.source, result);
 }
 
 /** The same from a sweep that did it by the way. */
-export function profileOf(source: RowSource, { sums, tops, bad }: SweepResult): Profile {
+export function profileOf(run: Run, source: RowSource, { sums, tops, bad }: SweepResult): Profile {
   const { cols, dtype } = source;
   if (bad[0] !== -Infinity) {
     const at = -1 - bad[0];
@@ -44,6 +44,7 @@ export function profileOf(source: RowSource, { sums, tops, bad }: SweepResult): 
   const top = tops.reduce((a, b) => Math.max(a, b), 0);
   // f32 sums square what they read, and f16's widened range is f32's.
   const safe = dtype === "f64" ? 2 ** 400 : 2 ** 40;
+  if (dtype === "f64" && top > 0 && top <= 1 / safe && source === run.scalable) throw new TooSmall(top);
   const unit = top === 0 || (top < safe && top > 1 / safe) ? 1 : powerOfTwoBelow(1 / top);
   const columnScale = new Float64Array(cols);
   for (let j = 0; j < cols; ++j) {
@@ -56,8 +57,8 @@ export function profileOf(source: RowSource, { sums, tops, bad }: SweepResult): 
   return { frobenius, top, unit, columnScale };
 }
 
-/** The largest power of two not above x > 0 (2^±limit at the ends). Exact: it reads the exponent. */
+/** The largest power of two not above x > 0 (2^-1023 and 2^limit at the ends). Exact: it reads the exponent. */
 export function powerOfTwoBelow(x: number, limit = 1000): number {
   const exponent = ((new DataView(Float64Array.of(x).buffer).getUint32(4, true) >>> 20) & 0x7ff) - 1023;
-  return 2 ** Math.max(-limit, Math.min(limit, exponent));
+  return 2 ** Math.min(limit, exponent);
 }

@@ -120,7 +120,7 @@ export async function sensitivities(
     return { ...leverage, scores, total: sum(scores) };
   }
   const { rows: n, cols: d } = source;
-  const parts = new Parts(run.engine, options, lewisWork(n, d) + 6 * n * d * d);
+  const parts = new Parts(run.engine, options, lewisWork(n, d) + 6 * n * d * d, run.scalable);
   const lewis = await lewisWeights(parts.next(0.9, lewisWork(n, d)), source, options);
   const last = parts.next(0.1, n * (4 * d + 4 * d * d));
   const rows = last.open(source);

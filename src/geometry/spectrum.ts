@@ -27,7 +27,7 @@ export function profiledGram(run: Run, rows: EngineRows): Promise<{ facts: Profi
   const { source } = rows;
   return run.facts.once("profiled gram", async () => {
     const result = await gramSweep(run, rows, source.dtype === "f64", {}, profileReductions);
-    const facts = await run.facts.once("profile", () => Promise.resolve(profileOf(source, result)));
+    const facts = await run.facts.once("profile", () => Promise.resolve(profileOf(run, source, result)));
     return { facts, gram: result.gram };
   });
 }

@@ -1,0 +1,86 @@
+// Leverage scores, Lewis weights, sensitivities, coresets: what must be so of every answer.
+import { columnSpace } from "../../reference/leverage.js";
+import { directions, logNorm, times } from "./numbers.js";
+import { outside, sandwichFaults, sum, type Check, type Situation } from "./situation.js";
+
+/** Rows that count. */
+const live = ({ exact, s }: Situation) =>
+  Array.from({ length: exact.rows }, (_, i) => {
+    const row = exact.data.subarray(i * exact.cols, (i + 1) * exact.cols);
+    return s?.[i] !== 0 && row.some((x) => x !== 0);
+  });
+
+export const leverage: Check = async (situation) => {
+  const { loewner, a, s, exact, scaled } = situation;
+  const { scores, rank } = await loewner.leverageScores(a, { rowWeights: s });
+  const faults = outside("scores", scores, 0, 1 + 1e-6);
+  if (Math.abs(sum(scores) - rank) > 1e-5 * Math.max(1, rank)) faults.push(`scores sum to ${sum(scores)}, rank ${rank}`);
+  live(situation).forEach((x, i) => !x && scores[i] !== 0 && faults.push(`row ${i} is nothing, and scores ${scores[i]}`));
+  if (s) return faults;
+  // Columns of far scales are the twin's own business as well; what it loses of entries far below their column's largest is nothing.
+  const twin = columnSpace({ ...exact, data: scaled.data });
+  if (rank !== twin.rank) {
+    if (twin.condition < 1e6 || rank > twin.rank) faults.push(`rank ${rank}, the twin's is ${twin.rank}`);
+  } else if (twin.condition < 1e5) {
+    const own = new Float64Array(exact.rows);
+    twin.basis.data.forEach((u, at) => (own[Math.floor(at / twin.rank)] += u * u));
+    const room = 1e-9 + 64 * twin.condition ** 2 * 2 ** -52;
+    scores.forEach((x, i) => Math.abs(x - own[i]) > room && faults.push(`scores[${i}] ${x}, the twin's ${own[i]}`));
+  }
+  return faults;
+};
+
+export const lewis: Check = async (situation) => {
+  const { loewner, a, s, p } = situation;
+  const { weights, gram, rank, certificate, converged } = await loewner.lewisWeights(a, { p, rowWeights: s });
+  const faults = outside("weights", weights, 0, converged ? 1 + 1e-5 : Infinity);
+  if (converged && Math.abs(sum(weights) - rank) > 1e-4 * Math.max(1, rank))
+    faults.push(`weights sum to ${sum(weights)}, rank ${rank}`);
+  live(situation).forEach((x, i) => !x && weights[i] !== 0 && faults.push(`row ${i} is nothing, and weighs ${weights[i]}`));
+  faults.push(...sandwichFaults(situation, gram, certificate));
+  return faults;
+};
+
+export const sensitivities: Check = async (situation) => {
+  const { loewner, a, s, p, scaled } = situation;
+  const { scores, total, rank } = await loewner.sensitivities(a, { p, rowWeights: s });
+  const faults = outside("scores", scores, 0, 1);
+  if (Math.abs(sum(scores) - total) > 1e-9 * (1 + total)) faults.push(`total ${total}, scores sum to ${sum(scores)}`);
+  if (total < rank * (1 - 1e-6) && p <= 2) faults.push(`total ${total} below the rank ${rank}`);
+  for (const z of directions(scaled, 16)) {
+    const y = times(scaled, z);
+    const all = logNorm(y, p, s);
+    if (all === -Infinity) continue;
+    // A z that is rounding alone tells nothing.
+    if (Math.max(...y.map(Math.abs)) < 1e-7 * Math.max(...z.map(Math.abs))) continue;
+    for (let i = 0; i < y.length; ++i) {
+      const share = Math.exp(p * (logNorm([y[i]], p, s && [s[i]]) - all));
+      if (share > scores[i] * (1 + 1e-6) + 1e-12) faults.push(`scores[${i}] ${scores[i]}, but its share is ${share}`);
+    }
+    if (faults.length) break;
+  }
+  return faults;
+};
+
+export const coreset: Check = async (situation) => {
+  const { loewner, a, s, p, exact } = situation;
+  const size = Math.max(1, exact.rows >> 1);
+  const result = await loewner.coreset(a, { p, size, rowWeights: s, seed: 5 });
+  const { indices, weights, probabilities, expected, rows, realised } = result;
+  const counted = live(situation);
+  const faults = outside("probabilities", probabilities, 1e-300, 1);
+  indices.forEach((i, k) => {
+    if (!counted[i]) faults.push(`row ${i} is nothing, and was chosen`);
+    if (!(weights[k] > 0)) faults.push(`weights[${k}] is ${weights[k]}`);
+    for (let j = 0; j < exact.cols; ++j) {
+      if (rows.data[k * exact.cols + j] !== exact.data[i * exact.cols + j]) faults.push(`row ${i} is not that of A`);
+    }
+  });
+  if (expected > size * (1 + 1e-9)) faults.push(`${expected} rows expected, ${size} asked for`);
+  if (Math.abs(indices.length - expected) > 1.001) faults.push(`${indices.length} rows, ${expected} expected`);
+  const { measured, proved } = realised;
+  const room = 1 + 1e-6;
+  if (!(proved.lower <= measured.lower * room && measured.upper <= proved.upper * room && measured.lower <= measured.upper))
+    faults.push(`measured ${measured.lower} ... ${measured.upper}, proved ${proved.lower} ... ${proved.upper}`);
+  return faults;
+};

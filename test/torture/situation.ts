@@ -1,0 +1,51 @@
+// One call's input, with what all checks need of it.
+import type { Loewner, MatrixLike, RowType } from "../../src/index.js";
+import type { Matrix } from "../../src/matrix.js";
+import { directions, energy, logNorm, scaledForm, times, type Scaled } from "./numbers.js";
+
+export interface Situation {
+  loewner: Loewner;
+  a: MatrixLike;
+  /** The same in f64. */
+  exact: Matrix<Float64Array>;
+  scaled: Scaled;
+  dtype: RowType;
+  p: number;
+  s?: Float64Array;
+  /** Dimensions that no rule can take for null, and those that none can take for more: ranks beside the twin's. */
+  name: string;
+}
+
+/** What is wrong with an answer, in words; nothing when nothing is. */
+export type Check = (situation: Situation) => Promise<string[]>;
+
+/** Sorts out numbers that leave their range by more than rounding. */
+export const outside = (what: string, values: ArrayLike<number>, low: number, high: number): string[] => {
+  const at = Array.from(values).findIndex((x) => !(x >= low && x <= high));
+  return at < 0 ? [] : [`${what}[${at}] is ${values[at]}, not in ${low} ... ${high}`];
+};
+
+export const sum = (x: ArrayLike<number>) => Array.from(x).reduce((a, b) => a + b, 0);
+
+/** lower |Mx|_2 <= |Ax|_p <= upper |Mx|_2 for many x, G = M'M. */
+export function sandwichFaults(
+  { scaled, p, s }: Situation,
+  gram: Matrix,
+  { lower, upper, slack }: { lower: number; upper: number; slack: number },
+): string[] {
+  const G = scaledForm(gram, scaled.exponents);
+  const faults: string[] = [];
+  for (const z of directions(scaled, 24)) {
+    const norm = logNorm(times(scaled, z), p, s);
+    const { value, error } = energy(G, z);
+    const high = 0.5 * Math.log(Math.max(0, value) + error);
+    // Directions that the rank rule calls null are null for both sides.
+    if (value <= 1e-12 * Math.abs(error) * 2 ** 52) continue;
+    const low = value > error ? 0.5 * Math.log(value - error) : -Infinity;
+    const room = 2 * slack + 1e-11;
+    if (!(norm >= Math.log(lower) + low - room)) faults.push(`|Ax| e^${norm} below lower |Mx|, e^${Math.log(lower) + low}`);
+    if (!(norm <= Math.log(upper) + high + room)) faults.push(`|Ax| e^${norm} above upper |Mx|, e^${Math.log(upper) + high}`);
+    if (faults.length) break;
+  }
+  return faults;
+}
