@@ -6,7 +6,7 @@
 // the dual variable, a majorised Huber loss, gets half as far in as many steps, and two thirds with momentum (tried).
 import type { EngineRows } from "../engine/sweep.js";
 import type { FactorType, Objective } from "../types/index.js";
-import { basisSize, objectiveOf, roundCode, roundTo } from "./factors.js";
+import { basisSize, objectiveOf, ofOwnScale, roundCode, roundTo } from "./factors.js";
 import { orient } from "./orthonormal.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
@@ -142,7 +142,7 @@ export async function split(
   };
   let result = await refit(basis);
   // Rarely, an earlier subspace was better than the last.
-  const scaled = best.value / (await run.power(unit, p));
+  const scaled = await ofOwnScale(run, best.value, unit, p);
   if (scaled < result.objective.lp) {
     const other = await refit(best.basis);
     if (other.objective.lp < result.objective.lp) result = other;

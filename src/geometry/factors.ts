@@ -18,6 +18,9 @@ export function basisSize(rank: number, d: number): number {
   return d - rank < rank ? d : rank;
 }
 
+/** Half of the distance between neighbours next to 0: rounding errs by so much there, however small the number. */
+export const smallestStep: Record<RowType, number> = { f64: 2 ** -1074, f32: 2 ** -150, f16: 2 ** -25, bf16: 2 ** -134 };
+
 export interface FactorRequest {
   /** Orthonormal rows, f64: cols x cols, of which the first `rank` are kept; or just those. */
   basis: Float64Array;
@@ -67,7 +70,8 @@ async function project(run: Run, rows: EngineRows, { unit }: Profile, request: F
   const rest = request.basis.slice(rank * d);
   const right = await roundTo(run, basis, factorType);
   const coarse = factorType === "f16" || factorType === "bf16";
-  const wide = factorType === "f64" || dtype === "f64";
+  // Denormal f32 has few digits: products are rounded once, as they are stored.
+  const wide = factorType === "f64" || dtype === "f64" || unit > 2 ** 120;
   const useRest = measure && isComplementUsed(rows, request);
   const result = await run.sweep(
     rows,
@@ -166,6 +170,16 @@ export async function residual(
   return objectiveOf(run, { sums: sums.finish(), worst: worst.finish(), top: top.finish() }, p, unit);
 }
 
+/** sum |r|^p from sum |unit r|^p. */
+export async function ofOwnScale(run: Run, sum: number, unit: number, p: number): Promise<number> {
+  if (unit === 1 || sum === 0) return sum;
+  const power = await run.power(unit, p);
+  if (power > 0 && power < Infinity) return sum / power;
+  // Out of range itself, though the answer may not be.
+  const root = await run.power(unit, p / 2);
+  return sum / root / root;
+}
+
 /** The kernel multiplies residuals by `unit`, a power of two, so that squares neither overflow nor vanish. */
 export async function objectiveOf(
   run: Run,
@@ -175,7 +189,7 @@ export async function objectiveOf(
 ): Promise<Objective> {
   const [lp, l1, l21, squares] = sums;
   const objective = {
-    lp: p === Infinity ? top[0] / unit : unit === 1 ? lp : lp / (await run.power(unit, p)),
+    lp: p === Infinity ? top[0] / unit : await ofOwnScale(run, lp, unit, p),
     l1: l1 / unit,
     l21: l21 / unit,
     l2: Math.sqrt(squares) / unit,

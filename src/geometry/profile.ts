@@ -15,6 +15,9 @@ export interface Profile {
   columnScale: Float64Array;
 }
 
+/** Columns of f64 with all entries below this count as zeros. */
+export const leastColumn = 2 ** -990;
+
 /** What a sweep reduces to for a profile, by the way if need be. */
 export const profileReductions = { sums: "sum", tops: "max", bad: "max" } as const;
 
@@ -49,7 +52,9 @@ export function profileOf(run: Run, source: RowSource, { sums, tops, bad }: Swee
   const columnScale = new Float64Array(cols);
   for (let j = 0; j < cols; ++j) {
     const norm = Math.sqrt(sums[j]);
-    const size = norm > 0 && norm < Infinity && norm > 1e-150 ? norm : tops[j];
+    let size = norm > 0 && norm < Infinity && norm > 1e-150 ? norm : tops[j];
+    // No power of two that f64 has brings it near 1: its squares vanish, and it counts as a column of zeros.
+    if (dtype === "f64" && size < leastColumn) size = 0;
     columnScale[j] = size > 0 ? powerOfTwoBelow(1 / size, dtype === "f64" ? 1000 : 126) : 1;
   }
   const scaled = sums.reduce((a, b) => a + b, 0);

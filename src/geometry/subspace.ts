@@ -10,6 +10,7 @@ import { InvalidInputError } from "../errors.js";
 import type { RowSource } from "../matrix.js";
 import { checkMaxIterations, checkP, checkRank, checkSeed, checkTolerance } from "../options.js";
 import type { SubspaceOptions, SubspaceResult } from "../types/index.js";
+import { ofOwnScale } from "./factors.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
 import { profiledGram, spectrum, transpose } from "./spectrum.js";
@@ -151,9 +152,15 @@ export async function subspaceBasis(
   const { unit } = facts;
   const distances = (await rows.state.get("distance"))!;
   rows.state.delete("distance");
+  const sum = await ofOwnScale(run, objective, unit, p);
+  if (!(sum < Infinity)) {
+    throw new InvalidInputError(
+      `The sum of distances at p = ${p} is above 1.8e308, the largest f64: multiply A (or rowWeights) by a smaller power of two.`,
+    );
+  }
   return {
     basis: best.basis,
-    objective: unit === 1 ? objective : objective / (await run.power(unit, p)),
+    objective: sum,
     distances: unit === 1 ? distances : distances.map((x) => x / unit),
     iterations: sweeps.count,
     residual: best.residual,

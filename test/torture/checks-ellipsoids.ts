@@ -1,5 +1,5 @@
 // Level sets, smallest and largest ellipsoids: what must be so of every answer.
-import { directions, energy, logNorm, scaledForm, times } from "./numbers.js";
+import { directions, logEnergy, logNorm, scaledForm, times } from "./numbers.js";
 import { outside, sandwichFaults, sum, type Check } from "./situation.js";
 
 export const levelSet: Check = async (situation) => {
@@ -12,10 +12,9 @@ export const levelSet: Check = async (situation) => {
   const form = scaledForm(H, scaled.exponents);
   for (const z of directions(scaled, 16)) {
     const norm = logNorm(times(scaled, z), p, s);
-    const { value, error } = energy(form, z);
-    if (value <= 1e-12 * error * 2 ** 52) continue;
+    const { log, error } = logEnergy(form, z);
     // x = z / |Az| is on L's boundary, which lies in {x'Hx <= factor}.
-    if (Math.log(value) - 2 * norm > Math.log(factor) + 1e-6 + error / value) faults.push(`L sticks out by ${Math.log(value) - 2 * norm}`);
+    if (log - 2 * norm > Math.log(factor) + Math.log1p(certificate.slack) + 1e-9 + error) faults.push(`L sticks out by e^${log - 2 * norm}`);
   }
   for (let k = 0; k < contacts.rows; ++k) {
     const z = contacts.data
@@ -44,8 +43,7 @@ export const minVolume =
       const y = basis
         ? Float64Array.from({ length: rank }, (_, k) => sum(x.map((v, j) => v * basis.data[j * rank + k])))
         : x;
-      const { value, error } = energy(H.data, y);
-      top = Math.max(top, value - 64 * error);
+      top = Math.max(top, Math.exp(logEnergy({ G: H.data, shift: 0 }, y).log));
     }
     if (rank > 0 && !(top <= 1 + 1e-6)) faults.push(`a point at ${top}`);
     if (rank > 0 && converged && !(top >= 0.9)) faults.push(`the farthest point is at ${top}`);
@@ -62,9 +60,8 @@ export const john: Check = async ({ loewner, a, exact, p, scaled }) => {
   const form = scaledForm(H, scaled.exponents);
   for (const z of directions({ ...scaled, rows: exact.rows }, 16)) {
     const norm = logNorm(times(scaled, z), Infinity);
-    const { value, error } = energy(form, z);
-    if (value <= 1e-12 * error * 2 ** 52) continue;
-    if (2 * norm > Math.log(value) + 1e-6 + error / value) faults.push(`the ellipsoid sticks out by e^${2 * norm - Math.log(value)}`);
+    const { log, error } = logEnergy(form, z);
+    if (log > -Infinity && 2 * norm > log + 1e-6 + error) faults.push(`the ellipsoid sticks out by e^${2 * norm - log}`);
   }
   return faults;
 };

@@ -49,9 +49,20 @@ export function scaledColumns({ data, rows, cols }: Matrix): Scaled {
   return { rows, cols, data: result, exponents };
 }
 
-/** diag(2^-exponents) G diag(2^-exponents): the form of z = diag(2^exponents) x. */
-export function scaledForm({ data, cols }: Matrix, exponents: Int32Array): Float64Array {
-  return data.map((g, at) => timesPower(timesPower(g, -exponents[Math.floor(at / cols)]), -exponents[at % cols]));
+/** The form of z = diag(2^exponents) x, times 2^-(2 shift), so that its largest entry is near 1. */
+export interface Form {
+  G: Float64Array;
+  shift: number;
+}
+
+export function scaledForm({ data, cols }: Matrix, exponents: Int32Array): Form {
+  const exponentAt = (at: number) => exponents[Math.floor(at / cols)] + exponents[at % cols];
+  let top = -Infinity;
+  data.forEach((g, at) => {
+    if (g !== 0) top = Math.max(top, exponentOf(g) - exponentAt(at));
+  });
+  const shift = top === -Infinity ? 0 : Math.floor(top / 2);
+  return { G: data.map((g, at) => timesPower(g, -exponentAt(at) - 2 * shift)), shift };
 }
 
 /** Directions z: random ones, the axes, rows of A, and what A sees least of. */
@@ -86,8 +97,8 @@ export function logNorm(y: ArrayLike<number>, p: number, s?: ArrayLike<number>):
   return (top + Math.log(terms.reduce((sum, x) => sum + Math.exp(x - top), 0))) / p;
 }
 
-/** z' G z, and how far rounding may have moved it. */
-export function energy(G: Float64Array, z: Float64Array): { value: number; error: number } {
+/** log z' G z, and how far rounding may have moved z' G z beside itself; -Infinity where nothing but rounding is left. */
+export function logEnergy({ G, shift }: Form, z: Float64Array): { log: number; error: number } {
   let value = 0;
   let size = 0;
   for (let i = 0; i < z.length; ++i) {
@@ -97,5 +108,7 @@ export function energy(G: Float64Array, z: Float64Array): { value: number; error
       size += Math.abs(term);
     }
   }
-  return { value, error: 8 * z.length * 2 ** -52 * size };
+  const error = 8 * z.length * 2 ** -52 * size;
+  if (!(value > 64 * error)) return { log: -Infinity, error: 1 };
+  return { log: Math.log(value) + 2 * shift * Math.LN2, error: error / value };
 }
