@@ -56,7 +56,8 @@ export function lewisStep(q: usize, s: usize, now: usize, before: usize, r: usiz
   for (let o: usize = 0, end = <usize>n << 3; o < end; o += 8) {
     const w = load<f64>(now + o);
     const qi = load<f64>(q + o);
-    if (w == -Infinity || !(qi > 0)) {
+    // NaN is no zero row: it must reach the certificate, which then proves nothing.
+    if (w == -Infinity || qi <= 0) {
       store<f64>(r + o, 0);
       if (terms) store<f64>(terms + o, -Infinity);
       if (omega != 0) store<f64>(now + o, -Infinity);

@@ -82,7 +82,7 @@ export function sensitivityTerms(score: usize, q: usize, s: usize, log: usize, o
     const logW = load<f64>(at(log, i));
     const qi = load<f64>(at(q, i));
     const si = s ? load<f64>(at(s, i)) : 1;
-    if (!(qi > 0) || !(si > 0)) {
+    if (qi <= 0 || !(si > 0)) {
       store<f64>(at(score, i), 0);
       if (logW != -Infinity) sum += Math.exp(logW), (residual = max(residual, 1));
       continue;

@@ -26,6 +26,11 @@ export async function sandwich(
   f64: boolean,
 ): Promise<SandwichCertificate> {
   const slack = slackOf(condition, f64);
+  if (!(total < Infinity) || Number.isNaN(logDistortion)) {
+    throw new InvalidInputError(
+      `Nothing can be proved for p = ${p}: leverages left the range of f64. Bring the columns of A (and rowWeights) nearer to each other in scale.`,
+    );
+  }
   // A zero matrix: |Ax| = |Mx| = 0.
   if (total === 0) return { lower: 1, upper: 1, slack };
   if (logDistortion === -Infinity) {

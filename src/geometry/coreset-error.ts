@@ -8,7 +8,7 @@
 import type { EngineRows } from "../engine/sweep.js";
 import { toRowSource, type Matrix } from "../matrix.js";
 import type { Ratios, RealisedError, SandwichCertificate } from "../types/index.js";
-import { lewisWeights } from "./lewis.js";
+import { convergedWeights } from "./lewis.js";
 import type { Parts } from "./parts.js";
 import type { Run } from "./run.js";
 import { scaledGram, scaleRows, weightedEllipsoid, type WeightedEllipsoid } from "./sensitivities.js";
@@ -30,6 +30,9 @@ export interface Chosen {
   scale: Float64Array;
 }
 
+/** Slack of a certificate from which on nothing is taken for proved. */
+const mostSlack = 0.01;
+
 /** Multiply-adds of `realisedError`, beside what the coreset's own rows take. */
 export const realisedWork = (n: number, d: number) => n * d * (randomDirections + 4 * aimedDirections * (steps + 1));
 
@@ -44,7 +47,7 @@ export async function realisedError(
   const { transform, rank } = whitening;
   const { rows: m, cols: d } = chosen.rows;
   const source = toRowSource(chosen.rows, "the coreset");
-  const lewis = await lewisWeights(parts.next(share * 0.1, 60 * m * d * d), source, {
+  const lewis = await convergedWeights(parts.next(share * 0.1, 60 * m * d * d), source, {
     p,
     rowWeights: chosen.weights,
     tolerance: 0.01,
@@ -58,7 +61,7 @@ export async function realisedError(
   const proved =
     !ellipsoid.complete || !own.complete
       ? { lower: 0, upper: Infinity }
-      : provedRatios(ellipsoid.certificate, own.certificate, values);
+      : provedRatios(ellipsoid.certificate, own.certificate, values, whitening.condition);
   if (rank === 0) return { measured: { lower: 1, upper: 1 }, proved, directions: 0 };
 
   rows.state.set("scale", chosen.scale);
@@ -85,11 +88,19 @@ async function pencil(run: Run, gram: Float64Array, transform: Float64Array, ran
   return { values, vectors };
 }
 
-function provedRatios(all: SandwichCertificate, chosen: SandwichCertificate, values: Float64Array): Ratios {
+function provedRatios(
+  all: SandwichCertificate,
+  chosen: SandwichCertificate,
+  values: Float64Array,
+  condition: number,
+): Ratios {
   if (values.length === 0) return { lower: 1, upper: 1 };
+  // Near the limit of the rank rule leverages are rounding in half of their digits or more.
+  if (!(all.slack < mostSlack && chosen.slack < mostSlack)) return { lower: 0, upper: Infinity };
   const top = values[0];
-  // The slack covers the rounding of both ellipsoids; the eigenvalues err by a few units in the last place of the largest.
-  const rounding = 16 * values.length * 2 ** -52 * top;
+  // The slack covers the rounding of both ellipsoids; the eigenvalues err by units in the last place of the largest, and by what the
+  // coordinates lose in A's flattest direction.
+  const rounding = Math.max(16 * values.length, 4 * condition) * 2 ** -52 * top;
   const slack = (1 + all.slack) * (1 + chosen.slack);
   const least = Math.max(0, values[values.length - 1] - rounding);
   return {

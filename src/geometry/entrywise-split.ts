@@ -6,7 +6,8 @@
 // the dual variable, a majorised Huber loss, gets half as far in as many steps, and two thirds with momentum (tried).
 import type { EngineRows } from "../engine/sweep.js";
 import type { FactorType, Objective } from "../types/index.js";
-import { basisSize, objectiveOf, roundCode, roundTo } from "./factors.js";
+import { basisSize, objectiveOf, ofOwnScale, roundCode, roundTo } from "./factors.js";
+import { areRootScalesNarrow } from "./narrow.js";
 import { orient } from "./orthonormal.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
@@ -69,7 +70,7 @@ export async function split(
   const [first, last] = levels(p, maxIterations);
   const shrink = await run.power(last / first, 1 / Math.max(1, maxIterations - 1));
   const keep = await run.power(shrink, 2 - p);
-  let wide = dtype === "f64";
+  let wide = dtype === "f64" || unit !== 1 || !(await areRootScalesNarrow(rows, size));
   let basis = request.basis;
   let level = first;
 
@@ -142,7 +143,7 @@ export async function split(
   };
   let result = await refit(basis);
   // Rarely, an earlier subspace was better than the last.
-  const scaled = best.value / (await run.power(unit, p));
+  const scaled = await ofOwnScale(run, best.value, unit, p);
   if (scaled < result.objective.lp) {
     const other = await refit(best.basis);
     if (other.objective.lp < result.objective.lp) result = other;

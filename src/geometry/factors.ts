@@ -1,5 +1,6 @@
 // From an orthonormal basis of the row space to stored factors, and the error of what was stored: one sweep.
 import { blockRows, type EngineRows, type SweepResult } from "../engine/sweep.js";
+import { InvalidInputError } from "../errors.js";
 import { Maximum, SumTree, Worst } from "../engine/tree.js";
 import { widenRows, type Matrix, type RowSource, type RowType } from "../matrix.js";
 import type { FactorType, Objective } from "../types/index.js";
@@ -16,6 +17,14 @@ export const unitRoundoff: Record<RowType, number> = { f64: 2 ** -53, f32: 2 ** 
 export function basisSize(rank: number, d: number): number {
   return d - rank < rank ? d : rank;
 }
+
+/** Half of the distance between neighbours next to 0: rounding errs by so much there, however small the number. */
+export const smallestStep: Record<RowType, number> = {
+  f64: 2 ** -1074,
+  f32: 2 ** -150,
+  f16: 2 ** -25,
+  bf16: 2 ** -134,
+};
 
 export interface FactorRequest {
   /** Orthonormal rows, f64: cols x cols, of which the first `rank` are kept; or just those. */
@@ -66,7 +75,8 @@ async function project(run: Run, rows: EngineRows, { unit }: Profile, request: F
   const rest = request.basis.slice(rank * d);
   const right = await roundTo(run, basis, factorType);
   const coarse = factorType === "f16" || factorType === "bf16";
-  const wide = factorType === "f64" || dtype === "f64";
+  // Denormal f32 has few digits: products are rounded once, as they are stored.
+  const wide = factorType === "f64" || dtype === "f64" || unit > 2 ** 120;
   const useRest = measure && isComplementUsed(rows, request);
   const result = await run.sweep(
     rows,
@@ -94,9 +104,36 @@ async function project(run: Run, rows: EngineRows, { unit }: Profile, request: F
         ...(proof && { total: "sum", distortion: "max", residual: "max" }),
       },
     },
-    (_name, start, block) => emit!(start, block),
+    (_name, start, block) => {
+      checkLeft(block, start, rank, factorType);
+      return emit!(start, block);
+    },
   );
   return { right, result };
+}
+
+/** The largest number of each type, as it is written. */
+const largestOf: Record<FactorType, string> = { f64: "1.8e308", f32: "3.4e38", f16: "65504", bf16: "3.4e38" };
+
+/** @throws {InvalidInputError} where a row of the left factor is past the range of its type */
+export function checkLeft(
+  block: Float32Array | Float64Array,
+  start: number,
+  rank: number,
+  factorType: FactorType,
+): void {
+  // The sum of what is finite may overflow, and no other sum is quicker: then the entries decide.
+  let sum = 0;
+  for (let i = 0; i < block.length; ++i) sum += block[i];
+  if (sum - sum === 0) return;
+  const at = block.findIndex((x) => x - x !== 0);
+  if (at < 0) return;
+  const row = start + Math.floor(at / rank);
+  const wider = factorType === "f64" ? "" : `take a wider factorType than "${factorType}", or `;
+  throw new InvalidInputError(
+    `Row ${row} of the left factor has an entry above ${largestOf[factorType]}, the largest that ${factorType} holds: ${wider}multiply A by a smaller power of two.`,
+    { tensor: "left", row },
+  );
 }
 
 /** Rows whose left factor is held as f64 at a time: a whole subtree of the sums, so that the answer is that of one sweep. */
@@ -138,6 +175,16 @@ export async function residual(
   return objectiveOf(run, { sums: sums.finish(), worst: worst.finish(), top: top.finish() }, p, unit);
 }
 
+/** sum |r|^p from sum |unit r|^p. */
+export async function ofOwnScale(run: Run, sum: number, unit: number, p: number): Promise<number> {
+  if (unit === 1 || sum === 0) return sum;
+  const power = await run.power(unit, p);
+  if (power > 0 && power < Infinity) return sum / power;
+  // Out of range itself, though the answer may not be.
+  const root = await run.power(unit, p / 2);
+  return sum / root / root;
+}
+
 /** The kernel multiplies residuals by `unit`, a power of two, so that squares neither overflow nor vanish. */
 export async function objectiveOf(
   run: Run,
@@ -146,13 +193,21 @@ export async function objectiveOf(
   unit: number,
 ): Promise<Objective> {
   const [lp, l1, l21, squares] = sums;
-  return {
-    lp: p === Infinity ? top[0] / unit : unit === 1 ? lp : lp / (await run.power(unit, p)),
+  const objective = {
+    lp: p === Infinity ? top[0] / unit : await ofOwnScale(run, lp, unit, p),
     l1: l1 / unit,
     l21: l21 / unit,
     l2: Math.sqrt(squares) / unit,
     worstRow: { row: worst[1], norm: worst[0] / unit },
   };
+  const { worstRow, ...norms } = objective;
+  for (const [name, x] of Object.entries({ ...norms, worstRow: worstRow.norm })) {
+    if (x - x === 0) continue;
+    throw new InvalidInputError(
+      `The error of the factors in ${name} is above 1.8e308, the largest f64${name === "lp" ? `, at p = ${p}` : ""}: multiply A (or rowWeights) by a smaller power of two.`,
+    );
+  }
+  return objective;
 }
 
 export async function roundTo(run: Run, matrix: Float64Array, type: FactorType): Promise<Float64Array> {

@@ -2,7 +2,8 @@
 // follows from the shape of A alone.
 import { climbSmooth } from "./climb-smooth.js";
 import { climbVertices, snap } from "./climb-vertices.js";
-import type { LevelSetSpace } from "./level-set-space.js";
+import { scale, type LevelSetSpace } from "./level-set-space.js";
+import { powerOfTwoBelow } from "./profile.js";
 import { Vertex } from "./vertex.js";
 
 /** A point of L's boundary, with what it takes to climb on from there. */
@@ -44,8 +45,15 @@ export class Starts {
     const { values } = await run.engine.dense(step);
     const indices = new Set(Array.from(values, (x) => Math.floor(x * rows.source.rows)));
     const white = await this.space.whiteRows([...indices]);
-    return white.filter((b) => b.some((x) => x !== 0)).map((b) => b.slice(0, rank));
+    return white.filter((b) => b.some((x) => x !== 0)).map((b) => raised(b.slice(0, rank)));
   }
+}
+
+/** Sweeps take products for 0 by comparing them with 1: a row far below the others is raised to where they see it. */
+function raised(y: Float64Array): Float64Array {
+  const top = y.reduce((a, x) => Math.max(a, Math.abs(x)), 0);
+  if (top < 2 ** -20) scale(y, powerOfTwoBelow(1 / top));
+  return y;
 }
 
 /** Multiply-adds that one round of climbs may take, roughly, from new places and from the contacts. */

@@ -33,7 +33,8 @@ export async function leverageScores(
     reduce: {},
   });
   const scores = (await rows.state.get("leverage"))!;
-  if (rowWeights) for (let i = 0; i < n; ++i) scores[i] *= rowWeights[i];
+  // Rounding goes above 1 where a row is all there is in its direction.
+  for (let i = 0; i < n; ++i) scores[i] = Math.min(1, rowWeights ? scores[i] * rowWeights[i] : scores[i]);
   run.finish();
   return { scores, rank, iterations: 1, residual: 0, converged: true, seconds: run.seconds };
 }

@@ -23,7 +23,7 @@ async function start(run: Run, rows: EngineRows, p: number): Promise<{ facts: Pr
   if (!columnScale) return { facts: await run.facts.once("profile", () => profile(run, rows)) };
   const sweeps = new LewisSweeps(run, rows, p, columnScale);
   const result = await sweeps.startWith(source.dtype === "f64", profileReductions);
-  const facts = profileOf(source, result);
+  const facts = profileOf(run, source, result);
   const ratios = facts.columnScale.map((x, j) => x / columnScale[j]);
   const fits = Math.max(...ratios) <= looseness * Math.min(...ratios);
   return facts.unit === 1 && fits ? { facts: { ...facts, columnScale }, gram: result.gram } : { facts };
@@ -58,7 +58,7 @@ async function sampledScale(run: Run, source: RowSource): Promise<Float64Array |
   });
   run.close(sample);
   if (found.bad[0] !== -Infinity) return undefined;
-  const { unit, columnScale } = profileOf(source, found);
+  const { unit, columnScale } = profileOf(run, source, found);
   return unit === 1 ? columnScale : undefined;
 }
 

@@ -1,6 +1,8 @@
 // A call made of calls: each part gets a run of its own, whose progress advances the whole by its share.
 import type { Engine } from "../engine/sweep.js";
+import type { RowSource } from "../matrix.js";
 import type { RunOptions } from "../types/index.js";
+import { noFacts } from "./facts.js";
 import { Run } from "./run.js";
 
 export class Parts {
@@ -13,6 +15,8 @@ export class Parts {
     private readonly engine: Engine,
     private readonly options: RunOptions,
     work: number,
+    /** Passed on to each run. */
+    private readonly scalable?: RowSource,
   ) {
     this.total = Math.max(1, Math.round(work));
   }
@@ -27,7 +31,7 @@ export class Parts {
     const { onProgress, signal } = this.options;
     const from = this.done;
     this.done += share;
-    const run = new Run(this.engine, {
+    const own: RunOptions = {
       signal,
       onProgress:
         onProgress &&
@@ -36,7 +40,8 @@ export class Parts {
           const done = Math.floor((from + (share * progress.done) / progress.total) * total);
           onProgress({ stage: progress.stage, done: Math.min(done, total - 1), total });
         }),
-    });
+    };
+    const run = new Run(this.engine, own, noFacts, this.scalable);
     run.expect(work);
     return run;
   }

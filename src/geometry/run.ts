@@ -5,6 +5,17 @@ import { gatherRows, type RowSource } from "../matrix.js";
 import type { RunOptions } from "../types/index.js";
 import { noFacts, type Known } from "./facts.js";
 
+/**
+ * Ends the first sweep of a call on f64 rows whose squares would vanish; schedule/far-scales.ts runs it again, on larger ones. Nobody
+ * else sees it.
+ */
+export class TooSmall extends Error {
+  /** @param top the largest |entry| */
+  constructor(readonly top: number) {
+    super("The rows are too small for their squares.");
+  }
+}
+
 export class Run {
   private done = 0;
   private total = 0;
@@ -15,6 +26,8 @@ export class Run {
     private readonly options: RunOptions,
     /** Of the matrix that the call is about. */
     readonly facts: Known = noFacts,
+    /** Rows that the call can be run again on, times a power of two. */
+    readonly scalable?: RowSource,
   ) {}
 
   get seconds(): number {

@@ -2,8 +2,9 @@
 //
 // Sums in f32 lose small eigenvalues on heavy-tailed rows. They are used only where the eigenvalue at the cut stays above
 // 10^4 * 2^-24 of the largest; else the sweep is repeated in f64.
-import type { EngineRows, Sweep } from "../engine/sweep.js";
+import { blockRows, type EngineRows, type Sweep } from "../engine/sweep.js";
 import { noFacts, type Known } from "./facts.js";
+import { areRootScalesNarrow } from "./narrow.js";
 import { profileOf, profileReductions, type Profile } from "./profile.js";
 import type { Run } from "./run.js";
 
@@ -17,6 +18,8 @@ export interface Spectrum {
   gram: Float64Array;
   /** Row j: the right singular vector of singularValues[j]. As many as were asked for. */
   vectors: Float64Array;
+  /** The Gram matrix was summed in f64. */
+  wide: boolean;
 }
 
 /**
@@ -27,7 +30,7 @@ export function profiledGram(run: Run, rows: EngineRows): Promise<{ facts: Profi
   const { source } = rows;
   return run.facts.once("profiled gram", async () => {
     const result = await gramSweep(run, rows, source.dtype === "f64", {}, profileReductions);
-    const facts = await run.facts.once("profile", () => Promise.resolve(profileOf(source, result)));
+    const facts = await run.facts.once("profile", () => Promise.resolve(profileOf(run, source, result)));
     return { facts, gram: result.gram };
   });
 }
@@ -46,14 +49,15 @@ interface SpectrumRequest {
 export async function spectrum(
   run: Run,
   rows: EngineRows,
-  { unit }: Profile,
+  { unit, top }: Profile,
   { cut, vectors, first, known = noFacts }: SpectrumRequest,
 ): Promise<Spectrum> {
   const { cols: d, dtype } = rows.source;
   const shared: Record<string, Float64Array> = unit === 1 ? {} : { columnScale: new Float64Array(d).fill(unit) };
-  let summed = unit === 1 ? first : undefined;
-  // Denormal f32 takes a unit that f32 does not hold.
-  for (let wide = dtype === "f64" || unit > 2 ** 126; ; wide = true, summed = undefined) {
+  let summed: Float64Array | undefined;
+  const narrow = dtype !== "f64" && unit <= 2 ** 120 && (await areRootScalesNarrow(rows, top * unit));
+  if (unit === 1 && (narrow || dtype === "f64")) summed = first;
+  for (let wide = !narrow; ; wide = true, summed = undefined) {
     const { gram, values, matrix } = await known.once(`spectrum ${wide} ${vectors}`, async () => {
       const gram = summed ?? (await gramSweep(run, rows, wide, shared)).gram;
       return {
@@ -63,7 +67,7 @@ export async function spectrum(
     });
     if (!wide && !(values[Math.min(d - 1, cut(values))] > narrowLimit * values[0])) continue;
     const singularValues = values.map((x) => Math.sqrt(Math.max(0, x)) / unit);
-    return { singularValues, gram, vectors: matrix };
+    return { singularValues, gram, vectors: matrix, wide };
   }
 }
 
@@ -82,6 +86,18 @@ function gramSweep(
     writes: { state: [] },
     reduce: { gram: "sum", ...more },
   });
+}
+
+/**
+ * What sums and eigenvalues may err by, in an eigenvalue of a Gram matrix: its entries are sums over the rows of a block, then over
+ * blocks, and |M|' |M| has a norm of at most the trace (Higham, Accuracy and stability of numerical algorithms, 3.1); eigenvalues
+ * and the products before them are good to a few d units in the last place.
+ */
+export function eigenvalueError(gram: Float64Array, d: number, rows: number, wide: boolean): number {
+  let trace = 0;
+  for (let j = 0; j < d; ++j) trace += gram[j * (d + 1)];
+  const depth = Math.min(rows, blockRows) + 32;
+  return (depth * (wide ? 2 ** -53 : 2 ** -24) + 4 * d * 2 ** -53) * trace;
 }
 
 /** sigma_1(M (I - R'R)) for G = M'M (times unit^2, as all Gram matrices here; so the result is times unit) and R k x d with orthonormal rows: from the largest eigenvalue of (I - P) G (I - P). */

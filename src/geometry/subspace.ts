@@ -10,6 +10,7 @@ import { InvalidInputError } from "../errors.js";
 import type { RowSource } from "../matrix.js";
 import { checkMaxIterations, checkP, checkRank, checkSeed, checkTolerance } from "../options.js";
 import type { SubspaceOptions, SubspaceResult } from "../types/index.js";
+import { ofOwnScale } from "./factors.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
 import { profiledGram, spectrum, transpose } from "./spectrum.js";
@@ -149,12 +150,19 @@ export async function subspaceBasis(
     }
   }
   const { unit } = facts;
-  const distances = (await rows.state.get("distance"))!;
+  const distances = (await rows.state.get("distance"))!.slice();
   rows.state.delete("distance");
+  const sum = await ofOwnScale(run, objective, unit, p);
+  if (unit !== 1) for (let i = 0; i < distances.length; ++i) distances[i] /= unit;
+  if (!(sum < Infinity && distances.every((x) => x < Infinity))) {
+    throw new InvalidInputError(
+      `A distance, or their sum at p = ${p}, is above 1.8e308, the largest f64: multiply A (or rowWeights) by a smaller power of two.`,
+    );
+  }
   return {
     basis: best.basis,
-    objective: unit === 1 ? objective : objective / (await run.power(unit, p)),
-    distances: unit === 1 ? distances : distances.map((x) => x / unit),
+    objective: sum,
+    distances,
     iterations: sweeps.count,
     residual: best.residual,
     converged: best.converged,

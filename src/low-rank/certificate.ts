@@ -1,11 +1,11 @@
 // What is proved of a low-rank approximation: |(A - left right) x|_p <= (bound (1 + slack) + rounding) |x|_2.
 import type { EngineRows } from "../engine/sweep.js";
 import { InvalidInputError } from "../errors.js";
-import { unitRoundoff } from "../geometry/factors.js";
+import { smallestStep, unitRoundoff } from "../geometry/factors.js";
 import { checkPairShapes, multiplyRows } from "../geometry/pair.js";
-import { profile, type Profile } from "../geometry/profile.js";
+import { leastColumn, profile, type Profile } from "../geometry/profile.js";
 import type { Run } from "../geometry/run.js";
-import { residualNorm, spectrum } from "../geometry/spectrum.js";
+import { eigenvalueError, residualNorm, spectrum, type Spectrum } from "../geometry/spectrum.js";
 import { toRowSource, type Matrix, type MatrixLike, type RowSource } from "../matrix.js";
 import { checkOneOf, checkP, checkSeed, checkTolerance } from "../options.js";
 import type { CertifyOptions, LowRankCertificate } from "../types/index.js";
@@ -16,27 +16,57 @@ export async function certificateOf(
   task: Task,
   basis: Float64Array,
   right: Float64Array,
-  known: { sigmaNext?: number; gram?: Float64Array; ellipsoid?: Ellipsoid },
+  known: { sigmaNext?: number; plain?: Pick<Spectrum, "gram" | "wide">; ellipsoid?: Ellipsoid },
 ): Promise<LowRankCertificate> {
   const { run, rows, profile, rank, p, factorType, rowWeights } = task;
   const ellipsoid = known.ellipsoid ?? task.ellipsoid;
   const { cols: d, dtype } = rows.source;
   const f64 = dtype === "f64";
   const sandwich = ellipsoid?.certificate ?? { lower: 1, upper: 1, slack: f64 ? 1e-12 : 1e-6 };
-  const sigmaNext =
-    known.sigmaNext ?? (await residualNorm(run, (ellipsoid?.gram ?? known.gram)!, basis, rank, d)) / profile.unit;
+  const { gram, wide } = ellipsoid ? { gram: ellipsoid.gram, wide: true } : (known.plain ?? task.spectrum!);
+  const sigmaNext = known.sigmaNext ?? (await residualNorm(run, gram, basis, rank, d)) / profile.unit;
   let rightError = 0;
   for (let i = 0; i < right.length; ++i) rightError += (right[i] - basis[i]) * (right[i] - basis[i]);
   // Products are summed 256 deep, then added up: gamma of that depth, for k columns; then the rounding of left itself.
   const working = unitRoundoff[f64 || factorType === "f64" ? "f64" : "f32"];
   const gamma = (Math.min(d, 256) + Math.ceil(d / 256) + 2) * working;
   const relative = Math.sqrt(rank) * (gamma + unitRoundoff[factorType]) + Math.sqrt(rightError);
-  return {
+  const factorError = relative * (await rowNormBound(run, rows, profile, p, rowWeights));
+  // Numbers too small to be rounded beside themselves, and columns that count as zeros.
+  const step = Math.sqrt(rank) * smallestStep[factorType] + (f64 ? Math.sqrt(d) * leastColumn : 0);
+  const error = rank < d ? eigenvalueError(gram, d, rows.source.rows, wide) : 0;
+  const loss = sandwich.upper * lost(sigmaNext, sandwich.slack, error, profile.unit);
+  const stepError = step * (await rootOfWeights(run, rows, p, rowWeights));
+  return finite({
     ...sandwich,
     sigmaNext,
     bound: sandwich.upper * sigmaNext,
-    rounding: relative * (await rowNormBound(run, rows, profile, p, rowWeights)),
-  };
+    rounding: factorError + stepError + loss,
+  });
+}
+
+/** @throws {InvalidInputError} where the bound is past the range of f64 */
+function finite(certificate: LowRankCertificate): LowRankCertificate {
+  if (certificate.bound + certificate.rounding < Infinity) return certificate;
+  throw new InvalidInputError(
+    "The certified bound is above 1.8e308, the largest f64: it goes with the scale of A and of rowWeights. Multiply one of them by a smaller power of two.",
+  );
+}
+
+/**
+ * How far sigma may be above its value as computed, beyond what the relative slack covers, for the largest error of its square
+ * (times unit^2). A Gram matrix sees nothing below 1e-8 of sigma_1 or so.
+ */
+function lost(sigma: number, slack: number, error: number, unit: number): number {
+  const scaled = sigma * unit;
+  return Math.max(0, Math.sqrt(scaled * scaled + error) - scaled * (1 + slack)) / unit;
+}
+
+/** (sum s_i)^(1/p): the norm of rows of length 1. */
+async function rootOfWeights(run: Run, rows: EngineRows, p: number, weights: Task["rowWeights"]): Promise<number> {
+  let total = weights ? 0 : rows.source.rows;
+  if (weights) for (let i = 0; i < weights.length; ++i) total += weights[i];
+  return p === Infinity ? Math.min(1, total) : run.power(total, 1 / p);
 }
 
 /**
@@ -72,8 +102,12 @@ export async function residualCertificate(
   // Of the product: sums in f64 over the rank, of rows no longer than left's. Of R: kept in its type.
   const leftSize = await rowNormBound(run, leftRows, await profile(run, leftRows), p, rowWeights);
   const size = await rowNormBound(run, rest, facts, p, rowWeights);
-  const rounding = 2 * (right.rows + 4) * unitRoundoff.f64 * leftSize + unitRoundoff[f64 ? "f64" : "f32"] * size;
-  return { ...sandwich, sigmaNext, bound: sandwich.upper * sigmaNext, rounding };
+  const type = f64 ? "f64" : "f32";
+  const step = smallestStep[type] * Math.sqrt(d) * (await rootOfWeights(run, rest, p, rowWeights));
+  const rounding = 2 * (right.rows + 4) * unitRoundoff.f64 * leftSize + unitRoundoff[type] * size + step;
+  const error = eigenvalueError(gram, d, n, plain?.wide ?? true);
+  const loss = sandwich.upper * lost(sigmaNext, sandwich.slack, error, facts.unit);
+  return finite({ ...sandwich, sigmaNext, bound: sandwich.upper * sigmaNext, rounding: rounding + loss });
 }
 
 /** An upper bound of (sum_i s_i |a_i|_2^p)^(1/p), by the inequality of power means. */
@@ -142,7 +176,7 @@ export async function certify(
   const factorType = data instanceof Float64Array ? "f64" : "f32";
   const shared = { run, rows, profile: facts, p, rank, factorType, rowWeights, tolerance, seed } as const;
   const task: Task = { ...shared, vectors: rank, ellipsoid };
-  const certificate = await certificateOf(task, right, right, { gram: plain?.gram });
+  const certificate = await certificateOf(task, right, right, { plain });
   run.finish();
   return certificate;
 }

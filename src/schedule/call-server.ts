@@ -2,11 +2,10 @@
 import type { CallServer } from "../engine/threads/serve.js";
 import { throwIfAborted } from "../errors.js";
 import { Facts } from "../geometry/facts.js";
-import { Run } from "../geometry/run.js";
 import type { RowSource } from "../matrix.js";
 import type { RowWeights } from "../types/index.js";
 import { buffersIn, copied, receiveOptions, receiveRows } from "./crossing.js";
-import { primitiveNamed } from "./primitives.js";
+import { runPrimitive } from "./far-scales.js";
 
 export function callServer(): CallServer {
   const held = new Map<number, { source: RowSource; facts: Facts }>();
@@ -20,9 +19,9 @@ export function callServer(): CallServer {
       const opened = order.held === undefined ? undefined : held.get(order.held)!;
       const source = opened?.source ?? receiveRows(order.rows!);
       const options = receiveOptions(order.options);
-      const run = new Run(await engine, hooks, opened?.facts.with(options.rowWeights as RowWeights | undefined));
+      const facts = opened?.facts.with(options.rowWeights as RowWeights | undefined);
       // Copied: what is handed over is gone here, and facts stay.
-      const result = copied(await primitiveNamed(order.primitive).run(run, source, options));
+      const result = copied(await runPrimitive(order.primitive, { engine: await engine, source, options, hooks, facts }));
       return { result, transfer: [...buffersIn(result)] };
     },
     release: (number) => void held.delete(number),

@@ -15,12 +15,18 @@ import { certify, checkCertify } from "../low-rank/certificate.js";
 import type { Held } from "../engine/memory.js";
 import { heldByCertify, heldByEllipsoid, heldByEntrywise, heldByLeverage, heldByLowRank, heldByNone } from "../held.js";
 import type { RowSource } from "../matrix.js";
+import * as back from "./restore.js";
+import type { Scale } from "./scale.js";
 
 interface Primitive<Options, Result> {
   run(run: Run, source: RowSource, options: Options): Promise<Result>;
   check?(options: NoInfer<Options>, source: RowSource): void;
   /** What it holds beside tiles and d x d matrices, row weights apart. */
   held?(options: NoInfer<Options>, source: RowSource): Held;
+  /** The result of A and its row weights from that of scaled ones (far-scales.ts), where it depends on the scale. */
+  restore?(result: NoInfer<Result>, scale: Scale): Promise<Result>;
+  /** Rows may be scaled: all that needs `restore` for it has it. */
+  scalesRows?: boolean;
   /** Sweeps of rows * cols^2 multiply-adds, and as many dense steps, that it comes to: the order of magnitude. */
   sweeps: number;
 }
@@ -29,21 +35,86 @@ interface Primitive<Options, Result> {
 const primitive = <Options, Result>(of: Primitive<Options, Result>) => of;
 
 export const primitives = {
-  leverageScores: primitive({ run: leverageScores, held: heldByLeverage, sweeps: 2 }),
-  lewisWeights: primitive({ run: lewisWeights, check: checkLewis, sweeps: 20 }),
-  lowRank: primitive({ run: lowRank, check: checkLowRank, held: heldByLowRank, sweeps: 10 }),
-  singularValues: primitive({ run: singularValues, held: heldByNone, sweeps: 1 }),
-  residual: primitive({ run: pairResidual, check: checkPairResidual, sweeps: 1 }),
-  certify: primitive({ run: certify, check: checkCertify, held: heldByCertify, sweeps: 5 }),
+  leverageScores: primitive({ run: leverageScores, held: heldByLeverage, sweeps: 2, scalesRows: true }),
+  lewisWeights: primitive({
+    run: lewisWeights,
+    check: checkLewis,
+    sweeps: 20,
+    restore: back.lewisWeights,
+    scalesRows: true,
+  }),
+  lowRank: primitive({
+    run: lowRank,
+    check: checkLowRank,
+    held: heldByLowRank,
+    sweeps: 10,
+    restore: back.lowRank,
+    scalesRows: true,
+  }),
+  singularValues: primitive({
+    run: singularValues,
+    held: heldByNone,
+    sweeps: 1,
+    restore: back.singularValues,
+    scalesRows: true,
+  }),
+  residual: primitive({
+    run: pairResidual,
+    check: checkPairResidual,
+    sweeps: 1,
+    restore: back.objective,
+    scalesRows: true,
+  }),
+  certify: primitive({
+    run: certify,
+    check: checkCertify,
+    held: heldByCertify,
+    sweeps: 5,
+    restore: back.certificate,
+    scalesRows: true,
+  }),
   multiply: primitive({ run: multiply, check: checkMultiply, held: heldByNone, sweeps: 1 }),
-  minVolumeEllipsoid: primitive({ run: minVolumeEllipsoid, check: checkMinVolume, sweeps: 100 }),
-  johnEllipsoid: primitive({ run: johnEllipsoid, check: checkMinVolume, sweeps: 100 }),
-  quantise: primitive({ run: quantise, check: checkQuantise, sweeps: 3 }),
-  robustSubspace: primitive({ run: robustSubspace, check: checkSubspace, held: heldByEllipsoid, sweeps: 100 }),
-  entrywiseLowRank: primitive({ run: entrywiseLowRank, check: checkEntrywise, held: heldByEntrywise, sweeps: 300 }),
-  sensitivities: primitive({ run: sensitivities, check: checkSensitivities, sweeps: 20 }),
-  coreset: primitive({ run: coreset, check: checkCoreset, sweeps: 20 }),
-  levelSetEllipsoid: primitive({ run: levelSetEllipsoid, check: checkLevelSet, held: heldByEllipsoid, sweeps: 1000 }),
+  minVolumeEllipsoid: primitive({
+    run: minVolumeEllipsoid,
+    check: checkMinVolume,
+    sweeps: 100,
+    restore: back.minVolume,
+    scalesRows: true,
+  }),
+  johnEllipsoid: primitive({
+    run: johnEllipsoid,
+    check: checkMinVolume,
+    sweeps: 100,
+    restore: back.john,
+    scalesRows: true,
+  }),
+  quantise: primitive({ run: quantise, check: checkQuantise, sweeps: 3, restore: back.quantise }),
+  robustSubspace: primitive({
+    run: robustSubspace,
+    check: checkSubspace,
+    held: heldByEllipsoid,
+    sweeps: 100,
+    restore: back.subspace,
+    scalesRows: true,
+  }),
+  entrywiseLowRank: primitive({
+    run: entrywiseLowRank,
+    check: checkEntrywise,
+    held: heldByEntrywise,
+    sweeps: 300,
+    restore: back.entrywise,
+    scalesRows: true,
+  }),
+  sensitivities: primitive({ run: sensitivities, check: checkSensitivities, sweeps: 20, scalesRows: true }),
+  coreset: primitive({ run: coreset, check: checkCoreset, sweeps: 20, restore: back.coreset, scalesRows: true }),
+  levelSetEllipsoid: primitive({
+    run: levelSetEllipsoid,
+    check: checkLevelSet,
+    held: heldByEllipsoid,
+    sweeps: 1000,
+    restore: back.levelSet,
+    scalesRows: true,
+  }),
 };
 
 export type PrimitiveName = keyof typeof primitives;
@@ -52,4 +123,4 @@ export type ResultOf<Name extends PrimitiveName> = Awaited<ReturnType<(typeof pr
 
 /** The table as those see it who were only told a name. */
 export const primitiveNamed = (name: string) =>
-  (primitives as unknown as Record<string, Primitive<Record<string, unknown>, unknown>>)[name];
+  (primitives as unknown as Record<string, Primitive<Readonly<Record<string, unknown>>, unknown>>)[name];

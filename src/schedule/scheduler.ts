@@ -6,12 +6,12 @@
 import type { InlineEngine } from "../engine/inline.js";
 import { defaultResidentBytes, ThreadsEngine, type ThreadOptions } from "../engine/threads/engine.js";
 import { AbortedError, DisposedError, InvalidInputError, throwIfAborted } from "../errors.js";
-import { Run } from "../geometry/run.js";
 import type { Held } from "../engine/memory.js";
 import { heldByDefault } from "../held.js";
 import type { RowSource } from "../matrix.js";
 import type { OpenMatrix, WeightedOptions } from "../types/index.js";
 import { bytesToSend, serialReads } from "./crossing.js";
+import { runPrimitive } from "./far-scales.js";
 import { OpenRows } from "./open-rows.js";
 import { primitiveNamed, type OptionsOf, type PrimitiveName, type ResultOf } from "./primitives.js";
 import { Queue, type Place, type Task } from "./queue.js";
@@ -191,7 +191,7 @@ export class Scheduler {
       this.guarded(async () => {
         if (isShared) engine.pool.check();
         own.plan(rows, heldBy(name, options, source));
-        return primitiveNamed(name).run(new Run(own, options, facts), rows, options);
+        return runPrimitive(name, { engine: own, source: rows, options, hooks: options, facts });
       }, own).finally(() => over.abort()),
     );
   }
