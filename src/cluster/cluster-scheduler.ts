@@ -5,12 +5,12 @@ import { InlineEngine } from "../engine/inline.js";
 import { blockRows } from "../engine/sweep.js";
 import { DisposedError, InvalidInputError } from "../errors.js";
 import { Facts } from "../geometry/facts.js";
-import { Run } from "../geometry/run.js";
 import { locationOf, type RowLocation } from "../location.js";
 import type { Calls } from "../loewner.js";
 import { rowTypeBytes, type RowSource, type RowType } from "../matrix.js";
 import { bytesToSend, sendOptions } from "../schedule/crossing.js";
-import { primitiveNamed, type OptionsOf, type PrimitiveName, type ResultOf } from "../schedule/primitives.js";
+import { runPrimitive } from "../schedule/far-scales.js";
+import type { OptionsOf, PrimitiveName, ResultOf } from "../schedule/primitives.js";
 import { Scheduler } from "../schedule/scheduler.js";
 import type { OpenMatrix, WeightedOptions } from "../types/index.js";
 import type { ClusterSchedulerOptions } from "./cluster-options.js";
@@ -167,11 +167,8 @@ export class ClusterScheduler implements Calls {
     const { cluster } = this;
     cluster.share(source, held.shared);
     try {
-      return await primitiveNamed(name).run(
-        new Run(cluster, options, facts?.with(options.rowWeights)),
-        source,
-        options,
-      );
+      const known = facts?.with(options.rowWeights);
+      return await runPrimitive(name, { engine: cluster, source, options, hooks: options, facts: known });
     } finally {
       cluster.close();
       await cluster.endClosed().catch(() => undefined);
