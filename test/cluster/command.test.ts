@@ -1,9 +1,10 @@
 // The command line with a cluster: the same files, and what it says when there is none.
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bytesOf, listing, run, start, temporaryFolder, tensor, writeModel } from "../cli/run.js";
-import { startRedis, startWorker, type RedisServer, type WorkerProcess } from "./servers.mjs";
+import { startRedis, startWorker, wait, type RedisServer, type WorkerProcess } from "./servers.mjs";
 
 let folder: string;
 let redis: RedisServer;
@@ -92,6 +93,24 @@ test("interrupted: nothing is left, and the worker is free", async () => {
   const status = () =>
     JSON.parse(run(folder, "cluster", "--redis", redis.url, "--json").stdout) as { layers: { active: number } };
   await expect.poll(() => status().layers.active, { timeout: 10_000 }).toBe(0);
+});
+
+test("killed, and the same command again with --resume: layers that were finished are taken up, the bytes are the same", async () => {
+  const layers = Array.from({ length: 4 }, (_, i) => tensor(`h.${i}.wte.weight`, 2000 + i, 64));
+  await writeModel(folder, "layers.safetensors", layers);
+  const args = ["compress", "layers.safetensors", "--keep", "0.5", "--quiet"];
+  expect(run(folder, ...args, "-o", "whole.safetensors").status).toBe(0);
+  const partial = join(folder, "resumed.safetensors.partial");
+  const finished = () => existsSync(partial) && readdirSync(partial).some((name) => /^[0-9a-f]{24}\.json$/.test(name));
+  const child = start(folder, ...args, "-o", "resumed.safetensors", "--redis", redis.url);
+  while (!finished() && child.exitCode === null) await wait(3);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  const again = ["-o", "resumed.safetensors", "--redis", redis.url, "--resume", "--json"];
+  const { status, stdout, stderr } = run(folder, "compress", "layers.safetensors", "--keep", "0.5", ...again);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect((JSON.parse(stdout) as { resumed: string[] }).resumed.length).toBeGreaterThan(0);
+  expect(bytesOf(folder, "resumed.safetensors").equals(bytesOf(folder, "whole.safetensors"))).toBe(true);
 });
 
 test("cluster shows workers, queues and totals, for people, programs and Prometheus", async () => {
