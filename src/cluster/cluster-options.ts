@@ -16,7 +16,7 @@ export interface CoordinatorOptions {
 export interface ClusterSchedulerOptions {
   /** Bytes of rows from which on all workers share them. Default: 128 MiB. */
   shareBytes?: number;
-  /** Shares of such a matrix. Default: a thread each, but of no fewer than 4 MiB. Never changes the answer. */
+  /** Shares of such a matrix. Default: a thread each, of no less than 4 MiB, and no more than sqrt(rows / 2400). Never changes the answer. */
   shares?: number;
   /** Bytes of results that may wait in Redis to be taken, over all shares. Default: 512 MiB. */
   waitingBytes?: number;

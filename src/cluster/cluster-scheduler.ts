@@ -24,6 +24,8 @@ type Held = { whole?: ClusterMatrix; shared?: ClusterMatrix };
 
 /** Rows of a share that are worth the messages. */
 const leastShareBytes = 4 << 20;
+/** Rows whose products take a thread as long as a share's sums take through Redis: 24 bytes over 300 MB/s at 30 GFLOP/s. */
+const rowsPerShare = 2400;
 /** A cols x cols matrix of f64 has to fit into one value of Redis, 512 MB. */
 const mostCols = 8000;
 
@@ -176,8 +178,16 @@ export class ClusterScheduler implements Calls {
     }
   }
 
+  /**
+   * More shares divide the work and multiply the sums that the coordinator takes in, a few cols x cols matrices a share: both take as
+   * long at the square root of the rows over `rowsPerShare`, whatever the columns (docs/scaling.md).
+   */
   private sharesOf(source: RowSource): number {
-    const { shares: wanted = Math.min(this.threads, Math.floor(bytesOf(source) / leastShareBytes)) } = this.options;
+    const most = Math.min(
+      Math.floor(bytesOf(source) / leastShareBytes),
+      Math.floor(Math.sqrt(source.rows / rowsPerShare)),
+    );
+    const { shares: wanted = Math.min(this.threads, most) } = this.options;
     return Math.max(1, Math.min(wanted, Math.ceil(source.rows / blockRows)));
   }
 
