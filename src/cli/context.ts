@@ -5,6 +5,7 @@ import type { ReadLimits } from "../formats/limits.js";
 import { infinityAsText } from "../model/json.js";
 import { removeTemporaryFiles } from "../formats/node-file.js";
 import type { Loewner, Progress } from "../types/index.js";
+import { printable } from "./text.js";
 
 /** Rows that each thread keeps: a model's largest table may be of any size, and the file is read again at little cost. */
 const residentBytes = 64 << 20;
@@ -41,7 +42,7 @@ export class Context {
 
   /** A line for people: on stdout, unless --json or --quiet. */
   say(text: string): void {
-    if (!this.options.json && !this.options.quiet) process.stdout.write(`${text}\n`);
+    if (!this.options.json && !this.options.quiet) process.stdout.write(`${printable(text)}\n`);
   }
 
   /** The answer for programs: with --json the only thing on stdout. */
@@ -58,7 +59,7 @@ export class Context {
   /** A progress bar on stderr, once it was opened. */
   progress = (progress: Progress & { layer?: string }): void => {
     if (!this.Bar) return;
-    const label = progress.layer ? `${progress.layer}: ${progress.stage}` : progress.stage;
+    const label = printable(progress.layer ? `${progress.layer}: ${progress.stage}` : progress.stage);
     // Layers are worked on side by side: one bar for all of them, another for other work.
     if (!this.bar || progress.total !== this.bar.getTotal()) {
       this.bar?.stop();

@@ -13,6 +13,16 @@ export function table(rows: string[][], left: readonly number[] = [0]): string {
     .join("\n");
 }
 
+/**
+ * What a terminal shows as it stands: names come from files of strangers, and a control character among them could move the cursor, or
+ * say what was never printed. Line ends and tabs stay.
+ */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (char) =>
+    char === "\n" || char === "\t" ? char : `\\u{${char.codePointAt(0)!.toString(16)}}`,
+  );
+}
+
 /** MB = 10^6 bytes. */
 export function megabytes(bytes: number): string {
   return bytes < 1e5 ? `${bytes} B` : `${(bytes / 1e6).toFixed(2)} MB`;
