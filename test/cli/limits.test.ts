@@ -88,6 +88,5 @@ test("names in a file do not talk to the terminal", async () => {
   const { status, stdout } = run(folder, "inspect", "m.safetensors", "--no-spectrum");
   expect(status).toBe(0);
   expect(stdout).toContain("\\u{1b}]0;title\\u{7}\\u{1b}[2Jtoken\\u{202e}emb\\u{d}.weight");
-  // eslint-disable-next-line no-control-regex -- these are what is looked for
   expect(stdout).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/);
 });
