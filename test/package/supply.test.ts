@@ -72,8 +72,9 @@ describe("the lock file", () => {
 
   test("what has an install script is known, is for development alone, and is not run", () => {
     const some = locked.filter(([, { hasInstallScript }]) => hasInstallScript);
-    // The first installs npm's own peers (the lock file has them), the second prints a warning about versions.
-    expect(some.map(([path]) => path).sort()).toEqual(["node_modules/glob-promise", "node_modules/protobufjs"]);
+    // One prints a warning about versions, the other installs peers that the lock file has anyway.
+    const known = ["node_modules/protobufjs", "node_modules/glob-promise"];
+    expect(some.map(([path]) => path).filter((path) => !known.includes(path))).toEqual([]);
     expect(some.every(([, { dev }]) => dev)).toBe(true);
     expect(read("scripts/setup.mjs")).toMatch(/\["ci", "--ignore-scripts"\]/);
   });
