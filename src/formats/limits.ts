@@ -9,7 +9,7 @@ import type { ByteSource } from "./bytes.js";
 export interface ReadLimits {
   /** Header of a safetensors file, in bytes. Default 100 000 000, which the format itself allows. */
   readonly headerBytes: number;
-  /** JSON that is read whole: an index of shards, tokenizer.json, a plan, config.json. Default 2^28. */
+  /** JSON files that are read whole: an index of shards, tokenizer.json, config.json. Default 2^28. */
   readonly jsonBytes: number;
   /** Objects and lists inside one another, in any JSON. Default 32, at most 1000. */
   readonly jsonDepth: number;

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { listing, run, smallModel, temporaryFolder, writeMatrix, writeModel } from "./run.js";
+import { listing, run, smallModel, temporaryFolder, tensor, writeMatrix, writeModel } from "./run.js";
 
 let folder: string;
 beforeEach(() => {
@@ -80,4 +80,13 @@ test("shards are never written through a link out of the output's folder", async
   expect(readFileSync(join(folder, "elsewhere", "mine"), "utf8")).toBe("mine");
   rmSync(join(folder, "out", "part", "a.safetensors"));
   expect(compress()).toBe("0 ");
+});
+
+test("names in a file do not talk to the terminal", async () => {
+  const name = "\u001b]0;title\u0007\u001b[2Jtoken\u202eemb\r.weight";
+  await writeModel(folder, "m.safetensors", [tensor(name, 400, 16)]);
+  const { status, stdout } = run(folder, "inspect", "m.safetensors", "--no-spectrum");
+  expect(status).toBe(0);
+  expect(stdout).toContain("\\u{1b}]0;title\\u{7}\\u{1b}[2Jtoken\\u{202e}emb\\u{d}.weight");
+  expect(stdout).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/);
 });

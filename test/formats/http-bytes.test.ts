@@ -248,6 +248,19 @@ describe("abort", () => {
   });
 });
 
+test("a server that does not say how long the file is", async () => {
+  const statuses = (head: number, headers: Record<string, string> = {}) =>
+    (async (_url: unknown, init?: RequestInit) =>
+      init?.method === "HEAD"
+        ? new Response(null, { status: head, headers })
+        : new Response("x", { status: 206 })) as typeof fetch;
+  expect((await openHttp("https://host/A.npy", { fetch: statuses(200, { "Content-Length": "12" }) })).size).toBe(12);
+  for (const fetch of [statuses(200), statuses(200, { "Content-Length": "lots" }), statuses(206)]) {
+    const { message } = await failure(openHttp("https://host/A.npy", { fetch }), "FILE");
+    expect(message).toMatch(/the server does not say how long the file is\. Have it expose the header Content-Range/);
+  }
+});
+
 describe("what others must not see or do", () => {
   test("a password in an address is not repeated", async () => {
     const { message, place } = await failure(openHttp("https://me:hidden@host/A.npy?key=hidden"), "INVALID_INPUT");

@@ -9,6 +9,7 @@ import {
   openSafetensors,
   openSafetensorsIndex,
   safetensorsDtypes,
+  type JsonValue,
   type SafetensorsFile,
   type SafetensorsInput,
   tensorBytes,
@@ -445,6 +446,28 @@ test("the strict parser agrees with JSON.parse on what JSON.stringify writes", (
       expect(got).toEqual(JSON.parse(text));
     }),
   );
+});
+
+test("an index is written as the Hugging Face libraries write it, whatever its metadata holds", async () => {
+  const value = { total_size: 8, list: [1, [], {}, { b: null, a: "x" }], empty: {}, nothing: [] };
+  const weight_map = { w: "a.safetensors" };
+  const toMap = (any: unknown): JsonValue =>
+    Array.isArray(any)
+      ? any.map(toMap)
+      : typeof any === "object" && any !== null
+        ? new Map(Object.entries(any).map(([key, of]) => [key, toMap(of)]))
+        : (any as JsonValue);
+  const sink = memorySink();
+  const metadata = toMap(value) as Map<string, JsonValue>;
+  await writeSafetensorsIndex(sink, { metadata, weightMap: new Map(Object.entries(weight_map)) });
+  const sorted = (any: unknown): unknown =>
+    Array.isArray(any)
+      ? any.map(sorted)
+      : typeof any === "object" && any !== null
+        ? Object.fromEntries(Object.entries(any).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, of]) => [key, sorted(of)])) // prettier-ignore
+        : any;
+  const text = new TextDecoder().decode(sink.bytes());
+  expect(text).toBe(`${JSON.stringify(sorted({ metadata: value, weight_map }), null, 2)}\n`);
 });
 
 describe("rows and writing", () => {

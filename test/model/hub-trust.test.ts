@@ -150,6 +150,27 @@ describe("no end of it", () => {
     expect(files().some((name) => name.endsWith("model.safetensors"))).toBe(false);
   });
 
+  test("a range that was not asked for, when a download is taken up again", async () => {
+    const ranges = ["bytes 3-19/20", "bytes 7-19/99", "bytes x", undefined];
+    for (const range of ranges) {
+      const cache = join(base, `cache-${ranges.indexOf(range)}`);
+      const endpoint = await hub(good, {
+        bytes: (request, response) => {
+          response.on("error", () => undefined);
+          if (request.headers.range) {
+            response.writeHead(206, range === undefined ? {} : { "Content-Range": range }).end("x");
+          } else {
+            response.writeHead(200, { "Content-Length": file.length });
+            response.write(file.subarray(0, 7), () => setTimeout(() => response.destroy(), 20));
+          }
+        },
+      });
+      expect((await failure(resolve(endpoint, { cache }), "INVALID_FORMAT")).message).toMatch(
+        /for bytes 7 to 20 of model\.safetensors it sent (no range|the range "bytes )/,
+      );
+    }
+  });
+
   test("redirects in a circle", async () => {
     const bytes: Answer = (_request, response) => void response.writeHead(302, { Location: "?again" }).end();
     const endpoint = await hub(good, { bytes });
@@ -275,6 +296,12 @@ describe("the token", () => {
     expect(message).toMatch(/^HF_ENDPOINT has a name, password, query or fragment/);
     expect(message).not.toMatch(/hidden/);
   });
+});
+
+test("a web address is no address of a model on a hub", async () => {
+  expect(
+    (await failure(resolve("https://hub.example", { address: "https://hub.example/o/n" }), "INVALID_INPUT")).message,
+  ).toMatch(/is a web address; write hf:owner\/name/);
 });
 
 test.each(["hf:o/n@..", "hf:o/n@.", "hf:o/n@%2e%2e", "hf:o/n@%00", "hf:o/n@a%0Ab"])(

@@ -204,6 +204,11 @@ describe("writing", () => {
     expect((await failure(editedFiles(odd, { replaced: new Map() }, "shard.json"), "INVALID_INPUT")).message).toBe(
       "shard.json cannot be the index: one of the model's shards has that name.",
     );
+    await failure(editedFiles(odd, { replaced: new Map() }, "Shard.JSON"), "INVALID_INPUT");
+    const alike = await open(await files({ "caf\u00e9": [tensor("a", [1])], "Cafe\u0301": [tensor("b", [1])] }));
+    expect((await failure(editedFiles(alike, { replaced: new Map() }, indexName), "INVALID_INPUT")).message).toMatch(
+      /^The shards "caf\u00e9" and "Cafe\u0301" would be one file on systems that do not tell their names apart/,
+    );
   });
 
   test("a single file cannot become an index", async () => {

@@ -86,6 +86,13 @@ test("its own files, and no others", async () => {
   }
 });
 
+test("of onnxruntime-web what a page loads, by its plain name", async () => {
+  const answer = await ask("/ort/ort-wasm-simd-threaded.wasm", { method: "HEAD" });
+  expect([statusOf(answer), /content-type: application\/wasm/i.test(answer)]).toEqual([200, true]);
+  for (const name of ["missing.wasm", "ort.min.js", "..%2fpackage.json", "sub/ort.mjs", "x.wasm%00.js"])
+    expect([name, statusOf(await ask(`/ort/${name}`))]).toEqual([name, 404]);
+});
+
 describe("names of this machine", () => {
   test.each(["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:9"])("%s", async (host) =>
     expect(statusOf(await ask("/", { host }))).toBe(200),

@@ -48,11 +48,7 @@ export async function editedFiles(set: SafetensorsSet, edits: SafetensorsEdits, 
       { file: target },
     );
   }
-  if (shards.has(target)) {
-    throw new InvalidInputError(`${target} cannot be the index: one of the model's shards has that name.`, {
-      file: target,
-    });
-  }
+  checkFileNames([...shards.keys()], target);
   const first = shards.keys().next().value;
   const files = [...shards].map(([name, file]) =>
     isChanged(file, edits, name === first)
@@ -141,6 +137,26 @@ async function editedIndex(
     write: (sink) => sink.write(bytes),
     writeNaming: async (sink, nameOf) => sink.write(await text(nameOf)),
   };
+}
+
+/** On some systems names are one file when they differ by case alone, or by how a letter with an accent is put together. */
+function checkFileNames(shards: readonly string[], target: string): void {
+  const sameFile = (name: string) => name.normalize("NFC").toLowerCase();
+  const seen = new Map<string, string>();
+  for (const shard of shards) {
+    const twin = seen.get(sameFile(shard));
+    if (twin !== undefined) {
+      throw new InvalidInputError(
+        `The shards ${quote(twin)} and ${quote(shard)} would be one file on systems that do not tell their names apart. Save the model again with other names.`,
+        { file: shard },
+      );
+    }
+    seen.set(sameFile(shard), shard);
+  }
+  if (!seen.has(sameFile(target))) return;
+  throw new InvalidInputError(`${target} cannot be the index: one of the model's shards has that name.`, {
+    file: target,
+  });
 }
 
 /** Names must differ over all shards, which the layout of a single shard cannot see. */
