@@ -110,7 +110,7 @@ describe("killed before each call", { timeout: 300_000 }, () => {
     expect(exchange(true, false, 0, at("elsewhere")).status).toBe(0);
     const calls = Number(readFileSync(at("calls"), "utf8"));
     const seen = new Set<string>();
-    for (let kill = calls - 14; kill <= calls; ++kill) {
+    for (let kill = calls - 24; kill <= calls; ++kill) {
       reset();
       exchange(true, false, kill, at("elsewhere"));
       for (const place of ["another", "elsewhere/another"]) await checkTarget(at(place));
