@@ -43,7 +43,7 @@ export function publish(files: readonly ReadyFile[], force: boolean, interim?: I
   const record = data.length > 0 ? writeSwapRecord(files, mixes ? interim : undefined) : undefined;
   try {
     if (mixes) {
-      if (!interim || !swap.linkAsides(data, interim)) swap.takeAway(main.target);
+      if (!interim || !swap.linkAsides(data, interim)) swap.takeAway(main.target, record !== undefined);
       else swap.put({ temporary: interim.temporary, target: main.target }, "keep old");
       flushFolder(dirname(main.target));
     }
@@ -80,8 +80,9 @@ class Swap {
     }
   }
 
-  takeAway(target: string): void {
-    const backup = temporaryName(target);
+  /** @param recorded somebody would finish it; else the old file must not look like one that nobody needs */
+  takeAway(target: string, recorded: boolean): void {
+    const backup = recorded ? temporaryName(target) : asideName(target);
     try {
       renameSync(target, backup);
     } catch (error) {

@@ -56,6 +56,10 @@ export function claimJournal(output: string): void {
     try {
       return writeMark(folder, "wx");
     } catch (error) {
+      if (codeOf(error) === "ENOENT" && !taken) {
+        makeFolder(folder, output); // another process took it for one that was left
+        continue;
+      }
       if (codeOf(error) !== "EEXIST" || taken) {
         rmdirIfEmpty(folder);
         throw writeFault(output, error, 0, 0);
@@ -97,8 +101,9 @@ export function markFinishing(folder: string, file: string): void {
 export function removeFinishedJournal(output: string): void {
   const folder = journalFolder(output);
   const { owner, output: inode } = readMark(folder) ?? {};
-  if (owner === undefined || inode === undefined || inode !== inodeOf(output)) return;
-  if (isGone(folder, owner)) removeJournal(folder);
+  if (inodeOf(output) === undefined) return;
+  if (owner === undefined) rmdirIfEmpty(folder);
+  else if (inode === inodeOf(output) && isGone(folder, owner)) removeJournal(folder);
 }
 
 /** By their ids. Parts that belong to none are removed. */

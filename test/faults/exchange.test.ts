@@ -1,6 +1,6 @@
 // Several files exchanged for others, killed before each single call that changes the file system.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -34,8 +34,8 @@ function state(): string {
 }
 
 let links = true;
-const exchange = (force: boolean, named: boolean, kill?: number) =>
-  spawnSync(process.execPath, ["--import", preload, script, folder, String(force), String(named)], {
+const exchange = (force: boolean, named: boolean, kill?: number, ...more: string[]) =>
+  spawnSync(process.execPath, ["--import", preload, script, folder, String(force), String(named), ...more], {
     ...{
       encoding: "utf8",
       env: {
@@ -96,6 +96,34 @@ describe("killed before each call", { timeout: 300_000 }, () => {
     } finally {
       links = true;
     }
+  });
+
+  test("files in two folders: never old and new together, and the old main file is there", async () => {
+    mkdirSync(at("elsewhere"));
+    const main = at("elsewhere/main");
+    const reset = () => {
+      for (const name of ["data-1", "data-2"]) writeFileSync(at(name), "old");
+      for (const name of readdirSync(at("elsewhere"))) rmSync(at(`elsewhere/${name}`));
+      writeFileSync(main, "old");
+    };
+    reset();
+    expect(exchange(true, false, 0, at("elsewhere")).status).toBe(0);
+    const calls = Number(readFileSync(at("calls"), "utf8"));
+    const seen = new Set<string>();
+    for (let kill = calls - 24; kill <= calls; ++kill) {
+      reset();
+      exchange(true, false, kill, at("elsewhere"));
+      for (const place of ["another", "elsewhere/another"]) await checkTarget(at(place));
+      const kind = existsSync(main) ? readFileSync(main, "utf8").slice(0, 3) : "absent";
+      seen.add(kind);
+      const data = ["data-1", "data-2"].map((name) => readFileSync(at(name), "utf8"));
+      if (kind !== "absent") expect(data).toEqual([kind, kind]);
+      else {
+        const [kept] = readdirSync(at("elsewhere"));
+        expect([kept, readFileSync(at(`elsewhere/${kept}`), "utf8")]).toEqual([expect.stringMatching(/^main\..*\.part$/), "old"]); // prettier-ignore
+      }
+    }
+    expect([...seen].sort()).toEqual(["absent", "new", "old"]);
   });
 
   test("an old main file without its data, and one of several data files", async () => {

@@ -125,17 +125,22 @@ test(`inputs that shrink, go or cannot be read, ${counts.shrink} times`, { timeo
     const input = join(bed.folder, "in", inputs[Math.floor(random() * inputs.length)]);
     const how = random() < 0.7 ? "shrinks" : ["goes", "becomes a folder", "fails"][Math.floor(random() * 3)];
     const moment = random();
-    await round(where(bed, `${basename(input)} ${how} at ${moment.toFixed(3)}`), async () => {
+    const read = String(1 + Math.floor(moment * 30));
+    const byRead = how === "fails" || (how === "shrinks" && random() < 0.6);
+    await round(where(bed, `${basename(input)} ${how} at ${byRead ? `read ${read}` : moment.toFixed(3)}`), async () => {
       await bed.reset(force);
-      const size = statSync(input).size;
-      const env: Record<string, string> = how === "fails" ? { FAULT_EIO_AT: String(1 + Math.floor(moment * 40)) } : {};
+      const size = Math.floor(random() * statSync(input).size);
+      const env: Record<string, string> =
+        how === "fails" ? { FAULT_EIO_AT: read } : byRead ? { FAULT_CUT: input, FAULT_CUT_AT: read, FAULT_CUT_TO: String(size) } : {}; // prettier-ignore
       const { ended } = bed.start(force ? ["--force"] : [], env);
-      await Promise.race([delay(moment * 1000 * bed.seconds), ended]);
-      if (how === "shrinks") truncateSync(input, Math.floor(random() * size));
-      else if (how !== "fails") {
-        if (how === "goes") unlinkSync(input);
-        else renameSync(input, join(bed.folder, "elsewhere"));
-        if (how === "becomes a folder") mkdirSync(input);
+      if (!byRead) {
+        await Promise.race([delay(moment * 1000 * bed.seconds), ended]);
+        if (how === "shrinks") truncateSync(input, size);
+        else if (how === "goes") unlinkSync(input);
+        else {
+          renameSync(input, join(bed.folder, "elsewhere"));
+          mkdirSync(input);
+        }
       }
       const done = await ended;
       // What a file that changed has become is told by its format, if it is read for the first time then.

@@ -4,12 +4,13 @@
 //   FAULT_COUNT=file    how many such calls there were, written at the end
 //   FAULT_NO_LINKS=1    a file system without hard links
 //   FAULT_EIO_AT=n      the n-th read of an open file fails, as of a disk that breaks
+//   FAULT_CUT_AT=n      FAULT_CUT=path is cut to FAULT_CUT_TO=bytes just before the n-th read
 import fs from "node:fs";
 import { open } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { isMainThread } from "node:worker_threads";
 
-const { FAULT_KILL_AT, FAULT_COUNT, FAULT_EIO_AT, FAULT_NO_LINKS } = process.env;
+const { FAULT_KILL_AT, FAULT_COUNT, FAULT_EIO_AT, FAULT_CUT_AT, FAULT_CUT, FAULT_CUT_TO, FAULT_NO_LINKS } = process.env;
 const changes = [
   "linkSync",
   "renameSync",
@@ -54,14 +55,14 @@ if (isMainThread) {
       return real.apply(this, args);
     };
   }
-  if (FAULT_EIO_AT) {
-    const read = handle.read;
-    let reads = 0;
-    handle.read = function (...args) {
-      if (++reads < Number(FAULT_EIO_AT)) return read.apply(this, args);
-      return Promise.reject(Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" }));
-    };
-  }
+  const read = handle.read;
+  let reads = 0;
+  handle.read = function (...args) {
+    ++reads;
+    if (reads === Number(FAULT_CUT_AT)) fs.truncateSync(FAULT_CUT, Number(FAULT_CUT_TO));
+    if (!FAULT_EIO_AT || reads < Number(FAULT_EIO_AT)) return read.apply(this, args);
+    return Promise.reject(Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" }));
+  };
   syncBuiltinESMExports();
   if (FAULT_COUNT) process.on("exit", () => writeFileSync(FAULT_COUNT, String(calls)));
 }

@@ -281,6 +281,9 @@ describe("the folder", () => {
     removeFinishedJournal(out());
     expect(readdirSync(folder)).toEqual(["small", "small.partial"]);
     await second.finish();
+    mkdirSync(`${out()}.partial`); // killed just before the last call
+    removeFinishedJournal(out());
+    expect(readdirSync(folder)).toEqual(["small"]);
   });
 });
 
