@@ -20,7 +20,7 @@ export function checkLewis({ p = 1, tolerance = 1e-6, maxIterations = 0 }: Lewis
 
 /** About three times what the semi-iteration takes to 1e-8. */
 function sweepLimit(p: number): number {
-  return p < Infinity ? 200 + Math.ceil(25 * Math.sqrt(p)) : 200;
+  return p < Infinity ? 200 + Math.ceil(25 * Math.sqrt(Math.min(p, 1e6))) : 200;
 }
 
 /** f32 products leave the weights good to this: from there on sums are in f64. */

@@ -36,7 +36,7 @@ const dtypes: Readonly<Record<number, NpyDtype>> = {
 /** Elements of an input whose shape was asked for. */
 const maxElements = 2 ** 28;
 /** Elements of all inputs of shapes that the model declares: it may come from a stranger, and a few bytes declare any size. */
-const maxDeclared = 2 ** 24;
+const maxDeclared = 2 ** 22;
 
 /**
  * Inputs for every graph input that has no default value.

@@ -44,7 +44,8 @@ export async function findWeights(model: OnnxModel): Promise<FoundWeight[]> {
   }
   for (const node of model.graph.nodes) {
     const tensor = node.opType === "Constant" && node.domain === "" ? node.tensors.get("value") : undefined;
-    if (tensor && isWeight(tensor)) found.push(await finder.follow(tensor, node.outputs[0], node));
+    const [name] = node.outputs;
+    if (tensor && name && isWeight(tensor)) found.push(await finder.follow(tensor, name, node));
     for (const inner of node.innerTensors) {
       if (!isWeight(inner)) continue;
       const blocked = `lies inside a subgraph of ${called(node)}; subgraphs are left as they are`;
@@ -157,7 +158,13 @@ class Finder {
     for (const { node, input } of this.readers.get(name) ?? []) {
       const attributes = await attributesOf(this.model, node);
       const standard = node.domain === "" || node.domain === "ai.onnx";
-      if (standard && (node.opType === "Identity" || (node.opType === "Transpose" && isOrder(attributes, 0, 1)))) {
+      if (standard && !isComplete(node)) {
+        const counts = `${node.inputs.length} inputs and ${node.outputs.length} outputs`;
+        trace.blocked.push(`is read by ${called(node)}, which has ${counts}: not those of that operator`);
+      } else if (
+        standard &&
+        (node.opType === "Identity" || (node.opType === "Transpose" && isOrder(attributes, 0, 1)))
+      ) {
         trace.through.push(node);
         await this.trace(node.outputs[0], transposed, trace);
       } else if (standard && node.opType === "Transpose" && isOrder(attributes, 1, 0)) {
@@ -170,6 +177,24 @@ class Finder {
       }
     }
   }
+}
+
+/** Fewest and most inputs of the operators that are followed or rewritten; each has one output. */
+const arity: ReadonlyMap<string, readonly [number, number]> = new Map([
+  ["Identity", [1, 1]],
+  ["Transpose", [1, 1]],
+  ["Gather", [2, 2]],
+  ["MatMul", [2, 2]],
+  ["Gemm", [2, 3]],
+]);
+
+/** Has the inputs and the output that its operator has. Any other operator is in the way as it is. */
+function isComplete({ opType, inputs, outputs }: OnnxNode): boolean {
+  const counts = arity.get(opType);
+  if (!counts) return true;
+  const [fewest, most] = counts;
+  const named = inputs.slice(0, fewest).every((name) => name !== "");
+  return named && inputs.length >= fewest && inputs.length <= most && outputs.length === 1 && outputs[0] !== "";
 }
 
 /** Without perm a Transpose swaps. */
