@@ -152,8 +152,8 @@ function scaleRows(matrix: Float64Array, scale: Float64Array): Float64Array {
 export function unscale(gram: Float64Array, scale: Float64Array, unit: number): Float64Array {
   const d = scale.length;
   const result = new Float64Array(d * d);
-  for (let i = 0; i < d; ++i) {
-    for (let j = 0; j < d; ++j) result[i * d + j] = (((gram[i * d + j] / scale[i]) * unit) / scale[j]) * unit;
-  }
+  // The two are of one size where squares would leave the range of f64.
+  const back = scale.map((x) => unit / x);
+  for (let i = 0; i < d; ++i) for (let j = 0; j < d; ++j) result[i * d + j] = gram[i * d + j] * back[i] * back[j];
   return result;
 }

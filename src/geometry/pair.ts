@@ -22,6 +22,12 @@ export async function singularValues(
   const cut = () => source.cols - 1;
   const { singularValues } = await spectrum(run, rows, facts, { cut, vectors: 0, first: gram, known: run.facts });
   run.finish();
+  if (!(singularValues[0] < Infinity)) {
+    throw new InvalidInputError(
+      `The largest singular value of ${source.name ?? "A"} is above 1.8e308, the largest f64: multiply ${source.name ?? "A"} by a smaller power of two.`,
+      { tensor: source.name },
+    );
+  }
   return singularValues;
 }
 

@@ -54,12 +54,14 @@ function weightExponent(weights?: RowWeights): number {
   if (!weights) return 0;
   let top = 0;
   for (let i = 0; i < weights.length; ++i) top = Math.max(top, weights[i]);
+  if (top === 0) return 0;
   const exponent = exponentOf(top);
-  return top === 0 || Math.abs(exponent) <= farWeight ? 0 : -exponent;
+  return Math.abs(exponent) <= farWeight ? 0 : -exponent;
 }
 
 function scaledWeights(weights: RowWeights, exponent: number): Float64Array {
-  return Float64Array.from(weights, (s) => timesPowerOfTwo(s, exponent));
+  // What counts at all must not become a 0.
+  return Float64Array.from(weights, (s) => (s > 0 ? Math.max(Number.MIN_VALUE, timesPowerOfTwo(s, exponent)) : 0));
 }
 
 /** e with 2^e <= x < 2^(e + 1), x > 0. */

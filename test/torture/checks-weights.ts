@@ -1,31 +1,27 @@
 // Leverage scores, Lewis weights, sensitivities, coresets: what must be so of every answer.
-import { columnSpace } from "../../reference/leverage.js";
 import { directions, logNorm, times } from "./numbers.js";
-import { outside, sandwichFaults, sum, type Check, type Situation } from "./situation.js";
+import { leverageError, outside, sandwichFaults, sum, type Check, type Situation } from "./situation.js";
 
 /** Rows that count. */
-const live = ({ exact, s }: Situation) =>
-  Array.from({ length: exact.rows }, (_, i) => {
-    const row = exact.data.subarray(i * exact.cols, (i + 1) * exact.cols);
+const live = ({ scaled, s }: Situation) =>
+  Array.from({ length: scaled.rows }, (_, i) => {
+    const row = scaled.data.subarray(i * scaled.cols, (i + 1) * scaled.cols);
     return s?.[i] !== 0 && row.some((x) => x !== 0);
   });
 
 export const leverage: Check = async (situation) => {
-  const { loewner, a, s, exact, scaled } = situation;
+  const { loewner, a, s } = situation;
   const { scores, rank } = await loewner.leverageScores(a, { rowWeights: s });
-  const faults = outside("scores", scores, 0, 1 + 1e-6);
-  if (Math.abs(sum(scores) - rank) > 1e-5 * Math.max(1, rank)) faults.push(`scores sum to ${sum(scores)}, rank ${rank}`);
+  const { error, twin } = leverageError(situation);
+  const faults = outside("scores", scores, 0, 1);
+  if (!(Math.abs(sum(scores) - rank) <= error * rank)) faults.push(`scores sum to ${sum(scores)}, rank ${rank}`);
   live(situation).forEach((x, i) => !x && scores[i] !== 0 && faults.push(`row ${i} is nothing, and scores ${scores[i]}`));
-  if (s) return faults;
-  // Columns of far scales are the twin's own business as well; what it loses of entries far below their column's largest is nothing.
-  const twin = columnSpace({ ...exact, data: scaled.data });
   if (rank !== twin.rank) {
-    if (twin.condition < 1e6 || rank > twin.rank) faults.push(`rank ${rank}, the twin's is ${twin.rank}`);
-  } else if (twin.condition < 1e5) {
-    const own = new Float64Array(exact.rows);
+    if (error < 1e-4 || rank > twin.rank) faults.push(`rank ${rank}, the twin's is ${twin.rank}`);
+  } else if (error < 1e-2) {
+    const own = new Float64Array(scores.length);
     twin.basis.data.forEach((u, at) => (own[Math.floor(at / twin.rank)] += u * u));
-    const room = 1e-9 + 64 * twin.condition ** 2 * 2 ** -52;
-    scores.forEach((x, i) => Math.abs(x - own[i]) > room && faults.push(`scores[${i}] ${x}, the twin's ${own[i]}`));
+    scores.forEach((x, i) => Math.abs(x - own[i]) > error && faults.push(`scores[${i}] ${x}, the twin's ${own[i]}`));
   }
   return faults;
 };
@@ -33,9 +29,9 @@ export const leverage: Check = async (situation) => {
 export const lewis: Check = async (situation) => {
   const { loewner, a, s, p } = situation;
   const { weights, gram, rank, certificate, converged } = await loewner.lewisWeights(a, { p, rowWeights: s });
-  const faults = outside("weights", weights, 0, converged ? 1 + 1e-5 : Infinity);
-  if (converged && Math.abs(sum(weights) - rank) > 1e-4 * Math.max(1, rank))
-    faults.push(`weights sum to ${sum(weights)}, rank ${rank}`);
+  const faults = outside("weights", weights, 0, converged ? 1 + certificate.slack + 1e-5 : Infinity);
+  if (converged && !(Math.abs(sum(weights) - rank) <= (certificate.slack + 1e-5) * rank))
+    faults.push(`weights sum to ${sum(weights)}, rank ${rank}, slack ${certificate.slack}`);
   live(situation).forEach((x, i) => !x && weights[i] !== 0 && faults.push(`row ${i} is nothing, and weighs ${weights[i]}`));
   faults.push(...sandwichFaults(situation, gram, certificate));
   return faults;
@@ -46,7 +42,7 @@ export const sensitivities: Check = async (situation) => {
   const { scores, total, rank } = await loewner.sensitivities(a, { p, rowWeights: s });
   const faults = outside("scores", scores, 0, 1);
   if (Math.abs(sum(scores) - total) > 1e-9 * (1 + total)) faults.push(`total ${total}, scores sum to ${sum(scores)}`);
-  if (total < rank * (1 - 1e-6) && p <= 2) faults.push(`total ${total} below the rank ${rank}`);
+  if (p === 2 && !(Math.abs(total - rank) <= leverageError(situation).error * rank)) faults.push(`total ${total}, rank ${rank}`);
   for (const z of directions(scaled, 16)) {
     const y = times(scaled, z);
     const all = logNorm(y, p, s);

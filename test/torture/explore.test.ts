@@ -45,7 +45,7 @@ test("explore", async () => {
             const t0 = performance.now();
             ++count; writeFileSync("/tmp/t8-now.txt", label);
             try {
-              const faults = await check({ loewner: loewner as any, ...g, scaled, p, s, name: mname });
+              const faults = await check({ loewner: loewner as any, ...g, scaled, p, s });
               const finite = last.filter((x) => !(x.includes("proved.upper") || x.includes("logDet is -Infinity") || x.includes("lowRank: p is Inf")));
               for (const f of [...new Set([...finite, ...faults])].slice(0, 3)) out.push(`FAULT ${label} :: ${f}`);
             } catch (e: any) {

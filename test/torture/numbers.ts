@@ -15,7 +15,7 @@ export function notFinite(value: unknown, path = ""): string[] {
 
 /** 2^e with |x| 2^e in [1, 2); 1 for 0. In two factors: 2^1074 is no number. */
 export function exponentOf(x: number): number {
-  if (x === 0) return 0;
+  if (x === 0 || !Number.isFinite(x)) return 0;
   let e = Math.floor(Math.log2(Math.abs(x)));
   while (timesPower(Math.abs(x), -e) >= 2) ++e;
   while (timesPower(Math.abs(x), -e) < 1) --e;
@@ -37,12 +37,17 @@ export interface Scaled {
   exponents: Int32Array;
 }
 
+/** Columns of f64 that are nothing but smaller numbers count as zeros beside larger ones (docs/numbers.md). */
+const leastColumn = 2 ** -990;
+
 export function scaledColumns({ data, rows, cols }: Matrix): Scaled {
   const exponents = new Int32Array(cols);
+  const all = Float64Array.from(data).reduce((top, x) => Math.max(top, Math.abs(x)), 0);
   const result = new Float64Array(rows * cols);
   for (let j = 0; j < cols; ++j) {
     let top = 0;
     for (let i = 0; i < rows; ++i) top = Math.max(top, Math.abs(data[i * cols + j]));
+    if (top < leastColumn && all > 2 ** -400) continue;
     exponents[j] = exponentOf(top);
     for (let i = 0; i < rows; ++i) result[i * cols + j] = timesPower(data[i * cols + j], -exponents[j]);
   }
@@ -62,7 +67,7 @@ export function scaledForm({ data, cols }: Matrix, exponents: Int32Array): Form 
     if (g !== 0) top = Math.max(top, exponentOf(g) - exponentAt(at));
   });
   const shift = top === -Infinity ? 0 : Math.floor(top / 2);
-  return { G: data.map((g, at) => timesPower(g, -exponentAt(at) - 2 * shift)), shift };
+  return { G: Float64Array.from(data, (g, at) => timesPower(g, -exponentAt(at) - 2 * shift)), shift };
 }
 
 /** Directions z: random ones, the axes, rows of A, and what A sees least of. */

@@ -1,4 +1,5 @@
 // One call's input, with what all checks need of it.
+import { columnSpace, type ColumnSpace } from "../../reference/leverage.js";
 import type { Loewner, MatrixLike, RowType } from "../../src/index.js";
 import type { Matrix } from "../../src/matrix.js";
 import { directions, logEnergy, logNorm, scaledForm, times, type Scaled } from "./numbers.js";
@@ -12,8 +13,14 @@ export interface Situation {
   dtype: RowType;
   p: number;
   s?: Float64Array;
-  /** Dimensions that no rule can take for null, and those that none can take for more: ranks beside the twin's. */
-  name: string;
+}
+
+/** What leverages may err by: those of a Gram matrix lose what its condition takes, the square of that of diag(s)^(1/2) A. */
+export function leverageError({ scaled, s }: Situation): { error: number; twin: ColumnSpace } {
+  const top = s ? s.reduce((a, b) => Math.max(a, b), 0) : 1;
+  const weighted = s ? scaled.data.map((x, at) => x * Math.sqrt(s[Math.floor(at / scaled.cols)] / top)) : scaled.data;
+  const twin = columnSpace({ ...scaled, data: top > 0 ? weighted : new Float64Array(scaled.data.length) });
+  return { error: 1e-9 + 64 * twin.condition ** 2 * 2 ** -52, twin };
 }
 
 /** What is wrong with an answer, in words; nothing when nothing is. */
@@ -34,12 +41,14 @@ export function sandwichFaults(
   { lower, upper, slack }: { lower: number; upper: number; slack: number },
 ): string[] {
   const form = scaledForm(gram, scaled.exponents);
+  // Denormal bounds have few digits.
+  const digits = 2 ** -1074 / Math.min(lower, upper);
   for (const z of directions(scaled, 24)) {
     const norm = logNorm(times(scaled, z), p, s);
     const { log, error } = logEnergy(form, z);
     // Directions that the rank rule calls null are null for both sides, and what cancels in z' G z is the check's own loss.
     if (log === -Infinity) continue;
-    const room = Math.log1p(slack) + error + 1e-11;
+    const room = Math.log1p(slack) + error + digits + 1e-11;
     const [low, high] = [Math.log(lower) + log / 2, Math.log(upper) + log / 2];
     if (!(norm >= low - room)) return [`|Ax| = e^${norm} is below lower |Mx| = e^${low}`];
     if (!(norm <= high + room)) return [`|Ax| = e^${norm} is above upper |Mx| = e^${high}`];
