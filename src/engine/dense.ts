@@ -64,7 +64,7 @@ function eigen(frame: Frame, step: Extract<DenseStep, { op: "eigen" }>): DenseRe
   if (failed !== 0) {
     throw new LoewnerError(
       "INVALID_INPUT",
-      `The eigenvalues of a ${n} x ${n} Gram matrix did not converge (at number ${failed - 1}): its entries overflow. Scale the matrix.`,
+      `The eigenvalues of a ${n} x ${n} Gram matrix did not converge (at number ${failed - 1}): its entries are past the range of f64. Bring rows, columns and row weights nearer to each other in scale.`,
     );
   }
   return { values: kernel.f64(w, n).slice(), matrix: kernel.f64(A, count * n).slice(), pivot: -1 };

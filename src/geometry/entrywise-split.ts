@@ -7,6 +7,7 @@
 import type { EngineRows } from "../engine/sweep.js";
 import type { FactorType, Objective } from "../types/index.js";
 import { basisSize, objectiveOf, ofOwnScale, roundCode, roundTo } from "./factors.js";
+import { areRootScalesNarrow } from "./narrow.js";
 import { orient } from "./orthonormal.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
@@ -69,7 +70,7 @@ export async function split(
   const [first, last] = levels(p, maxIterations);
   const shrink = await run.power(last / first, 1 / Math.max(1, maxIterations - 1));
   const keep = await run.power(shrink, 2 - p);
-  let wide = dtype === "f64";
+  let wide = dtype === "f64" || unit !== 1 || !(await areRootScalesNarrow(rows, size));
   let basis = request.basis;
   let level = first;
 

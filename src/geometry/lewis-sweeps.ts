@@ -23,8 +23,19 @@ interface StepOptions {
   keep?: boolean;
 }
 
-/** Columns of denormal f32 are scaled by what f32 holds just so, and the transform by more. */
-const narrowTop = 2 ** 120;
+/**
+ * Whether f32 holds a transform (d x m): columns of denormal f32 are scaled by what f32 holds just so, and the transform by more; of
+ * huge columns or rows it is tiny, and products with it would vanish.
+ */
+function isNarrowTransform(transform: Float64Array, d: number): boolean {
+  const width = transform.length / d;
+  for (let j = 0; j < d; ++j) {
+    let top = 0;
+    for (let k = j * width; k < (j + 1) * width; ++k) top = Math.max(top, Math.abs(transform[k]));
+    if (top >= 2 ** 120 || (top > 0 && top < 2 ** -100)) return false;
+  }
+  return true;
+}
 
 const state = ["weights", "logWeight", "before", "scale"];
 
@@ -78,7 +89,7 @@ export class LewisSweeps {
   ): Promise<Terms & { gram: Float64Array }> {
     const { p, columnScale, rows, run, cols } = this;
     const transform = scaleRows(whitening.transform, columnScale);
-    const wide = wanted || !transform.every((x) => Math.abs(x) < narrowTop);
+    const wide = wanted || !isNarrowTransform(transform, cols);
     const { total, distortion, residual, gram } = await run.sweep(
       rows,
       "Lewis weights",

@@ -5,6 +5,7 @@ import type { EngineRows } from "../engine/sweep.js";
 import type { RowSource } from "../matrix.js";
 import { idealDistortion, sandwich } from "./certificate.js";
 import { Chebyshev, LewisSweeps, unscale } from "./lewis-sweeps.js";
+import { areLewisScalesNarrow } from "./narrow.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
 import { whiten, type Whitening } from "./whiten.js";
@@ -110,8 +111,9 @@ export class LewisWalk {
     const { sweeps, rows, options } = this;
     const { state, source } = rows;
     const isThere = options.start !== undefined && state.names().includes("logWeight");
-    let wide = source.dtype === "f64";
-    let scaledGram = isThere ? options.start! : await sweeps.start(wide);
+    const narrow = source.dtype !== "f64" && (await areLewisScalesNarrow(rows, options.p));
+    let wide = !narrow;
+    let scaledGram = isThere && (narrow || source.dtype === "f64") ? options.start! : await sweeps.start(wide);
     let whitening = await this.white(scaledGram);
     if (!wide && !isNarrowSafe(whitening)) {
       wide = true;

@@ -7,6 +7,7 @@ import { sandwich } from "./certificate.js";
 import { johnWeights } from "./john-weights.js";
 import { isNarrowSafe } from "./lewis-walk.js";
 import { Chebyshev, LewisSweeps, unscale } from "./lewis-sweeps.js";
+import { areLewisScalesNarrow } from "./narrow.js";
 import { profile, type Profile } from "./profile.js";
 import type { Run } from "./run.js";
 import { whiten } from "./whiten.js";
@@ -45,7 +46,7 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
   const { columnScale } = facts;
   const sweeps = new LewisSweeps(run, rows, p, columnScale);
   const schedule = new Chebyshev(p);
-  let wide = dtype === "f64" || maxIterations === 0;
+  let wide = dtype === "f64" || maxIterations === 0 || !(await areLewisScalesNarrow(rows, p));
   let gram = await sweeps.start(wide);
   /** Whether that matrix was summed in f64. */
   let exact = wide;

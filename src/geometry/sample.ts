@@ -19,6 +19,11 @@ export function inclusionProbabilities(q: Float64Array, size: number): Float64Ar
     let total = 0;
     for (let i = 0; i < q.length; ++i) if (pi[i] < 1) total += q[i];
     const factor = (size - certain) / total;
+    if (factor === Infinity && total > 0) {
+      // What is left is so small that its shares leave the range of f64; what was set aside counts no more.
+      q = q.map((x, i) => (pi[i] < 1 ? x * 2 ** 600 : x));
+      continue;
+    }
     let more = 0;
     for (let i = 0; i < q.length; ++i) {
       if (pi[i] >= 1 || !(q[i] > 0)) continue;

@@ -4,6 +4,7 @@
 // 10^4 * 2^-24 of the largest; else the sweep is repeated in f64.
 import { blockRows, type EngineRows, type Sweep } from "../engine/sweep.js";
 import { noFacts, type Known } from "./facts.js";
+import { areRootScalesNarrow } from "./narrow.js";
 import { profileOf, profileReductions, type Profile } from "./profile.js";
 import type { Run } from "./run.js";
 
@@ -48,14 +49,15 @@ interface SpectrumRequest {
 export async function spectrum(
   run: Run,
   rows: EngineRows,
-  { unit }: Profile,
+  { unit, top }: Profile,
   { cut, vectors, first, known = noFacts }: SpectrumRequest,
 ): Promise<Spectrum> {
   const { cols: d, dtype } = rows.source;
   const shared: Record<string, Float64Array> = unit === 1 ? {} : { columnScale: new Float64Array(d).fill(unit) };
-  let summed = unit === 1 ? first : undefined;
-  // Denormal f32 takes a unit that f32 does not hold.
-  for (let wide = dtype === "f64" || unit > 2 ** 126; ; wide = true, summed = undefined) {
+  let summed: Float64Array | undefined;
+  const narrow = dtype !== "f64" && unit <= 2 ** 120 && (await areRootScalesNarrow(rows, top * unit));
+  if (unit === 1 && (narrow || dtype === "f64")) summed = first;
+  for (let wide = !narrow; ; wide = true, summed = undefined) {
     const { gram, values, matrix } = await known.once(`spectrum ${wide} ${vectors}`, async () => {
       const gram = summed ?? (await gramSweep(run, rows, wide, shared)).gram;
       return {

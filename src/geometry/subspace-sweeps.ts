@@ -1,5 +1,6 @@
 // The sweeps that a robust subspace is made of, and when f32 is enough for them.
 import type { EngineRows } from "../engine/sweep.js";
+import { areRootScalesNarrow } from "./narrow.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
 import { narrowLimit, transpose } from "./spectrum.js";
@@ -56,6 +57,7 @@ export class SubspaceSweeps {
     const coarseLimit = Math.min(narrowLimit, 2 ** -24 / tolerance);
     const sweeps = new SubspaceSweeps(run, rows, unit, rank, p, coarseLimit);
     sweeps.noise = await run.power(narrowNoise, p);
+    sweeps.wide ||= !(await areRootScalesNarrow(rows, 1));
     return sweeps;
   }
 

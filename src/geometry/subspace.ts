@@ -150,18 +150,19 @@ export async function subspaceBasis(
     }
   }
   const { unit } = facts;
-  const distances = (await rows.state.get("distance"))!;
+  const distances = (await rows.state.get("distance"))!.slice();
   rows.state.delete("distance");
   const sum = await ofOwnScale(run, objective, unit, p);
-  if (!(sum < Infinity)) {
+  if (unit !== 1) for (let i = 0; i < distances.length; ++i) distances[i] /= unit;
+  if (!(sum < Infinity && distances.every((x) => x < Infinity))) {
     throw new InvalidInputError(
-      `The sum of distances at p = ${p} is above 1.8e308, the largest f64: multiply A (or rowWeights) by a smaller power of two.`,
+      `A distance, or their sum at p = ${p}, is above 1.8e308, the largest f64: multiply A (or rowWeights) by a smaller power of two.`,
     );
   }
   return {
     basis: best.basis,
     objective: sum,
-    distances: unit === 1 ? distances : distances.map((x) => x / unit),
+    distances,
     iterations: sweeps.count,
     residual: best.residual,
     converged: best.converged,

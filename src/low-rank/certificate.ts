@@ -95,7 +95,9 @@ export async function residualCertificate(
   // Of the product: sums in f64 over the rank, of rows no longer than left's. Of R: kept in its type.
   const leftSize = await rowNormBound(run, leftRows, await profile(run, leftRows), p, rowWeights);
   const size = await rowNormBound(run, rest, facts, p, rowWeights);
-  const rounding = 2 * (right.rows + 4) * unitRoundoff.f64 * leftSize + unitRoundoff[f64 ? "f64" : "f32"] * size;
+  const type = f64 ? "f64" : "f32";
+  const step = smallestStep[type] * Math.sqrt(d) * (await rootOfWeights(run, rest, p, rowWeights));
+  const rounding = 2 * (right.rows + 4) * unitRoundoff.f64 * leftSize + unitRoundoff[type] * size + step;
   const error = eigenvalueError(gram, d, n, plain?.wide ?? true);
   const loss = sandwich.upper * lost(sigmaNext, sandwich.slack, error, facts.unit);
   return { ...sandwich, sigmaNext, bound: sandwich.upper * sigmaNext, rounding: rounding + loss };

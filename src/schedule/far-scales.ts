@@ -60,8 +60,14 @@ function weightExponent(weights?: RowWeights): number {
 }
 
 function scaledWeights(weights: RowWeights, exponent: number): Float64Array {
-  // What counts at all must not become a 0.
-  return Float64Array.from(weights, (s) => (s > 0 ? Math.max(Number.MIN_VALUE, timesPowerOfTwo(s, exponent)) : 0));
+  return Float64Array.from(weights, (s, row) => {
+    const scaled = timesPowerOfTwo(s, exponent);
+    if (s === 0 || scaled >= 2 ** -1022) return scaled;
+    throw new InvalidInputError(
+      `rowWeights[${row}] is ${s}, less than 2^-1022 of the largest: f64 does not hold both. Make it 0, or larger.`,
+      { row },
+    );
+  });
 }
 
 /** e with 2^e <= x < 2^(e + 1), x > 0. */

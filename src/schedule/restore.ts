@@ -24,8 +24,13 @@ export async function singularValues(values: Float64Array, scale: Scale): Promis
 /** The Gram matrix stays that of the scaled rows, whose entries f64 holds; lower and upper take the factor. */
 export async function lewisWeights(result: LewisResult, scale: Scale): Promise<LewisResult> {
   const norm = await scale.norm("The certificate's upper");
-  const { lower, upper, slack } = result.certificate;
-  return { ...result, certificate: { lower: norm(lower), upper: norm(upper), slack } };
+  const [lower, upper] = [norm(result.certificate.lower), norm(result.certificate.upper)];
+  if (lower < 2 ** -1000) {
+    throw new InvalidInputError(
+      "The certificate's lower would be below 1e-301, where f64 has few digits: it goes with the scale of A and of rowWeights. Multiply one of them by a larger power of two.",
+    );
+  }
+  return { ...result, certificate: { ...result.certificate, lower, upper } };
 }
 
 export async function coreset(result: CoresetResult, scale: Scale): Promise<CoresetResult> {
@@ -92,9 +97,11 @@ export async function certificate(of: LowRankCertificate, scale: Scale): Promise
   const entry = await scale.entry("sigmaNext");
   const norm = await scale.norm("The certified bound");
   const ratio = await scale.back(scale.weights / scale.p, "The certificate's upper");
+  // A bound that vanishes would claim too much.
+  const up = (x: number) => (x > 0 ? Math.max(norm(x), Number.MIN_VALUE) : 0);
   return {
     ...{ lower: ratio(of.lower), upper: ratio(of.upper), slack: of.slack },
-    ...{ sigmaNext: entry(of.sigmaNext), bound: norm(of.bound), rounding: norm(of.rounding) },
+    ...{ sigmaNext: entry(of.sigmaNext), bound: up(of.bound), rounding: up(of.rounding) },
   };
 }
 

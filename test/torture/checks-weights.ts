@@ -15,7 +15,7 @@ export const leverage: Check = async (situation) => {
   const { error, twin } = leverageError(situation);
   const faults = outside("scores", scores, 0, 1);
   if (!(Math.abs(sum(scores) - rank) <= error * rank)) faults.push(`scores sum to ${sum(scores)}, rank ${rank}`);
-  live(situation).forEach((x, i) => !x && scores[i] !== 0 && faults.push(`row ${i} is nothing, and scores ${scores[i]}`));
+  live(situation).forEach((x, i) => !x && !(scores[i] <= 1e-150) && faults.push(`row ${i} is nothing, and scores ${scores[i]}`));
   if (rank !== twin.rank) {
     if (error < 1e-4 || rank > twin.rank) faults.push(`rank ${rank}, the twin's is ${twin.rank}`);
   } else if (error < 1e-2) {
@@ -32,7 +32,7 @@ export const lewis: Check = async (situation) => {
   const faults = outside("weights", weights, 0, converged ? 1 + certificate.slack + 1e-5 : Infinity);
   if (converged && !(Math.abs(sum(weights) - rank) <= (certificate.slack + 1e-5) * rank))
     faults.push(`weights sum to ${sum(weights)}, rank ${rank}, slack ${certificate.slack}`);
-  live(situation).forEach((x, i) => !x && weights[i] !== 0 && faults.push(`row ${i} is nothing, and weighs ${weights[i]}`));
+  live(situation).forEach((x, i) => !x && !(weights[i] <= 1e-150) && faults.push(`row ${i} is nothing, and weighs ${weights[i]}`));
   faults.push(...sandwichFaults(situation, gram, certificate));
   return faults;
 };
@@ -43,15 +43,16 @@ export const sensitivities: Check = async (situation) => {
   const faults = outside("scores", scores, 0, 1);
   if (Math.abs(sum(scores) - total) > 1e-9 * (1 + total)) faults.push(`total ${total}, scores sum to ${sum(scores)}`);
   if (p === 2 && !(Math.abs(total - rank) <= leverageError(situation).error * rank)) faults.push(`total ${total}, rank ${rank}`);
+  const { error } = leverageError(situation);
+  const whole = logNorm(scaled.data, 2, s && Float64Array.from(scaled.data, (_, at) => s[Math.floor(at / scaled.cols)]));
   for (const z of directions(scaled, 16)) {
     const y = times(scaled, z);
     const all = logNorm(y, p, s);
-    if (all === -Infinity) continue;
-    // A z that is rounding alone tells nothing.
-    if (Math.max(...y.map(Math.abs)) < 1e-7 * Math.max(...z.map(Math.abs))) continue;
+    // Directions that the rank rule takes for null, near enough.
+    if (all === -Infinity || logNorm(y, 2, s) < whole + logNorm(z, 2) - Math.log(1e6)) continue;
     for (let i = 0; i < y.length; ++i) {
       const share = Math.exp(p * (logNorm([y[i]], p, s && [s[i]]) - all));
-      if (share > scores[i] * (1 + 1e-6) + 1e-12) faults.push(`scores[${i}] ${scores[i]}, but its share is ${share}`);
+      if (share > scores[i] * (1 + 1e-6 + error) + 1e-12) faults.push(`scores[${i}] ${scores[i]}, but its share is ${share}`);
     }
     if (faults.length) break;
   }

@@ -107,6 +107,7 @@ export const weightings: Record<string, ((i: number, n: number) => number) | und
   "1e-300": () => 1e-300,
   "1e300": () => 1e300,
   "1e-12 to 1e12": (i) => 10 ** (24 * uniform(31, i) - 12),
+  "1e-250 to 1": (i) => 10 ** (-250 * uniform(33, i)),
   "some 0": (i) => Number(i % 3 !== 1),
   "all 0": () => 0,
   "all 0 but one": (i, n) => Number(i === n >> 1),

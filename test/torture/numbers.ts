@@ -49,7 +49,11 @@ export function scaledColumns({ data, rows, cols }: Matrix): Scaled {
     for (let i = 0; i < rows; ++i) top = Math.max(top, Math.abs(data[i * cols + j]));
     if (top < leastColumn && all > 2 ** -400) continue;
     exponents[j] = exponentOf(top);
-    for (let i = 0; i < rows; ++i) result[i * cols + j] = timesPower(data[i * cols + j], -exponents[j]);
+    for (let i = 0; i < rows; ++i) {
+      // Squares of what is smaller vanish beside the column's largest.
+      const x = timesPower(data[i * cols + j], -exponents[j]);
+      if (Math.abs(x) > 2 ** -500) result[i * cols + j] = x;
+    }
   }
   return { rows, cols, data: result, exponents };
 }
