@@ -25,9 +25,15 @@
   return p >= 0 && p <= 8 && 2 * p == Math.floor(2 * p) ? <i32>(2 * p) : -1;
 }
 
+/** What counts as 0 beside a norm of 1: rows with large weights have small products, and all of them matter. */
+// @ts-ignore: decorator
+@inline function zeroOf(zero: f64, si: f64): f64 {
+  return zero / max(1, si);
+}
+
 /**
  * sums_j = sum_i s_i |v_ij|^p, and V is overwritten by its gradient's coefficients s_i |v_ij|^(p-1) sign v_ij; |v| of at most
- * `zero` counts as 0. For p = Infinity only `tops`.
+ * zeroOf(`zero`, s_i) counts as 0. For p = Infinity only `tops`.
  */
 export function levelSetSlopes(V: usize, s: usize, n: u32, m: u32, p: f64, zero: f64, sums: usize, tops: usize): void {
   memory.fill(sums, 0, <usize>m << 3);
@@ -35,11 +41,12 @@ export function levelSetSlopes(V: usize, s: usize, n: u32, m: u32, p: f64, zero:
   const halves = halvesOf(p - 1);
   for (let i: u32 = 0; i < n; ++i) {
     const si = s ? load<f64>(s + (<usize>i << 3)) : 1;
+    const tiny = zeroOf(zero, si);
     let at = V + ((<usize>i * m) << 3);
     let o: usize = 0;
     const end = <usize>m << 3;
     if (p == 1) {
-      const weight = f64x2.splat(si > 0 ? si : 0), sign = f64x2.splat(-0.0), least = f64x2.splat(si > 0 ? zero : Infinity);
+      const weight = f64x2.splat(si > 0 ? si : 0), sign = f64x2.splat(-0.0), least = f64x2.splat(si > 0 ? tiny : Infinity);
       for (; o + 16 <= end; o += 16, at += 16) {
         const v = v128.load(at);
         const a = f64x2.abs(v);
@@ -53,7 +60,7 @@ export function levelSetSlopes(V: usize, s: usize, n: u32, m: u32, p: f64, zero:
     for (; o < end; o += 8, at += 8) {
       const v = load<f64>(at);
       const a = abs(v);
-      if (!(si > 0) || !(a > zero)) {
+      if (!(si > 0) || !(a > tiny)) {
         store<f64>(at, 0);
         continue;
       }
@@ -112,7 +119,8 @@ export function levelSetTrials(sums: usize, VD: usize, s: usize, n: u32, m: u32,
 /**
  * p = 1: what the norm does along each move. slopes (m x (bins + 1)): what each bin's breakpoints add to the slope, and at last
  * the slope at 0+. firsts (m x bins pairs): -t of a bin's first breakpoint (-Infinity: none) and its row, first + i.
- * Bins are a quarter of an octave wide, the last one ends at t = 4; what is beyond falls into the ends. |v| of at most `zero` counts as 0.
+ * Bins are a quarter of an octave wide, the last one ends at t = 4; what is beyond falls into the ends. |v| of at most
+ * zeroOf(`zero`, s_i) counts as 0.
  */
 export function levelSetBreaks(
   slopes: usize, firsts: usize, VD: usize, s: usize, n: u32, m: u32, bins: u32, zero: f64, first: u32,
@@ -125,12 +133,13 @@ export function levelSetBreaks(
   for (let i: u32 = 0; i < n; ++i) {
     const si = s ? load<f64>(s + (<usize>i << 3)) : 1;
     if (!(si > 0)) continue;
+    const tiny = zeroOf(zero, si);
     const at = VD + ((<usize>i * m) << 4);
     for (let j: u32 = 0; j < m; ++j) {
       const v = load<f64>(at + (<usize>j << 3)), d = load<f64>(at + (<usize>(m + j) << 3));
       const slope = slopes + ((<usize>j * (bins + 1)) << 3); // this move's bins, and at last the slope at 0+
       const last = slope + (<usize>bins << 3);
-      if (abs(v) <= zero) {
+      if (abs(v) <= tiny) {
         store<f64>(last, load<f64>(last) + si * abs(d));
         continue;
       }

@@ -25,6 +25,8 @@ export interface JohnWeights {
   weights: Float64Array;
   /** A'WA times unit^2 of the profile. */
   gram: Float64Array;
+  /** A Gram matrix of the scaled columns: which of them hold anything. */
+  scaledGram: Float64Array;
   rank: number;
   certificate: SandwichCertificate;
   iterations: number;
@@ -53,7 +55,9 @@ export async function johnWeights(
   const weights = new Float64Array(n);
   if (rank === 0) {
     const certificate = { lower: 1, upper: 1, slack: slackOf(1, dtype === "f64") };
-    return { weights, gram: new Float64Array(d * d), rank, certificate, iterations: 0, residual: 0, converged: true };
+    const nothing = new Float64Array(d * d);
+    const exact = { iterations: 0, residual: 0, converged: true };
+    return { weights, gram: nothing, scaledGram: nothing, rank, certificate, ...exact };
   }
   const found = await encloseRows(run, counted, span.white, request);
   const touching = await run.gather(source, found.contacts);
@@ -69,7 +73,10 @@ export async function johnWeights(
     upper: Math.sqrt(found.top / rank),
     slack: slackOf(span.condition, dtype === "f64"),
   };
-  return { weights, gram: outer(scaled, d, found.contacts.length), rank, certificate, iterations, residual, converged };
+  return {
+    ...{ weights, gram: outer(scaled, d, found.contacts.length), scaledGram: span.gram, rank, certificate },
+    ...{ iterations, residual, converged },
+  };
 }
 
 async function averaged(
@@ -105,7 +112,7 @@ async function averaged(
   const { values: weights } = await run.engine.dense({ op: "exp", values: (await rows.state.get("logWeight"))! });
   const residual = Math.max(0, certificate.upper * certificate.upper - 1);
   return {
-    ...{ weights, gram: unscale(gram, columnScale, unit), rank: whitening.rank, certificate },
+    ...{ weights, gram: unscale(gram, columnScale, unit), scaledGram: gram, rank: whitening.rank, certificate },
     ...{ iterations: steps, residual, converged: residual <= tolerance },
   };
 }

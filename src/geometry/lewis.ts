@@ -8,7 +8,7 @@ import { johnWeights } from "./john-weights.js";
 import { isNarrowSafe } from "./lewis-walk.js";
 import { Chebyshev, LewisSweeps, unscale } from "./lewis-sweeps.js";
 import { areLewisScalesNarrow } from "./narrow.js";
-import { profile, type Profile } from "./profile.js";
+import { profile } from "./profile.js";
 import type { Run } from "./run.js";
 import { whiten } from "./whiten.js";
 
@@ -40,8 +40,10 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
   if (p === Infinity) {
     const john = await johnWeights(run, rows, facts, { tolerance, maxIterations });
     run.finish();
-    const own = john.gram.map((x) => x / facts.unit / facts.unit);
-    return { ...john, ...writable(own, john.gram, john.certificate, facts, source), seconds: run.seconds };
+    const { gram: inUnits, scaledGram, certificate, ...rest } = john;
+    const own = inUnits.map((x) => x / facts.unit / facts.unit);
+    const written = writable({ own, inUnits, scaledGram }, certificate, facts.unit, source);
+    return { ...rest, ...written, seconds: run.seconds };
   }
   const { columnScale } = facts;
   const sweeps = new LewisSweeps(run, rows, p, columnScale);
@@ -72,9 +74,10 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
       const answer = last ? now : before.map((x, i) => (now[i] === -Infinity ? -Infinity : x));
       const { values: weights } = await run.engine.dense({ op: "exp", values: answer });
       run.finish();
+      const [own, inUnits] = [1, facts.unit].map((unit) => unscale(gram, columnScale, unit));
       return {
         weights,
-        ...writable(unscale(gram, columnScale, 1), unscale(gram, columnScale, facts.unit), certificate, facts, source),
+        ...writable({ own, inUnits, scaledGram: gram }, certificate, facts.unit, source),
         rank: whitening.rank,
         iterations,
         residual,
@@ -92,22 +95,19 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
 /**
  * The Gram matrix of A's own columns and its certificate; where its entries, squares of A's, leave the range of f64, that of A times
  * `unit`, which lower and upper then allow for.
- * @param own of A
- * @param scaled of A times unit
+ * @throws {InvalidInputError} where a column of A that holds something is none in either
  */
 function writable(
-  own: Float64Array,
-  scaled: Float64Array,
+  { own, inUnits, scaledGram }: Record<"own" | "inUnits" | "scaledGram", Float64Array>,
   { lower, upper, slack }: SandwichCertificate,
-  { unit, columnScale }: Profile,
+  unit: number,
   { cols: d, name = "A" }: RowSource,
 ): Pick<LewisResult, "gram" | "certificate"> {
   const isFinite = own.every((x) => x < Infinity && x > -Infinity);
-  const data = isFinite ? own : scaled;
+  const data = isFinite ? own : inUnits;
   const certificate = isFinite ? { lower, upper, slack } : { lower: lower / unit, upper: upper / unit, slack };
   for (let j = 0; j < d; ++j) {
-    // A column far below the others may vanish beside them; of a column of zeros nothing was there.
-    const isLost = data[j * d + j] < 1e-300 && (columnScale[j] !== 1 || data[j * d + j] > 0);
+    const isLost = scaledGram[j * d + j] > 0 && data[j * d + j] < 1e-300;
     if (!isLost && certificate.upper < Infinity) continue;
     throw new InvalidInputError(
       `The Gram matrix of ${name} cannot be written in f64: its entry (${j}, ${j}), a square of ${name}'s, is below 1e-300 or above 1.8e308. Multiply column ${j} by a power of two that brings it near the others.`,

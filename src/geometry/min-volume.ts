@@ -133,6 +133,8 @@ export interface Span {
   rank: number;
   /** Of the column-equilibrated Gram matrix, from above. */
   condition: number;
+  /** Gram matrix of the rows times columnScale, the lifted coordinate not counted. */
+  gram: Float64Array;
   /** The map of the sweep's rows that is a -> (a - center)' Y of the given ones. */
   apply(Y: Float64Array, center: Float64Array): Float64Array;
 }
@@ -147,6 +149,7 @@ export async function linearSpan(run: Run, rows: EngineRows, columnScale: Float6
     white: transform.map((x, i) => x * columnScale[Math.floor(i / rank)]),
     rank,
     condition,
+    gram: G,
     apply: (Y) => Y,
   };
 }
@@ -180,7 +183,7 @@ async function affineSpan(run: Run, source: RowSource, columnScale: Float64Array
     }
     return map;
   };
-  return { rows, white, rank, condition, apply };
+  return { rows, white, rank, condition, gram: spread, apply };
 }
 
 async function gram(run: Run, rows: EngineRows, columnScale?: Float64Array): Promise<Float64Array> {

@@ -35,15 +35,22 @@ export async function certificateOf(
   // Numbers too small to be rounded beside themselves, and columns that count as zeros.
   const step = Math.sqrt(rank) * smallestStep[factorType] + (f64 ? Math.sqrt(d) * leastColumn : 0);
   const error = rank < d ? eigenvalueError(gram, d, rows.source.rows, wide) : 0;
-  return {
+  const loss = sandwich.upper * lost(sigmaNext, sandwich.slack, error, profile.unit);
+  const stepError = step * (await rootOfWeights(run, rows, p, rowWeights));
+  return finite({
     ...sandwich,
     sigmaNext,
     bound: sandwich.upper * sigmaNext,
-    rounding:
-      factorError +
-      step * (await rootOfWeights(run, rows, p, rowWeights)) +
-      sandwich.upper * lost(sigmaNext, sandwich.slack, error, profile.unit),
-  };
+    rounding: factorError + stepError + loss,
+  });
+}
+
+/** @throws {InvalidInputError} where the bound is past the range of f64 */
+function finite(certificate: LowRankCertificate): LowRankCertificate {
+  if (certificate.bound + certificate.rounding < Infinity) return certificate;
+  throw new InvalidInputError(
+    "The certified bound is above 1.8e308, the largest f64: it goes with the scale of A and of rowWeights. Multiply one of them by a smaller power of two.",
+  );
 }
 
 /**
@@ -100,7 +107,7 @@ export async function residualCertificate(
   const rounding = 2 * (right.rows + 4) * unitRoundoff.f64 * leftSize + unitRoundoff[type] * size + step;
   const error = eigenvalueError(gram, d, n, plain?.wide ?? true);
   const loss = sandwich.upper * lost(sigmaNext, sandwich.slack, error, facts.unit);
-  return { ...sandwich, sigmaNext, bound: sandwich.upper * sigmaNext, rounding: rounding + loss };
+  return finite({ ...sandwich, sigmaNext, bound: sandwich.upper * sigmaNext, rounding: rounding + loss });
 }
 
 /** An upper bound of (sum_i s_i |a_i|_2^p)^(1/p), by the inequality of power means. */

@@ -70,7 +70,7 @@ function objectiveFaults(situation: Situation, objective: Objective, rest: Resid
     const found = value > 0 ? Math.log(value) / power - e * Math.LN2 : -Infinity;
     const top = Math.max(found, log);
     // Below the range of f64 nothing is left of a sum; and its square, where the norm is the root of a sum of squares.
-    if (power * (top + e * Math.LN2) < Math.log(2 ** -1020)) continue;
+    if (power * (top + e * Math.LN2) < Math.log(2 ** -1020) || top < Math.log(2 ** -480)) continue;
     const difference = Math.abs(Math.exp(found - top) - Math.exp(log - top));
     if (difference > 1e-5 + noise * cols * Math.exp(size - top)) faults.push(`${name} is e^${found}, should be e^${log}, sizes e^${size}`);
   }
