@@ -8,7 +8,7 @@
 import type { EngineRows } from "../engine/sweep.js";
 import { toRowSource, type Matrix } from "../matrix.js";
 import type { Ratios, RealisedError, SandwichCertificate } from "../types/index.js";
-import { lewisWeights } from "./lewis.js";
+import { convergedWeights } from "./lewis.js";
 import type { Parts } from "./parts.js";
 import type { Run } from "./run.js";
 import { scaledGram, scaleRows, weightedEllipsoid, type WeightedEllipsoid } from "./sensitivities.js";
@@ -47,7 +47,7 @@ export async function realisedError(
   const { transform, rank } = whitening;
   const { rows: m, cols: d } = chosen.rows;
   const source = toRowSource(chosen.rows, "the coreset");
-  const lewis = await lewisWeights(parts.next(share * 0.1, 60 * m * d * d), source, {
+  const lewis = await convergedWeights(parts.next(share * 0.1, 60 * m * d * d), source, {
     p,
     rowWeights: chosen.weights,
     tolerance: 0.01,

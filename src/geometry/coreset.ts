@@ -10,7 +10,7 @@ import { checkOneOf, checkSeed } from "../options.js";
 import type { CoresetOptions, CoresetResult, CoresetScheme, RowWeights } from "../types/index.js";
 import { realisedError, realisedWork } from "./coreset-error.js";
 import { leverageScores } from "./leverage.js";
-import { checkLewis, lewisWeights } from "./lewis.js";
+import { checkLewis, convergedWeights } from "./lewis.js";
 import { Parts } from "./parts.js";
 import { profile } from "./profile.js";
 import type { Run } from "./run.js";
@@ -120,7 +120,7 @@ export async function choose(parts: Parts, source: RowSource, options: CoresetOp
   let how = { iterations: 0, residual: 0, converged: true };
   if (options.scores) all.state.set("lewis", Float64Array.from(options.scores));
   else {
-    const lewis = await lewisWeights(parts.next(0.5, lewisWork(n, d)), source, { p, rowWeights, tolerance });
+    const lewis = await convergedWeights(parts.next(0.5, lewisWork(n, d)), source, { p, rowWeights, tolerance });
     all.state.set("lewis", lewis.weights);
     how = { iterations: lewis.iterations, residual: lewis.residual, converged: lewis.converged };
   }

@@ -19,7 +19,12 @@ export function basisSize(rank: number, d: number): number {
 }
 
 /** Half of the distance between neighbours next to 0: rounding errs by so much there, however small the number. */
-export const smallestStep: Record<RowType, number> = { f64: 2 ** -1074, f32: 2 ** -150, f16: 2 ** -25, bf16: 2 ** -134 };
+export const smallestStep: Record<RowType, number> = {
+  f64: 2 ** -1074,
+  f32: 2 ** -150,
+  f16: 2 ** -25,
+  bf16: 2 ** -134,
+};
 
 export interface FactorRequest {
   /** Orthonormal rows, f64: cols x cols, of which the first `rank` are kept; or just those. */

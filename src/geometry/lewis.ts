@@ -31,21 +31,33 @@ const narrowResidual = 1e-2;
  * where that is safe, the last in f64.
  */
 export async function lewisWeights(run: Run, source: RowSource, options: LewisOptions): Promise<LewisResult> {
+  const { grams, certificate, unit, ...rest } = await convergedWeights(run, source, options);
+  return { ...rest, ...writable(grams(), certificate, unit, source) };
+}
+
+/** The Gram matrix of A's own columns, that times unit^2 of the profile, and one of the scaled columns. */
+type Grams = Record<"own" | "inUnits" | "scaled", Float64Array>;
+
+interface ConvergedWeights extends Omit<LewisResult, "gram"> {
+  grams(): Grams;
+  unit: number;
+}
+
+/** The same for who needs no Gram matrix in A's own numbers, whose squares f64 may not hold. */
+export async function convergedWeights(run: Run, source: RowSource, options: LewisOptions): Promise<ConvergedWeights> {
   const { p = 1, tolerance = 1e-6, maxIterations = sweepLimit(p) } = options;
   const { cols: d, rows: n, dtype } = source;
   const rows = run.open(source);
   if (options.rowWeights) rows.state.set("weights", Float64Array.from(options.rowWeights));
   run.expect(n * (2 * d + 2 * d * d + 14 * 4 * d * d));
   const facts = await profile(run, rows);
+  const { columnScale, unit } = facts;
   if (p === Infinity) {
-    const john = await johnWeights(run, rows, facts, { tolerance, maxIterations });
+    const { gram, scaledGram, ...john } = await johnWeights(run, rows, facts, { tolerance, maxIterations });
     run.finish();
-    const { gram: inUnits, scaledGram, certificate, ...rest } = john;
-    const own = inUnits.map((x) => x / facts.unit / facts.unit);
-    const written = writable({ own, inUnits, scaledGram }, certificate, facts.unit, source);
-    return { ...rest, ...written, seconds: run.seconds };
+    const grams = () => ({ own: gram.map((x) => x / unit / unit), inUnits: gram, scaled: scaledGram });
+    return { ...john, grams, unit, seconds: run.seconds };
   }
-  const { columnScale } = facts;
   const sweeps = new LewisSweeps(run, rows, p, columnScale);
   const schedule = new Chebyshev(p);
   let wide = dtype === "f64" || maxIterations === 0 || !(await areLewisScalesNarrow(rows, p));
@@ -74,15 +86,15 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
       const answer = last ? now : before.map((x, i) => (now[i] === -Infinity ? -Infinity : x));
       const { values: weights } = await run.engine.dense({ op: "exp", values: answer });
       run.finish();
-      const [own, inUnits] = [1, facts.unit].map((unit) => unscale(gram, columnScale, unit));
+      const scaled = gram;
       return {
-        weights,
-        ...writable({ own, inUnits, scaledGram: gram }, certificate, facts.unit, source),
-        rank: whitening.rank,
-        iterations,
-        residual,
-        converged,
-        seconds: run.seconds,
+        ...{ weights, rank: whitening.rank, certificate, unit },
+        grams: () => ({
+          own: unscale(scaled, columnScale, 1),
+          inUnits: unscale(scaled, columnScale, unit),
+          scaled,
+        }),
+        ...{ iterations, residual, converged, seconds: run.seconds },
       };
     }
     schedule.saw(residual);
@@ -98,7 +110,7 @@ export async function lewisWeights(run: Run, source: RowSource, options: LewisOp
  * @throws {InvalidInputError} where a column of A that holds something is none in either
  */
 function writable(
-  { own, inUnits, scaledGram }: Record<"own" | "inUnits" | "scaledGram", Float64Array>,
+  { own, inUnits, scaled }: Grams,
   { lower, upper, slack }: SandwichCertificate,
   unit: number,
   { cols: d, name = "A" }: RowSource,
@@ -107,7 +119,7 @@ function writable(
   const data = isFinite ? own : inUnits;
   const certificate = isFinite ? { lower, upper, slack } : { lower: lower / unit, upper: upper / unit, slack };
   for (let j = 0; j < d; ++j) {
-    const isLost = scaledGram[j * d + j] > 0 && data[j * d + j] < 1e-300;
+    const isLost = scaled[j * d + j] > 0 && data[j * d + j] < 1e-300;
     if (!isLost && certificate.upper < Infinity) continue;
     throw new InvalidInputError(
       `The Gram matrix of ${name} cannot be written in f64: its entry (${j}, ${j}), a square of ${name}'s, is below 1e-300 or above 1.8e308. Multiply column ${j} by a power of two that brings it near the others.`,

@@ -7,7 +7,7 @@ import type { RowSource } from "../matrix.js";
 import type { SandwichCertificate, SensitivityOptions, SensitivityResult } from "../types/index.js";
 import { sandwich } from "./certificate.js";
 import { leverageScores } from "./leverage.js";
-import { checkLewis, lewisWeights } from "./lewis.js";
+import { checkLewis, convergedWeights } from "./lewis.js";
 import { Parts } from "./parts.js";
 import { profile } from "./profile.js";
 import type { Run } from "./run.js";
@@ -121,7 +121,7 @@ export async function sensitivities(
   }
   const { rows: n, cols: d } = source;
   const parts = new Parts(run.engine, options, lewisWork(n, d) + 6 * n * d * d, run.scalable);
-  const lewis = await lewisWeights(parts.next(0.9, lewisWork(n, d)), source, options);
+  const lewis = await convergedWeights(parts.next(0.9, lewisWork(n, d)), source, options);
   const last = parts.next(0.1, n * (4 * d + 4 * d * d));
   const rows = last.open(source);
   rows.state.set("lewis", lewis.weights);

@@ -93,7 +93,7 @@ function scaledRows(source: RowSource, exponent: number): RowSource {
 
 /** A left factor among the options, to be read or to be handed over, is of the same scale as A. */
 function scaledOptions(options: Options, exponent: number): Options {
-  const { left, factorType = "f64", rowWeights: _, ...rest } = options as Options & {
+  const { left, factorType = "f64" } = options as Options & {
     left?: MatrixLike | LeftSink | false;
     factorType?: FactorType;
   };
@@ -103,8 +103,12 @@ function scaledOptions(options: Options, exponent: number): Options {
     );
   }
   if (typeof left === "function") {
-    const sink: LeftSink = (start, rows) => left(start, rows.map((x) => timesPowerOfTwo(x, -exponent)));
-    return { ...rest, factorType, left: sink };
+    const sink: LeftSink = (start, rows) =>
+      left(
+        start,
+        rows.map((x) => timesPowerOfTwo(x, -exponent)),
+      );
+    return { ...options, left: sink };
   }
   const isMatrix = typeof left === "object" && left !== null;
   const own = isMatrix ? scaledRows(isRowSource(left) ? left : toRowSource(left, "left"), exponent) : left;

@@ -14,18 +14,19 @@ export const levelSet: Check = async (situation) => {
     const norm = logNorm(times(scaled, z), p, s);
     const { log, error } = logEnergy(form, z);
     // x = z / |Az| is on L's boundary, which lies in {x'Hx <= factor}.
-    if (log - 2 * norm > Math.log(factor) + Math.log1p(certificate.slack) + 1e-9 + error) faults.push(`L sticks out by e^${log - 2 * norm}`);
+    if (log - 2 * norm > Math.log(factor) + Math.log1p(certificate.slack) + 1e-9 + error)
+      faults.push(`L sticks out by e^${log - 2 * norm}`);
   }
-  for (let k = 0; k < contacts.rows; ++k) {
-    const z = contacts.data
-      .slice(k * exact.cols, (k + 1) * exact.cols)
-      .map((x, j) => x * 2 ** scaled.exponents[j]);
+  // Contacts lie in the row space, which far weights leave uncertain where the rank rule cuts it.
+  for (let k = 0; k < (s && rank < exact.cols ? 0 : contacts.rows); ++k) {
+    const z = contacts.data.slice(k * exact.cols, (k + 1) * exact.cols).map((x, j) => x * 2 ** scaled.exponents[j]);
     if (!z.every(Number.isFinite)) continue;
     const norm = logNorm(times(scaled, z), p, s);
     if (!(Math.abs(norm) < 1e-3 + 16 * certificate.slack)) faults.push(`contact ${k} has |Ax| = e^${norm}`);
     if (faults.length) break;
   }
-  if (rank < exact.cols !== (basis !== undefined)) faults.push(`rank ${rank} of ${exact.cols}, ${basis ? "a" : "no"} basis`);
+  if (rank < exact.cols !== (basis !== undefined))
+    faults.push(`rank ${rank} of ${exact.cols}, ${basis ? "a" : "no"} basis`);
   return faults;
 };
 
@@ -33,10 +34,13 @@ export const minVolume =
   (freeCenter: boolean): Check =>
   async ({ loewner, a, exact, p }) => {
     if (p !== 2) return [];
-    const { H, center, basis, weights, rank, contacts, converged } = await loewner.minVolumeEllipsoid(a, { freeCenter });
+    const { H, center, basis, weights, rank, contacts, converged } = await loewner.minVolumeEllipsoid(a, {
+      freeCenter,
+    });
     const faults = outside("weights", weights, 0, 1);
     if (Math.abs(sum(weights) - 1) > 1e-9) faults.push(`weights sum to ${sum(weights)}`);
-    if (contacts.length < (rank > 0 ? (freeCenter ? Math.min(2, rank + 1) : rank) : 1)) faults.push(`${contacts.length} contacts, rank ${rank}`);
+    if (contacts.length < (rank > 0 ? (freeCenter ? Math.min(2, rank + 1) : rank) : 1))
+      faults.push(`${contacts.length} contacts, rank ${rank}`);
     let top = 0;
     let isCancelled = false;
     for (let i = 0; i < exact.rows; ++i) {
@@ -64,7 +68,8 @@ export const john: Check = async ({ loewner, a, exact, p, scaled }) => {
   for (const z of directions({ ...scaled, rows: exact.rows }, 16)) {
     const norm = logNorm(times(scaled, z), Infinity);
     const { log, error } = logEnergy(form, z);
-    if (log > -Infinity && 2 * norm > log + 1e-6 + error) faults.push(`the ellipsoid sticks out by e^${2 * norm - log}`);
+    if (log > -Infinity && 2 * norm > log + 1e-6 + error)
+      faults.push(`the ellipsoid sticks out by e^${2 * norm - log}`);
   }
   return faults;
 };

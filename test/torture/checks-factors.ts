@@ -1,9 +1,9 @@
 // Whatever gives factors, or judges them: what must be so of every answer.
-import type { Matrix, MatrixLike, Objective, LowRankCertificate } from "../../src/index.js";
-import { codedRows, decodeRows } from "../../src/codes.js";
+import type { LowRankCertificate, Matrix, Objective } from "../../src/index.js";
+import { decodeRows } from "../../src/codes.js";
 import { bell } from "../library/matrices.js";
 import { exponentOf, logNorm, times, timesPower } from "./numbers.js";
-import { outside, sum, type Check, type Situation } from "./situation.js";
+import { outside, type Check, type Situation } from "./situation.js";
 
 /** (A - left right) 2^-e, e that of A's largest entry. */
 interface Residual {
@@ -53,10 +53,12 @@ const unitOf = (situation: Situation) => (situation.dtype === "f64" ? 2 ** -53 :
 function objectiveFaults(situation: Situation, objective: Objective, rest: Residual, exactly = false): string[] {
   const { p, s } = situation;
   const { rows, cols, e } = rest;
-  const rowNorms = Float64Array.from({ length: rows }, (_, i) => Math.exp(logNorm(rest.data.subarray(i * cols, (i + 1) * cols), 2)));
+  const rowNorms = Float64Array.from({ length: rows }, (_, i) =>
+    Math.exp(logNorm(rest.data.subarray(i * cols, (i + 1) * cols), 2)),
+  );
   const weights = s && Float64Array.from({ length: rows * cols }, (_, at) => s[Math.floor(at / cols)]);
   // What rounding may do, in l1, from products in the factors' type: products are cols long.
-  const noise = (exactly ? 2 ** -50 : 16 * unitOf(situation)) + 0;
+  const noise = exactly ? 2 ** -50 : 16 * unitOf(situation);
   const reported = {
     l1: [objective.l1, logNorm(rest.data, 1, weights), logNorm(rest.sizes, 1, s), 1],
     l21: [objective.l21, logNorm(rowNorms, 1, s), logNorm(rest.sizes, 1, s), 1],
@@ -72,7 +74,8 @@ function objectiveFaults(situation: Situation, objective: Objective, rest: Resid
     // Below the range of f64 nothing is left of a sum; and its square, where the norm is the root of a sum of squares.
     if (power * (top + e * Math.LN2) < Math.log(2 ** -1020) || top < Math.log(2 ** -480)) continue;
     const difference = Math.abs(Math.exp(found - top) - Math.exp(log - top));
-    if (difference > 1e-5 + noise * cols * Math.exp(size - top)) faults.push(`${name} is e^${found}, should be e^${log}, sizes e^${size}`);
+    if (difference > 1e-5 + noise * cols * Math.exp(size - top))
+      faults.push(`${name} is e^${found}, should be e^${log}, sizes e^${size}`);
   }
   return faults;
 }
@@ -86,11 +89,16 @@ function boundFaults(situation: Situation, certificate: LowRankCertificate, rest
   const proved = Math.log(timesPower(bound, -rest.e) * (1 + slack) + timesPower(rounding, -rest.e) + lost);
   for (let k = 0; k < 24 + 2 * cols; ++k) {
     const x = Float64Array.from({ length: cols }, (_, j) =>
-      k < 24 ? bell(17, k * cols + j) : k < 24 + cols ? Number(j === k - 24) : rest.data[((k - 24) % rest.rows) * cols + j],
+      k < 24
+        ? bell(17, k * cols + j)
+        : k < 24 + cols
+          ? Number(j === k - 24)
+          : rest.data[((k - 24) % rest.rows) * cols + j],
     );
     const size = logNorm(x, 2);
     const norm = logNorm(times(rest, x), p, s);
-    if (size > -Infinity && norm > proved + size + 1e-9) return [`|(A - left right) x| = e^${norm - size} |x|, proved e^${proved}`];
+    if (size > -Infinity && norm > proved + size + 1e-9)
+      return [`|(A - left right) x| = e^${norm - size} |x|, proved e^${proved}`];
   }
   return [];
 }
@@ -101,7 +109,8 @@ function orthonormalFaults(right: Matrix, unit: number): string[] {
     for (let b = 0; b <= a; ++b) {
       let dot = 0;
       for (let j = 0; j < d; ++j) dot += data[a * d + j] * data[b * d + j];
-      if (!(Math.abs(dot - Number(a === b)) <= 8 * d * unit + 1e-12)) return [`rows ${b} and ${a} of right have the inner product ${dot}`];
+      if (!(Math.abs(dot - Number(a === b)) <= 8 * d * unit + 1e-12))
+        return [`rows ${b} and ${a} of right have the inner product ${dot}`];
     }
   }
   return [];
@@ -110,13 +119,23 @@ function orthonormalFaults(right: Matrix, unit: number): string[] {
 const halfRank = ({ exact: { rows, cols } }: Situation) => Math.max(1, Math.min(rows, cols) >> 1);
 
 export const lowRank =
-  (method: "lewis" | "svd" | "level-set" | "subspace" | "entrywise" | "auto", objective: "lp" | "l21" | "l2" | "operator" = "lp"): Check =>
+  (
+    method: "lewis" | "svd" | "level-set" | "subspace" | "entrywise" | "auto",
+    objective: "lp" | "l21" | "l2" | "operator" = "lp",
+  ): Check =>
   async (situation) => {
     const { loewner, a, s, p, dtype } = situation;
     if ((method === "subspace" && p > 2) || (method === "entrywise" && p >= 4)) return [];
     const rank = halfRank(situation);
     const factorType = dtype === "f64" ? "f64" : "f32";
-    const { left, right, certificate, report } = await loewner.lowRank(a, { rank, p, rowWeights: s, method, objective, factorType });
+    const { left, right, certificate, report } = await loewner.lowRank(a, {
+      rank,
+      p,
+      rowWeights: s,
+      method,
+      objective,
+      factorType,
+    });
     const rest = residualOf(situation, left, right);
     const faults = [
       ...orthonormalFaults(right, unitOf(situation)),
@@ -174,7 +193,8 @@ export const singularValues: Check = async (situation) => {
   // Squares vanish beside that of the largest entry, whether or not it counts.
   const unseen = logNorm(exact.data, Infinity) + Math.log(2 ** -480) + (s ? 0.5 * Math.log(Math.max(...s)) : 0);
   const own = logNorm(values, 2);
-  if (all > Math.log(2 ** -1020) && all > unseen && !(Math.abs(Math.exp(own - all) - 1) < 1e-5)) faults.push(`values have norm e^${own}, A e^${all}`);
+  if (all > Math.log(2 ** -1020) && all > unseen && !(Math.abs(Math.exp(own - all) - 1) < 1e-5))
+    faults.push(`values have norm e^${own}, A e^${all}`);
   return faults;
 };
 
@@ -183,15 +203,22 @@ export const quantise =
   async (situation) => {
     const { loewner, a, s, p, exact } = situation;
     const rank = halfRank(situation);
-    const right = withRight ? (await loewner.lowRank(a, { rank, method: "svd", p: 1, factorType: "f32" })).right : undefined;
+    const right = withRight
+      ? (await loewner.lowRank(a, { rank, method: "svd", p: 1, factorType: "f32" })).right
+      : undefined;
     const { left, right: codedRight, objective } = await loewner.quantise(a, { bits, right, p, rowWeights: s });
     const decoded = { data: decodeRows(left, 0, exact.rows), rows: exact.rows, cols: left.cols };
     const other = codedRight
       ? { data: decodeRows(codedRight, 0, codedRight.rows), rows: codedRight.rows, cols: exact.cols }
-      : { data: Float64Array.from({ length: exact.cols ** 2 }, (_, i) => Number(i % (exact.cols + 1) === 0)), rows: exact.cols, cols: exact.cols };
-    outside("decoded", decoded.data, -Infinity, Infinity);
-    void codedRows(left);
-    return [...(decoded.data.every(Number.isFinite) ? [] : ["codes decode to no numbers"]), ...objectiveFaults(situation, objective, residualOf(situation, decoded, other))];
+      : {
+          data: Float64Array.from({ length: exact.cols ** 2 }, (_, i) => Number(i % (exact.cols + 1) === 0)),
+          rows: exact.cols,
+          cols: exact.cols,
+        };
+    return [
+      ...(decoded.data.every(Number.isFinite) ? [] : ["codes decode to no numbers"]),
+      ...objectiveFaults(situation, objective, residualOf(situation, decoded, other)),
+    ];
   };
 
 export const subspace: Check = async (situation) => {
@@ -208,7 +235,8 @@ export const subspace: Check = async (situation) => {
   for (let i = 0; i < exact.rows && faults.length === 0; ++i) {
     const own = Math.exp(logNorm(rest.data.subarray(i * d, (i + 1) * d), 2));
     const found = timesPower(distances[i], -rest.e);
-    if (!(Math.abs(own - found) <= 1e-6 * own + 1e-13 * rest.sizes[i] + 1e-150 + timesPower(2 ** -1040, -rest.e))) faults.push(`distances[${i}] is ${found}, should be ${own}`);
+    if (!(Math.abs(own - found) <= 1e-6 * own + 1e-13 * rest.sizes[i] + 1e-150 + timesPower(2 ** -1040, -rest.e)))
+      faults.push(`distances[${i}] is ${found}, should be ${own}`);
   }
   if (timesPower(2 ** -1000, -rest.e) > 1) return faults;
   const log = logNorm(distances, p, s);
@@ -228,10 +256,12 @@ export const entrywise =
     const options = { rank, p, rowWeights: s, method, maxIterations: 12, starts: 1 };
     const { left, right, objective, report } = await loewner.entrywiseLowRank(a, options);
     const rest = residualOf(situation, left, right);
-    const faults = [...orthonormalFaults(right, dtype === "f64" ? 2 ** -50 : 2 ** -24), ...objectiveFaults(situation, objective, rest)];
+    const faults = [
+      ...orthonormalFaults(right, dtype === "f64" ? 2 ** -50 : 2 ** -24),
+      ...objectiveFaults(situation, objective, rest),
+    ];
     const svd = report.starts.find((x) => x.start === "svd");
-    if (svd && !(objective.lp <= svd.projection * (1 + 1e-9))) faults.push(`${objective.lp} is worse than SVD's ${svd.projection}`);
-    void sum;
+    if (svd && !(objective.lp <= svd.projection * (1 + 1e-9)))
+      faults.push(`${objective.lp} is worse than SVD's ${svd.projection}`);
     return faults;
   };
-export type { MatrixLike };

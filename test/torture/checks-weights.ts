@@ -15,7 +15,9 @@ export const leverage: Check = async (situation) => {
   const { error, twin } = leverageError(situation);
   const faults = outside("scores", scores, 0, 1);
   if (!(Math.abs(sum(scores) - rank) <= error * rank)) faults.push(`scores sum to ${sum(scores)}, rank ${rank}`);
-  live(situation).forEach((x, i) => !x && !(scores[i] <= 1e-150) && faults.push(`row ${i} is nothing, and scores ${scores[i]}`));
+  live(situation).forEach(
+    (x, i) => !x && !(scores[i] <= 1e-150) && faults.push(`row ${i} is nothing, and scores ${scores[i]}`),
+  );
   if (rank !== twin.rank) {
     if (error < 1e-4 || rank > twin.rank) faults.push(`rank ${rank}, the twin's is ${twin.rank}`);
   } else if (error < 1e-2) {
@@ -32,7 +34,9 @@ export const lewis: Check = async (situation) => {
   const faults = outside("weights", weights, 0, converged ? 1 + certificate.slack + 1e-5 : Infinity);
   if (converged && !(Math.abs(sum(weights) - rank) <= (certificate.slack + 1e-5) * rank))
     faults.push(`weights sum to ${sum(weights)}, rank ${rank}, slack ${certificate.slack}`);
-  live(situation).forEach((x, i) => !x && !(weights[i] <= 1e-150) && faults.push(`row ${i} is nothing, and weighs ${weights[i]}`));
+  live(situation).forEach(
+    (x, i) => !x && !(weights[i] <= 1e-150) && faults.push(`row ${i} is nothing, and weighs ${weights[i]}`),
+  );
   faults.push(...sandwichFaults(situation, gram, certificate));
   return faults;
 };
@@ -42,9 +46,14 @@ export const sensitivities: Check = async (situation) => {
   const { scores, total, rank } = await loewner.sensitivities(a, { p, rowWeights: s });
   const faults = outside("scores", scores, 0, 1);
   if (Math.abs(sum(scores) - total) > 1e-9 * (1 + total)) faults.push(`total ${total}, scores sum to ${sum(scores)}`);
-  if (p === 2 && !(Math.abs(total - rank) <= leverageError(situation).error * rank)) faults.push(`total ${total}, rank ${rank}`);
+  if (p === 2 && !(Math.abs(total - rank) <= leverageError(situation).error * rank))
+    faults.push(`total ${total}, rank ${rank}`);
   const { error } = leverageError(situation);
-  const whole = logNorm(scaled.data, 2, s && Float64Array.from(scaled.data, (_, at) => s[Math.floor(at / scaled.cols)]));
+  const whole = logNorm(
+    scaled.data,
+    2,
+    s && Float64Array.from(scaled.data, (_, at) => s[Math.floor(at / scaled.cols)]),
+  );
   for (const z of directions(scaled, 16)) {
     const y = times(scaled, z);
     const all = logNorm(y, p, s);
@@ -52,7 +61,8 @@ export const sensitivities: Check = async (situation) => {
     if (all === -Infinity || logNorm(y, 2, s) < whole + logNorm(z, 2) - Math.log(1e6)) continue;
     for (let i = 0; i < y.length; ++i) {
       const share = Math.exp(p * (logNorm([y[i]], p, s && [s[i]]) - all));
-      if (share > scores[i] * (1 + 1e-6 + error) + 1e-12) faults.push(`scores[${i}] ${scores[i]}, but its share is ${share}`);
+      if (share > scores[i] * (1 + 1e-6 + error) + 1e-12)
+        faults.push(`scores[${i}] ${scores[i]}, but its share is ${share}`);
     }
     if (faults.length) break;
   }
@@ -77,7 +87,11 @@ export const coreset: Check = async (situation) => {
   if (Math.abs(indices.length - expected) > 1.001) faults.push(`${indices.length} rows, ${expected} expected`);
   const { measured, proved } = realised;
   const room = 1 + 1e-6;
-  if (!(proved.lower <= measured.lower * room && measured.upper <= proved.upper * room && measured.lower <= measured.upper))
+  if (!(
+    proved.lower <= measured.lower * room &&
+    measured.upper <= proved.upper * room &&
+    measured.lower <= measured.upper
+  ))
     faults.push(`measured ${measured.lower} ... ${measured.upper}, proved ${proved.lower} ... ${proved.upper}`);
   return faults;
 };

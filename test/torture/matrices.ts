@@ -60,7 +60,8 @@ export const tortures: Record<string, () => Matrix<Float64Array>> = {
   "one column tiny": () => make(30, 4, (i, j) => plain(i, j) * (j === 2 ? 1e-30 : 1)),
   "one row huge": () => make(30, 4, (i, j) => plain(i, j) * (i === 11 ? 1e30 : 1)),
   "one row huge, f64 keeps it": () => make(30, 4, (i, j) => plain(i, j) * (i === 11 ? 1e7 : 1)),
-  "one row the only one of its kind": () => make(30, 4, (i, j) => (i === 11 ? Number(j === 3) : j === 3 ? 0 : plain(i, j))),
+  "one row the only one of its kind": () =>
+    make(30, 4, (i, j) => (i === 11 ? Number(j === 3) : j === 3 ? 0 : plain(i, j))),
   "one row tiny, the only one of its kind": () =>
     make(30, 4, (i, j) => (i === 11 ? 1e-20 * Number(j === 3) : j === 3 ? 0 : plain(i, j))),
   Hilbert: () => make(12, 12, (i, j) => 1 / (i + j + 1)),
@@ -70,7 +71,9 @@ export const tortures: Record<string, () => Matrix<Float64Array>> = {
   "Hadamard, one column twice": () => make(32, 8, (i, j) => hadamard(i, j === 7 ? 6 : j)),
   blocks: () => make(24, 6, (i, j) => (Math.floor(i / 8) === Math.floor(j / 2) ? 1 + Number((i + j) % 2) : 0)),
   "blocks of far scales": () =>
-    make(24, 6, (i, j) => (Math.floor(i / 8) === Math.floor(j / 2) ? plain(i, j) * 1e12 ** (Math.floor(j / 2) - 1) : 0)),
+    make(24, 6, (i, j) =>
+      Math.floor(i / 8) === Math.floor(j / 2) ? plain(i, j) * 1e12 ** (Math.floor(j / 2) - 1) : 0,
+    ),
   "duplicate rows": () => make(40, 4, (i, j) => plain(i % 5, j)),
   "300 rows, three of them different": () => make(300, 3, (i, j) => plain(i % 3, j)),
   "zero rows and zero columns": () => make(30, 5, (i, j) => (i % 3 === 1 || j === 2 ? 0 : plain(i, j))),

@@ -88,7 +88,10 @@ export function directions({ rows, cols, data }: Scaled, count: number): Float64
 }
 
 /** A z for the scaled A. */
-export function times({ data, rows, cols }: { data: ArrayLike<number>; rows: number; cols: number }, z: Float64Array): Float64Array {
+export function times(
+  { data, rows, cols }: { data: ArrayLike<number>; rows: number; cols: number },
+  z: Float64Array,
+): Float64Array {
   const y = new Float64Array(rows);
   for (let i = 0; i < rows; ++i) for (let j = 0; j < cols; ++j) y[i] += data[i * cols + j] * z[j];
   return y;

@@ -18,7 +18,9 @@ export interface Situation {
 /** What leverages may err by: those of a Gram matrix lose what its condition takes, the square of that of diag(s)^(1/2) A. */
 export function leverageError({ scaled, s }: Situation): { error: number; twin: ColumnSpace } {
   const top = s ? s.reduce((a, b) => Math.max(a, b), 0) : 1;
-  const weighted = s ? scaled.data.map((x, at) => (x * Math.sqrt(s[Math.floor(at / scaled.cols)])) / Math.sqrt(top)) : scaled.data;
+  const weighted = s
+    ? scaled.data.map((x, at) => (x * Math.sqrt(s[Math.floor(at / scaled.cols)])) / Math.sqrt(top))
+    : scaled.data;
   const twin = columnSpace({ ...scaled, data: top > 0 ? weighted : new Float64Array(scaled.data.length) });
   return { error: 1e-9 + 64 * twin.condition ** 2 * 2 ** -52, twin };
 }

@@ -23,7 +23,10 @@ const nameOf = ({ primitive, p, matrix, dtype, weights }: Input) =>
 /** Where an answer may leave the range of f64, or of f32 for its factors: an error is right there, and must say so. */
 function mayRefuse({ matrix, weights, primitive }: Input): boolean {
   if (matrix in wideTortures || /^1e-?(300|250)/.test(weights)) return true;
-  return /huge|largest|smallest|1e-?3[68]|denormal|tiny/.test(matrix) && /lowRank|quantise|certify|residual|entrywise/.test(primitive);
+  return (
+    /huge|largest|smallest|1e-?3[68]|denormal|tiny/.test(matrix) &&
+    /lowRank|quantise|certify|residual|entrywise/.test(primitive)
+  );
 }
 
 /** What an error has to say: what was found, and what to do. */
@@ -43,11 +46,15 @@ const shares = new Map<string, Input[]>(Object.keys(checks).map((name) => [name,
 for (const input of inputs(step)) shares.get(input.primitive)!.push(input);
 
 describe("every primitive on every matrix", () => {
-  test.each([...shares])("%s", async (_, share) => {
-    const faults: string[] = [];
-    for (const input of share) faults.push(...(await faultsOf(input)));
-    expect(faults).toEqual([]);
-  }, 7200_000);
+  test.each([...shares])(
+    "%s",
+    async (_, share) => {
+      const faults: string[] = [];
+      for (const input of share) faults.push(...(await faultsOf(input)));
+      expect(faults).toEqual([]);
+    },
+    7200_000,
+  );
 });
 
 test.each(found.map((input) => [nameOf(input), input] as const))("once wrong: %s", async (_, input) => {
