@@ -11,6 +11,7 @@ import { checkRowWeights } from "../options.js";
 import type { CoresetStream, CoresetStreamOptions, CoresetStreamResult, RowWeights } from "../types/index.js";
 import { checkCoresetChoice, choose, sampleStream, toMatrix } from "./coreset.js";
 import { merge, type Piece } from "./coreset-piece.js";
+import { scaledWeights, timesPowerOfTwo, weightExponent } from "./far-weights.js";
 import { Parts } from "./parts.js";
 import { profile } from "./profile.js";
 import { lewisWork } from "./sensitivities.js";
@@ -216,7 +217,9 @@ class Reducer {
     if (piece.rows.rows === 0) return piece;
     const source = toRowSource(piece.rows, "the stream");
     const parts = this.parts(lewisWork(piece.rows.rows, cols));
-    const options = { p, size, scheme, tolerance, rowWeights: piece.weights };
+    const far = weightExponent(piece.weights);
+    const rowWeights = far === 0 ? piece.weights : scaledWeights(piece.weights, far);
+    const options = { p, size, scheme, tolerance, rowWeights };
     const { choice, iterations, residual, converged } = await choose(parts, source, options, { seed, stream, first });
     this.worst = {
       iterations: Math.max(this.worst.iterations, iterations),
@@ -226,7 +229,7 @@ class Reducer {
     this.seconds += parts.seconds;
     return {
       rows: toMatrix(await gatherRows(source, choice.indices), source),
-      weights: choice.weights,
+      weights: far === 0 ? choice.weights : choice.weights.map((w) => timesPowerOfTwo(w, -far)),
       indices: choice.indices.map((i) => piece.indices[i]),
     };
   }

@@ -34,7 +34,10 @@ export function inclusionProbabilities(q: Float64Array, size: number): Float64Ar
     }
     certain += more;
     if (more > 0 && certain < size) continue;
-    for (let i = 0; i < q.length; ++i) if (pi[i] < 1) pi[i] = certain < size ? Math.min(1, q[i] * factor) : 0;
+    // q = 0 first: where nothing but zeros is left the factor is infinite.
+    for (let i = 0; i < q.length; ++i) {
+      if (pi[i] < 1) pi[i] = certain < size && q[i] > 0 ? Math.min(1, q[i] * factor) : 0;
+    }
     return pi;
   }
 }

@@ -3,11 +3,12 @@
 import type { Engine } from "../engine/sweep.js";
 import { InvalidInputError } from "../errors.js";
 import type { Known } from "../geometry/facts.js";
+import { exponentOf, scaledWeights, timesPowerOfTwo, weightExponent } from "../geometry/far-weights.js";
 import { Run, TooSmall } from "../geometry/run.js";
 import { isRowSource, toRowSource, widenRows, type MatrixLike, type RowSource } from "../matrix.js";
 import type { FactorType, LeftSink, Progress, RowWeights, RunOptions } from "../types/index.js";
 import { primitiveNamed } from "./primitives.js";
-import { Scale, timesPowerOfTwo } from "./scale.js";
+import { Scale } from "./scale.js";
 
 type Options = Readonly<Record<string, unknown>> & { rowWeights?: RowWeights; p?: number };
 
@@ -18,9 +19,6 @@ interface Call {
   hooks: RunOptions;
   facts?: Known;
 }
-
-/** Row weights with the largest of them in 2^-100 ... 2^100 stay as they are. */
-const farWeight = 100;
 
 /** Runs a primitive, whose options are checked already. */
 export async function runPrimitive(name: string, { engine, source, options, hooks, facts }: Call): Promise<unknown> {
@@ -47,33 +45,6 @@ export async function runPrimitive(name: string, { engine, source, options, hook
         hooks.onProgress!({ ...progress, done: Math.min(progress.total, Math.max(progress.done, last?.done ?? 0)) }));
     return attempt(new Run(engine, { signal, onProgress: goOn }), -exponentOf(error.top));
   }
-}
-
-/** What brings the largest weight into 1 ... 2, where it is far from there; 0 elsewhere. */
-function weightExponent(weights?: RowWeights): number {
-  if (!weights) return 0;
-  let top = 0;
-  for (let i = 0; i < weights.length; ++i) top = Math.max(top, weights[i]);
-  if (top === 0) return 0;
-  const exponent = exponentOf(top);
-  return Math.abs(exponent) <= farWeight ? 0 : -exponent;
-}
-
-function scaledWeights(weights: RowWeights, exponent: number): Float64Array {
-  return Float64Array.from(weights, (s, row) => {
-    const scaled = timesPowerOfTwo(s, exponent);
-    if (s === 0 || scaled >= 2 ** -1022) return scaled;
-    throw new InvalidInputError(
-      `rowWeights[${row}] is ${s}, less than 2^-1022 of the largest: f64 does not hold both. Make it 0, or larger.`,
-      { row },
-    );
-  });
-}
-
-/** e with 2^e <= x < 2^(e + 1), x > 0. */
-function exponentOf(x: number): number {
-  if (x < 2 ** -1000) return exponentOf(x * 2 ** 100) - 100;
-  return ((new DataView(Float64Array.of(x).buffer).getUint32(4, true) >>> 20) & 0x7ff) - 1023;
 }
 
 /** A times 2^exponent, exactly as far as f64 reaches. */

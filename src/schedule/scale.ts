@@ -1,5 +1,6 @@
 // Powers of two that a call's rows and row weights were multiplied by, and the way back.
 import { InvalidInputError } from "../errors.js";
+import { timesPowerOfTwo } from "../geometry/far-weights.js";
 import type { Run } from "../geometry/run.js";
 
 /** A number, or all numbers of an array. */
@@ -46,11 +47,4 @@ export class Scale {
     };
     return ((x: number | Float64Array) => (typeof x === "number" ? one(x) : x.map(one))) as Back;
   }
-}
-
-/** x 2^exponent, in steps: 2^1074 is no number. */
-export function timesPowerOfTwo(x: number, exponent: number): number {
-  for (; exponent > 1000; exponent -= 1000) x *= 2 ** 1000;
-  for (; exponent < -1000; exponent += 1000) x *= 2 ** -1000;
-  return x * 2 ** exponent;
 }
