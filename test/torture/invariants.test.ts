@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createLoewner, type Loewner, type Matrix } from "../../src/index.js";
+import { inclusionProbabilities } from "../../src/geometry/sample.js";
 import { apply, matrix, norm, relative } from "../library/matrices.js";
 import { tortures } from "./matrices.js";
 
@@ -59,6 +60,13 @@ test("all row weights times a power of two: the same scores, weights and factors
       expect(relative(left.report.objective.l1, right.report.objective.l1 * 2 ** -exponent)).toBeLessThan(1e-6);
     }
   }
+});
+
+test("a coreset's probabilities sum to its size, however small what the first rows leave", () => {
+  const q = Float64Array.of(1, 0, 2e-320, 1e-320, 1e-320, 0);
+  const pi = inclusionProbabilities(q, 3);
+  expect([...pi].map((x) => x.toFixed(3))).toEqual(["1.000", "0.000", "1.000", "0.500", "0.500", "0.000"]);
+  expect([...inclusionProbabilities(Float64Array.of(1, 0, 0), 2)]).toEqual([1, 0, 0]);
 });
 
 test("the order of rows: scores and weights go with them", async () => {
