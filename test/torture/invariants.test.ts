@@ -1,8 +1,10 @@
 // What must not matter does not: scales by powers of two, the order of rows, a million copies of a row.
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createLoewner, type Loewner, type Matrix } from "../../src/index.js";
+import { createLoewner, type Loewner, type Matrix, type MatrixLike } from "../../src/index.js";
 import { inclusionProbabilities } from "../../src/geometry/sample.js";
+import { bitsOf } from "../library/calls.js";
+import * as threads from "../library/threads.js";
 import { apply, matrix, norm, relative } from "../library/matrices.js";
 import { tortures } from "./matrices.js";
 
@@ -44,6 +46,39 @@ test("A times a power of two: the same scores and weights, to the last bit, and 
     ),
     { numRuns: 40, seed: 88 },
   );
+});
+
+test("rows too small for their squares, and far row weights: the same in threads, in workers and on open rows", async () => {
+  const a = scaled(matrix("heavy-tailed rows", 600, 4), 2 ** -900);
+  const rowWeights = new Float64Array(600).fill(2 ** 990);
+  const calls = async (instance: Loewner, rows: MatrixLike) => {
+    const results: unknown[] = await Promise.all([
+      instance.leverageScores(rows, { rowWeights }),
+      instance.lowRank(rows, { rank: 2, p: 1, method: "lewis", rowWeights }),
+      instance.coreset(rows, { size: 20, rowWeights }),
+      instance.robustSubspace(rows, { rank: 1, rowWeights }),
+    ]);
+    const factors = await instance.lowRank(rows, { rank: 2, method: "svd", p: 1 });
+    const pieces: number[] = [];
+    const left = (_: number, block: Float32Array | Float64Array) => void pieces.push(...block);
+    await instance.lowRank(rows, { rank: 2, method: "svd", p: 1, left });
+    expect(pieces).toEqual([...factors.left.data]);
+    results.push(
+      await instance.residual(rows, factors, { p: 1 }),
+      await instance.certify(rows, factors.right, factors),
+    );
+    return bitsOf(results);
+  };
+  const expected = await calls(loewner, a);
+  const shared = await threads.createLoewner({ ...threads.always, threads: 2 });
+  const batch = await threads.createLoewner({ threads: 2, threadWork: 0 });
+  expect(await calls(shared, a)).toBe(expected);
+  expect(await calls(batch, a)).toBe(expected);
+  const open = batch.open(a);
+  expect(await calls(batch, open)).toBe(expected);
+  expect(await calls(batch, open)).toBe(expected);
+  shared.dispose();
+  batch.dispose();
 });
 
 test("all row weights times a power of two: the same scores, weights and factors", async () => {
