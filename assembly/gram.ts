@@ -34,8 +34,7 @@ function packRows<S, T>(packed: usize, A: usize, n: u32, d: u32, r: usize, c: us
   for (let i: u32 = 0; i < n; ++i) {
     let a = A + <usize>i * d * sizeof<S>();
     let to = packed + <usize>i * PANEL_ROW;
-    // f32: a row so small that its scale is past the range counts for next to nothing, and 0 times infinity is no number.
-    const scale: T = r ? <T>(sizeof<T>() == 4 ? min(load<f64>(r + (<usize>i << 3)), <f64>f32.MAX_VALUE) : load<f64>(r + (<usize>i << 3))) : <T>1;
+    const scale: T = r ? <T>load<f64>(r + (<usize>i << 3)) : <T>1;
     const s = v128.splat<T>(scale);
     for (let j: u32 = 0; j < whole; ++j) {
       for (let v: u32 = 0; v < 4; ++v) {

@@ -28,7 +28,10 @@ const node = (...args) => spawnSync(process.execPath, args, { cwd: copy, encodin
 function caughtBy(file) {
   const build = node("scripts/setup.mjs");
   if (build.status !== 0) return "the compiler";
-  const suites = [["test/library", ["node_modules/vitest/vitest.mjs", "run", "--bail=1", "test/library"]]];
+  const suites = ["test/library", "test/torture"].map((folder) => [
+    folder,
+    ["node_modules/vitest/vitest.mjs", "run", "--bail=1", folder],
+  ]);
   const kernels = ["as-pect", ["node_modules/@as-pect/cli/bin/asp.js"]];
   if (file.startsWith("assembly/")) suites.unshift(kernels);
   for (const [name, args] of suites) {

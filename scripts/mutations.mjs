@@ -44,4 +44,10 @@ export const mutations = [
     "if (!this.pair || partial[0] > this.pair[0])",
     "if (!this.pair || partial[0] >= this.pair[0])",
   ],
+  ["assembly/level-set.ts", "return zero / max(1, si);", "return zero;"],
+  ["src/geometry/lewis-sweeps.ts", "top < 2 ** -100", "top < 0"],
+  ["src/geometry/profile.ts", "size < leastColumn", "size < 0"],
+  ["src/geometry/level-set-climber.ts", "if (top < 2 ** -20) scale", "if (top < 0) scale"],
+  ["src/geometry/spectrum.ts", "(wide ? 2 ** -53 : 2 ** -24)", "(wide ? 2 ** -80 : 2 ** -24)"],
+  ["src/geometry/sample.ts", "factor === Infinity && total > 0", "factor === -1"],
 ];

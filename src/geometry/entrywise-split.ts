@@ -6,7 +6,7 @@
 // the dual variable, a majorised Huber loss, gets half as far in as many steps, and two thirds with momentum (tried).
 import type { EngineRows } from "../engine/sweep.js";
 import type { FactorType, Objective } from "../types/index.js";
-import { basisSize, objectiveOf, ofOwnScale, roundCode, roundTo } from "./factors.js";
+import { basisSize, anyObjective, ofOwnScale, roundCode, roundTo } from "./factors.js";
 import { areRootScalesNarrow } from "./narrow.js";
 import { orient } from "./orthonormal.js";
 import type { Profile } from "./profile.js";
@@ -139,7 +139,7 @@ export async function split(
       },
       (_name, start, block) => left.set(block, start * k),
     );
-    return { left, right, objective: await objectiveOf(run, result, p, unit) };
+    return { left, right, objective: await anyObjective(run, result, p, unit) };
   };
   let result = await refit(basis);
   // Rarely, an earlier subspace was better than the last.

@@ -193,7 +193,7 @@ async function refineSmall(task: Task, basis: Float64Array) {
   const rounded = await roundTo(run, pair.left, factorType);
   const stored: Matrix = { data: right, rows: rank, cols: d };
   const leftRows = toRowSource({ data: rounded, rows: n, cols: rank });
-  const objective = await residualOf(run, rows, profile, { left: leftRows, right: stored, p });
+  const objective = await residualOf(run, rows, profile, { left: leftRows, right: stored, p, mayOverflow: true });
   const { iterations, residual, converged } = pair;
   const data = factorType === "f64" ? rounded : Float32Array.from(rounded);
   return { left: data, right, objective, iterations, residual, converged };

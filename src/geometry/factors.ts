@@ -144,7 +144,7 @@ export async function residual(
   run: Run,
   rows: EngineRows,
   { unit }: Profile,
-  { left, right, p }: { left: RowSource; right: Matrix; p: number },
+  { left, right, p, mayOverflow = false }: { left: RowSource; right: Matrix; p: number; mayOverflow?: boolean },
 ): Promise<Objective> {
   const { source, state } = rows;
   const { cols, dtype, name } = source;
@@ -172,7 +172,8 @@ export async function residual(
     total.top.add(top);
   }
   const { sums, worst, top } = total;
-  return objectiveOf(run, { sums: sums.finish(), worst: worst.finish(), top: top.finish() }, p, unit);
+  const result = { sums: sums.finish(), worst: worst.finish(), top: top.finish() };
+  return (mayOverflow ? anyObjective : objectiveOf)(run, result, p, unit);
 }
 
 /** sum |r|^p from sum |unit r|^p. */
@@ -186,20 +187,28 @@ export async function ofOwnScale(run: Run, sum: number, unit: number, p: number)
 }
 
 /** The kernel multiplies residuals by `unit`, a power of two, so that squares neither overflow nor vanish. */
-export async function objectiveOf(
+export async function anyObjective(
   run: Run,
   { sums, worst, top }: SweepResult,
   p: number,
   unit: number,
 ): Promise<Objective> {
   const [lp, l1, l21, squares] = sums;
-  const objective = {
+  return {
     lp: p === Infinity ? top[0] / unit : await ofOwnScale(run, lp, unit, p),
     l1: l1 / unit,
     l21: l21 / unit,
     l2: Math.sqrt(squares) / unit,
     worstRow: { row: worst[1], norm: worst[0] / unit },
   };
+}
+
+/**
+ * The same, which is to be handed out.
+ * @throws {InvalidInputError} where it is past the range of f64
+ */
+export async function objectiveOf(run: Run, result: SweepResult, p: number, unit: number): Promise<Objective> {
+  const objective = await anyObjective(run, result, p, unit);
   const { worstRow, ...norms } = objective;
   for (const [name, x] of Object.entries({ ...norms, worstRow: worstRow.norm })) {
     if (x - x === 0) continue;

@@ -36,7 +36,7 @@ export interface SandwichCertificate {
   slack: number;
 }
 
-/** A numeric array with one finite number >= 0 for each row of A. */
+/** A numeric array with one finite number >= 0 for each row of A; positive ones within 2^1022 of the largest. */
 export type RowWeights = Float32Array | Float64Array | readonly number[];
 
 export interface WeightedOptions extends RunOptions {

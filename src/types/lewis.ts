@@ -21,7 +21,10 @@ export interface LewisOptions extends WeightedOptions {
 export interface LewisResult extends Convergence {
   /** rows of them, f64; they sum to the rank; zero rows weigh 0. */
   weights: Float64Array;
-  /** M'M, cols x cols, f64, for the certificate. */
+  /**
+   * M'M, cols x cols, f64, for the certificate. Where squares of A's entries or row weights leave the range of f64 it is that of A and s
+   * times powers of two, and the certificate's lower and upper allow for it.
+   */
   gram: Matrix<Float64Array>;
   rank: number;
   certificate: SandwichCertificate;

@@ -10,7 +10,10 @@ export interface LowRankCertificate extends SandwichCertificate {
    * entrywise does not project: there M is that of A - left right, the matrix of which lower and upper speak.
    */
   bound: number;
-  /** What storing and computing the factors in their dtype can add to `bound`, worst case. */
+  /**
+   * What can add to `bound`, worst case: storing and computing the factors in their dtype, and what a Gram matrix cannot see of sigmaNext
+   * beyond `slack` (1e-7 of M's Frobenius norm at most; docs/numbers.md).
+   */
   rounding: number;
 }
 

@@ -15,6 +15,7 @@ export const found: Input[] = [
   { primitive: "lowRank, lewis", p: 1, matrix: "1e-38 to 1e38", dtype: "f32", weights: "1e-12 to 1e12" },
   { primitive: "certify, lewis", p: 1, matrix: "1e-38 to 1e38", dtype: "f32", weights: "1e-12 to 1e12" },
   // Row scales past f32 times zeros.
+  { primitive: "lowRank, lewis", p: 1, matrix: "a row of denormal f32 beside 1e37", dtype: "f32", weights: "none" },
   { primitive: "lowRank, lewis", p: 1, matrix: "rows from 1e-36 to 1e36", dtype: "f32", weights: "1e-12 to 1e12" },
   // The rounding of denormal f32 was neither in the objective nor in the certificate.
   { primitive: "lowRank, svd", p: 1, matrix: "all denormal f32", dtype: "f32", weights: "none" },

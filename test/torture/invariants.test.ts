@@ -1,7 +1,10 @@
 // What must not matter does not: scales by powers of two, the order of rows, a million copies of a row.
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createLoewner, type Loewner, type Matrix } from "../../src/index.js";
+import { createLoewner, type Loewner, type Matrix, type MatrixLike } from "../../src/index.js";
+import { inclusionProbabilities } from "../../src/geometry/sample.js";
+import { bitsOf } from "../library/calls.js";
+import * as threads from "../library/threads.js";
 import { apply, matrix, norm, relative } from "../library/matrices.js";
 import { tortures } from "./matrices.js";
 
@@ -45,6 +48,39 @@ test("A times a power of two: the same scores and weights, to the last bit, and 
   );
 });
 
+test("rows too small for their squares, and far row weights: the same in threads, in workers and on open rows", async () => {
+  const a = scaled(matrix("heavy-tailed rows", 600, 4), 2 ** -900);
+  const rowWeights = new Float64Array(600).fill(2 ** 990);
+  const calls = async (instance: Loewner, rows: MatrixLike) => {
+    const results: unknown[] = await Promise.all([
+      instance.leverageScores(rows, { rowWeights }),
+      instance.lowRank(rows, { rank: 2, p: 1, method: "lewis", rowWeights }),
+      instance.coreset(rows, { size: 20, rowWeights }),
+      instance.robustSubspace(rows, { rank: 1, rowWeights }),
+    ]);
+    const factors = await instance.lowRank(rows, { rank: 2, method: "svd", p: 1 });
+    const pieces: number[] = [];
+    const left = (_: number, block: Float32Array | Float64Array) => void pieces.push(...block);
+    await instance.lowRank(rows, { rank: 2, method: "svd", p: 1, left });
+    expect(pieces).toEqual([...factors.left.data]);
+    results.push(
+      await instance.residual(rows, factors, { p: 1 }),
+      await instance.certify(rows, factors.right, factors),
+    );
+    return bitsOf(results);
+  };
+  const expected = await calls(loewner, a);
+  const shared = await threads.createLoewner({ ...threads.always, threads: 2 });
+  const batch = await threads.createLoewner({ threads: 2, threadWork: 0 });
+  expect(await calls(shared, a)).toBe(expected);
+  expect(await calls(batch, a)).toBe(expected);
+  const open = batch.open(a);
+  expect(await calls(batch, open)).toBe(expected);
+  expect(await calls(batch, open)).toBe(expected);
+  shared.dispose();
+  batch.dispose();
+});
+
 test("all row weights times a power of two: the same scores, weights and factors", async () => {
   const a = matrix("heavy-tailed rows", 300, 5);
   const s = Float64Array.from({ length: a.rows }, (_, i) => 1 + (i % 7));
@@ -59,6 +95,13 @@ test("all row weights times a power of two: the same scores, weights and factors
       expect(relative(left.report.objective.l1, right.report.objective.l1 * 2 ** -exponent)).toBeLessThan(1e-6);
     }
   }
+});
+
+test("a coreset's probabilities sum to its size, however small what the first rows leave", () => {
+  const q = Float64Array.of(1, 0, 2e-320, 1e-320, 1e-320, 0);
+  const pi = inclusionProbabilities(q, 3);
+  expect([...pi].map((x) => x.toFixed(3))).toEqual(["1.000", "0.000", "1.000", "0.500", "0.500", "0.000"]);
+  expect([...inclusionProbabilities(Float64Array.of(1, 0, 0), 2)]).toEqual([1, 0, 0]);
 });
 
 test("the order of rows: scores and weights go with them", async () => {

@@ -85,6 +85,7 @@ export const tortures: Record<string, () => Matrix<Float64Array>> = {
   "all near 1e-38": () => make(24, 5, times(1e-38)),
   "all denormal f32": () => make(24, 5, times(1e-43)),
   "a column of denormal f32": () => make(30, 4, (i, j) => plain(i, j) * (j === 1 ? 1e-42 : 1)),
+  "a row of denormal f32 beside 1e37": () => make(30, 4, (i, j) => plain(i, j) * (i === 5 ? 1e-43 : 1e37)),
   "a row of denormal f32": () => make(30, 4, (i, j) => plain(i, j) * (i === 5 ? 1e-42 : 1)),
 };
 
