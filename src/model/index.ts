@@ -1,4 +1,5 @@
 /** The public names of `loewner/model`: whole models in, whole models out. */
+export type { Journal, JournalFinding, JournalPart } from "./journal.js";
 export { allocate, type Choice } from "./budget.js";
 export {
   type CompressedLayer,
