@@ -1,5 +1,5 @@
-// Every primitive on every awkward matrix: `node scripts/torture.mjs [STEP]`. All combinations of type, row weights and p (some 60,000
-// calls, an hour), or every STEP-th of them; `npm test` takes every 180th.
+// Every primitive on every awkward matrix: `node scripts/torture.mjs [STEP]`. All combinations of type, row weights and p (some 240,000
+// calls, an hour or so), or every STEP-th of them; `npm test` takes every 180th.
 import { spawnSync } from "node:child_process";
 import { setup } from "./setup.mjs";
 
