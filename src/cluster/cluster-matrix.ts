@@ -93,6 +93,7 @@ export class ClusterMatrix implements ReplyListener {
       this.claiming ??= coordinator.claim(id, this.claims, this);
       await this.claiming;
       await this.bring(order, values);
+      if (this.pending?.order !== order) return; // no longer wanted
       if (isKept(body)) this.keptBytes += sizeOf(body) + sizeOf(values);
       await coordinator.append(id, order, 1, body);
     };
@@ -301,7 +302,7 @@ export class ClusterMatrix implements ReplyListener {
     const { coordinator, id } = this;
     coordinator.leave(id);
     if (!(this.over instanceof Error))
-      await coordinator.append(id, ++this.orders, 1, { type: "end" }).catch(() => undefined);
+      await coordinator.ask(coordinator.append(id, ++this.orders, 1, { type: "end" })).catch(() => undefined);
     this.over ??= new ClusterError("This matrix is closed.");
   }
 }

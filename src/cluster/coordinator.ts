@@ -33,6 +33,7 @@ export class Coordinator {
   readonly id = randomUUID();
   private readonly listeners = new Map<string, ReplyListener>();
   private over: Error | undefined;
+  private ended = false;
   private readonly gone = new AbortController();
   private readonly beat: NodeJS.Timeout;
   private away: NodeJS.Timeout | undefined;
@@ -191,11 +192,13 @@ export class Coordinator {
 
   /** What workers still hold for it they drop by themselves. */
   async end(): Promise<void> {
-    if (this.over) return;
-    this.fail(new DisposedError());
+    if (this.ended) return;
+    this.ended = true;
     const { redis, names, id } = this;
+    this.fail(new DisposedError());
     if (redis.status === "ready") await redis.del(names.coordinator(id), names.replies(id)).catch(() => undefined);
-    await Promise.allSettled([this.flow.close(), this.queues.layers.close(), this.queues.shares.close()]);
+    const closed = Promise.allSettled([this.flow.close(), this.queues.layers.close(), this.queues.shares.close()]);
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 1000).unref())]); // Redis may be away
     this.reader.disconnect();
     redis.disconnect();
   }

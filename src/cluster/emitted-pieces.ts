@@ -60,8 +60,11 @@ export class EmittedPieces {
     const first = this.claim.subtrees![0].first * blockRows;
     for (;;) {
       if (this.signal.aborted) throw new AbortedError(this.signal.reason);
-      if (this.taken !== undefined && (to - Math.max(first, this.taken)) * this.bytesPerRow <= this.window)
-        return from >= this.taken;
+      if (this.taken !== undefined) {
+        // One piece may always wait, however small the window.
+        if (from <= this.taken) return from === this.taken;
+        if ((to - this.taken) * this.bytesPerRow <= this.window) return true;
+      }
       const before = this.taken;
       this.taken = Number((await redis.hget(taken, `${this.order}:${this.claim.share}`)) ?? first);
       if (before === this.taken) await new Promise((resolve) => setTimeout(resolve, pollMs));
