@@ -117,12 +117,12 @@ function renameLike(random, { entry }, places) {
   if (entry && other) entry[0] = other[0];
 }
 
-/** Many of one kind; seldom so many that what is slow in their number shows. */
+/** Many of one kind; seldom so many that what is slow in their number shows, but no more than a quarter of a megabyte. */
 function many(random, { within, entry, list, i }) {
-  const count = random.chance(0.02) ? 2000 : random.length(5);
+  const fitting = Math.ceil(2 ** 18 / (1 + writtenSize(list[i])));
+  const count = Math.min(fitting, random.chance(0.02) ? 2000 : random.length(5));
   for (let k = 0; k < count; ++k) {
     within.push(entry ? [`${entry[0]}${k}`, copyOf(entry[1])] : copyOf(list[i]));
-    if (writtenSize(list[i]) > 200 && k > 50) break;
   }
 }
 
@@ -161,5 +161,6 @@ function anyValue(random, words) {
 }
 
 function writtenSize(value) {
+  if (value instanceof Raw) return value.text.length;
   return value instanceof Members || Array.isArray(value) ? writeJson(value).length : 0;
 }

@@ -13,7 +13,7 @@ export interface LewisOptions extends WeightedOptions {
   p?: number;
   /** Stop when max_i |tau_i / w_i - 1| is at most this. Default 1e-6. */
   tolerance?: number;
-  /** Default 200 + 25 sqrt(p), three times what 1e-8 takes. Reaching it is a result with converged: false. */
+  /** Default 200 + 25 sqrt(p) up to p = 10^6, three times what 1e-8 takes. Reaching it is a result with converged: false. */
   maxIterations?: number;
 }
 

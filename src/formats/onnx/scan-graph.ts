@@ -233,7 +233,11 @@ async function readValue(scan: Scan, field: Field, message: Message): Promise<On
 
 function dimsOf(type: ValueInfoProto["type"]): (number | string)[] | undefined {
   const { dimValue } = TensorShapeProto_DimensionSchema.field;
-  return type?.tensorType?.shape?.dim.map((dim) => (isFieldSet(dim, dimValue) ? Number(dim.dimValue) : dim.dimParam));
+  return type?.tensorType?.shape?.dim.map((dim) => {
+    if (!isFieldSet(dim, dimValue)) return dim.dimParam;
+    const size = Number(dim.dimValue);
+    return Number.isSafeInteger(size) ? size : ""; // no value has so many: as good as not given
+  });
 }
 
 /** A small message, decoded whole. */
