@@ -13,11 +13,24 @@ export async function forgetMatrix(redis: Redis, names: Names, matrix: string): 
     .exec();
 }
 
-/** Of all matrices whose coordinator has given no sign of life. */
-export async function forgetOrphans(redis: Redis, names: Names): Promise<void> {
+/**
+ * Of all matrices whose coordinator has given no sign of life for `graceMs`; `absent` says since when, by matrix, from one call to the
+ * next.
+ */
+export async function forgetOrphans(
+  redis: Redis,
+  names: Names,
+  absent: Map<string, number>,
+  graceMs: number,
+): Promise<void> {
   const matrices = await redis.hgetall(names.matrices);
   for (const [matrix, coordinator] of Object.entries(matrices)) {
-    if (await redis.exists(names.coordinator(coordinator))) continue;
+    const isThere = await redis.exists(names.coordinator(coordinator));
+    const since = absent.get(matrix) ?? performance.now();
+    if (isThere) absent.delete(matrix);
+    else absent.set(matrix, since);
+    if (isThere || performance.now() - since < graceMs) continue;
+    absent.delete(matrix);
     await forgetMatrix(redis, names, matrix);
     await redis.unlink(names.replies(coordinator));
   }

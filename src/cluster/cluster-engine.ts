@@ -16,8 +16,13 @@ export interface ClusterLimits {
   readonly logBytes: number;
 }
 
-/** From this size on, eigenvalues keep this thread busy for seconds. */
-const longStep = 1024;
+/** Multiply-adds, or what is as long, that keep this thread busy for a second or more. */
+const longWork = 1e10;
+
+function workOf(step: DenseStep): number {
+  if (step.op === "multiply") return step.rows * step.inner * step.cols;
+  return step.op === "eigen" || step.op === "inverseCholesky" ? 16 * step.n * step.n * step.n : 0;
+}
 
 export class ClusterEngine implements Engine {
   private readonly matrices = new Map<RowSource, ClusterMatrix>();
@@ -66,12 +71,15 @@ export class ClusterEngine implements Engine {
 
   /** Tells the workers of rows that were closed. */
   async endClosed(signal?: AbortSignal): Promise<void> {
-    for (let rows; (rows = this.closed.pop());) await rows.end(signal);
+    while (this.closed.length) {
+      await this.closed[0].end(signal);
+      this.closed.shift();
+    }
   }
 
   async dense(step: DenseStep) {
     const [matrix] = this.matrices.values();
-    if ("n" in step && step.n >= longStep) await matrix?.coordinator.live(600_000);
+    if (workOf(step) >= longWork) await matrix?.coordinator.live(600_000);
     return this.inline.dense(step);
   }
 
@@ -160,9 +168,8 @@ class ClusterRows implements EngineRows, RowState {
   }
 
   async end(signal?: AbortSignal): Promise<void> {
-    if (!this.isOpen) return;
+    if (this.isOpen) await this.matrix.ask({ type: "close", rows: this.id }, { signal });
     this.isOpen = false;
-    await this.matrix.ask({ type: "close", rows: this.id }, { signal });
   }
 
   private async shorten(signal?: AbortSignal): Promise<void> {

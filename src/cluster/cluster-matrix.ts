@@ -1,5 +1,6 @@
 // A matrix that workers hold, in shares or as a whole: orders go to its log, and what every share replies comes back together.
 import { randomUUID } from "node:crypto";
+import { blockRows } from "../engine/sweep.js";
 import type { Subtree } from "../engine/block-sweep.js";
 import { fromSent } from "../engine/threads/protocol.js";
 import { AbortedError, ClusterError, throwIfAborted } from "../errors.js";
@@ -9,6 +10,7 @@ import { jobOf, type Coordinator, type ReplyListener } from "./coordinator.js";
 import { isKept, type Claim, type Emitted, type Order, type Reply } from "./messages.js";
 import { EmittedInOrder } from "./emitted-in-order.js";
 import { pack } from "./pack.js";
+import { carryOut, putValue } from "./values.js";
 
 export interface OrderHooks {
   signal?: AbortSignal;
@@ -29,6 +31,7 @@ interface Pending {
   missing: number;
   emitted: EmittedInOrder | undefined;
   repeats: number;
+  lostAt: number;
   resolve(pending: Pending): void;
   reject(error: unknown): void;
 }
@@ -58,7 +61,7 @@ export class ClusterMatrix implements ReplyListener {
   ) {
     const { rows, cols, dtype, name } = source;
     const shape = { rows, cols, dtype, name };
-    const common = { matrix: this.id, coordinator: coordinator.id, shape, ...stored };
+    const common = { matrix: this.id, coordinator: coordinator.id, lifeMs: coordinator.lifeMs, shape, ...stored };
     this.claims = (shares ?? [undefined]).map((subtrees, share) => ({ ...common, share, subtrees }));
     this.heard = this.claims.map(() => 0);
     this.claimed = this.claims.map(() => false);
@@ -70,11 +73,13 @@ export class ClusterMatrix implements ReplyListener {
   }
 
   private turn: Promise<unknown> = Promise.resolve();
+  private dropping: Promise<unknown> = Promise.resolve();
 
   /** What each share makes of an order; one order at a time. `values`: one for each share. */
   ask(body: Order, hooks: OrderHooks = {}, values: readonly unknown[] = []): Promise<unknown[]> {
     const result = this.turn.then(() => this.askNow(body, hooks, values));
-    this.turn = result.catch(() => undefined);
+    // The next one waits until the log holds nothing of one that failed; whoever asked does not.
+    this.turn = result.catch(() => this.dropping);
     return result;
   }
 
@@ -86,27 +91,29 @@ export class ClusterMatrix implements ReplyListener {
     const { coordinator, id } = this;
     const order = ++this.orders;
     const result = this.expect(order, body, hooks);
-    const abort = () => this.stop(new AbortedError(signal!.reason));
+    const pending = this.pending!;
+    const abort = () => this.stop(pending, new AbortedError(signal!.reason));
     signal?.addEventListener("abort", abort);
     const watch = setInterval(() => void this.watch().catch(() => undefined), watchMs);
     const send = async () => {
       this.claiming ??= coordinator.claim(id, this.claims, this);
       await this.claiming;
       await this.bring(order, values);
-      if (this.pending?.order !== order) return; // no longer wanted
+      if (this.pending !== pending) return; // no longer wanted
       if (isKept(body)) this.keptBytes += sizeOf(body) + sizeOf(values);
       await coordinator.append(id, order, 1, body);
     };
     // Not waited for: Redis may be away, and a signal ends the order all the same.
-    send().catch((error: unknown) => this.stop(error));
+    const sending = send().catch((error: unknown) => this.stop(pending, error));
     try {
       const { results, repeats } = await result;
-      await coordinator.ask(this.finish(order, isKept(body) ? 0 : repeats), signal);
+      await coordinator.ask(this.finish(order, isKept(body), repeats), signal);
       return results;
     } catch (error) {
       coordinator.check();
       // Nobody is to make row state of what has failed.
-      void this.drop(order).catch(() => undefined);
+      const dropped = sending.then(() => this.drop(order));
+      this.dropping = coordinator.ask(dropped).catch(() => undefined);
       throw error;
     } finally {
       clearInterval(watch);
@@ -118,23 +125,23 @@ export class ClusterMatrix implements ReplyListener {
     const { coordinator, id, size } = this;
     return new Promise((resolve, reject) => {
       const pending: Pending = {
-        ...{ order, body, hooks, resolve, reject, missing: size, repeats: 1, emitted: undefined },
+        ...{ order, body, hooks, resolve, reject, missing: size, repeats: 1, lostAt: 0, emitted: undefined },
         ...{ results: new Array<unknown>(size), rows: new Array<number>(size).fill(0) },
       };
       if (hooks.emit) {
-        const lost = (share: number) => {
-          delete pending.results[share];
-          ++pending.missing;
-          void this.repeat(pending).catch(() => undefined);
-        };
-        pending.emitted = new EmittedInOrder(coordinator, id, order, size, hooks.emit, lost);
+        const bounds = [...this.shares!.map(([{ first }]) => first * blockRows), this.source.rows];
+        pending.emitted = new EmittedInOrder(coordinator, id, order, bounds, {
+          emit: hooks.emit,
+          onLost: (share) => this.lose(pending, share),
+          onError: (error) => this.stop(pending, error),
+        });
       }
       this.pending = pending;
     });
   }
 
   /** Every share has carried it out: whoever takes one over need not reply, nor know of it if it made no state. */
-  private async finish(order: number, entries: number): Promise<void> {
+  private async finish(order: number, isKept: boolean, repeats: number): Promise<void> {
     const { redis, names } = this.coordinator;
     const own = names.matrix(this.id);
     const taken = this.claims.map(({ share }) => `${order}:${share}`);
@@ -142,8 +149,8 @@ export class ClusterMatrix implements ReplyListener {
       .pipeline()
       .set(own.done, order)
       .hdel(own.taken, ...taken);
-    for (let n = 1; n <= entries; ++n) finished.xdel(own.orders, `${order}-${n}`);
-    await finished.exec();
+    for (let n = isKept ? 2 : 1; n <= repeats; ++n) finished.xdel(own.orders, `${order}-${n}`);
+    await carryOut(finished);
   }
 
   private async drop(order: number): Promise<void> {
@@ -153,7 +160,20 @@ export class ClusterMatrix implements ReplyListener {
     if (entries.length) await redis.xdel(orders, ...entries.map(([id]) => id));
   }
 
+  /** Of several pieces that were lost at once, the first asks for all. */
+  private lose(pending: Pending, share: number): void {
+    if (share in pending.results) {
+      delete pending.results[share];
+      ++pending.missing;
+    }
+    const now = Date.now();
+    if (now - pending.lostAt < watchMs) return;
+    pending.lostAt = now;
+    void this.repeat(pending).catch(() => undefined);
+  }
+
   private async repeat(pending: Pending): Promise<void> {
+    if (this.pending !== pending) return;
     pending.repeats += 1;
     await this.coordinator.append(this.id, pending.order, pending.repeats, pending.body);
   }
@@ -164,7 +184,7 @@ export class ClusterMatrix implements ReplyListener {
     const own = names.matrix(this.id);
     for (const [share, value] of values.entries()) {
       const key = own.columns(order, share);
-      await redis.pipeline().sadd(own.values, key).set(key, pack(value)).exec();
+      await putValue(redis, own.values, key, pack(value));
     }
   }
 
@@ -188,11 +208,12 @@ export class ClusterMatrix implements ReplyListener {
     const keys = await redis.smembers(own.values);
     const old = keys.filter((key) => Number(/:(\d+):\d+(?::\d+)?$/.exec(key)?.[1]) < order);
     if (old.length)
-      await redis
-        .pipeline()
-        .unlink(...old)
-        .srem(own.values, ...old)
-        .exec();
+      await carryOut(
+        redis
+          .pipeline()
+          .unlink(...old)
+          .srem(own.values, ...old),
+      );
   }
 
   take(reply: Reply): void {
@@ -205,7 +226,7 @@ export class ClusterMatrix implements ReplyListener {
     try {
       this.takeFor(pending, reply);
     } catch (error) {
-      this.stop(error);
+      this.stop(pending, error);
     }
   }
 
@@ -221,42 +242,40 @@ export class ClusterMatrix implements ReplyListener {
       case "progress":
         return pending.hooks.onProgress?.({ stage: reply.stage, done: reply.done, total: reply.total });
       case "emitted":
-        return pending.emitted?.add(share, reply, (error) => this.stop(error));
+        return pending.emitted?.add(share, reply);
       case "failed":
-        return this.stop(fromSent(reply.error));
+        return this.stop(pending, fromSent(reply.error));
       case "done":
         if (share in pending.results) return;
         pending.results[share] = reply.result;
         --pending.missing;
-        pending.emitted?.end(share);
+        pending.emitted?.end(share, reply.pieces);
         if (pending.missing > 0) return;
-        void Promise.resolve(pending.emitted?.all).then(
-          () => this.settle((settled) => settled.resolve(settled)),
-          (error: unknown) => this.stop(error),
-        );
+        void Promise.resolve(pending.emitted?.all).then(() => {
+          if (pending.missing === 0) this.settle(pending, () => pending.resolve(pending));
+        });
     }
   }
 
   /** Nothing more comes. */
   fail(error: Error): void {
     this.over ??= error;
-    this.settle((pending) => pending.reject(error));
+    const { pending } = this;
+    if (pending) this.settle(pending, () => pending.reject(error));
   }
 
-  private stop(error: unknown): void {
-    const { pending } = this;
-    if (!pending) return;
+  private stop(pending: Pending, error: unknown): void {
+    if (this.pending !== pending) return;
     const { redis, names } = this.coordinator;
     void redis.set(names.matrix(this.id).stopped, pending.order).catch(() => undefined);
-    this.settle(({ reject }) => reject(error));
+    this.settle(pending, () => pending.reject(error));
   }
 
-  private settle(then: (pending: Pending) => void): void {
-    const { pending } = this;
-    if (!pending) return;
+  private settle(pending: Pending, then: () => void): void {
+    if (this.pending !== pending) return;
     this.pending = undefined;
     pending.emitted?.stop();
-    then(pending);
+    then();
   }
 
   /** Jobs may fail for good without a word, and a server that was killed may have lost its last second. */
@@ -284,6 +303,7 @@ export class ClusterMatrix implements ReplyListener {
           ),
         );
       }
+      if (this.pending !== pending || share in pending.results) continue;
       if (this.claimed[share] && Date.now() - this.heard[share] > lifeMs) {
         this.heard[share] = Date.now();
         await this.repeat(pending);
@@ -301,8 +321,8 @@ export class ClusterMatrix implements ReplyListener {
     if (!this.claiming) return;
     const { coordinator, id } = this;
     coordinator.leave(id);
-    if (!(this.over instanceof Error))
-      await coordinator.ask(coordinator.append(id, ++this.orders, 1, { type: "end" })).catch(() => undefined);
+    // Also after a failure: other shares are held still.
+    await coordinator.ask(coordinator.append(id, ++this.orders, 1, { type: "end" })).catch(() => undefined);
     this.over ??= new ClusterError("This matrix is closed.");
   }
 }

@@ -93,10 +93,10 @@ export class ClusterScheduler implements Calls {
     const source = opened?.source ?? given;
     opened?.enter();
     try {
-      const stored = source.cols > mostCols ? undefined : await locationOf(source);
       const plain = options as unknown as Options;
       const crosses = bytesToSend(source, plain) < Infinity;
       const isLarge = this.isLarge(source) || !crosses;
+      const stored = isLarge && source.cols > mostCols ? undefined : await locationOf(source);
       const isWorthIt = bytesOf(source) >= 2 * leastShareBytes || this.options.shares !== undefined;
       if (!stored) this.noticeHere(source);
       if (!stored || (isLarge && !isWorthIt)) return await this.local.run(name, opened?.here ?? source, options);

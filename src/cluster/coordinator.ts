@@ -1,6 +1,7 @@
 // One who has work done: known to the workers for as long as it says so, and told by them what they did.
 import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
+import type * as Bullmq from "bullmq";
 import type { FlowProducer, Queue } from "bullmq";
 import { untilAborted } from "../engine/read-ahead.js";
 import { ClusterError, DisposedError } from "../errors.js";
@@ -11,6 +12,7 @@ import { pack, unpack } from "./pack.js";
 import { connect, loadBullmq, plainAddress } from "./redis.js";
 import { readWorkers } from "./status.js";
 import { release } from "./release.js";
+import { carryOut, getValue } from "./values.js";
 
 /** A matrix that workers hold, as it hears of them. */
 export interface ReplyListener {
@@ -63,11 +65,24 @@ export class Coordinator {
    * @throws {UnsupportedRuntimeError} without bullmq and ioredis
    */
   static async connect(options: CoordinatorOptions): Promise<Coordinator> {
-    const { redis: address, prefix = "loewner", lifeMs = 30_000, patienceMs = 120_000 } = options;
-    const { onNotice = () => undefined } = options;
-    const redis = await connect(address);
+    const { redis: address, prefix = "loewner" } = options;
     const { FlowProducer, Queue } = await loadBullmq();
+    const redis = await connect(address);
     const names = new Names(prefix);
+    try {
+      return await Coordinator.begin(redis, names, options, { FlowProducer, Queue });
+    } catch (error) {
+      redis.disconnect();
+      throw error;
+    }
+  }
+
+  private static async begin(
+    redis: Redis,
+    names: Names,
+    { redis: address, lifeMs = 30_000, patienceMs = 120_000, onNotice = () => undefined }: CoordinatorOptions,
+    { FlowProducer, Queue }: Pick<typeof Bullmq, "FlowProducer" | "Queue">,
+  ): Promise<Coordinator> {
     const shared = { connection: redis, prefix: names.queues };
     const reader = redis.duplicate();
     const flow = new FlowProducer(shared);
@@ -109,11 +124,17 @@ export class Coordinator {
   async live(ms = this.lifeMs): Promise<void> {
     if (this.over) return;
     const { redis, names, id } = this;
-    await redis
+    const sign = redis
       .pipeline()
       .set(names.coordinator(id), release, "PX", Math.ceil(ms))
-      .pexpire(names.replies(id), Math.ceil(ms) + repliesMs)
-      .exec();
+      .pexpire(names.replies(id), Math.ceil(ms) + repliesMs);
+    const [, isThere] = await carryOut(sign);
+    if (isThere || this.over) return;
+    this.fail(
+      new ClusterError(
+        `This process, or Redis at ${this.address}, was away for so long that the workers have let go. Give the command again, with --resume.`,
+      ),
+    );
   }
 
   /** Threads of all workers that are there now. */
@@ -220,12 +241,15 @@ export class Coordinator {
     while (!this.over) {
       try {
         const found = await this.reader.xreadBuffer("COUNT", 4, "BLOCK", 5000, "STREAMS", key, last);
-        for (const [id, [, packed]] of found?.[0]?.[1] ?? []) {
+        for (const [id, [field, value]] of found?.[0]?.[1] ?? []) {
+          const isLarge = field.toString() === "key";
+          const packed = isLarge ? await getValue(this.redis, value.toString()) : value;
           last = id.toString();
-          if (packed.length === 0) continue; // the one that made the stream
+          if (!packed?.length) continue; // the one that made the stream, or lost
           const reply = unpack(packed) as Reply;
           this.listeners.get(reply.matrix)?.take(reply);
           await this.redis.xdel(key, last);
+          if (isLarge) await this.redis.unlink(value.toString());
         }
       } catch (error) {
         if (this.over) return;

@@ -2,6 +2,7 @@
 import type { Coordinator } from "./coordinator.js";
 import type { Emitted } from "./messages.js";
 import { unpack } from "./pack.js";
+import { carryOut, getValue } from "./values.js";
 
 interface Piece {
   readonly key: string;
@@ -9,98 +10,104 @@ interface Piece {
   readonly to: number;
 }
 
+interface Hooks {
+  emit(emitted: Emitted): void | Promise<void>;
+  /** A piece of this share is not in Redis: it has to be made again. */
+  onLost(share: number): void;
+  /** By `emit`, or Redis. */
+  onError(error: unknown): void;
+}
+
 export class EmittedInOrder {
   /** Of each share, by first row: a worker that takes over sends some of them again. */
   private readonly pieces: Map<number, Piece>[];
-  private readonly ended: boolean[];
-  private readonly next: (number | undefined)[];
+  /** Of each share, the row that comes next; every row of a share that emits is emitted. */
+  private readonly next: number[];
   private running = false;
+  private wanted = false;
   private stopped = false;
   private finish!: () => void;
-  private fail!: (error: unknown) => void;
   /** When everything has been taken. */
   readonly all: Promise<void>;
 
+  /** @param bounds first row of each share, and the number of rows behind them */
   constructor(
     private readonly coordinator: Coordinator,
     private readonly matrix: string,
     private readonly order: number,
-    shares: number,
-    private readonly emit: (emitted: Emitted) => void | Promise<void>,
-    /** A piece of this share is not in Redis: it has to be made again. */
-    private readonly onLost: (share: number) => void,
+    private readonly bounds: readonly number[],
+    private readonly hooks: Hooks,
   ) {
-    this.pieces = Array.from({ length: shares }, () => new Map<number, Piece>());
-    this.ended = new Array<boolean>(shares).fill(false);
-    this.next = new Array<number | undefined>(shares).fill(undefined);
-    this.all = new Promise((resolve, reject) => ([this.finish, this.fail] = [resolve, reject]));
-    this.all.catch(() => undefined); // whoever waits hears of it
+    this.next = bounds.slice(0, -1);
+    this.pieces = this.next.map(() => new Map<number, Piece>());
+    this.all = new Promise((resolve) => (this.finish = resolve));
   }
 
-  add(share: number, piece: Piece, onError: (error: unknown) => void): void {
-    if (piece.from < (this.next[share] ?? 0)) return; // has been taken
+  add(share: number, piece: Piece): void {
+    if (piece.from < this.next[share]) return; // has been taken
     this.pieces[share].set(piece.from, piece);
-    void this.run().catch(onError);
+    this.start();
   }
 
-  /** All pieces of this share have been named. */
-  end(share: number): void {
-    this.ended[share] = true;
-    void this.run().catch(this.fail);
+  /** The share has been swept, and has emitted so many pieces. */
+  end(share: number, pieces: number): void {
+    if (pieces === 0) this.next[share] = this.bounds[share + 1];
+    this.start();
   }
 
   stop(): void {
     this.stopped = true;
   }
 
-  private async run(): Promise<void> {
+  private start(): void {
+    this.wanted = true;
     if (this.running) return;
     this.running = true;
-    try {
-      const { redis } = this.coordinator;
-      let ahead: { key: string; packed: Promise<Buffer | null> } | undefined;
-      for (let share = 0; share < this.pieces.length && !this.stopped;) {
-        const piece = this.lowest(share);
-        if (!piece) {
-          if (!this.ended[share]) return;
-          ++share;
-          continue;
-        }
-        const packed = await (ahead?.key === piece.key ? ahead.packed : redis.getBuffer(piece.key));
-        this.pieces[share].delete(piece.from);
-        if (!packed) {
-          this.ended[share] = false;
-          this.onLost(share);
-          continue;
-        }
-        this.next[share] = piece.to;
-        const following = this.lowest(share);
-        ahead = following && { key: following.key, packed: redis.getBuffer(following.key) };
-        ahead?.packed.catch(() => undefined);
-        for (const each of unpack(packed) as Emitted[]) {
-          if (this.stopped) return;
-          const waiting = this.emit(each);
-          if (waiting) await waiting;
-        }
-        const names = this.coordinator.names.matrix(this.matrix);
-        await redis
-          .pipeline()
-          .unlink(piece.key)
-          .srem(names.values, piece.key)
-          .hset(names.taken, `${this.order}:${share}`, piece.to)
-          .exec();
-      }
-      if (!this.stopped) this.finish();
-    } finally {
-      this.running = false;
+    this.runAll()
+      .catch((error: unknown) => {
+        this.stopped = true;
+        this.hooks.onError(error);
+      })
+      .finally(() => (this.running = false));
+  }
+
+  private async runAll(): Promise<void> {
+    while (this.wanted && !this.stopped) {
+      this.wanted = false;
+      await this.run();
     }
   }
 
-  /** Pieces come in row order, but a worker that takes over begins anew: only what continues is next. */
-  private lowest(share: number): Piece | undefined {
-    const next = this.next[share];
-    if (next !== undefined) return this.pieces[share].get(next);
-    const [first] = this.pieces[share].values();
-    return first;
+  private async run(): Promise<void> {
+    const { redis, names } = this.coordinator;
+    const own = names.matrix(this.matrix);
+    let ahead: { key: string; packed: Promise<Buffer | undefined> } | undefined;
+    for (let share = 0; share < this.next.length && !this.stopped;) {
+      if (this.next[share] >= this.bounds[share + 1]) {
+        ++share;
+        continue;
+      }
+      const piece = this.pieces[share].get(this.next[share]);
+      if (!piece) return;
+      const packed = await (ahead?.key === piece.key ? ahead.packed : getValue(redis, piece.key));
+      this.pieces[share].delete(piece.from);
+      if (!packed) return this.hooks.onLost(share);
+      this.next[share] = piece.to;
+      const following = this.pieces[share].get(piece.to);
+      ahead = following && { key: following.key, packed: getValue(redis, following.key) };
+      ahead?.packed.catch(() => undefined);
+      for (const each of unpack(packed) as Emitted[]) {
+        if (this.stopped) return;
+        const waiting = this.hooks.emit(each);
+        if (waiting) await waiting;
+      }
+      const taken = redis
+        .pipeline()
+        .unlink(piece.key)
+        .srem(own.values, piece.key)
+        .hset(own.taken, `${this.order}:${share}`, piece.to);
+      await carryOut(taken);
+    }
+    if (!this.stopped) this.finish();
   }
 }

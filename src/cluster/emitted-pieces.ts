@@ -5,6 +5,7 @@ import type { Holder } from "./holding.js";
 import { sendReply } from "./holding.js";
 import type { Claim, Emitted } from "./messages.js";
 import { pack } from "./pack.js";
+import { putValue } from "./values.js";
 
 const pieceBytes = 4 << 20;
 const pollMs = 20;
@@ -12,6 +13,7 @@ const pollMs = 20;
 export class EmittedPieces {
   private piece: Emitted[] = [];
   private bytes = 0;
+  private count = 0;
   private bytesPerRow = 0;
   private taken: number | undefined;
 
@@ -32,9 +34,11 @@ export class EmittedPieces {
     this.bytes += emitted.block.byteLength;
   }
 
-  async end(): Promise<void> {
+  /** How many pieces there were. */
+  async end(): Promise<number> {
     const last = this.claim.subtrees![this.claim.subtrees!.length - 1];
     if (this.piece.length) await this.send(Math.min(this.claim.shape.rows, (last.first + last.blocks) * blockRows));
+    return this.count;
   }
 
   private async send(to: number): Promise<void> {
@@ -42,6 +46,7 @@ export class EmittedPieces {
     const { piece, bytes } = this;
     this.piece = [];
     this.bytes = 0;
+    ++this.count;
     this.bytesPerRow = bytes / (to - from);
     if (!(await this.isWanted(from, to))) return;
     const { redis, names, counters } = this.holder;
@@ -49,7 +54,7 @@ export class EmittedPieces {
     const key = own.emitted(this.order, this.claim.share, from);
     const packed = pack(piece);
     counters.bytesSent += packed.byteLength;
-    await redis.pipeline().sadd(own.values, key).set(key, packed).exec();
+    await putValue(redis, own.values, key, packed);
     await sendReply(this.holder, this.claim, { type: "emitted", order: this.order, key, from, to });
   }
 

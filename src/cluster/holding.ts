@@ -1,5 +1,6 @@
 // What a worker holds under a lease: it carries out the orders of the matrix's log on its share, and what another worker had done there
 // before is made again from the log.
+import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import { untilAborted } from "../engine/read-ahead.js";
 import type { Pool } from "../engine/threads/pool.js";
@@ -13,9 +14,12 @@ import { isKept, type Claim, type Counters, type Order, type Reply, type SweepOr
 import type { MatrixNames, Names } from "./names.js";
 import { pack, unpack } from "./pack.js";
 import { ShareRows } from "./share-rows.js";
+import { carryOut, getValue, putValue } from "./values.js";
 
 /** How often a worker says how far it is, and asks whether that is still wanted. */
 const signMs = 400;
+/** A larger reply is a value of its own. */
+const largestReply = 64 << 20;
 /** A sign of life is due after this, when there is nothing to say. */
 const silenceMs = 2000;
 /** How long it waits for the next order before it looks whether there is still somebody. */
@@ -43,6 +47,8 @@ export class Holding {
   /** The row state is no order's: it has to be made again from the log. */
   private isDirty = false;
   private position = "0";
+  /** Emitted by the order under way. */
+  private pieces = 0;
   /** Of whole calls: the number under which the thread has the rows. */
   private readonly held = helds++;
   private isSent = false;
@@ -62,15 +68,16 @@ export class Holding {
 
   /** Until the matrix is done with. */
   async run(reader: Redis): Promise<void> {
-    const { redis, names } = this.holder;
-    const done = Number((await redis.get(this.own.done)) ?? 0);
+    const { redis } = this.holder;
+    const presence = new Presence(this.holder, this.claim);
     try {
       for (;;) {
         this.signal.throwIfAborted();
         const entry = await this.next(reader);
         if (entry?.order.type === "end") return;
-        if (entry) await this.carryOut(entry, entry.number <= done);
-        else if (!(await redis.exists(names.coordinator(this.claim.coordinator)))) return;
+        // Asked only now: another holder may have answered it meanwhile, and the log may have been cut behind it.
+        if (entry) await this.carryOut(entry, entry.number <= Number((await redis.get(this.own.done)) ?? 0), presence);
+        if (await presence.isGone()) return;
       }
     } finally {
       this.close();
@@ -105,19 +112,21 @@ export class Holding {
     return entryOf(entry);
   }
 
-  /** @param isOld it was answered by whoever had the share before: only its row state is wanted */
-  private async carryOut({ number, order }: Entry, isOld: boolean): Promise<void> {
+  /** @param isOld every share has answered it: only its row state is wanted, where it is not here */
+  private async carryOut({ number, order }: Entry, isOld: boolean, presence: Presence): Promise<void> {
     if (isOld) {
-      if (number > this.version && isKept(order)) await this.apply(number, order);
+      if (number > this.version && isKept(order)) await this.apply(number, order, presence);
       return;
     }
     // Asked again: the answer was lost. The row state is that of after.
     if (number <= this.answered) this.isDirty = true;
-    const watch = new Watch(this.holder, this.claim, number, this.signal);
+    const watch = new Watch(this.holder, this.claim, number, presence, this.signal);
+    this.pieces = 0;
     try {
-      if (this.isDirty && order.type !== "close") await this.rebuild(number);
+      if (this.isDirty && order.type !== "close") await this.rebuild(number, presence);
       const result = await this.perform(number, order, watch);
-      await this.reply({ type: "done", order: number, result });
+      if (isKept(order)) this.version = number;
+      await this.reply({ type: "done", order: number, pieces: this.pieces, result });
     } catch (error) {
       this.signal.throwIfAborted();
       // A sweep that ended half way leaves row state of two times.
@@ -131,7 +140,7 @@ export class Holding {
   }
 
   /** All row state as it was before an order. */
-  private async rebuild(before: number): Promise<void> {
+  private async rebuild(before: number, presence: Presence): Promise<void> {
     this.clear();
     const { redis } = this.holder;
     for (let from = "-"; ;) {
@@ -139,16 +148,17 @@ export class Holding {
       if (!entry) return;
       from = `(${entry[0].toString()}`;
       const { number, order } = entryOf(entry);
-      if (number > this.version && isKept(order)) await this.apply(number, order);
+      if (number > this.version && isKept(order)) await this.apply(number, order, presence);
     }
   }
 
   /** Row state alone. */
-  private async apply(number: number, order: Order): Promise<void> {
-    const watch = new Watch(this.holder, this.claim, undefined, this.signal);
+  private async apply(number: number, order: Order, presence: Presence): Promise<void> {
+    const watch = new Watch(this.holder, this.claim, undefined, presence, this.signal);
     try {
-      if (order.type !== "checkpoint") await this.perform(number, order, watch, true);
-      else if (this.version === 0) await this.restore(number);
+      // What is here may lack orders that the log no longer has.
+      if (order.type === "checkpoint") await this.restore(number);
+      else await this.perform(number, order, watch, true);
     } finally {
       watch.end();
     }
@@ -198,7 +208,7 @@ export class Holding {
       },
       emit: pieces && ((emitted) => pieces.add(emitted)),
     });
-    await pieces?.end();
+    if (pieces) this.pieces = await pieces.end();
     holder.counters.sweeps += 1;
     return results;
   }
@@ -208,11 +218,17 @@ export class Holding {
     const saved: [number, Record<string, Float64Array>][] = [];
     for (const [id, rows] of this.rows) saved.push([id, await rows.columns()]);
     const key = own.checkpoint(number, claim.share);
-    await holder.redis.pipeline().sadd(own.values, key).set(key, pack(saved)).exec();
+    // Never in place of one that is there: two may hold the share, and this one may have come too late for all of the log.
+    const { redis } = holder;
+    const own1 = `${key}:${holder.worker}`;
+    await putValue(redis, own.values, own1, pack(saved));
+    const [, isNew] = await carryOut(redis.multi().sadd(own.values, key).renamenx(own1, key));
+    if (!isNew) await redis.unlink(own1);
     return undefined;
   }
 
   private async restore(number: number): Promise<void> {
+    this.clear();
     const saved = (await this.value(this.own.checkpoint(number, this.claim.share))) as [
       number,
       Record<string, Float64Array>,
@@ -245,7 +261,7 @@ export class Holding {
   }
 
   private async value(key: string): Promise<unknown> {
-    const packed = await this.holder.redis.getBuffer(key);
+    const packed = await getValue(this.holder.redis, key);
     if (!packed) throw new LoewnerError("CLUSTER", `${key} is missing in Redis: it lost some of its last writes.`);
     return unpack(packed);
   }
@@ -265,6 +281,12 @@ export async function sendReply(
 ): Promise<void> {
   const packed = pack({ matrix, share, ...reply });
   counters.bytesSent += packed.byteLength;
+  if (packed.byteLength > largestReply) {
+    const key = `${names.replies(coordinator)}:${randomUUID()}`;
+    await putValue(redis, names.matrix(matrix).values, key, packed);
+    await redis.xadd(names.replies(coordinator), "NOMKSTREAM", "*", "key", key);
+    return;
+  }
   await redis.xadd(names.replies(coordinator), "NOMKSTREAM", "*", "reply", packed);
 }
 
@@ -275,6 +297,26 @@ function entryOf([id, [, packed]]: [Buffer, Buffer[]]): Entry {
 /** Another worker, or a later try, may fare better: a file that cannot be read here, and what nobody thought of. */
 export const isPassing = (error: unknown) =>
   error instanceof FileError || error instanceof WorkerLostError || !isLoewnerError(error);
+
+/** Whether the coordinator is there. It may be late when Redis has been away: its time runs while Redis is there. */
+class Presence {
+  private absentSince: number | undefined;
+
+  constructor(
+    private readonly holder: Holder,
+    private readonly claim: Claim,
+  ) {}
+
+  async isGone(): Promise<boolean> {
+    const { redis, names } = this.holder;
+    if (await redis.exists(names.coordinator(this.claim.coordinator))) {
+      this.absentSince = undefined;
+      return false;
+    }
+    this.absentSince ??= performance.now();
+    return performance.now() - this.absentSince >= this.claim.lifeMs;
+  }
+}
 
 /** While an order is carried out: says how far it is, and hears when it is no longer wanted. */
 class Watch {
@@ -292,6 +334,7 @@ class Watch {
     private readonly claim: Claim,
     /** Absent while row state is made again. */
     private readonly order: number | undefined,
+    private readonly presence: Presence,
     signal: AbortSignal,
   ) {
     this.signal = AbortSignal.any([signal, this.abort.signal]);
@@ -307,17 +350,19 @@ class Watch {
     this.asking = true;
     try {
       const { redis, names } = this.holder;
-      const { matrix, coordinator } = this.claim;
-      const { order = Infinity, rows, progress } = this;
-      const [stopped, lives] = await Promise.all([
-        redis.get(names.matrix(matrix).stopped),
-        redis.exists(names.coordinator(coordinator)),
-      ]);
-      if (!lives || Number(stopped ?? 0) >= order) return this.abort.abort();
-      if (this.order === undefined) return;
-      if (progress) await this.say({ type: "progress", order: this.order, ...progress });
-      else if (rows !== this.told || Date.now() > this.last + silenceMs)
-        await this.say({ type: "rows", order: this.order, rows });
+      const own = names.matrix(this.claim.matrix);
+      const { order, rows, progress } = this;
+      const [past, isGone] = await Promise.all([redis.mget(own.stopped, own.done), this.presence.isGone()]);
+      // Stopped, or answered by another holder.
+      const isOver = order !== undefined && past.some((number) => Number(number ?? 0) >= order);
+      if (isGone || isOver) return this.abort.abort();
+      if (order === undefined) {
+        // Row state is made again: a sign of life, of no order.
+        if (Date.now() > this.last + silenceMs) await this.say({ type: "rows", order: 0, rows: 0 });
+        return;
+      }
+      if (progress) await this.say({ type: "progress", order, ...progress });
+      else if (rows !== this.told || Date.now() > this.last + silenceMs) await this.say({ type: "rows", order, rows });
       this.told = rows;
     } finally {
       this.asking = false;

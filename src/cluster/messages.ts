@@ -1,6 +1,6 @@
 // What coordinator and workers say to each other through Redis.
 import type { Subtree } from "../engine/block-sweep.js";
-import type { Sweep, SweepResult } from "../engine/sweep.js";
+import type { Sweep } from "../engine/sweep.js";
 import type { RowsShape, SentError } from "../engine/threads/protocol.js";
 import type { RowLocation } from "../location.js";
 
@@ -8,6 +8,8 @@ import type { RowLocation } from "../location.js";
 export interface Claim {
   readonly matrix: string;
   readonly coordinator: string;
+  /** Milliseconds without a sign of it after which it is given up. */
+  readonly lifeMs: number;
   readonly share: number;
   readonly location: RowLocation;
   /** Digest of samples of the stored bytes. */
@@ -85,8 +87,10 @@ export type Reply = { readonly matrix: string; readonly share: number } & (
     }
   | {
       readonly type: "done";
+      /** That were emitted, those that nobody wanted any more among them. */
+      readonly pieces: number;
       readonly order: number;
-      readonly result: SweepResult[] | Float64Array | undefined | unknown;
+      readonly result: unknown;
     }
   /** Without `order`: nobody can hold the share. */
   | { readonly type: "failed"; readonly order?: number; readonly error: SentError }

@@ -63,7 +63,7 @@ export async function connect(url: string): Promise<Redis> {
     const cause = failure ?? (error as Error);
     throw new ClusterError(
       `Redis at ${at} did not let us in: ${cause.message || String((cause as NodeJS.ErrnoException).code)}. Is it running, is it reachable from here, and is the password right?`,
-      { cause },
+      { cause: new Error(cause.message) }, // its own holds the command, with the password
     );
   }
   return redis;

@@ -40,8 +40,8 @@ export async function readWorkers(redis: Redis, names: Names): Promise<WorkerSta
  * @throws {ClusterError} when Redis cannot be reached
  */
 export async function clusterStatus(options: { redis: string; prefix?: string }): Promise<ClusterStatus> {
-  const redis = await connect(options.redis);
   const { Queue } = await loadBullmq();
+  const redis = await connect(options.redis);
   const names = new Names(options.prefix ?? "loewner");
   const shared = { connection: redis, prefix: names.queues };
   const counts = async (name: string): Promise<QueueCounts> => {

@@ -48,7 +48,8 @@ export class Storage {
   private async allowed(address: string): Promise<string> {
     if (isHttpAddress(address)) {
       const { href } = new URL(address);
-      if (this.roots.some((root) => isHttpAddress(root) && href.startsWith(new URL(root).href))) return href;
+      const isPlain = !/%(2e|2f|5c)/i.test(href);
+      if (isPlain && this.roots.some((root) => isHttpAddress(root) && href.startsWith(new URL(root).href))) return href;
       throw this.refused(address);
     }
     const folders = this.roots.filter((root) => !isHttpAddress(root));

@@ -51,10 +51,11 @@ export interface ClusterWorker {
 /** How often a worker says that it is there, and how long that is believed. */
 const signMs = 2000;
 const lifeMs = 10_000;
-/** How often it looks for what coordinators have left behind. */
+/** How often it looks for what coordinators have left behind, and how long they must have been away. */
 const cleanMs = 60_000;
-/** Shares that one worker holds, at most, when there are too few workers. */
-const mostShares = 256;
+const graceMs = 300_000;
+/** Shares, or layers, that one worker holds at most, however few workers there are. */
+const mostHeld = 4096;
 
 interface Held {
   readonly queue: Worker;
@@ -80,8 +81,15 @@ export async function startClusterWorker(options: ClusterWorkerOptions): Promise
   if (!(residentBytes >= 0))
     throw new InvalidInputError(`residentBytes must be a number of bytes of at least 0; got ${String(residentBytes)}.`);
   const roots = new Storage(storage);
-  const redis = await connect(options.redis);
   const { Worker, Queue } = await loadBullmq();
+  // What may fail without Redis comes first: a connection would keep the process alive.
+  const kernel = await inlinedKernel();
+  const pool = new Pool(count, { kernel, residentBytes: Math.floor(residentBytes / count) }, workerScript);
+  await pool.start();
+  const redis = await connect(options.redis).catch((error: unknown) => {
+    pool.end();
+    throw error;
+  });
   const names = new Names(options.prefix ?? "loewner");
   const shared = { connection: redis, prefix: names.queues };
   const manual = {
@@ -94,18 +102,29 @@ export async function startClusterWorker(options: ClusterWorkerOptions): Promise
   };
   const queues = {
     layers: new Worker<Claim | Closing>(layerQueue, null, manual),
-    shares: new Worker<Claim>(shareQueue, null, manual),
-    waiting: new Queue(shareQueue, shared),
+    shares: new Worker<Claim | Closing>(shareQueue, null, manual),
+    layersToSee: new Queue(layerQueue, shared),
+    sharesToSee: new Queue(shareQueue, shared),
   };
-  const kernel = await inlinedKernel();
-  const pool = new Pool(count, { kernel, residentBytes: Math.floor(residentBytes / count) }, workerScript);
-  await pool.start();
   const running = new RunningWorker(redis, names, queues, pool, roots, {
     ...{ leaseMs, threads: count, onEvent: options.onEvent ?? (() => undefined), residentBytes },
     name: options.name ?? `${hostname()}-${process.pid}`,
   });
-  await running.begin();
-  return running;
+  try {
+    await running.begin();
+    return running;
+  } catch (error) {
+    await running.close();
+    throw error;
+  }
+}
+
+interface Queues {
+  readonly layers: Worker<Claim | Closing>;
+  readonly shares: Worker<Claim | Closing>;
+  /** The same, to look at. */
+  readonly layersToSee: Queue;
+  readonly sharesToSee: Queue;
 }
 
 interface Settings {
@@ -124,8 +143,9 @@ class RunningWorker implements ClusterWorker {
   };
   private readonly holder: Holder;
   private readonly held = new Set<Held>();
-  /** Shares held beyond one a thread, because nobody else takes them. */
-  private extra = 0;
+  /** Held beyond one a thread, because nobody else takes them. */
+  private readonly extra = { [layerQueue]: 0, [shareQueue]: 0 };
+  private tokens = 0;
   private before = { at: performance.now(), rows: 0, bytes: 0 };
   private rates = { rowsPerSecond: 0, bytesPerSecond: 0 };
   private told: Counters = { ...this.counters };
@@ -138,7 +158,7 @@ class RunningWorker implements ClusterWorker {
   constructor(
     private readonly redis: Redis,
     private readonly names: Names,
-    private readonly queues: { layers: Worker<Claim | Closing>; shares: Worker<Claim>; waiting: Queue },
+    private readonly queues: Queues,
     private readonly pool: Pool,
     private readonly storage: Storage,
     private readonly settings: Settings,
@@ -167,15 +187,16 @@ class RunningWorker implements ClusterWorker {
       await queue.waitUntilReady();
       await queue.startStalledCheckTimer();
     }
-    queues.waiting.on("error", () => undefined);
+    for (const queue of [queues.layersToSee, queues.sharesToSee]) queue.on("error", () => undefined);
     await this.sign();
     const every = (ms: number, what: () => Promise<unknown>) =>
       this.timers.push(setInterval(() => void what().catch(() => undefined), ms));
     every(signMs, () => this.sign());
     every(leaseMs / 3, () => this.renew());
     every(leaseMs / 2, () => this.grow());
-    every(cleanMs, () => forgetOrphans(this.redis, this.names));
-    for (const queue of [queues.layers, queues.shares]) void this.claimAll(queue as Worker<Claim | Closing>);
+    const absent = new Map<string, number>();
+    every(cleanMs, () => forgetOrphans(this.redis, this.names, absent, graceMs));
+    for (const queue of [queues.layers, queues.shares]) void this.claimAll(queue);
   }
 
   close(): Promise<void> {
@@ -190,7 +211,12 @@ class RunningWorker implements ClusterWorker {
     for (const { abort } of held) abort.abort();
     // Redis may be away: then leases run out instead.
     await Promise.race([Promise.allSettled([...held].map(({ over }) => over)), wait(3000)]);
-    const closed = [queues.layers.close(true), queues.shares.close(true), queues.waiting.close()];
+    const closed = [
+      queues.layers.close(true),
+      queues.shares.close(true),
+      queues.layersToSee.close(),
+      queues.sharesToSee.close(),
+    ];
     await Promise.race([Promise.allSettled(closed), wait(2000)]);
     if (redis.status === "ready") {
       await redis.srem(names.workers, id).catch(() => undefined);
@@ -204,8 +230,9 @@ class RunningWorker implements ClusterWorker {
 
   /** Takes job after job, while there is room. */
   private async claimAll(queue: Worker<Claim | Closing>): Promise<void> {
-    const token = `${this.id}-${queue.name}`;
     while (!this.closing) {
+      // One each: a lease that ran out and was claimed again by this worker is another one.
+      const token = `${this.id}-${this.tokens++}`;
       try {
         if (!this.hasRoom(queue)) {
           await new Promise<void>((resolve) => {
@@ -227,17 +254,17 @@ class RunningWorker implements ClusterWorker {
   }
 
   private hasRoom(queue: Worker): boolean {
-    const { threads } = this.settings;
     const held = [...this.held].filter((each) => each.queue === queue).length;
-    return held < (queue.name === shareQueue ? threads + this.extra : threads);
+    return held < Math.min(mostHeld, this.settings.threads + this.extra[queue.name as keyof typeof this.extra]);
   }
 
   private hold(queue: Worker<Claim | Closing>, job: Job<Claim | Closing>, token: string): void {
+    for (const { job: other, abort } of this.held) if (other.id === job.id) abort.abort();
     const abort = new AbortController();
     const thread = this.leastBusy();
     const over = this.work(job, token, thread, abort.signal).finally(() => {
       this.held.delete(held);
-      if (this.held.size < this.settings.threads) this.extra = 0;
+      if (this.held.size < this.settings.threads) this.extra[layerQueue] = this.extra[shareQueue] = 0;
       this.announceRoom();
     });
     const held: Held = { queue, job, token, thread, abort, over };
@@ -293,9 +320,7 @@ class RunningWorker implements ClusterWorker {
   }
 
   private async workOn(claim: Claim, job: Job, thread: number, signal: AbortSignal): Promise<void> {
-    const { redis, names, counters, settings, holder } = this;
-    // Nobody waits for it any more.
-    if (!(await redis.exists(names.coordinator(claim.coordinator)))) return;
+    const { counters, settings, holder } = this;
     const again = job.attemptsStarted > 1;
     counters.claims += 1;
     if (again) counters.takenOver += 1;
@@ -382,13 +407,21 @@ class RunningWorker implements ClusterWorker {
     }
   }
 
-  /** Shares that wait while all workers hold one a thread would wait for ever: the matrix needs them all at once. */
+  /**
+   * What waits while all workers hold one a thread may wait for ever: a matrix needs all of its shares at once, and a program may
+   * hold open as many layers as it likes. Every worker takes its part of it.
+   */
   private async grow(): Promise<void> {
-    const { queues, settings } = this;
-    if (settings.threads + this.extra >= mostShares || this.hasRoom(queues.shares)) return;
-    if ((await queues.waiting.getWaitingCount()) === 0) return;
-    this.extra += 1;
-    this.announceRoom();
+    const { queues, redis, names } = this;
+    for (const queue of [queues.layers, queues.shares]) {
+      if (this.hasRoom(queue)) continue;
+      const waiting = await (queue === queues.shares ? queues.sharesToSee : queues.layersToSee).getWaitingCount();
+      if (waiting === 0) continue;
+      this.extra[queue.name as keyof typeof this.extra] += Math.ceil(
+        waiting / Math.max(1, await redis.scard(names.workers)),
+      );
+      this.announceRoom();
+    }
   }
 }
 

@@ -34,7 +34,10 @@ export function untilAborted<T>(promise: Promise<T>, signal?: AbortSignal): Prom
   if (!signal) return promise;
   return new Promise((resolve, reject) => {
     const stop = () => reject(new AbortedError(signal.reason));
-    if (signal.aborted) return stop();
+    if (signal.aborted) {
+      promise.catch(() => undefined);
+      return stop();
+    }
     signal.addEventListener("abort", stop, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
   });

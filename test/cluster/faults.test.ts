@@ -191,7 +191,7 @@ describe("coordinators", () => {
     await expect.poll(() => worker.state.shares, { timeout: 10_000 }).toBe(0);
     const redis = new Redis(bench.redis.url);
     const left = async () => (await redis.keys("*")).filter((key) => /:matrix:|:matrices$/.test(key));
-    await forgetOrphans(redis, new Names("loewner"));
+    await forgetOrphans(redis, new Names("loewner"), new Map(), 0);
     expect(await left()).toEqual([]);
     redis.disconnect();
     await worker.close();

@@ -1,0 +1,29 @@
+// Values of any size in Redis, which takes 512 MB at a time: a list of parts under one key.
+import type { ChainableCommander, Redis } from "ioredis";
+
+const partBytes = 64 << 20;
+
+/** What a pipeline answers, once all of it has been done. */
+export async function carryOut(pipeline: ChainableCommander): Promise<unknown[]> {
+  const answers = (await pipeline.exec()) ?? [];
+  for (const [error] of answers) if (error) throw error;
+  return answers.map(([, answer]) => answer);
+}
+
+/** Replaces what the key held; `values` is the set of the keys of a matrix, for whoever cleans up. */
+export async function putValue(redis: Redis, values: string, key: string, packed: Buffer): Promise<void> {
+  const pipeline = redis.multi().sadd(values, key).unlink(key);
+  for (let at = 0; at < packed.length; at += partBytes) pipeline.rpush(key, packed.subarray(at, at + partBytes));
+  await carryOut(pipeline);
+}
+
+/** Nothing where there is no such value. */
+export async function getValue(redis: Redis, key: string): Promise<Buffer | undefined> {
+  const parts: Buffer[] = [];
+  for (const count = await redis.llen(key); parts.length < count;) {
+    const part = await redis.lindexBuffer(key, parts.length);
+    if (!part) return undefined;
+    parts.push(part);
+  }
+  return parts.length > 1 ? Buffer.concat(parts) : parts[0];
+}
