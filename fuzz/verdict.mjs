@@ -2,7 +2,15 @@
 import { isLoewnerError } from "../build/lib/errors.js";
 
 /** Codes that bytes from outside may end in. ABORTED, DISPOSED and the like would be faults of this harness. */
-const codes = new Set(["INVALID_INPUT", "INVALID_FORMAT", "LIMIT", "FILE", "OUT_OF_MEMORY", "VERIFICATION_FAILED"]);
+const codes = new Set([
+  "INVALID_INPUT",
+  "INVALID_FORMAT",
+  "LIMIT",
+  "FILE",
+  "OUT_OF_MEMORY",
+  "VERIFICATION_FAILED",
+  "CLUSTER",
+]);
 
 /** A result that does not come back the same: thrown by targets. */
 export class Mismatch extends Error {}

@@ -8,7 +8,7 @@ import { sampler } from "../sampler.mjs";
 import { Mismatch } from "../verdict.mjs";
 import { fixtureFiles, textOf, utf8 } from "./seeds.mjs";
 
-const limits = { depth: 32, values: 100_000 };
+const limits = { jsonDepth: 32, jsonValues: 100_000 };
 
 export async function open() {
   const sample = sampler(fc.json({ maxDepth: 4, stringUnit: "grapheme" }));

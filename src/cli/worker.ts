@@ -60,6 +60,7 @@ async function work(options: Options): Promise<void> {
       `${state.name}: ${state.threads} ${state.threads === 1 ? "thread" : "threads"}, reads below ${storage.join(", ")}`,
     );
     await worker.done;
+    process.exit(0); // a queue's own timer would keep it for two seconds
   } catch (error) {
     await worker.close();
     throw error;

@@ -211,17 +211,15 @@ class RunningWorker implements ClusterWorker {
     for (const { abort } of held) abort.abort();
     // Redis may be away: then leases run out instead.
     await Promise.race([Promise.allSettled([...held].map(({ over }) => over)), wait(3000)]);
-    const closed = [
-      queues.layers.close(true),
-      queues.shares.close(true),
-      queues.layersToSee.close(),
-      queues.sharesToSee.close(),
-    ];
-    await Promise.race([Promise.allSettled(closed), wait(2000)]);
     if (redis.status === "ready") {
       await redis.srem(names.workers, id).catch(() => undefined);
       await redis.del(names.worker(id)).catch(() => undefined);
     }
+    // Closing waits for a job to come; disconnecting does not.
+    const all = [queues.layers, queues.shares, queues.layersToSee, queues.sharesToSee];
+    const closed = all.map((queue) => queue.close().catch(() => undefined));
+    await Promise.allSettled(all.map((queue) => queue.disconnect()));
+    await Promise.race([Promise.all(closed), wait(200)]);
     this.pool.end();
     redis.disconnect();
     if (error === undefined) this.finish();
@@ -425,4 +423,5 @@ class RunningWorker implements ClusterWorker {
   }
 }
 
-const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+/** Keeps no process alive. */
+const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref());

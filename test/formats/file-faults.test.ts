@@ -20,7 +20,7 @@ test.each([
   [
     "a/b",
     "ENOSPC",
-    /^Cannot write a\/b: no space left \(ENOSPC\); needed 9 bytes, got room for 3\. Nothing was kept\./,
+    /^Cannot write a\/b: no space left \(ENOSPC\); needed 9 bytes, got room for 3\. No unfinished file is left\./,
   ],
   ["a/b", "EDQUOT", /no space left \(EDQUOT\)/],
   ["a/b", "EFBIG", /no space left \(EFBIG\)/],
