@@ -31,7 +31,7 @@ export async function open() {
     },
     run(input) {
       const bytes = input["text.json"];
-      const value = parseJson(bytes, limits, { file: "text.json", part: "text", offset: 0 });
+      const value = parseJson(bytes, { limits }, { file: "text.json", part: "text", offset: 0 });
       const other = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
       if (!isSame(value, other)) throw new Mismatch("JSON.parse reads another value");
       return "read";
