@@ -96,7 +96,7 @@ export class EmittedInOrder {
       const following = this.pieces[share].get(piece.to);
       ahead = following && { key: following.key, packed: getValue(redis, following.key) };
       ahead?.packed.catch(() => undefined);
-      for (const each of unpack(packed) as Emitted[]) {
+      for (const each of unpack(packed, { copies: false }) as Emitted[]) {
         if (this.stopped) return;
         const waiting = this.hooks.emit(each);
         if (waiting) await waiting;

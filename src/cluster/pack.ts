@@ -63,10 +63,10 @@ export function pack(value: unknown): Buffer {
 }
 
 /**
- * The value again; its arrays are copies of their own.
+ * The value again; its arrays are copies of their own, or where that will do parts of what was given.
  * @throws {ClusterError} for bytes that pack() did not make
  */
-export function unpack(packed: Uint8Array): unknown {
+export function unpack(packed: Uint8Array, { copies = true } = {}): unknown {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
   const length = packed.byteLength < 4 ? Infinity : view.getUint32(0, true);
   const start = padded(4 + length);
@@ -81,6 +81,8 @@ export function unpack(packed: Uint8Array): unknown {
     const size = count * (Type?.BYTES_PER_ELEMENT ?? NaN);
     if (!Type || !(at >= 0) || !(from + size <= packed.byteLength))
       throw broken("holds an array that is not all there");
+    const offset = packed.byteOffset + from;
+    if (!copies && offset % 8 === 0) return new Type(packed.buffer as ArrayBuffer, offset, count);
     return new Type(new Uint8Array(packed.subarray(from, from + size)).buffer);
   };
   try {

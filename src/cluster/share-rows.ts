@@ -147,10 +147,12 @@ class ShareSweep implements Listener {
 
   private async read(start: number, count: number): Promise<void> {
     if (this.failure) return;
-    const bytes = new Uint8Array(await this.source.read(start, count));
+    const read = await this.source.read(start, count);
+    // Handed over; what the source still has a part in is copied first.
+    const bytes = read.byteLength === read.buffer.byteLength ? read : new Uint8Array(read);
     const expected = count * this.source.cols * rowTypeBytes[this.source.dtype];
     if (bytes.byteLength !== expected) throw new Error(`${bytes.byteLength} bytes were read, not ${expected}.`);
-    this.pool.send(this.thread, { type: "bytes", call: this.call, bytes }, [bytes.buffer]);
+    this.pool.send(this.thread, { type: "bytes", call: this.call, bytes }, [bytes.buffer as ArrayBuffer]);
   }
 
   private async emit({ name, start, block }: Emitted): Promise<void> {
