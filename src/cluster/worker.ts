@@ -210,16 +210,15 @@ class RunningWorker implements ClusterWorker {
     // Nothing more is claimed, and what is held goes back to the queue, where others find it.
     for (const { abort } of held) abort.abort();
     // Redis may be away: then leases run out instead.
-    await Promise.race([Promise.allSettled([...held].map(({ over }) => over)), wait(3000)]);
+    await atMost(3000, Promise.allSettled([...held].map(({ over }) => over)));
     if (redis.status === "ready") {
       await redis.srem(names.workers, id).catch(() => undefined);
       await redis.del(names.worker(id)).catch(() => undefined);
     }
     // Closing waits for a job to come; disconnecting does not.
     const all = [queues.layers, queues.shares, queues.layersToSee, queues.sharesToSee];
-    const closed = all.map((queue) => queue.close().catch(() => undefined));
-    await Promise.allSettled(all.map((queue) => queue.disconnect()));
-    await Promise.race([Promise.all(closed), wait(200)]);
+    const closed = all.map((queue) => queue.close());
+    await atMost(300, Promise.allSettled([...all.map((queue) => queue.disconnect()), ...closed]));
     this.pool.end();
     redis.disconnect();
     if (error === undefined) this.finish();
@@ -423,5 +422,11 @@ class RunningWorker implements ClusterWorker {
   }
 }
 
-/** Keeps no process alive. */
-const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref());
+const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([promise, over]);
+  clearTimeout(timer);
+}
