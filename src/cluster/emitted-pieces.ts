@@ -1,10 +1,9 @@
 // What a share emits, gathered into pieces of some megabytes that wait in Redis. The worker waits when much of it has not been taken.
 import { blockRows } from "../engine/sweep.js";
 import { AbortedError } from "../errors.js";
-import type { Holder } from "./holding.js";
-import { sendReply } from "./holding.js";
 import type { Claim, Emitted } from "./messages.js";
 import { pack } from "./pack.js";
+import { sendReply, type Holder } from "./signs.js";
 import { putValue } from "./values.js";
 
 const pieceBytes = 4 << 20;

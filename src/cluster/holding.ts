@@ -1,37 +1,22 @@
 // What a worker holds under a lease: it carries out the orders of the matrix's log on its share, and what another worker had done there
 // before is made again from the log.
-import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import { untilAborted } from "../engine/read-ahead.js";
-import type { Pool } from "../engine/threads/pool.js";
 import { toSent } from "../engine/threads/protocol.js";
 import { AbortedError, FileError, isLoewnerError, LoewnerError, WorkerLostError } from "../errors.js";
 import type { RowSource } from "../matrix.js";
 import { RemoteCall } from "../schedule/remote-call.js";
 import { receiveOptions } from "../schedule/crossing.js";
 import { EmittedPieces } from "./emitted-pieces.js";
-import { isKept, type Claim, type Counters, type Order, type Reply, type SweepOrder } from "./messages.js";
-import type { MatrixNames, Names } from "./names.js";
+import { isKept, type Claim, type Order, type SweepOrder } from "./messages.js";
+import type { MatrixNames } from "./names.js";
 import { pack, unpack } from "./pack.js";
 import { ShareRows } from "./share-rows.js";
+import { Presence, sendReply, Watch, type Holder, type ReplyBody } from "./signs.js";
 import { carryOut, getValue, putValue } from "./values.js";
 
-/** How often a worker says how far it is, and asks whether that is still wanted. */
-const signMs = 400;
-/** A larger reply is a value of its own. */
-const largestReply = 64 << 20;
-/** A sign of life is due after this, when there is nothing to say. */
-const silenceMs = 2000;
 /** How long it waits for the next order before it looks whether there is still somebody. */
 const blockMs = 2000;
-
-export interface Holder {
-  readonly redis: Redis;
-  readonly names: Names;
-  readonly pool: Pool;
-  readonly counters: Counters;
-  readonly worker: string;
-}
 
 type Entry = { number: number; order: Order };
 
@@ -220,10 +205,10 @@ export class Holding {
     const key = own.checkpoint(number, claim.share);
     // Never in place of one that is there: two may hold the share, and this one may have come too late for all of the log.
     const { redis } = holder;
-    const own1 = `${key}:${holder.worker}`;
-    await putValue(redis, own.values, own1, pack(saved));
-    const [, isNew] = await carryOut(redis.multi().sadd(own.values, key).renamenx(own1, key));
-    if (!isNew) await redis.unlink(own1);
+    const mine = `${key}:${holder.worker}`;
+    await putValue(redis, own.values, mine, pack(saved));
+    const [, isNew] = await carryOut(redis.multi().sadd(own.values, key).renamenx(mine, key));
+    if (!isNew) await redis.unlink(mine);
     return undefined;
   }
 
@@ -271,25 +256,6 @@ export class Holding {
   }
 }
 
-type Without<T> = T extends unknown ? Omit<T, "matrix" | "share"> : never;
-export type ReplyBody = Without<Reply>;
-
-export async function sendReply(
-  { redis, names, counters }: Holder,
-  { matrix, share, coordinator }: Claim,
-  reply: ReplyBody,
-): Promise<void> {
-  const packed = pack({ matrix, share, ...reply });
-  counters.bytesSent += packed.byteLength;
-  if (packed.byteLength > largestReply) {
-    const key = `${names.replies(coordinator)}:${randomUUID()}`;
-    await putValue(redis, names.matrix(matrix).values, key, packed);
-    await redis.xadd(names.replies(coordinator), "NOMKSTREAM", "*", "key", key);
-    return;
-  }
-  await redis.xadd(names.replies(coordinator), "NOMKSTREAM", "*", "reply", packed);
-}
-
 function entryOf([id, [, packed]]: [Buffer, Buffer[]]): Entry {
   return { number: Number(id.toString().split("-")[0]), order: unpack(packed) as Order };
 }
@@ -297,81 +263,3 @@ function entryOf([id, [, packed]]: [Buffer, Buffer[]]): Entry {
 /** Another worker, or a later try, may fare better: a file that cannot be read here, and what nobody thought of. */
 export const isPassing = (error: unknown) =>
   error instanceof FileError || error instanceof WorkerLostError || !isLoewnerError(error);
-
-/** Whether the coordinator is there. It may be late when Redis has been away: its time runs while Redis is there. */
-class Presence {
-  private absentSince: number | undefined;
-
-  constructor(
-    private readonly holder: Holder,
-    private readonly claim: Claim,
-  ) {}
-
-  async isGone(): Promise<boolean> {
-    const { redis, names } = this.holder;
-    if (await redis.exists(names.coordinator(this.claim.coordinator))) {
-      this.absentSince = undefined;
-      return false;
-    }
-    this.absentSince ??= performance.now();
-    return performance.now() - this.absentSince >= this.claim.lifeMs;
-  }
-}
-
-/** While an order is carried out: says how far it is, and hears when it is no longer wanted. */
-class Watch {
-  rows = 0;
-  progress: { stage: string; done: number; total: number } | undefined;
-  private readonly abort = new AbortController();
-  readonly signal: AbortSignal;
-  private readonly timer: NodeJS.Timeout;
-  private asking = false;
-  private told = 0;
-  private last = Date.now();
-
-  constructor(
-    private readonly holder: Holder,
-    private readonly claim: Claim,
-    /** Absent while row state is made again. */
-    private readonly order: number | undefined,
-    private readonly presence: Presence,
-    signal: AbortSignal,
-  ) {
-    this.signal = AbortSignal.any([signal, this.abort.signal]);
-    this.timer = setInterval(() => void this.look().catch(() => undefined), signMs);
-  }
-
-  end(): void {
-    clearInterval(this.timer);
-  }
-
-  private async look(): Promise<void> {
-    if (this.asking) return; // Redis is away
-    this.asking = true;
-    try {
-      const { redis, names } = this.holder;
-      const own = names.matrix(this.claim.matrix);
-      const { order, rows, progress } = this;
-      const [past, isGone] = await Promise.all([redis.mget(own.stopped, own.done), this.presence.isGone()]);
-      // Stopped, or answered by another holder.
-      const isOver = order !== undefined && past.some((number) => Number(number ?? 0) >= order);
-      if (isGone || isOver) return this.abort.abort();
-      if (order === undefined) {
-        // Row state is made again: a sign of life, of no order.
-        if (Date.now() > this.last + silenceMs) await this.say({ type: "rows", order: 0, rows: 0 });
-        return;
-      }
-      if (progress) await this.say({ type: "progress", order, ...progress });
-      else if (rows !== this.told || Date.now() > this.last + silenceMs) await this.say({ type: "rows", order, rows });
-      this.told = rows;
-    } finally {
-      this.asking = false;
-    }
-  }
-
-  private async say(reply: ReplyBody): Promise<void> {
-    this.last = Date.now();
-    this.progress = undefined;
-    await sendReply(this.holder, this.claim, reply);
-  }
-}

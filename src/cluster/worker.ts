@@ -13,11 +13,12 @@ import { inlinedKernel } from "../kernel/inlined.js";
 import type { RowSource } from "../matrix.js";
 import { workerScript } from "../schedule/worker-script.js";
 import { forgetMatrix, forgetOrphans } from "./cleaning.js";
-import { Holding, sendReply, type Holder } from "./holding.js";
+import { Holding } from "./holding.js";
 import type { Claim, Closing, Counters, WorkerState } from "./messages.js";
 import { layerQueue, Names, shareQueue } from "./names.js";
 import { connect, loadBullmq } from "./redis.js";
 import { release } from "./release.js";
+import { sendReply, type Holder } from "./signs.js";
 import { fingerprintOf, Storage, storedRows } from "./storage.js";
 
 export interface ClusterWorkerOptions {
