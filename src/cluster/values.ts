@@ -1,7 +1,8 @@
 // Values of any size in Redis, which takes 512 MB at a time: larger ones are a list of parts.
 import type { ChainableCommander, Redis } from "ioredis";
 
-const partBytes = 64 << 20;
+/** Of one part. */
+export const partBytes = 64 << 20;
 
 /** What a pipeline answers, once all of it has been done. */
 export async function carryOut(pipeline: ChainableCommander): Promise<unknown[]> {

@@ -12,6 +12,7 @@ import { createLoewner } from "../library/threads.js";
 import { codeOf } from "../library/watch.js";
 import { forgetOrphans } from "../../src/cluster/cleaning.js";
 import { Names } from "../../src/cluster/names.js";
+import { getValue, partBytes, putValue } from "../../src/cluster/values.js";
 import { Bench, clusterStatus, connectCluster, startClusterWorker } from "./cluster.js";
 import { startRedis, startWorker, wait } from "./servers.mjs";
 
@@ -108,6 +109,64 @@ describe("workers", () => {
     const found = await runWith(() => one.end("SIGKILL"), { ...shared, logBytes: 0 });
     expect(found === expected).toBe(true);
     await two.end();
+  });
+});
+
+describe("what a worker makes again", () => {
+  test("row state from a checkpoint", async () => {
+    const first = await bench.worker();
+    const cluster = await bench.connect({ shareBytes: 0, shares: 1, logBytes: 0 });
+    const running = job(cluster);
+    running.catch(() => undefined);
+    await expect.poll(() => first.state.counters.sweeps, { timeout: 10_000, interval: 5 }).toBeGreaterThan(4);
+    const second = await bench.worker();
+    await first.close();
+    expect((await running) === expected).toBe(true);
+    expect(second.state.counters.takenOver).toBeGreaterThan(0);
+    cluster.dispose();
+    await second.close();
+  });
+
+  test("a part of the factor that Redis has lost", async () => {
+    const worker = await bench.worker();
+    const cluster = await bench.connect({ shareBytes: 0, shares: 3 });
+    const redis = new Redis(bench.redis.url);
+    const options = { rank: 6, p: 1, method: "lewis" } as const;
+    const blocks: number[] = [];
+    let lost = 0;
+    let next = 0;
+    await cluster.lowRank(a, {
+      ...options,
+      left: async (start, block) => {
+        expect(start).toBe(next);
+        next += block.length / options.rank;
+        blocks.push(...block);
+        if (lost > 0) return;
+        // Those of the other shares wait for their turn.
+        const waiting = async () => (await redis.keys("*:emitted:*:2:*")).length;
+        await expect.poll(waiting, { timeout: 10_000 }).toBeGreaterThan(0);
+        lost = await redis.del(...(await redis.keys("*:emitted:*:2:*")), ...(await redis.keys("*:emitted:*:1:*")));
+      },
+    });
+    expect(lost).toBeGreaterThan(0);
+    const { left } = await alone.lowRank(a, options);
+    expect(Float32Array.from(blocks)).toEqual(left.data);
+    redis.disconnect();
+    cluster.dispose();
+    await worker.close();
+  });
+
+  test("values of more than one part", async () => {
+    const redis = new Redis(bench.redis.url);
+    const large = Buffer.alloc(partBytes + 5, 7);
+    for (const value of [large, Buffer.from("small"), large]) {
+      await putValue(redis, "values", "value", value);
+      expect((await getValue(redis, "value"))?.equals(value)).toBe(true);
+    }
+    expect(await redis.smembers("values")).toEqual(["value"]);
+    await redis.del("value", "values");
+    expect(await getValue(redis, "value")).toBe(undefined);
+    redis.disconnect();
   });
 });
 
