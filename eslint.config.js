@@ -94,6 +94,10 @@ export default tseslint.config(
     "formats/ know nothing of wasm",
   ),
   forbid(["src/model/**"], ["../cli/*", "../cluster/*"], "model/ knows nothing of the command line, nor of clusters"),
-  forbid(["src/schedule/**", "src/low-rank/**", "src/*.ts"], ["./cluster/*", "../cluster/*"], "cluster/ stands above the library"),
+  forbid(
+    ["src/schedule/**", "src/low-rank/**", "src/*.ts"],
+    ["./cluster/*", "../cluster/*"],
+    "cluster/ stands above the library",
+  ),
   forbid(["src/cluster/**"], ["../cli/*"], "cluster/ knows nothing of the command line"),
 );

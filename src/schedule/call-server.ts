@@ -21,7 +21,9 @@ export function callServer(): CallServer {
       const options = receiveOptions(order.options);
       const facts = opened?.facts.with(options.rowWeights as RowWeights | undefined);
       // Copied: what is handed over is gone here, and facts stay.
-      const result = copied(await runPrimitive(order.primitive, { engine: await engine, source, options, hooks, facts }));
+      const result = copied(
+        await runPrimitive(order.primitive, { engine: await engine, source, options, hooks, facts }),
+      );
       return { result, transfer: [...buffersIn(result)] };
     },
     release: (number) => void held.delete(number),
