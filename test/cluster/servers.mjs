@@ -37,6 +37,16 @@ export async function startRedis({ settings = [] } = {}) {
         text += data;
         if (/Ready to accept connections/.test(text)) resolve();
       });
+      child.once("error", (cause) =>
+        reject(
+          new Error(
+            `Cannot start ${program}: run npm test, which installs redis-server, or name one in REDIS_SERVER.`,
+            {
+              cause,
+            },
+          ),
+        ),
+      );
       child.once("exit", (code) => reject(new Error(`redis-server ended with ${code}:\n${text}`)));
     });
     child.stdout.removeAllListeners("data");
