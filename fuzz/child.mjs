@@ -1,6 +1,7 @@
 // The process in which inputs are run. Before each it writes the input's number to a file, so that whoever watches knows which
 // one it hangs or dies on; what it finds and counts it sends to its parent.
 import { openSync, writeSync } from "node:fs";
+import { noCounts } from "./counts.mjs";
 import { AllocationError, watchBuffers } from "./guard.mjs";
 import { readInput } from "./inputs.mjs";
 
@@ -28,16 +29,7 @@ const progress = openSync(progressFile, "w");
 const mark = Float64Array.of(0, 0, Math.max(limit, target.limit ?? 0));
 const markBytes = new Uint8Array(mark.buffer);
 
-const counts = {
-  inputs: 0,
-  results: {},
-  errors: {},
-  faults: {},
-  slowest: 0,
-  slowestIndex: -1,
-  peakBytes: 0,
-  bufferBytes: 0,
-};
+const counts = noCounts();
 let pause = performance.now() + 200;
 
 /** Phase 1: the input runs, and the clock with it. Phase 0: it is being made. The third number is how long it may run. */

@@ -5,6 +5,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { noCounts } from "./counts.mjs";
 
 const child = fileURLToPath(new URL("child.mjs", import.meta.url));
 
@@ -32,16 +33,7 @@ const mostFindings = 40;
  * @returns counts over all processes: inputs, results by name, errors by code, messages, peaks, findings
  */
 export async function supervise(run, onFinding) {
-  const total = {
-    inputs: 0,
-    results: {},
-    errors: {},
-    faults: {},
-    slowest: 0,
-    slowestIndex: -1,
-    peakBytes: 0,
-    bufferBytes: 0,
-  };
+  const total = noCounts();
   const findings = new Map();
   const folder = mkdtempSync(join(tmpdir(), "loewner-fuzz-"));
   const began = Date.now();

@@ -32,8 +32,8 @@ function run(what, command, args, env = {}) {
 }
 
 /**
- * The npm that runs this script. "npm" would be found in node_modules/.bin first: a dependency of as-pect's brings version 6, which
- * empties node_modules and then fails on this lock file.
+ * The npm that runs this script. "npm" would be found in node_modules/.bin first: of a checkout that was
+ * installed before the overrides that is version 6, which empties node_modules and then fails on this lock file.
  */
 function npm(what, args, env) {
   const running = process.env.npm_execpath;

@@ -11,6 +11,13 @@ export function checkP(p: number, { above, from, below, to }: PRange = { above: 
   }
 }
 
+/** @throws {InvalidInputError} unless each is a number of bytes of at least 0; it names the one that is not */
+export function checkBytes(named: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(named)) {
+    if (!(value >= 0)) throw new InvalidInputError(`${name} must be a number of bytes of at least 0; got ${value}.`);
+  }
+}
+
 /** As in "0 < p <= 2". */
 export function describeRange({ above, from, below, to }: PRange): string {
   const left = above !== undefined ? `${above} <` : `${from} <=`;

@@ -8,6 +8,7 @@ import {
   tensorRows,
   writeSafetensors,
 } from "../../build/lib/formats/index.js";
+import { dtypeBits, isSafetensorsDtype } from "../../build/lib/formats/safetensors-dtype.js";
 import { isLoewnerError } from "../../build/lib/errors.js";
 import { mutateBytes } from "../mutate/bytes.mjs";
 import { jsonTree, member, copyOf, Members, mutateJson, writeJson } from "../mutate/json.mjs";
@@ -82,22 +83,6 @@ export function mutateHeader(random, { header, data }, words) {
   );
 }
 
-const bits = {
-  BOOL: 8,
-  U8: 8,
-  I8: 8,
-  F8_E5M2: 8,
-  F8_E4M3: 8,
-  I16: 16,
-  U16: 16,
-  F16: 16,
-  BF16: 16,
-  I32: 32,
-  U32: 32,
-  F32: 32,
-  C64: 64,
-};
-
 /** Sets data_offsets by dtype and shape where they say something sane; the bytes that are needed. */
 export function layOut(tree) {
   let end = 0;
@@ -105,8 +90,9 @@ export function layOut(tree) {
     const shape = member(entry, "shape");
     const offsets = entry instanceof Members ? entry.entries.find(([key]) => key === "data_offsets") : undefined;
     if (name === "__metadata__" || !offsets || !Array.isArray(shape)) continue;
-    const size = (bits[member(entry, "dtype")] ?? 64) / 8;
-    const bytes = shape.reduce((product, n) => product * Number(n?.text ?? n), size);
+    const dtype = member(entry, "dtype");
+    const size = (isSafetensorsDtype(dtype) ? dtypeBits(dtype) : 64) / 8;
+    const bytes = Math.ceil(shape.reduce((product, n) => product * Number(n?.text ?? n), size));
     if (!(bytes >= 0 && end + bytes < 65536)) continue;
     offsets[1] = [end, end + bytes];
     end += bytes;

@@ -1,6 +1,6 @@
 // What a cluster is doing.
 import type { Command } from "commander";
-import { redisAddress, redisVariable } from "./options.js";
+import { addRedis, redisAddress } from "./options.js";
 import { megabytes, table } from "./text.js";
 
 interface Options {
@@ -10,10 +10,8 @@ interface Options {
 }
 
 export function addCluster(program: Command): void {
-  program
-    .command("cluster")
-    .description("what the workers of a cluster are doing, and have done")
-    .option("--redis <url>", `address of Redis, redis://[:password@]host:port (default: the one in ${redisVariable})`)
+  const command = program.command("cluster").description("what the workers of a cluster are doing, and have done");
+  addRedis(command)
     .option("--json", "print one JSON document")
     .option("--prometheus", "print counters as Prometheus reads them")
     .action(show);

@@ -83,8 +83,26 @@ export function collect(text: string, previous: string[] = []): string[] {
   return [...previous, text];
 }
 
+/** A port to listen on, `least` or above. */
+export function parsePort(least: 0 | 1) {
+  return (text: string): number => {
+    const port = Number(text);
+    if (!/^\d+$/.test(text) || port < least || port > 65535)
+      throw new InvalidArgumentError(`a whole number from ${least} to 65535 was expected.`);
+    return port;
+  };
+}
+
 /** Holds the address of Redis, which may have a password in it that a command line would show to everybody on the machine. */
 export const redisVariable = "LOEWNER_REDIS";
+
+/** --redis, of commands that are about a cluster. */
+export function addRedis(command: Command): Command {
+  return command.option(
+    "--redis <url>",
+    `address of Redis, redis://[:password@]host:port (default: the one in ${redisVariable})`,
+  );
+}
 
 /** @throws {InvalidInputError} when neither an address nor the variable is given */
 export function redisAddress(given: string | true | undefined): string {

@@ -3,8 +3,9 @@ import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
-import { dirname, extname, isAbsolute, join, relative, sep } from "node:path";
+import { dirname, extname, join, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { contains } from "../formats/node-inner-path.js";
 
 /** Nothing from elsewhere, nothing inline, no eval but WebAssembly. */
 export const contentSecurityPolicy = [
@@ -118,18 +119,12 @@ async function find(folder: string, path: string): Promise<{ path: string; size:
     try {
       const real = await realpath(join(root, name));
       const facts = await stat(real);
-      if (facts.isFile() && isBelow(await realpath(root), real)) return { path: real, size: facts.size };
+      if (facts.isFile() && contains(await realpath(root), real)) return { path: real, size: facts.size };
     } catch {
       continue; // no such file
     }
   }
   return undefined;
-}
-
-/** Of real paths. */
-function isBelow(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return way !== "" && !isAbsolute(way) && way !== ".." && !way.startsWith(`..${sep}`);
 }
 
 /** Beside this package, or in the current folder's node_modules. */

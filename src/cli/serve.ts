@@ -3,9 +3,10 @@ import { existsSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import { FileError } from "../errors.js";
 import { codeOf } from "../formats/file-faults.js";
+import { parsePort } from "./options.js";
 import { pageServer } from "./page-server.js";
 
 const usualPort = 8420;
@@ -14,7 +15,11 @@ export function addServe(program: Command): void {
   program
     .command("serve")
     .description("the page: compress models in a browser, on this machine; nothing leaves it")
-    .option("--port <n>", `port to listen on, 0 for any that is free (default: ${usualPort}, or else any)`, parsePort)
+    .option(
+      "--port <n>",
+      `port to listen on, 0 for any that is free (default: ${usualPort}, or else any)`,
+      parsePort(0),
+    )
     .addHelpText("after", "\nExample:\n  loewner serve --port 9000")
     .action(({ port }: { port?: number }) => serve(port));
 }
@@ -61,11 +66,4 @@ async function listen(server: Server, port: number | undefined): Promise<number>
       { cause: cause as Error },
     );
   }
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (!/^\d+$/.test(text) || port > 65535)
-    throw new InvalidArgumentError("a whole number from 0 to 65535 was expected.");
-  return port;
 }

@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import { InvalidArgumentError, type Command } from "commander";
 import { FileError } from "../errors.js";
 import { codeOf } from "../formats/file-faults.js";
-import { collect, parseBytes, parseNumber, parseThreads, redisAddress, redisVariable } from "./options.js";
+import { addRedis, collect, parseBytes, parseNumber, parsePort, parseThreads, redisAddress } from "./options.js";
 
 interface Options {
   redis?: string;
@@ -17,10 +17,10 @@ interface Options {
 }
 
 export function addWorker(program: Command): void {
-  program
+  const command = program
     .command("worker")
-    .description("a worker of a cluster: computes what commands with --redis ask for, until it is told to end")
-    .option("--redis <url>", `address of Redis, redis://[:password@]host:port (default: the one in ${redisVariable})`)
+    .description("a worker of a cluster: computes what commands with --redis ask for, until it is told to end");
+  addRedis(command)
     .option(
       "--storage <place>",
       'folder, or http address that ends in "/": what lies below may be read, nothing else (may be given more than once; default: this folder)',
@@ -30,7 +30,7 @@ export function addWorker(program: Command): void {
     .option("--memory <size>", "rows kept between sweeps, such as 8GB (default: 1 GiB a thread)", parseBytes)
     .option("--lease <seconds>", "silence after which others take over what it holds (default: 30)", parseLease)
     .option("--name <text>", "how it is called (default: host and process number)")
-    .option("--metrics <port>", "counters for Prometheus at http://127.0.0.1:<port>/metrics", parsePort)
+    .option("--metrics <port>", "counters for Prometheus at http://127.0.0.1:<port>/metrics", parsePort(1))
     .option("--quiet", "print nothing but errors")
     .addHelpText("after", "\nExample:\n  loewner worker --redis redis://10.0.0.5:6379 --storage /mnt/models")
     .action(work);
@@ -92,11 +92,4 @@ function parseLease(text: string): number {
   const seconds = parseNumber(text);
   if (!(seconds >= 1)) throw new InvalidArgumentError("a number of seconds of at least 1 was expected.");
   return seconds;
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (!/^\d+$/.test(text) || port < 1 || port > 65535)
-    throw new InvalidArgumentError("a whole number from 1 to 65535 was expected.");
-  return port;
 }

@@ -1,10 +1,9 @@
 // The cluster engine: rows that workers hold, on as many machines as there are; all other rows, and the dense steps, are worked on
 // here. Drivers do not know.
-import { combine } from "../engine/threads/shares.js";
+import { combine, joinColumns } from "../engine/threads/shares.js";
 import type { InlineEngine } from "../engine/inline.js";
 import type { Held } from "../engine/memory.js";
 import type { DenseStep, Engine, EngineRows, RowState, Sweep, SweepHooks, SweepResult } from "../engine/sweep.js";
-import { blockRows } from "../engine/sweep.js";
 import type { RowSource } from "../matrix.js";
 import type { ClusterMatrix } from "./cluster-matrix.js";
 import type { Emitted } from "./messages.js";
@@ -102,17 +101,12 @@ class ClusterRows implements EngineRows, RowState {
   private readonly columns = new Map<string, Column>();
   private deletes: string[] = [];
   private isOpen = false;
-  /** First row of each share, and the number of rows behind them. */
-  private readonly bounds: number[];
-
   constructor(
     readonly source: RowSource,
     private readonly matrix: ClusterMatrix,
     private readonly id: number,
     private readonly limits: ClusterLimits,
-  ) {
-    this.bounds = [...matrix.shares!.map(([{ first }]) => first * blockRows), source.rows];
-  }
+  ) {}
 
   async sweep(sweep: Sweep, { signal, onRows, emit, emitBytes }: SweepHooks): Promise<SweepResult> {
     const { matrix } = this;
@@ -147,7 +141,8 @@ class ClusterRows implements EngineRows, RowState {
       return column?.here && !column.there;
     });
     if (missing.length === 0) return [];
-    const { bounds, matrix, source } = this;
+    const { matrix, source } = this;
+    const { bounds } = matrix;
     const values = matrix.shares!.map((_, share) =>
       Object.fromEntries(
         missing.map((name) => {
@@ -184,12 +179,7 @@ class ClusterRows implements EngineRows, RowState {
     const column = this.columns.get(name);
     if (!column || column.here) return column?.here;
     const shares = (await this.matrix.ask({ type: "get", rows: this.id, name })) as Float64Array[];
-    const whole = new Float64Array(shares.reduce((sum, share) => sum + share.length, 0));
-    let at = 0;
-    for (const share of shares) {
-      whole.set(share, at);
-      at += share.length;
-    }
+    const whole = joinColumns(shares);
     column.width = whole.length / this.source.rows;
     return whole;
   }

@@ -1,7 +1,7 @@
 // A matrix that workers hold, in shares or as a whole: orders go to its log, and what every share replies comes back together.
 import { randomUUID } from "node:crypto";
-import { blockRows } from "../engine/sweep.js";
 import type { Subtree } from "../engine/block-sweep.js";
+import { boundsOf } from "../engine/threads/shares.js";
 import { fromSent } from "../engine/threads/protocol.js";
 import { AbortedError, ClusterError, throwIfAborted } from "../errors.js";
 import type { RowLocation } from "../location.js";
@@ -41,6 +41,8 @@ const watchMs = 3000;
 
 export class ClusterMatrix implements ReplyListener {
   readonly id = randomUUID();
+  /** First row of each share, and the number of rows behind them. */
+  readonly bounds: readonly number[];
   private readonly claims: Claim[];
   private claiming: Promise<void> | undefined;
   private orders = 0;
@@ -63,6 +65,7 @@ export class ClusterMatrix implements ReplyListener {
     const shape = { rows, cols, dtype, name };
     const common = { matrix: this.id, coordinator: coordinator.id, lifeMs: coordinator.lifeMs, shape, ...stored };
     this.claims = (shares ?? [undefined]).map((subtrees, share) => ({ ...common, share, subtrees }));
+    this.bounds = boundsOf(shares ?? [], rows);
     this.heard = this.claims.map(() => 0);
     this.claimed = this.claims.map(() => false);
   }
@@ -129,8 +132,7 @@ export class ClusterMatrix implements ReplyListener {
         ...{ results: new Array<unknown>(size), rows: new Array<number>(size).fill(0) },
       };
       if (hooks.emit) {
-        const bounds = [...this.shares!.map(([{ first }]) => first * blockRows), this.source.rows];
-        pending.emitted = new EmittedInOrder(coordinator, id, order, bounds, {
+        pending.emitted = new EmittedInOrder(coordinator, id, order, this.bounds, {
           emit: hooks.emit,
           onLost: (share) => this.lose(pending, share),
           onError: (error) => this.stop(pending, error),

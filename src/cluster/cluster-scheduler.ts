@@ -4,12 +4,14 @@ import { shares } from "../engine/threads/shares.js";
 import { InlineEngine } from "../engine/inline.js";
 import { blockRows } from "../engine/sweep.js";
 import { DisposedError, InvalidInputError } from "../errors.js";
-import { Facts } from "../geometry/facts.js";
+import type { Facts } from "../geometry/facts.js";
 import { locationOf, type RowLocation } from "../location.js";
 import type { Calls } from "../loewner.js";
-import { rowTypeBytes, type RowSource, type RowType } from "../matrix.js";
+import { rowTypeBytes, type RowSource } from "../matrix.js";
+import { checkBytes } from "../options.js";
 import { bytesToSend, sendOptions } from "../schedule/crossing.js";
 import { runPrimitive } from "../schedule/far-scales.js";
+import { HeldOpen } from "../schedule/open-rows.js";
 import type { OptionsOf, PrimitiveName, ResultOf } from "../schedule/primitives.js";
 import { Scheduler } from "../schedule/scheduler.js";
 import type { OpenMatrix, WeightedOptions } from "../types/index.js";
@@ -42,7 +44,7 @@ export class ClusterScheduler implements Calls {
     private readonly local: Scheduler,
     /** Threads of all workers when it began: so many calls run side by side. */
     readonly threads: number,
-    private readonly options: ClusterSchedulerOptions,
+    private readonly options: ClusterSchedulerOptions & { shareBytes: number },
   ) {}
 
   static async create(
@@ -52,14 +54,13 @@ export class ClusterScheduler implements Calls {
   ): Promise<ClusterScheduler> {
     const { threads = 1, memory, shares: count = 1 } = options;
     const { shareBytes = 128 << 20, waitingBytes = 512 << 20, logBytes = 64 << 20 } = options;
-    for (const [name, value] of Object.entries({ shareBytes, waitingBytes, logBytes })) {
-      if (!(value >= 0)) throw new InvalidInputError(`${name} must be a number of bytes of at least 0; got ${value}.`);
-    }
+    checkBytes({ shareBytes, waitingBytes, logBytes });
     if (!(Number.isSafeInteger(count) && count >= 1 && count <= 4096))
       throw new InvalidInputError(`shares must be a whole number from 1 to 4096; got ${String(count)}.`);
     const local = await Scheduler.create(kernel, { threads, memory });
     const engine = new ClusterEngine(await InlineEngine.create(kernel), { waitingBytes, logBytes });
-    return new ClusterScheduler(coordinator, engine, local, await coordinator.waitForWorkers(), options);
+    const slots = await coordinator.waitForWorkers();
+    return new ClusterScheduler(coordinator, engine, local, slots, { ...options, shareBytes });
   }
 
   get engine() {
@@ -133,7 +134,7 @@ export class ClusterScheduler implements Calls {
   }
 
   private isLarge(source: RowSource): boolean {
-    return bytesOf(source) >= (this.options.shareBytes ?? 128 << 20);
+    return bytesOf(source) >= this.options.shareBytes;
   }
 
   private async whole(
@@ -213,53 +214,20 @@ export class ClusterScheduler implements Calls {
 
 const bytesOf = ({ rows, cols, dtype }: RowSource) => rows * cols * rowTypeBytes[dtype];
 
-class ClusterRowsOpen implements OpenMatrix {
-  readonly rows: number;
-  readonly cols: number;
-  readonly dtype: RowType;
-  readonly name?: string;
-  readonly facts = new Facts();
+class ClusterRowsOpen extends HeldOpen {
   readonly held: Held = {};
-  private calls = 0;
-  private isClosed = false;
 
   constructor(
-    readonly source: RowSource,
-    readonly threads: number,
-    readonly owner: unknown,
+    source: RowSource,
+    threads: number,
+    owner: unknown,
     /** For calls that run here. */
     readonly here: OpenMatrix,
-    private readonly onEnd: (held: Held) => void,
+    onEnd: (held: Held) => void,
   ) {
-    const { rows, cols, dtype, name } = source;
-    this.rows = rows;
-    this.cols = cols;
-    this.dtype = dtype;
-    this.name = name;
-  }
-
-  read(start: number, count: number): Uint8Array | Promise<Uint8Array> {
-    return this.source.read(start, count);
-  }
-
-  close(): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    this.here.close();
-    if (this.calls === 0) this.onEnd(this.held);
-  }
-
-  enter(): void {
-    if (this.isClosed) {
-      const { name = "A", rows, cols } = this;
-      throw new InvalidInputError(`${name} (${rows} x ${cols}) was closed; open it again, or pass the matrix itself.`, {
-        tensor: name,
-      });
-    }
-    ++this.calls;
-  }
-
-  leave(): void {
-    if (--this.calls === 0 && this.isClosed) this.onEnd(this.held);
+    super(source, threads, owner, () => {
+      here.close();
+      onEnd(this.held);
+    });
   }
 }

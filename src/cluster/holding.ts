@@ -62,7 +62,8 @@ export class Holding {
         if (entry?.order.type === "end") return;
         // Asked only now: another holder may have answered it meanwhile, and the log may have been cut behind it.
         if (entry) await this.carryOut(entry, entry.number <= Number((await redis.get(this.own.done)) ?? 0), presence);
-        if (await presence.isGone()) return;
+        // While an order is carried out, Watch looks.
+        else if (await presence.isGone()) return;
       }
     } finally {
       this.close();

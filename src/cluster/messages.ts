@@ -67,7 +67,7 @@ export interface Emitted {
 
 /** From the worker that holds a share. */
 export type Reply = { readonly matrix: string; readonly share: number } & (
-  | { readonly type: "claimed"; readonly worker: string; readonly again: boolean }
+  | { readonly type: "claimed" }
   /** Rows done so far, of order `order`; also a sign of life. */
   | { readonly type: "rows"; readonly order: number; readonly rows: number }
   | {

@@ -4,17 +4,21 @@ import { realpath } from "node:fs/promises";
 import { isAbsolute, relative, resolve, sep } from "node:path";
 import { FileError, InvalidInputError } from "../errors.js";
 import type { ByteSource } from "../formats/bytes.js";
-import { isHttpAddress } from "../formats/http-bytes.js";
+import { isHttpAddress, openHttp } from "../formats/http-bytes.js";
+import { openFile } from "../formats/node-file.js";
+import { contains } from "../formats/node-inner-path.js";
 import { rowTypeBytes, type RowSource } from "../matrix.js";
 import type { RowLocation } from "../location.js";
 import { transposedRows } from "../model/transposed-rows.js";
-import { openAddress } from "./addresses.js";
 
 /** Rows that tell one file from another. */
 const samples = 16;
 
 /** Marks an address that is taken from the worker's own folder on, wherever that is mounted. */
 const relativeMark = "storage:";
+
+/** Redirects could lead anywhere, past what a worker may read. */
+const withoutRedirects: typeof fetch = (input, init) => fetch(input, { ...init, redirect: "error" });
 
 /** The coordinator's side: an address below `folder` is named from there on, so that workers may have it elsewhere. */
 export function addressFrom(address: string, folder: string | undefined): string {
@@ -42,7 +46,8 @@ export class Storage {
    * @throws {FileError} for an address below no root, or one that cannot be read
    */
   async source(address: string): Promise<ByteSource & { close?(): Promise<void> }> {
-    return openAddress(await this.allowed(address));
+    const path = await this.allowed(address);
+    return isHttpAddress(path) ? openHttp(path, { fetch: withoutRedirects }) : openFile(path);
   }
 
   private async allowed(address: string): Promise<string> {
@@ -58,7 +63,7 @@ export class Storage {
       const wanted = address.startsWith(relativeMark) ? resolve(root, address.slice(relativeMark.length)) : address;
       // What a link leads to counts, not where it lies.
       const path = await realpath(wanted).catch(() => undefined);
-      if (path?.startsWith(root.endsWith(sep) ? root : root + sep)) return path;
+      if (path !== undefined && path !== root && contains(root, path)) return path;
     }
     throw this.refused(address);
   }

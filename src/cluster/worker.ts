@@ -1,25 +1,19 @@
-// A worker of a cluster: holds layers and shares of rows under leases, carries out what their coordinators order, and gives them back
-// when it is told to end.
-import { randomUUID } from "node:crypto";
+// Starts a worker of a cluster: it holds layers and shares of rows under leases, carries out what their coordinators order, and gives them
+// back when it is told to end.
 import { hostname } from "node:os";
-import type { Job, Queue, Worker } from "bullmq";
-import type { Redis } from "ioredis";
-import { toSent } from "../engine/threads/protocol.js";
 import { Pool } from "../engine/threads/pool.js";
-import { blockRows } from "../engine/sweep.js";
 import { threadCount } from "../engine/threads/spawn.js";
-import { FileError, InvalidInputError } from "../errors.js";
+import { InvalidInputError } from "../errors.js";
 import { inlinedKernel } from "../kernel/inlined.js";
-import type { RowSource } from "../matrix.js";
+import { checkBytes } from "../options.js";
 import { workerScript } from "../schedule/worker-script.js";
-import { forgetMatrix, forgetOrphans } from "./cleaning.js";
-import { Holding } from "./holding.js";
-import type { Claim, Closing, Counters, WorkerState } from "./messages.js";
+import type { Claim, Closing } from "./messages.js";
 import { layerQueue, Names, shareQueue } from "./names.js";
 import { connect, loadBullmq } from "./redis.js";
-import { release } from "./release.js";
-import { sendReply, type Holder } from "./signs.js";
-import { fingerprintOf, Storage, storedRows } from "./storage.js";
+import { RunningWorker, type ClusterWorker } from "./running-worker.js";
+import { Storage } from "./storage.js";
+
+export type { ClusterWorker };
 
 export interface ClusterWorkerOptions {
   /** Address of Redis, redis://[:password@]host:port[/database]. */
@@ -40,33 +34,6 @@ export interface ClusterWorkerOptions {
   onEvent?: (event: string) => void;
 }
 
-export interface ClusterWorker {
-  readonly id: string;
-  readonly state: WorkerState;
-  /** Rejects when the worker cannot go on. */
-  readonly done: Promise<void>;
-  /** Gives back what it holds, at once, and ends; others take it over. */
-  close(): Promise<void>;
-}
-
-/** How often a worker says that it is there, and how long that is believed. */
-const signMs = 2000;
-const lifeMs = 10_000;
-/** How often it looks for what coordinators have left behind, and how long they must have been away. */
-const cleanMs = 60_000;
-const graceMs = 300_000;
-/** Shares, or layers, that one worker holds at most, however few workers there are. */
-const mostHeld = 4096;
-
-interface Held {
-  readonly queue: Worker;
-  readonly job: Job<Claim | Closing>;
-  readonly token: string;
-  readonly thread: number;
-  readonly abort: AbortController;
-  readonly over: Promise<void>;
-}
-
 /**
  * Starts a worker in this process.
  * @throws {ClusterError} when Redis cannot be reached or is not fit for it
@@ -79,8 +46,7 @@ export async function startClusterWorker(options: ClusterWorkerOptions): Promise
     throw new InvalidInputError(`leaseMs must be at least 1000 milliseconds; got ${String(leaseMs)}.`);
   const count = await threadCount(threads);
   const { residentBytes = count * 2 ** 30 } = options;
-  if (!(residentBytes >= 0))
-    throw new InvalidInputError(`residentBytes must be a number of bytes of at least 0; got ${String(residentBytes)}.`);
+  checkBytes({ residentBytes });
   const roots = new Storage(storage);
   const { Worker, Queue } = await loadBullmq();
   // What may fail without Redis comes first: a connection would keep the process alive.
@@ -118,316 +84,4 @@ export async function startClusterWorker(options: ClusterWorkerOptions): Promise
     await running.close();
     throw error;
   }
-}
-
-interface Queues {
-  readonly layers: Worker<Claim | Closing>;
-  readonly shares: Worker<Claim | Closing>;
-  /** The same, to look at. */
-  readonly layersToSee: Queue;
-  readonly sharesToSee: Queue;
-}
-
-interface Settings {
-  readonly leaseMs: number;
-  readonly threads: number;
-  readonly residentBytes: number;
-  readonly name: string;
-  readonly onEvent: (event: string) => void;
-}
-
-class RunningWorker implements ClusterWorker {
-  readonly id = randomUUID();
-  readonly done: Promise<void>;
-  private readonly counters: Counters = {
-    ...{ rows: 0, bytesRead: 0, bytesSent: 0, sweeps: 0, calls: 0, claims: 0, takenOver: 0, failures: 0 },
-  };
-  private readonly holder: Holder;
-  private readonly held = new Set<Held>();
-  /** Held beyond one a thread, because nobody else takes them. */
-  private readonly extra = { [layerQueue]: 0, [shareQueue]: 0 };
-  private tokens = 0;
-  private before = { at: performance.now(), rows: 0, bytes: 0 };
-  private rates = { rowsPerSecond: 0, bytesPerSecond: 0 };
-  private told: Counters = { ...this.counters };
-  private readonly timers: NodeJS.Timeout[] = [];
-  private closing: Promise<void> | undefined;
-  private finish!: () => void;
-  private fail!: (error: unknown) => void;
-  private roomChanged: () => void = () => undefined;
-
-  constructor(
-    private readonly redis: Redis,
-    private readonly names: Names,
-    private readonly queues: Queues,
-    private readonly pool: Pool,
-    private readonly storage: Storage,
-    private readonly settings: Settings,
-  ) {
-    this.holder = { redis, names, pool, counters: this.counters, worker: this.id };
-    this.done = new Promise((resolve, reject) => ([this.finish, this.fail] = [resolve, reject]));
-    this.done.catch(() => undefined);
-  }
-
-  get state(): WorkerState {
-    const { id, settings, counters, held } = this;
-    const { name, threads, residentBytes } = settings;
-    const shares = [...held].filter(({ job }) => "subtrees" in job.data).length;
-    return {
-      ...{ id, name, release, threads, layers: held.size - shares, shares, counters: { ...counters } },
-      ...{ ...this.rates, residentBytes },
-    };
-  }
-
-  async begin(): Promise<void> {
-    const { queues, settings } = this;
-    const { leaseMs } = settings;
-    for (const queue of [queues.layers, queues.shares]) {
-      queue.on("error", () => undefined); // it tries again
-      queue.on("stalled", (job) => settings.onEvent(`${job}: whoever held it is gone`));
-      await queue.waitUntilReady();
-      await queue.startStalledCheckTimer();
-    }
-    for (const queue of [queues.layersToSee, queues.sharesToSee]) queue.on("error", () => undefined);
-    await this.sign();
-    const every = (ms: number, what: () => Promise<unknown>) =>
-      this.timers.push(setInterval(() => void what().catch(() => undefined), ms));
-    every(signMs, () => this.sign());
-    every(leaseMs / 3, () => this.renew());
-    every(leaseMs / 2, () => this.grow());
-    const absent = new Map<string, number>();
-    every(cleanMs, () => forgetOrphans(this.redis, this.names, absent, graceMs));
-    for (const queue of [queues.layers, queues.shares]) void this.claimAll(queue);
-  }
-
-  close(): Promise<void> {
-    return (this.closing ??= this.end());
-  }
-
-  private async end(error?: unknown): Promise<void> {
-    const { queues, redis, names, id, held } = this;
-    this.timers.forEach(clearInterval);
-    this.roomChanged();
-    // Nothing more is claimed, and what is held goes back to the queue, where others find it.
-    for (const { abort } of held) abort.abort();
-    // Redis may be away: then leases run out instead.
-    await atMost(3000, Promise.allSettled([...held].map(({ over }) => over)));
-    if (redis.status === "ready") {
-      await redis.srem(names.workers, id).catch(() => undefined);
-      await redis.del(names.worker(id)).catch(() => undefined);
-    }
-    // Closing waits for a job to come; disconnecting does not.
-    const all = [queues.layers, queues.shares, queues.layersToSee, queues.sharesToSee];
-    const closed = all.map((queue) => queue.close());
-    await atMost(300, Promise.allSettled([...all.map((queue) => queue.disconnect()), ...closed]));
-    this.pool.end();
-    redis.disconnect();
-    if (error === undefined) this.finish();
-    else this.fail(error);
-  }
-
-  /** Takes job after job, while there is room. */
-  private async claimAll(queue: Worker<Claim | Closing>): Promise<void> {
-    while (!this.closing) {
-      // One each: a lease that ran out and was claimed again by this worker is another one.
-      const token = `${this.id}-${this.tokens++}`;
-      try {
-        if (!this.hasRoom(queue)) {
-          await new Promise<void>((resolve) => {
-            const before = this.roomChanged;
-            this.roomChanged = () => {
-              before();
-              resolve();
-            };
-          });
-          continue;
-        }
-        const job = await queue.getNextJob(token, { block: true });
-        if (job && this.closing) await job.moveToWait(token);
-        else if (job) this.hold(queue, job, token);
-      } catch {
-        await wait(200); // Redis is away, or the job went elsewhere
-      }
-    }
-  }
-
-  private hasRoom(queue: Worker): boolean {
-    const held = [...this.held].filter((each) => each.queue === queue).length;
-    return held < Math.min(mostHeld, this.settings.threads + this.extra[queue.name as keyof typeof this.extra]);
-  }
-
-  private hold(queue: Worker<Claim | Closing>, job: Job<Claim | Closing>, token: string): void {
-    for (const { job: other, abort } of this.held) if (other.id === job.id) abort.abort();
-    const abort = new AbortController();
-    const thread = this.leastBusy();
-    const over = this.work(job, token, thread, abort.signal).finally(() => {
-      this.held.delete(held);
-      if (this.held.size < this.settings.threads) this.extra[layerQueue] = this.extra[shareQueue] = 0;
-      this.announceRoom();
-    });
-    const held: Held = { queue, job, token, thread, abort, over };
-    this.held.add(held);
-  }
-
-  private announceRoom(): void {
-    const { roomChanged } = this;
-    this.roomChanged = () => undefined;
-    roomChanged();
-  }
-
-  private leastBusy(): number {
-    const load = new Array<number>(this.settings.threads).fill(0);
-    for (const { thread } of this.held) ++load[thread];
-    return load.indexOf(Math.min(...load));
-  }
-
-  private async work(job: Job<Claim | Closing>, token: string, thread: number, signal: AbortSignal): Promise<void> {
-    const { onEvent } = this.settings;
-    const { data } = job;
-    try {
-      if ("closing" in data) await forgetMatrix(this.redis, this.names, data.matrix);
-      else {
-        await this.workOn(data, job, thread, signal);
-        if (!data.subtrees) await forgetMatrix(this.redis, this.names, data.matrix);
-      }
-      await job.moveToCompleted(undefined as never, token, false);
-    } catch (error) {
-      if (this.closing) {
-        await job.moveToWait(token).catch(() => undefined);
-        return;
-      }
-      if (signal.aborted) return onEvent(`${job.id}: the lease was lost; somebody else has it`);
-      this.counters.failures += 1;
-      const failure = error instanceof Error ? error : new Error(String(error));
-      onEvent(`${job.id}: ${failure.message}`);
-      const named = new Error(`${this.settings.name}: ${failure.message}`, { cause: failure });
-      if (!("closing" in data) && job.attemptsMade + 1 >= (job.opts.attempts ?? 1))
-        await sendReply(this.holder, data, { type: "failed", error: toSent(failure) }).catch(() => undefined);
-      await job.moveToFailed(named, token, false).catch(() => undefined);
-      this.checkThreads();
-    }
-  }
-
-  /** Without its threads a worker is of no use. */
-  private checkThreads(): void {
-    try {
-      this.pool.check();
-    } catch (error) {
-      this.closing ??= this.end(error);
-    }
-  }
-
-  private async workOn(claim: Claim, job: Job, thread: number, signal: AbortSignal): Promise<void> {
-    const { counters, settings, holder } = this;
-    const again = job.attemptsStarted > 1;
-    counters.claims += 1;
-    if (again) counters.takenOver += 1;
-    const { location, shape, fingerprint, subtrees } = claim;
-    const what = subtrees ? `rows ${subtrees[0].first * blockRows} on of ${shape.name ?? "a matrix"}` : shape.name;
-    settings.onEvent(`${job.id}: ${again ? "took over" : "holds"} ${what}`);
-    const bytes = await this.storage.source(location.address);
-    try {
-      const source = this.counted(storedRows(bytes, location, shape.name));
-      if ((await fingerprintOf(source, location)) !== fingerprint)
-        throw new FileError(
-          `${location.address} is not what the coordinator sees there: another file, or an older copy. Bring the storage up to date.`,
-          { file: location.address },
-        );
-      await sendReply(holder, claim, { type: "claimed", worker: this.id, again });
-      await this.follow(claim, source, thread, signal);
-    } finally {
-      await bytes.close?.();
-    }
-    settings.onEvent(`${job.id}: done`);
-  }
-
-  private async follow(claim: Claim, source: RowSource, thread: number, signal: AbortSignal): Promise<void> {
-    const reader = this.redis.duplicate();
-    reader.on("error", () => undefined); // it tries again
-    const stop = () => reader.disconnect();
-    signal.addEventListener("abort", stop);
-    try {
-      await new Holding(this.holder, claim, source, thread, signal).run(reader);
-    } finally {
-      signal.removeEventListener("abort", stop);
-      reader.disconnect();
-    }
-  }
-
-  private counted(source: RowSource): RowSource {
-    const { rows, cols, dtype, name } = source;
-    return {
-      ...{ rows, cols, dtype, name },
-      read: async (start, count) => {
-        const bytes = await source.read(start, count);
-        this.counters.bytesRead += bytes.byteLength;
-        return bytes;
-      },
-    };
-  }
-
-  private async sign(): Promise<void> {
-    const { redis, names, id, counters, before, told } = this;
-    const now = performance.now();
-    const seconds = (now - before.at) / 1000;
-    if (seconds > 0.5) {
-      const bytes = counters.bytesRead + counters.bytesSent;
-      this.rates = {
-        rowsPerSecond: Math.round((counters.rows - before.rows) / seconds),
-        bytesPerSecond: Math.round((bytes - before.bytes) / seconds),
-      };
-      this.before = { at: now, rows: counters.rows, bytes };
-    }
-    const sign = redis
-      .pipeline()
-      .set(names.worker(id), JSON.stringify(this.state), "PX", lifeMs)
-      .sadd(names.workers, id);
-    this.told = { ...counters };
-    for (const [name, value] of Object.entries(this.told)) {
-      const more = value - told[name as keyof Counters];
-      if (more) sign.hincrby(names.totals, name, more);
-    }
-    await sign.exec();
-  }
-
-  /** Keeps what is held; what somebody else has meanwhile is let go. */
-  private async renew(): Promise<void> {
-    const { leaseMs } = this.settings;
-    for (const queue of [this.queues.layers, this.queues.shares]) {
-      const own = [...this.held].filter((each) => each.queue.name === queue.name);
-      if (own.length === 0) continue;
-      const lost = await queue.extendJobLocks(
-        own.map(({ job }) => job.id!),
-        own.map(({ token }) => token),
-        leaseMs,
-      );
-      for (const { job, abort } of own) if (lost.includes(job.id!)) abort.abort();
-    }
-  }
-
-  /**
-   * What waits while all workers hold one a thread may wait for ever: a matrix needs all of its shares at once, and a program may
-   * hold open as many layers as it likes. Every worker takes its part of it.
-   */
-  private async grow(): Promise<void> {
-    const { queues, redis, names } = this;
-    for (const queue of [queues.layers, queues.shares]) {
-      if (this.hasRoom(queue)) continue;
-      const waiting = await (queue === queues.shares ? queues.sharesToSee : queues.layersToSee).getWaitingCount();
-      if (waiting === 0) continue;
-      this.extra[queue.name as keyof typeof this.extra] += Math.ceil(
-        waiting / Math.max(1, await redis.scard(names.workers)),
-      );
-      this.announceRoom();
-    }
-  }
-}
-
-const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-
-async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const over = new Promise((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([promise, over]);
-  clearTimeout(timer);
 }

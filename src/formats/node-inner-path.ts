@@ -53,7 +53,8 @@ export async function checkOutputsIn(main: string, names: readonly string[]): Pr
   }
 }
 
-function contains(folder: string, path: string): boolean {
+/** Whether a path is that of the folder, or below it; both absolute, and real where links count. */
+export function contains(folder: string, path: string): boolean {
   const way = relative(folder, path);
   return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

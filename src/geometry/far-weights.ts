@@ -1,5 +1,6 @@
 // Row weights whose sums, or whose squares, leave the range of f64: answers are those of weights times a power of two.
 import { InvalidInputError } from "../errors.js";
+import { storedExponent } from "./profile.js";
 import type { RowWeights } from "../types/index.js";
 
 /** Row weights with the largest of them in 2^-100 ... 2^100 stay as they are. */
@@ -30,7 +31,7 @@ export function scaledWeights(weights: RowWeights, exponent: number): Float64Arr
 /** e with 2^e <= x < 2^(e + 1), x > 0. */
 export function exponentOf(x: number): number {
   if (x < 2 ** -1000) return exponentOf(x * 2 ** 100) - 100;
-  return ((new DataView(Float64Array.of(x).buffer).getUint32(4, true) >>> 20) & 0x7ff) - 1023;
+  return storedExponent(x);
 }
 
 /** x 2^exponent, in steps: 2^1074 is no number. */

@@ -75,8 +75,13 @@ export function profileOf(run: Run, source: RowSource, { sums, tops, bad }: Swee
   return { frobenius, top, unit, columnScale };
 }
 
+/** The exponent as f64 stores it: -1023 of 0 and of denormals, 1024 of infinity. */
+export function storedExponent(x: number): number {
+  return ((new DataView(Float64Array.of(x).buffer).getUint32(4, true) >>> 20) & 0x7ff) - 1023;
+}
+
 /** The largest power of two not above x > 0 (2^±limit at the ends). Exact: it reads the exponent. */
 export function powerOfTwoBelow(x: number, limit = 1000): number {
-  const exponent = ((new DataView(Float64Array.of(x).buffer).getUint32(4, true) >>> 20) & 0x7ff) - 1023;
+  const exponent = storedExponent(x);
   return 2 ** Math.max(-limit, Math.min(limit, exponent));
 }

@@ -13,7 +13,6 @@ import { quote } from "../formats/json.js";
 import { widenRows } from "../matrix.js";
 import type { Loewner, RunOptions } from "../types/index.js";
 import { metadataKey, openPart, tensorsOf, type LayerDescription } from "./description.js";
-import { identity } from "./fit.js";
 import type { Model } from "./model.js";
 import { passThrough, safetensorsModel } from "./safetensors/model.js";
 import { matrixIn } from "./verify.js";
@@ -75,8 +74,9 @@ function product(
   const dtype = described.dtype as SafetensorsDtype;
   const type = rowTypeOf(dtype)!;
   const shape = transposed ? [cols, rows] : [rows, cols];
+  const { right } = described;
   const blocks = () =>
-    described.right ? productBlocks(loewner, model, described, options) : decodedBlocks(model, described);
+    right ? productBlocks(loewner, model, { ...described, right }, options) : decodedBlocks(model, described);
   const byteLength = tensorBytes(dtype, shape);
   if (typeof byteLength !== "number") throw tooLarge(model, name, shape, "more than 2^53");
   return {
@@ -139,12 +139,12 @@ async function* decodedBlocks(
 async function* productBlocks(
   loewner: Loewner,
   model: Model,
-  { left, right, rows, cols, rank }: LayerDescription,
+  { left, right, rows, cols, rank }: LayerDescription & Required<Pick<LayerDescription, "right">>,
   options: RunOptions,
 ): AsyncGenerator<Float32Array | Float64Array> {
   const stored = await openPart(model, left, rows, rank);
   const leftRows = stored.kind === "codes" ? codedRows(stored) : stored.rows;
-  const whole = right ? await matrixIn(await openPart(model, right, rank, cols)) : identity(cols);
+  const whole = await matrixIn(await openPart(model, right, rank, cols));
   let ready: ((block: Float32Array | Float64Array | undefined) => void) | undefined;
   let taken: (() => void) | undefined;
   let wanted = true;

@@ -4,27 +4,24 @@ import { Facts } from "../geometry/facts.js";
 import type { RowSource, RowType } from "../matrix.js";
 import type { OpenMatrix } from "../types/index.js";
 
-export class OpenRows implements OpenMatrix {
+/** Calls enter and leave; what is held for them ends once they are over and nobody may call any more. */
+export class HeldOpen implements OpenMatrix {
   readonly rows: number;
   readonly cols: number;
   readonly dtype: RowType;
   readonly name?: string;
   /** What calls in this thread found out. */
   readonly facts = new Facts();
-  /** The worker that calls go to, once one did: it keeps the rows, when they have been sent, and facts of its own. */
-  worker: number | undefined;
-  isSent = false;
   private calls = 0;
   private isClosed = false;
 
   constructor(
     readonly source: RowSource,
     readonly threads: number,
-    readonly id: number,
     /** To any other they are rows like others. */
     readonly owner: unknown,
     /** Called once they are closed and the calls made before are over. */
-    private readonly onEnd: (rows: OpenRows) => void,
+    private readonly onEnd: () => void,
   ) {
     const { rows, cols, dtype, name } = source;
     this.rows = rows;
@@ -40,7 +37,7 @@ export class OpenRows implements OpenMatrix {
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    if (this.calls === 0) this.onEnd(this);
+    if (this.calls === 0) this.onEnd();
   }
 
   /** @throws {InvalidInputError} once it is closed */
@@ -55,6 +52,23 @@ export class OpenRows implements OpenMatrix {
   }
 
   leave(): void {
-    if (--this.calls === 0 && this.isClosed) this.onEnd(this);
+    if (--this.calls === 0 && this.isClosed) this.onEnd();
+  }
+}
+
+/** Rows that a worker may keep. */
+export class OpenRows extends HeldOpen {
+  /** The worker that calls go to, once one did: it keeps the rows, when they have been sent, and facts of its own. */
+  worker: number | undefined;
+  isSent = false;
+
+  constructor(
+    source: RowSource,
+    threads: number,
+    readonly id: number,
+    owner: unknown,
+    onEnd: (rows: OpenRows) => void,
+  ) {
+    super(source, threads, owner, () => onEnd(this));
   }
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type * as ClusterModule from "../../src/cluster/index.js";
-import { memorySink, openNpy, writeNpy } from "../../src/formats/index.js";
+import { memorySink, writeNpy } from "../../src/formats/index.js";
 import type { ByteSource } from "../../src/formats/bytes.js";
 import type * as NodeModule from "../../src/node.js";
 import type * as Formats from "../../src/formats/index.js";
@@ -72,5 +72,3 @@ export class Bench {
     return this.open(await this.write(name, matrix));
   }
 }
-
-export { openNpy };

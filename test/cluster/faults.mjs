@@ -13,17 +13,13 @@ import { clusterStatus, connectCluster } from "../../dist/cluster/index.js";
 import { memorySink, openNpy, writeNpy } from "../../dist/formats/index.js";
 import { createLoewner } from "../../dist/index.js";
 import { openFile } from "../../dist/node.js";
+import { uniform } from "../../examples/embedding.mjs";
 import { startRedis, startWorker, wait } from "./servers.mjs";
 
 /** Numbers from 0 to 1, the same for a seed. */
 export function random(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
+  let count = 0;
+  return () => uniform(seed, count++);
 }
 
 /** Heavy-tailed rows in an .npy file. */

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -17,18 +17,6 @@ export async function loadTool<T>(name: string): Promise<T> {
   return (await import(pathToFileURL(resolve(name)).href)) as T;
 }
 
-/** A dependency of as-pect's puts version 6 of npm into node_modules/.bin, which npm and npx have in front. */
-function withoutOldNpm(): NodeJS.ProcessEnv {
-  const { PATH = "" } = process.env;
-  const isOurs = (folder: string) => folder.startsWith(root) && folder.endsWith(".bin");
-  return {
-    ...process.env,
-    PATH: PATH.split(delimiter)
-      .filter((folder) => !isOurs(folder))
-      .join(delimiter),
-  };
-}
-
 /**
  * Packs dist/ as it stands and unpacks it as node_modules/loewner of a new folder, with the packages that it depends on: those of this
  * checkout, so that no registry is asked.
@@ -38,7 +26,7 @@ export function installPacked(): { folder: string; tarball: string } {
   const folder = mkdtempSync(join(tmpdir(), "loewner-package-"));
   const args = ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder];
   const shell = process.platform === "win32";
-  const name = execFileSync("npm", args, { cwd: root, env: withoutOldNpm(), encoding: "utf8", shell }).trim();
+  const name = execFileSync("npm", args, { cwd: root, encoding: "utf8", shell }).trim();
   const tarball = join(folder, name);
   const modules = join(folder, "node_modules");
   mkdirSync(join(modules, "loewner"), { recursive: true });

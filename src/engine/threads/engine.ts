@@ -4,8 +4,9 @@
 //
 // A share is a union of subtrees of the fixed summing tree over block numbers, and the coordinator makes the additions above
 // them: the answer's bytes do not depend on the number of threads.
-import { InvalidInputError, throwIfAborted } from "../../errors.js";
+import { throwIfAborted } from "../../errors.js";
 import { rowTypeBytes, type RowSource } from "../../matrix.js";
+import { checkBytes } from "../../options.js";
 import { InlineEngine, type InlineOptions } from "../inline.js";
 import type { Held, MemoryPlan } from "../memory.js";
 import { blockRows, type DenseStep, type Engine, type EngineRows, type Sweep, type SweepHooks } from "../sweep.js";
@@ -60,9 +61,7 @@ export class ThreadsEngine implements Engine {
     script: WorkerScript,
   ): Promise<InlineEngine | ThreadsEngine> {
     const { threads = 1, threadBytes = 4 << 20, residentBytes = defaultResidentBytes, tileRows } = options;
-    for (const [name, value] of Object.entries({ threadBytes, residentBytes })) {
-      if (!(value >= 0)) throw new InvalidInputError(`${name} must be a number of bytes of at least 0; got ${value}.`);
-    }
+    checkBytes({ threadBytes, residentBytes });
     const count = await threadCount(threads);
     const inline = await InlineEngine.create(kernel, options);
     if (count === 1) return inline;

@@ -2,7 +2,7 @@
 import type { Subtree } from "../block-sweep.js";
 import { SumTree, Maximum, Worst } from "../tree.js";
 import { reducersOf } from "../block-sweep.js";
-import type { Sweep, SweepResult } from "../sweep.js";
+import { blockRows, type Sweep, type SweepResult } from "../sweep.js";
 
 /** A worker may have this share more or less than an even one, for the sake of fewer partial results. */
 const unevenness = 1 / 24;
@@ -40,6 +40,22 @@ function subtreesOf(from: number, to: number, all: number): Subtree[] {
     first += blocks;
   }
   return subtrees;
+}
+
+/** First row of each share, and the number of rows behind them all. */
+export function boundsOf(shares: readonly (readonly Subtree[])[], rows: number): number[] {
+  return [...shares.map(([{ first }]) => first * blockRows), rows];
+}
+
+/** A column of row state from those of all shares, in order. */
+export function joinColumns(shares: readonly Float64Array[]): Float64Array {
+  const whole = new Float64Array(shares.reduce((sum, share) => sum + share.length, 0));
+  let at = 0;
+  for (const share of shares) {
+    whole.set(share, at);
+    at += share.length;
+  }
+  return whole;
 }
 
 /** The result of the whole sweep from those of all subtrees, in order: the same additions that one kernel makes. */

@@ -1,9 +1,10 @@
 // Rows that workers hold in shares, and their row state: a column is here, with the workers, or both.
 import type { RowSource } from "../../matrix.js";
 import type { Subtree } from "../block-sweep.js";
-import { blockRows, type EngineRows, type RowState, type Sweep } from "../sweep.js";
+import type { EngineRows, RowState, Sweep } from "../sweep.js";
 import type { Pool } from "./pool.js";
 import { fromSent, type Limits } from "./protocol.js";
+import { boundsOf, joinColumns } from "./shares.js";
 
 interface Column {
   /** The coordinator's own. */
@@ -25,7 +26,7 @@ export class ThreadRows implements EngineRows {
     private readonly pool: Pool,
     readonly limits: Limits = {},
   ) {
-    this.bounds = [...shares.map(([{ first }]) => first * blockRows), source.rows];
+    this.bounds = boundsOf(shares, source.rows);
     this.state = new ThreadState(this, pool);
   }
 
@@ -109,10 +110,7 @@ class ThreadState implements RowState {
           shares[worker] = report.column!;
           if (--missing > 0) return;
           pool.leave(call);
-          const whole = new Float64Array(shares.reduce((sum, share) => sum + share.length, 0));
-          const width = whole.length / rows.source.rows;
-          shares.forEach((share, w) => whole.set(share, rows.bounds[w] * width));
-          resolve(whole);
+          resolve(joinColumns(shares));
         },
         fail: reject,
       });

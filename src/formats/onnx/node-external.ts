@@ -63,11 +63,10 @@ export function onnxFolderResolver(modelPath: string): OnnxFolderResolver {
   const resolver = async (location: string): Promise<ByteSource> => {
     const path = await locate(modelPath, location);
     const { size } = await acquire(path);
-    const address = resolve(path);
     return {
       ...{ name: path, size },
       slice: async (start, end) => (await acquire(path)).slice(start, end),
-      at: (offset) => ({ address, offset }),
+      at: (offset) => ({ address: path, offset }),
     };
   };
   return Object.assign(resolver, {
