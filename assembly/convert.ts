@@ -67,9 +67,26 @@ export function widenBF16(to: usize, from: usize, count: usize): void {
 
 /** Rounds `count` elements of T in place to what `form` holds: 0 as they are, 1 f32, 2 f16, 3 bf16. */
 export function roundTo<T>(at: usize, count: usize, form: u32): void {
-  if (form == 0) return;
+  if (form == 0 || (form == 1 && sizeof<T>() == 4)) return;
   for (let end = at + count * sizeof<T>(); at < end; at += sizeof<T>()) {
     const x = <f32>load<T>(at);
     store<T>(at, <T>(form == 2 ? toHalf(x) : form == 3 ? toBrain(x) : x));
   }
+}
+
+/** Index of the first of `count` elements that is NaN or infinite, or -1. */
+export function firstInfinite<T>(at: usize, count: usize): i32 {
+  const lanes = <usize>(16 / sizeof<T>());
+  const whole = count & ~(lanes - 1);
+  // x - x is 0, or else NaN.
+  let odd = v128.splat<T>(<T>0);
+  for (let i: usize = 0; i < whole; i += lanes) {
+    const x = v128.load(at + i * sizeof<T>());
+    odd = v128.or(odd, v128.sub<T>(x, x));
+  }
+  for (let i: usize = v128.any_true(odd) ? 0 : whole; i < count; ++i) {
+    const x = load<T>(at + i * sizeof<T>());
+    if (x - x != <T>0) return <i32>i;
+  }
+  return -1;
 }

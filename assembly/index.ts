@@ -3,6 +3,7 @@
 // `form` says how rows are stored and summed: 0 f32 rows, f32 sums; 1 f32 rows, f64 sums; 2 f64 rows, f64 sums.
 import { cholesky, triangularInverse } from "./cholesky";
 import { eigen, eigenWorkBytes } from "./eigen";
+import * as convert from "./convert";
 import { roundTo, widenBF16, widenF16 } from "./convert";
 import * as gemm from "./gemm";
 import * as gram from "./gram";
@@ -25,7 +26,7 @@ export { levelSetBreaks, levelSetFaces, levelSetScales, levelSetSlopes, levelSet
 
 /** Raised whenever a signature or a layout changes. */
 export function abiVersion(): u32 {
-  return 3;
+  return 4;
 }
 
 /** First byte that the host may use; all memory from here on is the host's. */
@@ -81,6 +82,10 @@ export function multiply(wide: bool, Y: usize, pairs: usize, n: u32, d: u32, pan
 export function roundBlock(wide: bool, at: usize, count: usize, to: u32): void {
   if (wide) roundTo<f64>(at, count, to);
   else roundTo<f32>(at, count, to);
+}
+
+export function firstInfinite(wide: bool, at: usize, count: usize): i32 {
+  return wide ? convert.firstInfinite<f64>(at, count) : convert.firstInfinite<f32>(at, count);
 }
 
 export function profileBlock(wide: bool, X: usize, n: u32, d: u32, sums: usize, tops: usize): i32 {

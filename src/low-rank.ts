@@ -143,7 +143,8 @@ async function factorsOf(task: Task, method: ChosenMethod, left: Left): Promise<
   dropState(rows);
   let right = fit.pair?.right;
   if (fit.pair && left.sink) await handOver(fit.pair, left.sink, rank);
-  right ??= await factorsAlone(run, rows, task.profile, { basis: fit.basis, rank, p, factorType, emit });
+  const anyOrder = emit === left.keep;
+  right ??= await factorsAlone(run, rows, task.profile, { basis: fit.basis, rank, p, factorType, emit, anyOrder });
   const certificate = await certified(task, fit, right);
   run.finish();
   return resultOf(task, method, fit, right, certificate, left);
@@ -159,7 +160,7 @@ async function keepBest(
   const { run, rows, rank, factorType } = task;
   /** A projection, where its left factor goes, and what it errs by. */
   const project = ({ basis }: Fit, emit?: LeftSink) =>
-    factors(run, rows, task.profile, { basis, rank, p: task.p, factorType, emit });
+    factors(run, rows, task.profile, { basis, rank, p: task.p, factorType, emit, anyOrder: emit === left.keep });
 
   const onlyOne = methods.length === 1;
   const tried: { candidate: Candidate; fit: Fit; right: Float64Array }[] = [];

@@ -1,5 +1,5 @@
 import { halfBits, noise } from "./values";
-import { roundTo, widenBF16, widenF16 } from "../convert";
+import { firstInfinite, roundTo, widenBF16, widenF16 } from "../convert";
 import { multiply, packPairs, packPanels, pairBytes, panelBytes, stripBytes } from "../gemm";
 import { gramBlock, gramFinish, gramPackedBytes, gramSlotBytes } from "../gram";
 import { inflate, leverageBlock } from "../leverage";
@@ -192,6 +192,27 @@ describe("stored numbers", () => {
     heap.free(from);
     heap.free(to);
     heap.free(again);
+  });
+
+  it("the first that is NaN or infinite is found, wherever it is; what only sums overflow is not", () => {
+    const x = heap.alloc(88);
+    for (let count = 1; count <= 11; ++count) {
+      for (let i = 0; i < count; ++i) {
+        store<f32>(x + (<usize>i << 2), f32.MAX_VALUE);
+      }
+      expect<i32>(firstInfinite<f32>(x, count)).toBe(-1);
+      for (let at = count - 1; at >= 0; --at) {
+        store<f32>(x + (<usize>at << 2), at & 1 ? <f32>NaN : -Infinity);
+        expect<i32>(firstInfinite<f32>(x, count)).toBe(at);
+      }
+      for (let i = 0; i < count; ++i) store<f64>(x + (<usize>i << 3), -f64.MAX_VALUE);
+      expect<i32>(firstInfinite<f64>(x, count)).toBe(-1);
+      for (let at = count - 1; at >= 0; --at) {
+        store<f64>(x + (<usize>at << 3), at & 1 ? Infinity : NaN);
+        expect<i32>(firstInfinite<f64>(x, count)).toBe(at);
+      }
+    }
+    heap.free(x);
   });
 
   it("ties go to even; too large is infinity; bfloat16 is the upper half", () => {

@@ -100,15 +100,19 @@ function proof(job: Job, all: ReturnType<typeof projector>) {
  * left = A V rounded to `round`, and its residual, in one pass. params: rank, p, unit, round, wide, keepLeft, and 0 for `measure`
  * to leave the residual out. shared: basis (V, d x k), right (k x d), and to save work complement (V_perp) and complementRight
  * (its transpose). state: weights. Rows that f32 is too coarse for are done in f64, against the factors as they are stored. With
- * inverseRoots, the complement and rows and sums in f32, the terms of Lewis weights are computed too.
+ * inverseRoots, the complement and rows and sums in f32, the terms of Lewis weights are computed too. With keepLeft, `bad` is
+ * -1 - (row * rank + column) of the first entry of left that is not finite.
  */
 export const project: Operation = (job) => {
+  const { frame } = job;
+  const { call } = frame.kernel;
   const { rank, keepLeft, wide, measure } = job.sweep.params;
   const form = formOf(job, wide);
   const all = projector(job, form);
   const report = reporter(job);
   const far = form === 0 && measure ? farRows(job, all) : undefined;
   const prove = job.sweep.reads.shared.inverseRoots ? proof(job, all) : undefined;
+  const badAt = frame.f64(1);
   return {
     ...nothing,
     run(block) {
@@ -116,7 +120,12 @@ export const project: Operation = (job) => {
       const terms = prove?.(block);
       far?.(block);
       const partial = { ...(measure && report(block, all.sums)), ...terms };
-      if (keepLeft) partial.left = { pointer: all.left, count: block.rows * rank, type: form ? undefined : "f32" };
+      if (!keepLeft) return partial;
+      const count = block.rows * rank;
+      const bad = call.firstInfinite(form ? 1 : 0, all.left, count);
+      frame.kernel.f64(badAt, 1)[0] = bad < 0 ? -Infinity : -1 - (block.first * rank + bad);
+      partial.bad = { pointer: badAt, count: 1 };
+      partial.left = { pointer: all.left, count, type: form ? undefined : "f32" };
       return partial;
     },
   };

@@ -59,6 +59,8 @@ export interface SweepHooks {
   emit?: (name: string, start: number, block: Float32Array | Float64Array) => void | Promise<void>;
   /** The same for those that are bytes. */
   emitBytes?: (name: string, start: number, block: Uint8Array) => void | Promise<void>;
+  /** Blocks may come in any order: an engine that has some of them early hands them on. */
+  anyOrder?: boolean;
 }
 
 /**

@@ -137,7 +137,7 @@ export async function split(
         writes: { state: [] },
         reduce: { sums: "sum", worst: "worst", top: "max", left: "concat" },
       },
-      (_name, start, block) => left.set(block, start * k),
+      { emit: (_name, start, block) => left.set(block, start * k), anyOrder: true },
     );
     return { left, right, objective: await anyObjective(run, result, p, unit) };
   };

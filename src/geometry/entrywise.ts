@@ -136,6 +136,7 @@ async function project({ run, rows, profile, p, rank, factorType }: Task, basis:
     p,
     factorType,
     emit: (start, block) => left.set(block, start * rank),
+    anyOrder: true,
   });
   return { left, right, objective, projection: objective, method: "projection" as const };
 }
@@ -184,6 +185,7 @@ async function refineSmall(task: Task, basis: Float64Array) {
     p,
     factorType: "f64",
     emit: (start, block) => left.set(block, start * rank),
+    anyOrder: true,
   });
   for (let i = 0; i < left.length; ++i) left[i] *= unit;
   const request = { left, right: basis.slice(0, rank * d), rank, p, size: mean * unit, tolerance, maxIterations };

@@ -32,8 +32,13 @@ export interface FactorRequest {
   rank: number;
   p: number;
   factorType: FactorType;
-  /** Takes left block by block, in row order; without it only the error is computed. The block is only valid during the call. */
+  /**
+   * Takes left block by block, in row order; without it only the error is computed. The block is only valid during the call. What
+   * overflows is said when all of it has been handed on.
+   */
   emit?: (start: number, block: Float32Array | Float64Array) => void | Promise<void>;
+  /** It puts each block in its place, and needs no order. */
+  anyOrder?: boolean;
   /**
    * Where the basis holds the eigenvectors of unit^2 M'M of Lewis weights, and `isComplementUsed`: the terms of their certificate are
    * computed too. inverseRoots: 1 / sigma_j(M) of each vector; inflation: bounds the error of q^(1/2) beside |a_i|.
@@ -69,7 +74,7 @@ export async function factorsAlone(run: Run, rows: EngineRows, profile: Profile,
 }
 
 async function project(run: Run, rows: EngineRows, { unit }: Profile, request: FactorRequest, measure: boolean) {
-  const { rank, p, factorType, emit, proof } = request;
+  const { rank, p, factorType, emit, anyOrder, proof } = request;
   const { cols: d, dtype } = rows.source;
   const basis = request.basis.slice(0, rank * d);
   const rest = request.basis.slice(rank * d);
@@ -99,16 +104,14 @@ async function project(run: Run, rows: EngineRows, { unit }: Profile, request: F
       },
       writes: { state: proof ? ["scale", "rowDistortion"] : [] },
       reduce: {
-        left: "concat",
+        ...(emit && { left: "concat", bad: "max" }),
         ...(measure && { sums: "sum", worst: "worst", top: "max" }),
         ...(proof && { total: "sum", distortion: "max", residual: "max" }),
       },
     },
-    (_name, start, block) => {
-      checkLeft(block, start, rank, factorType);
-      return emit!(start, block);
-    },
+    emit && { emit: (_name, start, block) => emit(start, block), anyOrder },
   );
+  if (emit) checkLeft(result.bad, rank, factorType);
   return { right, result };
 }
 
@@ -116,19 +119,9 @@ async function project(run: Run, rows: EngineRows, { unit }: Profile, request: F
 const largestOf: Record<FactorType, string> = { f64: "1.8e308", f32: "3.4e38", f16: "65504", bf16: "3.4e38" };
 
 /** @throws {InvalidInputError} where a row of the left factor is past the range of its type */
-export function checkLeft(
-  block: Float32Array | Float64Array,
-  start: number,
-  rank: number,
-  factorType: FactorType,
-): void {
-  // The sum of what is finite may overflow, and no other sum is quicker: then the entries decide.
-  let sum = 0;
-  for (let i = 0; i < block.length; ++i) sum += block[i];
-  if (sum - sum === 0) return;
-  const at = block.findIndex((x) => x - x !== 0);
-  if (at < 0) return;
-  const row = start + Math.floor(at / rank);
+function checkLeft([bad]: Float64Array, rank: number, factorType: FactorType): void {
+  if (bad === -Infinity) return;
+  const row = Math.floor((-1 - bad) / rank);
   const wider = factorType === "f64" ? "" : `take a wider factorType than "${factorType}", or `;
   throw new InvalidInputError(
     `Row ${row} of the left factor has an entry above ${largestOf[factorType]}, the largest that ${factorType} holds: ${wider}multiply A by a smaller power of two.`,

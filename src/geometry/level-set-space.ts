@@ -109,23 +109,25 @@ export class LevelSetSpace {
         writes: { state: [] },
         reduce: { product: "concat" },
       },
-      (_, start, block) => {
-        for (let at = 0; at < block.length; ++at) {
-          const { sizes, rows } = lists[at % m];
-          const size = Math.abs(block[at]);
-          const last = sizes.length - 1;
-          if (last === count - 1 && size >= sizes[last]) continue;
-          const row = start + Math.floor(at / m);
-          if (size === 0 || !(this.weightOf(row) > 0)) continue;
-          if (last === count - 1) {
-            sizes.pop();
-            rows.pop();
+      {
+        emit: (_, start, block) => {
+          for (let at = 0; at < block.length; ++at) {
+            const { sizes, rows } = lists[at % m];
+            const size = Math.abs(block[at]);
+            const last = sizes.length - 1;
+            if (last === count - 1 && size >= sizes[last]) continue;
+            const row = start + Math.floor(at / m);
+            if (size === 0 || !(this.weightOf(row) > 0)) continue;
+            if (last === count - 1) {
+              sizes.pop();
+              rows.pop();
+            }
+            let place = sizes.length;
+            while (place > 0 && sizes[place - 1] > size) --place;
+            sizes.splice(place, 0, size);
+            rows.splice(place, 0, row);
           }
-          let place = sizes.length;
-          while (place > 0 && sizes[place - 1] > size) --place;
-          sizes.splice(place, 0, size);
-          rows.splice(place, 0, row);
-        }
+        },
       },
     );
     return lists.map(({ rows }) => rows);

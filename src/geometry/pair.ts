@@ -94,7 +94,7 @@ export async function multiplyRows(
       writes: { state: [] },
       reduce: { product: "concat" },
     },
-    (_name, start, block) => sink(start, block),
+    { emit: (_name, start, block) => sink(start, block) },
   );
 }
 

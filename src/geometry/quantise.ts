@@ -175,9 +175,11 @@ async function encode(
         ...{ codes: "concat", lowCodes: "concat", scales: "concat" },
       },
     },
-    undefined,
-    // Bytes a row, a whole number, come first: (start / n) * length may be just below the offset, and would be cut to the one before.
-    (name, start, bytes) => parts[name].set(bytes, start * (parts[name].length / n)),
+    {
+      // Bytes a row, a whole number, come first: (start / n) * length may be just below the offset, and would be cut to the one before.
+      emitBytes: (name, start, bytes) => parts[name].set(bytes, start * (parts[name].length / n)),
+      anyOrder: true,
+    },
   );
   return { coded, objective: await objectiveOf(run, result, p, unit) };
 }

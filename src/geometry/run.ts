@@ -45,13 +45,11 @@ export class Run {
     stage: string,
     workPerRow: number,
     sweep: Sweep,
-    emit?: SweepHooks["emit"],
-    emitBytes?: SweepHooks["emitBytes"],
+    sink?: Pick<SweepHooks, "emit" | "emitBytes" | "anyOrder">,
   ): Promise<SweepResult> {
     return this.engine.sweep(rows, sweep, {
       signal: this.options.signal,
-      emit,
-      emitBytes,
+      ...sink,
       onRows: (count) => {
         // More sweeps than expected: creep towards the end, which only finish() reaches.
         const left = Math.max(0, this.total - 1 - this.done);

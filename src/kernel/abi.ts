@@ -6,7 +6,7 @@ export type Form = 0 | 1 | 2;
 type Pointer = number;
 
 /** Of the signatures below; assembly/index.ts has the same number. */
-export const abiVersion = 3;
+export const abiVersion = 4;
 
 /** See assembly/ for shapes and costs; the names are the same. */
 export interface KernelExports extends Record<string, unknown> {
@@ -32,6 +32,8 @@ export interface KernelExports extends Record<string, unknown> {
     strip: Pointer,
   ): void;
   roundBlock(wide: number, at: Pointer, count: number, to: number): void;
+  /** Index of the first that is NaN or infinite, or -1. */
+  firstInfinite(wide: number, at: Pointer, count: number): number;
   profileBlock(wide: number, X: Pointer, n: number, d: number, sums: Pointer, tops: Pointer): number;
   rowSquares(wide: number, q: Pointer, X: Pointer, n: number, d: number, c: Pointer): void;
   leverage(

@@ -21,7 +21,7 @@ export class ProvingProjection {
   /** Of the last weights that were tried. */
   projected?: Projected;
 
-  /** @param emit takes left, from the first row on again when other weights are tried */
+  /** @param emit takes left, in any order, and all of it again when other weights are tried */
   constructor(
     private readonly run: Run,
     private readonly rows: EngineRows,
@@ -48,7 +48,7 @@ export class ProvingProjection {
       values.reduce((sum, x) => sum + 1 / x, 0),
     );
     const proof = { inverseRoots, inflation };
-    const { right, objective, terms } = await factors(run, rows, profile, { ...request, basis, emit, proof });
+    const { right, objective, terms } = await factors(run, rows, profile, { ...request, basis, emit, anyOrder: true, proof });
     this.projected = { axes, right, objective };
     return terms;
   };

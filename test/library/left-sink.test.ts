@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createLoewner, type Loewner, type LowRankOptions, type RowSource } from "../../src/index.js";
 import { matrix } from "./matrices.js";
+import { always, createLoewner as createBuilt } from "./threads.js";
 
 let loewner: Loewner;
 beforeAll(async () => {
@@ -43,4 +44,37 @@ test.each<[string, LowRankOptions, number]>([
   expect(result.left.data.length).toBe(0);
   expect(rows).toEqual([...left.data]);
   expect(taken.reads).toBe(returned.reads + more);
+});
+
+test("two threads and a sink that takes its time: rows in order, each block whole until it is done with", async () => {
+  const threads = await createBuilt({ ...always, threads: 2 });
+  const options = { rank: 3, p: 1, method: "lewis" } as const;
+  const { left } = await loewner.lowRank(a, options);
+  const rows: number[] = [];
+  await threads.lowRank(a, {
+    ...options,
+    async left(start, block) {
+      expect(start * left.cols).toBe(rows.length);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      rows.push(...block);
+    },
+  });
+  expect(rows).toEqual([...left.data]);
+  threads.dispose();
+});
+
+test.each([1, 2])("%i threads: a left factor that its type does not hold is refused, with the row", async (threads) => {
+  const own = await createBuilt({ ...always, threads });
+  const data = a.data.slice();
+  data.fill(60_000, 700 * 7, 701 * 7);
+  const huge = { ...a, data };
+  await expect(own.lowRank(huge, { rank: 3, p: 2, factorType: "f16" })).rejects.toThrow(
+    /^Row 700 of the left factor has an entry above 65504, the largest that f16 holds: take a wider factorType than "f16", or multiply A by a smaller power of two\.$/,
+  );
+  const blocks: number[] = [];
+  const left = (start: number) => void blocks.push(start);
+  await expect(own.lowRank(huge, { rank: 3, p: 2, factorType: "f16", left })).rejects.toMatchObject({
+    place: { tensor: "left", row: 700 },
+  });
+  own.dispose();
 });

@@ -43,8 +43,8 @@ export type Order =
   | { type: "sweep"; rows: number; call: number; sweep: Sweep; limits: Limits }
   /** Answer to `read`. */
   | { type: "bytes"; call: number; bytes: Uint8Array }
-  /** So much of what was emitted has been taken. */
-  | { type: "taken"; call: number; bytes: number }
+  /** So much of what was emitted has been taken; the memory that it came in, if nobody needs it any more. */
+  | { type: "taken"; call: number; bytes: number; buffer?: ArrayBuffer }
   | { type: "stop"; call: number }
   | CallOrder
   /** Rows that whole calls were about and that are done with. */

@@ -43,6 +43,8 @@ class Call {
   private readonly reads: Waiting<Uint8Array>[] = [];
   private room: Waiting<void> | undefined;
   private emitted = 0;
+  /** Memory of blocks that have been taken: new memory costs more than the copy. */
+  private readonly spare: ArrayBuffer[] = [];
 
   constructor(
     private readonly port: Port<Report, Order>,
@@ -62,7 +64,8 @@ class Call {
     this.reads.shift()?.resolve(bytes);
   }
 
-  taken(bytes: number): void {
+  taken(bytes: number, buffer?: ArrayBuffer): void {
+    if (buffer) this.spare.push(buffer);
     this.emitted -= bytes;
     if (this.emitted > this.mostWaiting) return;
     this.room?.resolve();
@@ -76,11 +79,20 @@ class Call {
     this.room = undefined;
   }
 
+  private copy<View extends Float32Array | Float64Array | Uint8Array>(view: View): View {
+    const at = this.spare.findIndex(({ byteLength }) => byteLength === view.byteLength);
+    if (at < 0) return view.slice() as View;
+    const [buffer] = this.spare.splice(at, 1);
+    const block = new (view.constructor as new (buffer: ArrayBuffer) => View)(buffer);
+    block.set(view);
+    return block;
+  }
+
   hooks(): SweepHooks {
     const emit = (name: string, start: number, view: Float32Array | Float64Array | Uint8Array) => {
-      const block = view.slice();
+      const block = this.copy(view);
       this.emitted += block.byteLength;
-      this.port.send({ type: "emit", call: this.call, name, start, block }, [block.buffer]);
+      this.port.send({ type: "emit", call: this.call, name, start, block }, [block.buffer as ArrayBuffer]);
       if (this.emitted <= this.mostWaiting) return;
       return new Promise<void>((resolve, reject) => (this.room = { resolve, reject }));
     };
@@ -171,7 +183,7 @@ export function serve(
 
   port.listen((order) => {
     if (order.type === "bytes") return calls.get(order.call)?.answer(order.bytes);
-    if (order.type === "taken") return calls.get(order.call)?.taken(order.bytes);
+    if (order.type === "taken") return calls.get(order.call)?.taken(order.bytes, order.buffer);
     if (order.type === "stop") return calls.get(order.call)?.stop();
     if (order.type === "sweep" || order.type === "call") {
       const waitingBytes = order.type === "sweep" ? order.limits.waitingBytes : undefined;

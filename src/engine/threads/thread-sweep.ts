@@ -110,16 +110,18 @@ class ThreadSweep implements Listener {
     this.pool.send(worker, { type: "bytes", call: this.call, bytes }, [bytes.buffer]);
   }
 
-  /** Hands on what is next in row order, until a worker has to be waited for; then, when all are done, the result. */
+  /** Hands on what is next, in row order if need be, until a worker has to be waited for; then, when all are done, the result. */
   private async emitAll(): Promise<void> {
     if (this.emitting) return;
     this.emitting = true;
     try {
-      let worker = 0;
-      while (!this.settled && worker < this.emitted.length) {
-        const next = this.emitted[worker].shift();
+      const { emitted, results, hooks } = this;
+      for (let first = 0; !this.settled && first < emitted.length;) {
+        const early = hooks.anyOrder ? emitted.findIndex((blocks) => blocks.length > 0) : -1;
+        const worker = Math.max(first, early);
+        const next = emitted[worker].shift();
         if (next) await this.emit(next, worker);
-        else if (this.results[worker]) ++worker;
+        else if (results[first]) ++first;
         else return;
       }
       if (!this.settled) this.finish();
@@ -134,7 +136,11 @@ class ThreadSweep implements Listener {
     const { emit, emitBytes } = this.hooks;
     const waiting = block instanceof Uint8Array ? emitBytes?.(name, start, block) : emit?.(name, start, block);
     if (waiting) await waiting;
-    if (!this.settled) this.pool.send(worker, { type: "taken", call: this.call, bytes: block.byteLength });
+    if (this.settled) return;
+    // The block was only lent: its memory goes back, for another one.
+    const bytes = block.byteLength;
+    const buffer = block.buffer as ArrayBuffer;
+    this.pool.send(worker, { type: "taken", call: this.call, bytes, buffer }, [buffer]);
   }
 
   private finish(): void {
