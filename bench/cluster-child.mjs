@@ -5,6 +5,7 @@ import { connectCluster } from "../dist/cluster/index.js";
 import { openNpy } from "../dist/formats/index.js";
 import { createLoewner } from "../dist/index.js";
 import { openFile } from "../dist/node.js";
+import { peakBytes } from "./peak.mjs";
 
 const { path, left, redis, rank, p } = JSON.parse(process.argv[2]);
 const file = await openFile(path);
@@ -28,4 +29,4 @@ closeSync(out);
 hash.update(new Uint8Array(right.data.buffer));
 loewner.dispose();
 await file.close();
-process.send({ seconds, peak: process.resourceUsage().maxRSS * 1024, digest: hash.digest("hex") });
+process.send({ seconds, peak: peakBytes(), digest: hash.digest("hex") });

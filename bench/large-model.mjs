@@ -22,8 +22,9 @@ const rows = Math.round((gibibytes * 2 ** 30) / (4 * cols));
 const cli = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 try {
   makeModel();
-  // The child tells its own peak, in KiB, on the last line of stderr.
-  const hook = "data:text/javascript,process.on('exit',()=>console.error(process.resourceUsage().maxRSS))";
+  // The child tells its own peak on the last line of stderr.
+  const teller = new URL("peak.mjs", import.meta.url).href;
+  const hook = `data:text/javascript,import{peakBytes}from${JSON.stringify(teller)};process.on('exit',()=>console.error(peakBytes()))`;
   const args = ["compress", "large.onnx", "-o", "small.onnx", "--keep", "0.3", "--method", "lewis", "--json"];
   const started = performance.now();
   const run = spawnSync(process.execPath, ["--import", hook, cli, ...args], {
@@ -33,7 +34,7 @@ try {
   });
   if (run.status !== 0) throw new Error(run.stderr);
   const report = JSON.parse(run.stdout);
-  const peak = Number(run.stderr.trim().split("\n").pop()) * 1024;
+  const peak = Number(run.stderr.trim().split("\n").pop());
   console.log(
     `table ${rows} x ${cols} f32, seed 1, rank ${report.layers[0].rank}, ${((performance.now() - started) / 1000).toFixed(0)} s`,
   );

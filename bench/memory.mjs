@@ -44,9 +44,10 @@ export function writeMatrix(path, rows, cols, seed) {
 /** What the process tells as it ends: kilobytes of its peak, and what it read. */
 const witness = `data:text/javascript,${encodeURIComponent(`
   import { existsSync, readFileSync } from "node:fs";
+  import { peakBytes } from ${JSON.stringify(new URL("peak.mjs", import.meta.url).href)};
   process.on("exit", () => {
     const io = existsSync("/proc/self/io") ? readFileSync("/proc/self/io", "utf8") : "";
-    process.send({ peak: process.resourceUsage().maxRSS * 1024, read: Number(/rchar: (\\d+)/.exec(io)?.[1]) });
+    process.send({ peak: peakBytes(), read: Number(/rchar: (\\d+)/.exec(io)?.[1]) });
   });`)}`;
 
 /** Ends with `signal`. */

@@ -5,6 +5,7 @@
 // method   of Loewner, lowRank unless given     threads, calls   1 unless given; of several calls the fastest counts
 import { readFileSync } from "node:fs";
 import { createLoewner } from "../dist/index.js";
+import { peakBytes } from "./peak.mjs";
 
 const { file, rows, cols, options, method = "lowRank", threads = 1, calls = 1 } = JSON.parse(process.argv[2]);
 const bytes = readFileSync(file);
@@ -17,7 +18,7 @@ for (let call = 0; call < calls; ++call) {
 }
 loewner.dispose();
 const { left, right, certificate, report, seconds, iterations } = least;
-const peak = process.resourceUsage().maxRSS * 1024;
+const peak = peakBytes();
 const own = a.data.byteLength + (left?.data.byteLength ?? 0) + (right?.data.byteLength ?? 0);
 console.log(
   JSON.stringify({

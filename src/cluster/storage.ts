@@ -1,7 +1,7 @@
 // The files that workers share with the coordinator: folders and addresses below which a worker reads, and nothing else.
 import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
-import { isAbsolute, relative, resolve, sep } from "node:path";
+import { relative, resolve, sep } from "node:path";
 import { FileError, InvalidInputError } from "../errors.js";
 import type { ByteSource } from "../formats/bytes.js";
 import { isHttpAddress, openHttp } from "../formats/http-bytes.js";
@@ -23,13 +23,13 @@ const withoutRedirects: typeof fetch = (input, init) => fetch(input, { ...init, 
 /** The coordinator's side: an address below `folder` is named from there on, so that workers may have it elsewhere. */
 export function addressFrom(address: string, folder: string | undefined): string {
   if (folder === undefined || isHttpAddress(address)) return address;
-  const inside = relative(resolve(folder), address);
-  if (inside === "" || inside.startsWith("..") || isAbsolute(inside))
+  const root = resolve(folder);
+  if (address === root || !contains(root, address))
     throw new InvalidInputError(
-      `${address} is not in the storage folder ${resolve(folder)}, where the workers look; move it there, or name another with --storage.`,
+      `${address} is not in the storage folder ${root}, where the workers look; move it there, or name another with --storage.`,
       { file: address },
     );
-  return `${relativeMark}${inside.split(sep).join("/")}`;
+  return `${relativeMark}${relative(root, address).split(sep).join("/")}`;
 }
 
 /** The worker's side. */

@@ -55,6 +55,7 @@ export async function startRedis({ settings = [] } = {}) {
   }
   async function stop(signal = "SIGTERM") {
     if (child.exitCode !== null || child.signalCode !== null) return;
+    child.ref(); // whoever waits for its end is not to end before
     child.kill(signal);
     await once(child, "exit");
   }
