@@ -63,6 +63,20 @@ test("two threads and a sink that takes its time: rows in order, each block whol
   threads.dispose();
 });
 
+test("two threads and a sink that sends blocks elsewhere, memory and all", async () => {
+  // No room for what waits: a worker goes on when it hears that its last block was taken.
+  const threads = await createBuilt({ ...always, threads: 2, residentBytes: 0 });
+  const options = { rank: 3, p: 2 } as const;
+  const { left } = await loewner.lowRank(a, options);
+  const rows: number[] = [];
+  await threads.lowRank(a, {
+    ...options,
+    left: (_, block) => void rows.push(...structuredClone(block, { transfer: [block.buffer as ArrayBuffer] })),
+  });
+  expect(rows).toEqual([...left.data]);
+  threads.dispose();
+});
+
 test.each([1, 2])("%i threads: a left factor that its type does not hold is refused, with the row", async (threads) => {
   const own = await createBuilt({ ...always, threads });
   const data = a.data.slice();

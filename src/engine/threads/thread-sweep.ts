@@ -134,13 +134,13 @@ class ThreadSweep implements Listener {
 
   private async emit({ name, start, block }: Emitted, worker: number): Promise<void> {
     const { emit, emitBytes } = this.hooks;
+    const bytes = block.byteLength;
     const waiting = block instanceof Uint8Array ? emitBytes?.(name, start, block) : emit?.(name, start, block);
     if (waiting) await waiting;
     if (this.settled) return;
-    // The block was only lent: its memory goes back, for another one.
-    const bytes = block.byteLength;
-    const buffer = block.buffer as ArrayBuffer;
-    this.pool.send(worker, { type: "taken", call: this.call, bytes, buffer }, [buffer]);
+    // The block was only lent: its memory goes back, for another one, unless somebody has sent it elsewhere.
+    const buffer = block.byteLength === bytes ? (block.buffer as ArrayBuffer) : undefined;
+    this.pool.send(worker, { type: "taken", call: this.call, bytes, buffer }, buffer && [buffer]);
   }
 
   private finish(): void {
