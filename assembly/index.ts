@@ -4,7 +4,7 @@
 import { cholesky, triangularInverse } from "./cholesky";
 import { eigen, eigenWorkBytes } from "./eigen";
 import * as convert from "./convert";
-import { roundTo, widenBF16, widenF16 } from "./convert";
+import { widenBF16, widenF16 } from "./convert";
 import * as gemm from "./gemm";
 import * as gram from "./gram";
 import { inflate, leverageBlock } from "./leverage";
@@ -80,8 +80,8 @@ export function multiply(wide: bool, Y: usize, pairs: usize, n: u32, d: u32, pan
 }
 
 export function roundBlock(wide: bool, at: usize, count: usize, to: u32): void {
-  if (wide) roundTo<f64>(at, count, to);
-  else roundTo<f32>(at, count, to);
+  if (wide) convert.roundTo<f64>(at, count, to);
+  else convert.roundTo<f32>(at, count, to);
 }
 
 export function firstInfinite(wide: bool, at: usize, count: usize): i32 {

@@ -41,7 +41,7 @@ export function writeMatrix(path, rows, cols, seed) {
   }
 }
 
-/** What the process tells as it ends: kilobytes of its peak, and what it read. */
+/** What the process tells as it ends: bytes of its peak, and what it read. */
 const witness = `data:text/javascript,${encodeURIComponent(`
   import { existsSync, readFileSync } from "node:fs";
   import { peakBytes } from ${JSON.stringify(new URL("peak.mjs", import.meta.url).href)};

@@ -9,7 +9,7 @@
 import type { EngineRows } from "./engine/sweep.js";
 import { InvalidInputError } from "./errors.js";
 import type { EntrywiseFactors } from "./geometry/entrywise.js";
-import { factors, factorsAlone } from "./geometry/factors.js";
+import { factors, factorsAlone, placing, type FactorSink } from "./geometry/factors.js";
 import { profiledStart } from "./geometry/lewis-start.js";
 import type { Run } from "./geometry/run.js";
 import { profiledGram, spectrum } from "./geometry/spectrum.js";
@@ -32,7 +32,6 @@ import {
 import type {
   Candidate,
   ChosenMethod,
-  LeftSink,
   LowRankCertificate,
   LowRankFactorOptions,
   LowRankFactors,
@@ -123,15 +122,15 @@ class Left {
   /** Empty when it goes elsewhere or nowhere. */
   readonly data: Float64Array | Float32Array;
   /** What is made by the way is kept here. */
-  readonly keep: LeftSink | undefined;
-  readonly sink: LeftSink | undefined;
+  readonly keep: FactorSink | undefined;
+  readonly sink: FactorSink | undefined;
 
   constructor(wanted: LowRankOptions["left"], n: number, rank: number, factorType: LowRankOptions["factorType"]) {
     const length = wanted === undefined ? n * rank : 0;
     const data = factorType === "f64" ? new Float64Array(length) : new Float32Array(length);
     this.data = data;
-    this.sink = wanted === false ? undefined : wanted;
-    this.keep = wanted === undefined ? (start, block) => data.set(block, start * rank) : undefined;
+    this.sink = wanted ? { emit: wanted } : undefined;
+    this.keep = wanted === undefined ? placing(data, rank) : undefined;
   }
 }
 
@@ -139,12 +138,11 @@ class Left {
 async function factorsOf(task: Task, method: ChosenMethod, left: Left): Promise<LowRankFactors> {
   const { run, rows, rank, p, factorType } = task;
   const fit = await fitters[method].fit(task);
-  const emit = left.sink ?? left.keep;
+  const sink = left.sink ?? left.keep;
   dropState(rows);
   let right = fit.pair?.right;
   if (fit.pair && left.sink) await handOver(fit.pair, left.sink, rank);
-  const anyOrder = emit === left.keep;
-  right ??= await factorsAlone(run, rows, task.profile, { basis: fit.basis, rank, p, factorType, emit, anyOrder });
+  right ??= await factorsAlone(run, rows, task.profile, { basis: fit.basis, rank, p, factorType, sink });
   const certificate = await certified(task, fit, right);
   run.finish();
   return resultOf(task, method, fit, right, certificate, left);
@@ -159,16 +157,16 @@ async function keepBest(
 ): Promise<LowRankResult> {
   const { run, rows, rank, factorType } = task;
   /** A projection, where its left factor goes, and what it errs by. */
-  const project = ({ basis }: Fit, emit?: LeftSink) =>
-    factors(run, rows, task.profile, { basis, rank, p: task.p, factorType, emit, anyOrder: emit === left.keep });
+  const project = ({ basis }: Fit, sink?: FactorSink) =>
+    factors(run, rows, task.profile, { basis, rank, p: task.p, factorType, sink });
 
   const onlyOne = methods.length === 1;
   const tried: { candidate: Candidate; fit: Fit; right: Float64Array }[] = [];
   for (const name of methods) {
     const fit = await fitters[name].fit(task);
     dropState(rows);
-    const emit = tried.length > 0 ? undefined : onlyOne ? (left.sink ?? left.keep) : left.keep;
-    const { right, objective } = fit.pair ?? fit.projected ?? (await project(fit, emit));
+    const sink = tried.length > 0 ? undefined : onlyOne ? (left.sink ?? left.keep) : left.keep;
+    const { right, objective } = fit.pair ?? fit.projected ?? (await project(fit, sink));
     tried.push({ candidate: { method: name, objective, certificate: await certified(task, fit, right) }, fit, right });
     if (!fit.pair && objective.lp < (task.best?.lp ?? Infinity)) task.best = { basis: fit.basis, lp: objective.lp };
   }
@@ -218,8 +216,8 @@ async function certified(task: Task, fit: Fit, right: Float64Array): Promise<Low
 }
 
 /** A left factor, block by block. */
-async function handOver({ left }: EntrywiseFactors, sink: LeftSink, rank: number): Promise<void> {
-  for (let at = 0; at < left.length; at += 256 * rank) await sink(at / rank, left.subarray(at, at + 256 * rank));
+async function handOver({ left }: EntrywiseFactors, { emit }: FactorSink, rank: number): Promise<void> {
+  for (let at = 0; at < left.length; at += 256 * rank) await emit(at / rank, left.subarray(at, at + 256 * rank));
 }
 
 /** What a method left in the rows' state is of no use to the next. */

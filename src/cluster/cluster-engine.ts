@@ -101,6 +101,7 @@ class ClusterRows implements EngineRows, RowState {
   private readonly columns = new Map<string, Column>();
   private deletes: string[] = [];
   private isOpen = false;
+
   constructor(
     readonly source: RowSource,
     private readonly matrix: ClusterMatrix,

@@ -1,5 +1,6 @@
 // Operations on factors: project, residual, multiply.
 import type { Form } from "../kernel/abi.js";
+import { badEntry } from "./bad-entry.js";
 import { formOf, nothing, packer, panels, type Block, type Job, type Operation, type Partial } from "./job.js";
 import { lewisTerms } from "./lewis-operations.js";
 import { blockRows } from "./sweep.js";
@@ -101,18 +102,17 @@ function proof(job: Job, all: ReturnType<typeof projector>) {
  * to leave the residual out. shared: basis (V, d x k), right (k x d), and to save work complement (V_perp) and complementRight
  * (its transpose). state: weights. Rows that f32 is too coarse for are done in f64, against the factors as they are stored. With
  * inverseRoots, the complement and rows and sums in f32, the terms of Lewis weights are computed too. With keepLeft, `bad` is
- * -1 - (row * rank + column) of the first entry of left that is not finite.
+ * the first entry of left that is not finite.
  */
 export const project: Operation = (job) => {
-  const { frame } = job;
-  const { call } = frame.kernel;
+  const { call } = job.frame.kernel;
   const { rank, keepLeft, wide, measure } = job.sweep.params;
   const form = formOf(job, wide);
   const all = projector(job, form);
   const report = reporter(job);
   const far = form === 0 && measure ? farRows(job, all) : undefined;
   const prove = job.sweep.reads.shared.inverseRoots ? proof(job, all) : undefined;
-  const badAt = frame.f64(1);
+  const badBlock = badEntry(job, rank);
   return {
     ...nothing,
     run(block) {
@@ -122,9 +122,7 @@ export const project: Operation = (job) => {
       const partial = { ...(measure && report(block, all.sums)), ...terms };
       if (!keepLeft) return partial;
       const count = block.rows * rank;
-      const bad = call.firstInfinite(form ? 1 : 0, all.left, count);
-      frame.kernel.f64(badAt, 1)[0] = bad < 0 ? -Infinity : -1 - (block.first * rank + bad);
-      partial.bad = { pointer: badAt, count: 1 };
+      partial.bad = badBlock(block, call.firstInfinite(form ? 1 : 0, all.left, count));
       partial.left = { pointer: all.left, count, type: form ? undefined : "f32" };
       return partial;
     },

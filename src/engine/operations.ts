@@ -1,5 +1,6 @@
 // What each operation of a sweep does with one block of rows: which kernels, on which memory. Every engine runs these.
 import type { Form } from "../kernel/abi.js";
+import { badEntry } from "./bad-entry.js";
 import { entrywiseRefit, entrywiseReweight, entrywiseSplit } from "./entrywise-operations.js";
 import { lewisScale, norms, sensitivity } from "./coreset-operations.js";
 import { multiply, project, residual } from "./factor-operations.js";
@@ -33,20 +34,19 @@ export function gramSums(job: Job, form: Form) {
   };
 }
 
-/** Finite? Column sums of squares and maxima. `bad`: -1 - (row * cols + column) of the first NaN or infinity. */
+/** Finite? Column sums of squares and maxima. `bad`: the first NaN or infinity. */
 export function profiler(job: Job) {
   const { frame, cols } = job;
   const sums = frame.f64(cols);
   const tops = frame.f64(cols);
-  const bad = frame.f64(1);
+  const bad = badEntry(job, cols);
   const wide = job.dtype === "f64" ? 1 : 0;
   return (block: Block): Record<string, Partial> => {
     const at = frame.kernel.call.profileBlock(wide, block.pointer, block.rows, cols, sums, tops);
-    frame.kernel.f64(bad, 1)[0] = at < 0 ? -Infinity : -1 - (block.first * cols + at);
     return {
       sums: { pointer: sums, count: cols },
       tops: { pointer: tops, count: cols },
-      bad: { pointer: bad, count: 1 },
+      bad: bad(block, at),
     };
   };
 }

@@ -18,7 +18,7 @@ import {
 import type { EntrywiseOptions, EntrywiseResult, EntrywiseStart, FactorType, Objective } from "../types/index.js";
 import { reweight, reweightWork } from "./entrywise-reweight.js";
 import { split, splitWork } from "./entrywise-split.js";
-import { basisSize, factors, residual as residualOf, roundTo, unitRoundoff } from "./factors.js";
+import { basisSize, factors, placing, residual as residualOf, roundTo, unitRoundoff } from "./factors.js";
 import { lewisEllipsoid } from "./lewis-ellipsoid.js";
 import { orient, orthonormalise } from "./orthonormal.js";
 import { profile, type Profile } from "./profile.js";
@@ -135,8 +135,7 @@ async function project({ run, rows, profile, p, rank, factorType }: Task, basis:
     rank,
     p,
     factorType,
-    emit: (start, block) => left.set(block, start * rank),
-    anyOrder: true,
+    sink: placing(left, rank),
   });
   return { left, right, objective, projection: objective, method: "projection" as const };
 }
@@ -184,8 +183,7 @@ async function refineSmall(task: Task, basis: Float64Array) {
     rank,
     p,
     factorType: "f64",
-    emit: (start, block) => left.set(block, start * rank),
-    anyOrder: true,
+    sink: placing(left, rank),
   });
   for (let i = 0; i < left.length; ++i) left[i] *= unit;
   const request = { left, right: basis.slice(0, rank * d), rank, p, size: mean * unit, tolerance, maxIterations };

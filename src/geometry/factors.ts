@@ -1,4 +1,5 @@
 // From an orthonormal basis of the row space to stored factors, and the error of what was stored: one sweep.
+import { placeOfBad } from "../engine/bad-entry.js";
 import { blockRows, type EngineRows, type SweepResult } from "../engine/sweep.js";
 import { InvalidInputError } from "../errors.js";
 import { Maximum, SumTree, Worst } from "../engine/tree.js";
@@ -26,19 +27,27 @@ export const smallestStep: Record<RowType, number> = {
   bf16: 2 ** -134,
 };
 
+/** Takes a factor block by block. */
+export interface FactorSink {
+  /** The block is only valid during the call. */
+  readonly emit: (start: number, block: Float32Array | Float64Array) => void | Promise<void>;
+  /** It needs no order; else blocks come in row order. */
+  readonly anyOrder?: boolean;
+}
+
+/** Puts each block in its place in an array of rows, `cols` wide. */
+export function placing(data: Float32Array | Float64Array, cols: number): FactorSink {
+  return { emit: (start, block) => data.set(block, start * cols), anyOrder: true };
+}
+
 export interface FactorRequest {
   /** Orthonormal rows, f64: cols x cols, of which the first `rank` are kept; or just those. */
   basis: Float64Array;
   rank: number;
   p: number;
   factorType: FactorType;
-  /**
-   * Takes left block by block, in row order; without it only the error is computed. The block is only valid during the call. What
-   * overflows is said when all of it has been handed on.
-   */
-  emit?: (start: number, block: Float32Array | Float64Array) => void | Promise<void>;
-  /** It puts each block in its place, and needs no order. */
-  anyOrder?: boolean;
+  /** Takes left; without it only the error is computed. What overflows is said when all of it has been handed on. */
+  sink?: FactorSink;
   /**
    * Where the basis holds the eigenvectors of unit^2 M'M of Lewis weights, and `isComplementUsed`: the terms of their certificate are
    * computed too. inverseRoots: 1 / sigma_j(M) of each vector; inflation: bounds the error of q^(1/2) beside |a_i|.
@@ -74,7 +83,7 @@ export async function factorsAlone(run: Run, rows: EngineRows, profile: Profile,
 }
 
 async function project(run: Run, rows: EngineRows, { unit }: Profile, request: FactorRequest, measure: boolean) {
-  const { rank, p, factorType, emit, anyOrder, proof } = request;
+  const { rank, p, factorType, sink, proof } = request;
   const { cols: d, dtype } = rows.source;
   const basis = request.basis.slice(0, rank * d);
   const rest = request.basis.slice(rank * d);
@@ -91,7 +100,7 @@ async function project(run: Run, rows: EngineRows, { unit }: Profile, request: F
       op: "project",
       params: {
         ...{ rank, p, unit, round: roundCode[factorType], wide: Number(wide) },
-        ...{ keepLeft: Number(emit !== undefined), measure: Number(measure), inflation: proof?.inflation ?? 0 },
+        ...{ keepLeft: Number(sink !== undefined), measure: Number(measure), inflation: proof?.inflation ?? 0 },
       },
       reads: {
         shared: {
@@ -104,14 +113,14 @@ async function project(run: Run, rows: EngineRows, { unit }: Profile, request: F
       },
       writes: { state: proof ? ["scale", "rowDistortion"] : [] },
       reduce: {
-        ...(emit && { left: "concat", bad: "max" }),
+        ...(sink && { left: "concat", bad: "max" }),
         ...(measure && { sums: "sum", worst: "worst", top: "max" }),
         ...(proof && { total: "sum", distortion: "max", residual: "max" }),
       },
     },
-    emit && { emit: (_name, start, block) => emit(start, block), anyOrder },
+    sink && { emit: (_name, start, block) => sink.emit(start, block), anyOrder: sink.anyOrder },
   );
-  if (emit) checkLeft(result.bad, rank, factorType);
+  if (sink) checkLeft(result.bad, rank, factorType);
   return { right, result };
 }
 
@@ -119,9 +128,10 @@ async function project(run: Run, rows: EngineRows, { unit }: Profile, request: F
 const largestOf: Record<FactorType, string> = { f64: "1.8e308", f32: "3.4e38", f16: "65504", bf16: "3.4e38" };
 
 /** @throws {InvalidInputError} where a row of the left factor is past the range of its type */
-function checkLeft([bad]: Float64Array, rank: number, factorType: FactorType): void {
-  if (bad === -Infinity) return;
-  const row = Math.floor((-1 - bad) / rank);
+function checkLeft(bad: Float64Array, rank: number, factorType: FactorType): void {
+  const place = placeOfBad(bad, rank);
+  if (!place) return;
+  const { row } = place;
   const wider = factorType === "f64" ? "" : `take a wider factorType than "${factorType}", or `;
   throw new InvalidInputError(
     `Row ${row} of the left factor has an entry above ${largestOf[factorType]}, the largest that ${factorType} holds: ${wider}multiply A by a smaller power of two.`,

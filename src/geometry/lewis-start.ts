@@ -1,4 +1,5 @@
 // Profile and start of Lewis weights in one sweep over the rows: the start needs the columns' scales, which a few blocks tell.
+import { placeOfBad } from "../engine/bad-entry.js";
 import { blockRows, type EngineRows } from "../engine/sweep.js";
 import type { RowSource } from "../matrix.js";
 import { LewisSweeps } from "./lewis-sweeps.js";
@@ -57,7 +58,7 @@ async function sampledScale(run: Run, source: RowSource): Promise<Float64Array |
     reduce: profileReductions,
   });
   run.close(sample);
-  if (found.bad[0] !== -Infinity) return undefined;
+  if (placeOfBad(found.bad, cols)) return undefined;
   const { unit, columnScale } = profileOf(run, source, found);
   return unit === 1 ? columnScale : undefined;
 }

@@ -1,4 +1,5 @@
 // The first sweep over every matrix, or a part of it: it must be finite, and its scales decide how the others read it.
+import { placeOfBad } from "../engine/bad-entry.js";
 import type { EngineRows, SweepResult } from "../engine/sweep.js";
 import { InvalidInputError } from "../errors.js";
 import type { RowSource, RowType } from "../matrix.js";
@@ -42,9 +43,9 @@ export async function profile(run: Run, rows: EngineRows): Promise<Profile> {
 /** The same from a sweep that did it by the way. */
 export function profileOf(run: Run, source: RowSource, { sums, tops, bad }: SweepResult): Profile {
   const { cols, dtype } = source;
-  if (bad[0] !== -Infinity) {
-    const at = -1 - bad[0];
-    const place = { tensor: source.name, row: Math.floor(at / cols), column: at % cols };
+  const found = placeOfBad(bad, cols);
+  if (found) {
+    const place = { tensor: source.name, ...found };
     throw new InvalidInputError(
       `${source.name ?? "A"} holds NaN or infinity at row ${place.row}, column ${place.column}; every entry must be finite. Repair or drop that row first.`,
       place,

@@ -1,13 +1,13 @@
 // The sweep that certifies Lewis weights also projects: the leverages that prove them are had from A V, all of it, for V the
 // eigenvectors of M'M, and where the rank is above d / 2 the factors and their error need all of A V anyway.
 import type { DenseResult, EngineRows } from "../engine/sweep.js";
-import { factors, isComplementUsed, type FactorRequest } from "../geometry/factors.js";
+import { factors, isComplementUsed, type FactorRequest, type FactorSink } from "../geometry/factors.js";
 import { isNarrowEnough, productError, type NamedTrial } from "../geometry/lewis-ellipsoid.js";
 import type { Terms } from "../geometry/lewis-sweeps.js";
 import { orient } from "../geometry/orthonormal.js";
 import type { Profile } from "../geometry/profile.js";
 import type { Run } from "../geometry/run.js";
-import type { LeftSink, LowRankFactorOptions, LowRankOptions, Objective } from "../types/index.js";
+import type { LowRankFactorOptions, LowRankOptions, Objective } from "../types/index.js";
 
 /** What the sweep that proved the weights left behind. */
 export interface Projected {
@@ -21,18 +21,18 @@ export class ProvingProjection {
   /** Of the last weights that were tried. */
   projected?: Projected;
 
-  /** @param emit takes left, in any order, and all of it again when other weights are tried */
+  /** @param sink takes left, and all of it again when other weights are tried */
   constructor(
     private readonly run: Run,
     private readonly rows: EngineRows,
     private readonly profile: Profile,
-    private readonly request: Omit<FactorRequest, "basis" | "emit" | "proof"> & { tolerance: number },
-    private readonly emit: LeftSink | undefined,
+    private readonly request: Omit<FactorRequest, "basis" | "sink" | "proof"> & { tolerance: number },
+    private readonly sink: FactorSink | undefined,
   ) {}
 
   /** The terms of the certificate, or nothing where f32 products do not do, or the rank is too low for it to pay. */
   readonly prove = async (trial: NamedTrial): Promise<Terms | undefined> => {
-    const { run, rows, profile, request, emit } = this;
+    const { run, rows, profile, request, sink } = this;
     const { cols: d } = rows.source;
     const { gram, whitening } = trial;
     this.projected = undefined;
@@ -48,7 +48,7 @@ export class ProvingProjection {
       values.reduce((sum, x) => sum + 1 / x, 0),
     );
     const proof = { inverseRoots, inflation };
-    const { right, objective, terms } = await factors(run, rows, profile, { ...request, basis, emit, anyOrder: true, proof });
+    const { right, objective, terms } = await factors(run, rows, profile, { ...request, basis, sink, proof });
     this.projected = { axes, right, objective };
     return terms;
   };

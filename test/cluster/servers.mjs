@@ -37,16 +37,10 @@ export async function startRedis({ settings = [] } = {}) {
         text += data;
         if (/Ready to accept connections/.test(text)) resolve();
       });
-      child.once("error", (cause) =>
-        reject(
-          new Error(
-            `Cannot start ${program}: run npm test, which installs redis-server, or name one in REDIS_SERVER.`,
-            {
-              cause,
-            },
-          ),
-        ),
-      );
+      child.once("error", (cause) => {
+        const way = "run npm test, which installs redis-server, or name one in REDIS_SERVER";
+        reject(new Error(`Cannot start ${program}: ${way}.`, { cause }));
+      });
       child.once("exit", (code) => reject(new Error(`redis-server ended with ${code}:\n${text}`)));
     });
     child.stdout.removeAllListeners("data");
