@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { InvalidInputError } from "../errors.js";
 import { writeSafetensors } from "../formats/index.js";
-import { checkTarget, writeAtomically } from "../formats/node-file.js";
+import { writeAtomically } from "../formats/node-file.js";
 import { expandModel } from "../model/index.js";
 import { type CommonOptions, runCommand } from "./context.js";
 import { withModel } from "./models.js";
@@ -33,7 +33,7 @@ export function addExpand(program: Command): void {
               { file: output },
             );
           }
-          await checkTarget(output, { force });
+          await context.checkOutputs([output], { force });
           const { signal } = context;
           const layers = await context.withLoewner(async (loewner) => {
             const { tensors, metadata, layers } = await expandModel(loewner, file, {

@@ -2,8 +2,9 @@
  * Temporary files: made under a name that tells their owner, gone when their work is done, when the process is interrupted, or,
  * where it was killed outright, when a later one comes by.
  */
-import { closeSync, openSync, readdirSync, unlinkSync } from "node:fs";
+import { closeSync, lstatSync, openSync, readdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
+import { originalAt } from "./node-originals.js";
 import { isLeftBehind, ownedName, ownerIn } from "./node-owner.js";
 
 const ENDING = "tmp";
@@ -13,10 +14,6 @@ const live = new Set<string>();
 /** A name beside `target` that nobody else has. */
 export function temporaryName(target: string): string {
   return ownedName(target, ENDING);
-}
-
-export function isTemporaryName(name: string): boolean {
-  return ownerIn(name, ENDING) !== undefined;
 }
 
 /** Synchronous, so that a signal handler never meets a file on its way to being made. */
@@ -39,12 +36,19 @@ export function removeTemporaryFiles(): void {
   live.forEach(removeTemporary);
 }
 
-/** Removes temporary files in a folder whose processes run no more. */
+/** Removes temporary files in a folder that processes of this machine made which run no more. */
 export function removeLeftBehind(folder: string): void {
   for (const name of namesIn(folder)) {
+    const path = join(folder, name);
     const owner = ownerIn(name, ENDING);
-    if (owner !== undefined && isLeftBehind(join(folder, name), owner)) removeFile(join(folder, name));
+    if (owner !== undefined && isLeftBehind(path, owner) && isRegularFile(path) && originalAt(path) === undefined)
+      removeFile(path);
   }
+}
+
+/** What is no regular file, a link included, was made by somebody else; to open a pipe would wait for its other end. */
+export function isRegularFile(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 /** Names in a folder; none where there is no such folder. */

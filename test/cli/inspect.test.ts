@@ -277,7 +277,7 @@ describe("files that exist", () => {
     const before = bytesOf(folder, "model.safetensors");
     const { status, stderr } = inspect("model.safetensors", "--plan", "model.safetensors", "--force");
     expect(status).toBe(1);
-    expect(stderr).toMatch(/is the model itself/);
+    expect(stderr).toMatch(/is the input itself/);
     expect(bytesOf(folder, "model.safetensors").equals(before)).toBe(true);
   });
 

@@ -18,6 +18,7 @@ const changes = [
   "mkdirSync",
   "rmdirSync",
   "writeSync",
+  "writeFileSync",
   "fsyncSync",
   "utimesSync",
 ];
