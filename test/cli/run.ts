@@ -14,7 +14,7 @@ import {
 import type { RowType } from "../../src/matrix.js";
 import { matrix, type Kind } from "../library/matrices.js";
 
-const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+export const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 export const temporaryFolder = () => mkdtempSync(join(tmpdir(), "loewner-cli-"));
 
