@@ -84,7 +84,7 @@ export class Context {
   tellAsides(paths: readonly string[]): void {
     for (const aside of new Set(paths.map(dirname).flatMap(asidesIn)))
       process.stderr.write(
-        `loewner: ${printable(aside)} is a file as it was when a run that replaced it was killed. Move it back, or remove it.\n`,
+        `loewner: ${printable(aside)} is an old file that a run had set aside to replace it, and was killed. Move it back to its name, or remove it.\n`,
       );
   }
 

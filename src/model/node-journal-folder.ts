@@ -4,7 +4,6 @@
  */
 import { createHash } from "node:crypto";
 import {
-  existsSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -159,10 +158,9 @@ function makeFolder(folder: string, output: string): void {
   const names = namesIn(folder);
   // Marks of others come and go meanwhile, and so does the folder.
   const isOurs = (name: string) =>
-    markName.test(name) && (readMark(join(folder, name)) ?? !existsSync(join(folder, name)));
-  const isFree =
-    names.length === 0 ? lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== false : names.some(isOurs);
-  if (isFree) return;
+    markName.test(name) && (readMark(join(folder, name)) ?? !lstatSync(join(folder, name), { throwIfNoEntry: false }));
+  const found = lstatSync(folder, { throwIfNoEntry: false });
+  if (!found || (found.isDirectory() && (names.length === 0 || names.some(isOurs)))) return;
   throw new FileError(
     `${folder} is in the way: finished layers of ${output} would be kept there until it is whole. Move it, or write under another name.`,
     { file: folder },
@@ -176,9 +174,9 @@ function marksIn(folder: string): (Partial<Mark> & { path: string; at: number })
   return namesIn(folder)
     .flatMap((name) => {
       const path = join(folder, name);
-      const [, at = 0] = markName.exec(name) ?? [];
-      const mark = markName.test(name) && readMark(path);
-      return mark ? [{ owner: mark.owner, output: mark.output, path, at: Number(at) }] : [];
+      const found = markName.exec(name);
+      const mark = found && readMark(path);
+      return mark ? [{ owner: mark.owner, output: mark.output, path, at: Number(found[1] ?? 0) }] : [];
     })
     .sort((a, b) => a.at - b.at);
 }

@@ -282,7 +282,7 @@ describe("files that exist", () => {
   });
 
   test("one name for both is refused, and neither is written", () => {
-    expect(inspect("model.safetensors", "--plan", "both", "--html", "both").status).toBe(1);
+    expect(inspect("model.safetensors", "--plan", "both", "--html", "both").status).toBe(2);
     expect(listing(folder)).not.toContain("both");
   });
 });

@@ -1,6 +1,6 @@
 // Runs that take over the folder of finished layers which a dead run has left (OUT.partial), at the same moment: one has it.
 import { execFile } from "node:child_process";
-import * as fs from "node:fs";
+import type * as fs from "node:fs";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -244,7 +244,7 @@ describe("what others left", () => {
     ]) {
       // prettier-ignore
       const { stderr } = run(folder, ...line);
-      expect(stderr.split("\n")[0]).toBe(`loewner: ${basename(kept)} is a file as it was when a run that replaced it was killed. Move it back, or remove it.`); // prettier-ignore
+      expect(stderr.split("\n")[0]).toBe(`loewner: ${basename(kept)} is an old file that a run had set aside to replace it, and was killed. Move it back to its name, or remove it.`); // prettier-ignore
     }
     expect(readdirSync(folder).filter((name) => name.endsWith(".old"))).toHaveLength(1);
   });
