@@ -46,8 +46,12 @@ export function refuseOriginalsIn(folder: string): void {
 /** The name that what lies here was read by. */
 export function originalAt(path: string): string | undefined {
   if (!originals) return undefined;
-  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return (found && originals.get(keyOf(found))) ?? originals.get(realOf(path));
+  const named = originals.get(realOf(path));
+  try {
+    return named ?? originals.get(keyOf(statSync(path, { bigint: true })));
+  } catch {
+    return named; // not there, or not to be looked at: whoever writes says so
+  }
 }
 
 /** Absolute, links followed; of a file that is not there those of its folder. */

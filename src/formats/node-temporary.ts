@@ -2,7 +2,7 @@
  * Temporary files: made under a name that tells their owner, gone when their work is done, when the process is interrupted, or,
  * where it was killed outright, when a later one comes by.
  */
-import { closeSync, lstatSync, openSync, readdirSync, unlinkSync } from "node:fs";
+import { closeSync, lstatSync, openSync, readdirSync, type Stats, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { originalAt } from "./node-originals.js";
 import { isLeftBehind, ownedName, ownerIn } from "./node-owner.js";
@@ -48,7 +48,16 @@ export function removeLeftBehind(folder: string): void {
 
 /** What is no regular file, a link included, was made by somebody else; to open a pipe would wait for its other end. */
 export function isRegularFile(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  return lookAt(path)?.isFile() ?? false;
+}
+
+/** Of a link, the link itself; undefined where nothing is, or may be seen. */
+export function lookAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Names in a folder; none where there is no such folder. */

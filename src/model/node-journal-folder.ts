@@ -3,23 +3,14 @@
  * touched, and of one that has it no file but the journal's own.
  */
 import { createHash } from "node:crypto";
-import {
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { FileError } from "../errors.js";
 import { codeOf, writeFault } from "../formats/file-faults.js";
 import { refuseOriginalsIn } from "../formats/node-originals.js";
 import { isLeftBehind, ownTag } from "../formats/node-owner.js";
 import { putNew } from "../formats/node-publish.js";
-import { createTemporary, isRegularFile, namesIn, removeFile, removeTemporary, temporaryName } from "../formats/node-temporary.js"; // prettier-ignore
+import { createTemporary, isRegularFile, lookAt, namesIn, removeFile, removeTemporary, temporaryName } from "../formats/node-temporary.js"; // prettier-ignore
 
 const markName = /^journal(?:\.([1-9]\d{0,8}))?\.json$/;
 /** More than processes that come at once can be in each other's way. */
@@ -157,9 +148,8 @@ function makeFolder(folder: string, output: string): void {
   }
   const names = namesIn(folder);
   // Marks of others come and go meanwhile, and so does the folder.
-  const isOurs = (name: string) =>
-    markName.test(name) && (readMark(join(folder, name)) ?? !lstatSync(join(folder, name), { throwIfNoEntry: false }));
-  const found = lstatSync(folder, { throwIfNoEntry: false });
+  const isOurs = (name: string) => markName.test(name) && (readMark(join(folder, name)) ?? !lookAt(join(folder, name)));
+  const found = lookAt(folder);
   if (!found || (found.isDirectory() && (names.length === 0 || names.some(isOurs)))) return;
   throw new FileError(
     `${folder} is in the way: finished layers of ${output} would be kept there until it is whole. Move it, or write under another name.`,
@@ -253,5 +243,9 @@ function rmdirIfEmpty(folder: string): void {
 }
 
 function inodeOf(path: string): string | undefined {
-  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino.toString();
+  try {
+    return String(statSync(path, { bigint: true }).ino);
+  } catch {
+    return undefined;
+  }
 }

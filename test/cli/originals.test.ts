@@ -248,6 +248,12 @@ test("without --force too the message is that it is read, not that --force would
   ]);
 });
 
+test("an output below a file, or in a folder that is not there, is told as before", () => {
+  const message = (output: string) => run(inside(""), "leverage", "A.npy", "-o", output, "--force").stderr;
+  expect(message("A.npy/x")).toBe("loewner: Cannot write A.npy/x: A.npy is not a folder.\n");
+  expect(message("none/x")).toBe("loewner: Cannot write none/x: the folder none does not exist. Create it first.\n");
+});
+
 describe("by whoever writes", () => {
   let place: string;
   const at = (name: string) => join(place, name);
