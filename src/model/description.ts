@@ -139,7 +139,7 @@ export function readDescription(
   if (more !== undefined) throw broken(`says ${quote(more)}, which version 2 does not`);
   for (const [name, written] of Object.entries(description.layers)) {
     const layer = version === 1 ? ofVersion1(written) : written;
-    if (!isDescribed(layer)) throw broken(`lacks the certificate or the error of "${name}"`);
+    if (!isDescribed(layer)) throw broken(`lacks the bound or the error of "${name}"`);
     const { left, right, rows, cols, rank } = layer;
     if (!isPart(left) || !(right === undefined || isPart(right)))
       throw broken(`does not say where the factors of "${name}" lie`);

@@ -68,14 +68,14 @@ export async function fitLayer(
 ): Promise<FittedLayer> {
   const started = performance.now();
   const bits = bitsOf(type);
-  const { p = 1, tolerance = 0.01, seed = 0, rowWeights } = options;
+  const { p = 1, rowWeights } = options;
   const fitted =
     bits === undefined
       ? await floatFactors(loewner, source, layer.name, rank, type as RowType, options)
       : await codedFactors(loewner, layer, source, { rank, bits, dense }, options);
   const [rows, cols] = shapeOf(layer);
   return {
-    ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type, p, tolerance, seed },
+    ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type, p },
     ...fitted,
     rowWeights: rowWeights !== undefined,
     ...(rowWeights !== undefined && { rowWeightsPower: options.rowWeightsPower }),
