@@ -1,5 +1,6 @@
 // What compress tells, to people and to programs.
 import type { CompressedLayer, CompressedModel, Model, Plan } from "../model/index.js";
+import { boundOf } from "../model/description.js";
 import { shapeOf } from "../model/model.js";
 import { targetBytes } from "../model/sizes.js";
 import type { Context } from "./context.js";
@@ -102,7 +103,9 @@ function sayLayer(context: Context, layer: CompressedLayer): void {
     hasAxesOfM && certificate.lower > 0 && candidates.length && candidates[0].certificate.bound === certificate.bound
       ? `; no rank-${rank} matrix is more than ${number(certificate.upper / certificate.lower)} times better`
       : "";
-  context.say(`  proven: |(A - stored) x|_${p} <= ${number(certificate.bound)} |x|_2 for every x${whose}${better}.\n`);
+  context.say(
+    `  proven: |(A - stored) x|_${p} <= ${number(boundOf(certificate))} |x|_2 for every x${whose}${better}.\n`,
+  );
 }
 
 function sayTotals(context: Context, before: number, after: number, tense: string): void {
