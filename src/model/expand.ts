@@ -13,9 +13,9 @@ import { quote } from "../formats/json.js";
 import { widenRows } from "../matrix.js";
 import type { Loewner, RunOptions } from "../types/index.js";
 import { metadataKey, openPart, tensorsOf, type LayerDescription } from "./description.js";
+import { matrixIn } from "./fit.js";
 import type { Model } from "./model.js";
 import { passThrough, safetensorsModel } from "./safetensors/model.js";
-import { matrixIn } from "./verify.js";
 
 export interface ExpandedModel {
   tensors: SafetensorsInput[];

@@ -335,8 +335,6 @@ test("a layer as text and bytes, and back", async () => {
           ...{
             objective: { lp, l1, l21, l2, worstRow: { row: rows, norm } },
             candidates: [],
-            tolerance: 0.01,
-            seed: 0,
           },
           certificate: { lower, upper, slack: 1e-6, sigmaNext: l2, bound, rounding: 0 },
           ...{ rowWeights: false, seconds },
