@@ -2,11 +2,11 @@
  * Models by address: hf:owner/name[@revision][/file] becomes a local path. What is downloaded is kept (node-cache.ts
  * has the layout) and a second run downloads nothing: a branch or tag is asked for again, a commit is not.
  */
-import { statfs } from "node:fs/promises";
 import { posix } from "node:path";
 import { FileError, InvalidInputError } from "../../errors.js";
 import type { LimitOptions } from "../../formats/limits.js";
 import { openFile } from "../../formats/node-file.js";
+import { checkSpace } from "../../formats/node-space.js";
 import { externalLocations } from "../../formats/onnx/location.js";
 import { readSafetensorsIndex } from "../../formats/safetensors-index.js";
 import type { RunOptions } from "../../types/index.js";
@@ -194,7 +194,10 @@ async function fetchFiles(
   const sum = (some: readonly HubFile[]) => some.reduce((bytes, { size }) => bytes + size, 0);
   const total = sum(files);
   const begun = await Promise.all(missing.map((file) => partialBytes(targetOf(file))));
-  await checkSpace(cache.pathOf(commit, "."), sum(missing) - begun.reduce((a, b) => a + b, 0), repo);
+  const folder = cache.pathOf(commit, ".");
+  await makeFolder(folder);
+  const needed = sum(missing) - begun.reduce((a, b) => a + b, 0);
+  await checkSpace(folder, needed, repo, "name another folder in LOEWNER_CACHE");
   let before = total - sum(missing);
   let reported = -1; // a file that is begun anew does not turn the count back
   for (const file of missing) {
@@ -206,18 +209,6 @@ async function fetchFiles(
     await download(client, { repo, commit, file, target: targetOf(file) }, { signal, onBytes });
     before += file.size;
   }
-}
-
-/** Better said before the download than after an hour of it. */
-async function checkSpace(folder: string, needed: number, repo: string): Promise<void> {
-  await makeFolder(folder);
-  const found = await statfs(folder).catch(() => undefined); // not on every file system
-  const free = found && found.bavail * found.bsize;
-  if (free === undefined || free >= needed) return;
-  throw new FileError(
-    `${repo} takes ${needed} bytes, and ${folder} has room for ${free}. Free some space, or name another folder in LOEWNER_CACHE.`,
-    { file: folder },
-  );
 }
 
 function checkEndpoint(text: string): string {
