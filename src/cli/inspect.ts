@@ -61,7 +61,7 @@ async function inspect(context: Context, path: string, options: Options): Promis
     context.endProgress();
     await write(context, model, inspection, options);
     context.json(inspection);
-    context.say(inspectionReport(inspection, { all, width: terminalWidth() }));
+    context.sayAll(inspectionReport(inspection, { all, width: terminalWidth() }).split("\n"));
     if (plan !== undefined) {
       context.say(`Plan written: ${plan}. Edit it, then: loewner compress ${path} --plan ${plan} -o OUTPUT`);
     }

@@ -51,7 +51,7 @@ export interface OnnxLayout {
 /**
  * Lays out a changed model. Without changes and without external data it is the same file.
  *
- * Tensors that were external stay so and are written to new files; new tensors of 1 KiB or more join them. A model without
+ * Tensors that were external stay so and are written to new files, bytes that several share once; new tensors of 1 KiB or more join them. A model without
  * external data stays one file while it has at most 2^31 - 1 bytes, protocol buffers' limit; past it, every tensor of
  * 1 KiB or more that lies in raw_data goes to external files.
  *
@@ -193,15 +193,17 @@ function tensorCuts(
   const cuts: Cut[] = [];
   const added = edits.addTensors ?? [];
   if (outside) {
-    for (const tensor of graph.initializers.values()) {
-      if (edits.dropTensors?.has(tensor.name) || !moves(tensor, evictAll)) continue;
-      cuts.push({ ...tensor.field, by: tensorField(INITIALIZER, [...tensor.header, outside.move(tensor)]), parent });
-    }
+    const own = [...graph.initializers.values()].filter(
+      (tensor) => !edits.dropTensors?.has(tensor.name) && moves(tensor, evictAll),
+    );
     const gone = new Set(
       [...(edits.dropNodes ?? []), ...(edits.replaceNodes?.keys() ?? [])].map((node) => node.field.start),
     );
-    for (const { tensor, message } of nested) {
-      if (liesIn(message, gone)) continue;
+    const kept = nested.filter(({ message }) => !liesIn(message, gone));
+    outside.expect([...own, ...kept.map(({ tensor }) => tensor)]);
+    for (const tensor of own)
+      cuts.push({ ...tensor.field, by: tensorField(INITIALIZER, [...tensor.header, outside.move(tensor)]), parent });
+    for (const { tensor, message } of kept) {
       const by = tensorField(message.number, [...tensor.header, outside.move(tensor)]);
       cuts.push({ ...tensor.field, by, parent: message.parent! });
     }
