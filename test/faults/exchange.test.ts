@@ -66,7 +66,7 @@ async function killEverywhere(old: readonly string[], force: boolean, named: boo
   return { calls, after: [...after].sort(), settled: [...settled].sort() };
 }
 
-describe("killed before each call", { timeout: 300_000 }, () => {
+describe("killed before each call", () => {
   test("where nothing was: nothing or all of it", async () => {
     const { calls, after, settled } = await killEverywhere([], false, true);
     expect(calls).toBeGreaterThan(15);
