@@ -13,6 +13,7 @@ import {
   type SafetensorsInput,
 } from "../../src/formats/index.js";
 import type { RowType } from "../../src/matrix.js";
+import { engineFlags } from "../engine-flags.mjs";
 import { matrix, type Kind } from "../library/matrices.js";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -20,19 +21,22 @@ const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 export const temporaryFolder = () => mkdtempSync(join(tmpdir(), "loewner-cli-"));
 
 export function run(folder: string, ...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd: folder, encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...engineFlags, main, ...args], {
+    cwd: folder,
+    encoding: "utf8",
+  });
   return { status, stdout, stderr };
 }
 
 export function start(folder: string, ...args: string[]) {
-  return spawn(process.execPath, [main, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+  return spawn(process.execPath, [...engineFlags, main, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
 }
 
 const preload = new URL("../faults/preload.mjs", import.meta.url).href;
 
 /** Like `start`, disturbed from within as test/faults/preload.mjs says. */
 export function startDisturbed(folder: string, env: Record<string, string>, ...args: string[]) {
-  return spawn(process.execPath, ["--import", preload, main, ...args], {
+  return spawn(process.execPath, [...engineFlags, "--import", preload, main, ...args], {
     ...{ cwd: folder, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] as const },
   });
 }

@@ -69,7 +69,8 @@ describe.each(formats)("%s", (_, open, reopen) => {
       const { chosen } = await planCompression(loewner, model, { ...all, ...size });
       const verified = await verifyLayers(loewner, model, await reopen(file));
       expect(verified.ok).toBe(true);
-      const inspected = await inspectModel(loewner, model, { spectra: "all" });
+      // It knows nothing of sizes.
+      const inspected = size.keep === 0.5 && (await inspectModel(loewner, model, { spectra: "all" }));
       const report = JSON.stringify([layers, skipped, chosen, verified, inspected], (key, value) =>
         key === "seconds" ? undefined : value,
       );
