@@ -18,7 +18,7 @@ export interface Kind {
   make(folder: string): Promise<void>;
 }
 
-const [rows, cols, count] = [1500, 48, 4];
+const [rows, cols, count] = [900, 32, 4];
 const tables = Array.from({ length: count }, (_, i) => ({
   name: `layer${i}.word_embeddings.weight`,
   data: Float32Array.from(matrix("heavy-tailed rows", rows, cols, { f32: true, seed: i + 1 }).data),
@@ -123,8 +123,8 @@ export const kinds: readonly Kind[] = [
       ...["--left", "out/L.npy", "--right", "out/R.npy"],
     ],
     async make(folder) {
-      const { data } = matrix("heavy-tailed rows", 6000, cols, { f32: true, seed: 7 });
-      await writeMatrix(join(folder, "in"), "A.npy", data, [6000, cols]);
+      const { data } = matrix("heavy-tailed rows", 4000, cols, { f32: true, seed: 7 });
+      await writeMatrix(join(folder, "in"), "A.npy", data, [4000, cols]);
     },
   },
 ];

@@ -112,7 +112,7 @@ async function killEverywhere(old: readonly string[], force: boolean) {
   return { calls, seen: [...seen].sort() };
 }
 
-describe("killed before each call", { timeout: 300_000 }, () => {
+describe("killed before each call", () => {
   afterEach(() => {
     links = true;
     mainFolder = ".";
