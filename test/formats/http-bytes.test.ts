@@ -213,6 +213,29 @@ describe("passing faults", () => {
     );
   });
 
+  test("a range that only drips, by one connection or by many, is an error that says so", async () => {
+    const source = await openHttp(server.url, { stallMs: 300 });
+    const dripping = (bytesOfEach: number) => {
+      server.instead = ({ headers }, response) => {
+        const [, start, end] = /(\d+)-(\d+)/.exec(headers.range!)!.map(Number);
+        response.writeHead(206, { "Content-Range": `bytes ${start}-${end}/5000`, ETag: '"1"' });
+        let sent = 0;
+        const timer = setInterval(() => {
+          if (sent === bytesOfEach) response.destroy();
+          else response.write(content.subarray(start + sent, start + ++sent));
+        }, 20);
+        response.on("close", () => clearInterval(timer));
+        return true;
+      };
+    };
+    for (const bytesOfEach of [1, Infinity]) {
+      dripping(bytesOfEach);
+      expect(await messageOf(source.slice(100, 4100))).toMatch(
+        /^URL cannot be read: the server sends less than 1 KB\/s: \d+ bytes in 0\.3 s\. Try again later, or download/,
+      );
+    }
+  });
+
   test("a fault that does not pass ends in an error that says so", async () => {
     const source = await openHttp(server.url);
     server.failing(500, 99);

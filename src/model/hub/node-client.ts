@@ -5,13 +5,15 @@
  * give no status once a stream has begun, and take a whole file for the range that was asked for, so that a resumed download would be
  * wrong. Every request passes through one function, which turns whatever goes wrong into an error for people.
  *
- * Nothing that a hub says is trusted: names that are no paths inside a folder are left out, sizes must be sizes, and the list has an end.
+ * Nothing that a hub says is trusted: names that are no paths inside a folder are left out, sizes must be sizes, the list has an end, and
+ * so has patience with a hub that hardly sends anything.
  */
 import { FileError, InvalidFormatError, isLoewnerError, throwIfAborted } from "../../errors.js";
 import { staysInFolder } from "../../formats/inner-path.js";
+import { defaultStallMs, Pace } from "../../formats/http-patience.js";
 import { quote } from "../../formats/json.js";
 import { isCommit } from "./address.js";
-import { bounded, HubUnreachableError, isPrivate, request } from "./node-request.js";
+import { exchange, HubUnreachableError, isPrivate, unreachable } from "./node-request.js";
 
 export interface HubFile {
   readonly path: string;
@@ -22,6 +24,12 @@ export interface HubFile {
 
 /** Files of one commit; models have tens. */
 const mostFiles = 100_000;
+/** Pages of their list; a hub puts 1000 files on one. */
+const mostPages = 1000;
+/** Pages in a row of which none names a file or folder that those before did not. */
+const mostIdlePages = 5;
+/** Bytes of all pages, or of another answer that is read whole. */
+const mostAnswerBytes = 1 << 26;
 
 export interface HubClient {
   readonly endpoint: string;
@@ -29,13 +37,17 @@ export interface HubClient {
   commitOf(repo: string, revision: string): Promise<string>;
   /** All files of a commit, in the order of the hub. */
   filesOf(repo: string, commit: string): Promise<HubFile[]>;
-  /** Bytes of a file. `start` is where they begin: `from`, or 0 when the hub ignored the range. */
-  bytes(
+  /** How fast the bytes of a file come, over all attempts. */
+  paceOf(file: HubFile): Pace;
+  /** Hands the bytes of a file to `take`, which is told where they begin: `from`, or 0 when the hub ignored the range. */
+  receive(
     repo: string,
     commit: string,
     file: HubFile,
     from: number,
-  ): Promise<{ start: number; body: AsyncIterable<Uint8Array> }>;
+    pace: Pace,
+    take: (start: number, chunks: AsyncIterable<Uint8Array>) => Promise<void>,
+  ): Promise<void>;
 }
 
 /** What a request is about, for messages. */
@@ -48,21 +60,44 @@ interface Subject {
 /**
  * @param options.endpoint http or https, without a slash at its end
  * @param options.token as checkToken gave it; sent to the origin of `endpoint` only
+ * @param options.stallMs how long nothing may come of an answer, or less than 1 KB/s
  */
-export function hubClient(options: { endpoint: string; token?: string; signal?: AbortSignal }): HubClient {
-  const { endpoint, token, signal } = options;
-  const { origin } = new URL(endpoint);
+export function hubClient(options: {
+  endpoint: string;
+  token?: string;
+  signal?: AbortSignal;
+  stallMs?: number;
+}): HubClient {
+  const { endpoint, token, signal, stallMs = defaultStallMs } = options;
+  const credentials = { origin: new URL(endpoint).origin, token };
 
+  /** fetch for questions: their answers are read whole, and have no more than `left.bytes` together. */
   const asking =
-    (subject: Subject): typeof fetch =>
-    async (input, init) => {
-      throwIfAborted(signal);
+    (subject: Subject, left = { bytes: mostAnswerBytes }): typeof fetch =>
+    (input, init) => {
       const url = new URL(input instanceof Request ? input.url : input);
-      const response = await request(url, { origin, token }, { headers: init?.headers, signal });
-      if (response.ok) return subject.file === undefined ? bounded(response) : response;
-      await response.body?.cancel().catch(() => undefined);
-      throw statusError(response, subject, endpoint, token);
+      const pace = new Pace(stallMs, (what) => new HubUnreachableError(slow(endpoint, what), { file: endpoint }));
+      return exchange(url, credentials, { headers: init?.headers, signal, pace }, async (response, chunks) => {
+        if (!response.ok) throw statusError(response, subject, endpoint, token);
+        return new Response(await whole(chunks, left, url.origin), response);
+      });
     };
+
+  /** fetch for the pages of a list, which has an end. `known` is the number of entries so far. */
+  const turning = (subject: Subject, known: () => number): typeof fetch => {
+    const ask = asking(subject, { bytes: mostAnswerBytes });
+    let pages = 0;
+    let idle = 0;
+    let before = 0;
+    return (input, init) => {
+      if (pages > 0) idle = known() > before ? 0 : idle + 1;
+      before = known();
+      if (idle === mostIdlePages)
+        throw misunderstood(endpoint, `${idle} pages in a row of its list of files bring nothing new`);
+      if (++pages > mostPages) throw misunderstood(endpoint, `its list of files has more than ${mostPages} pages`);
+      return ask(input, init);
+    };
+  };
 
   return {
     endpoint,
@@ -80,8 +115,10 @@ export function hubClient(options: { endpoint: string; token?: string; signal?: 
       return understood(endpoint, signal, async () => {
         const { listFiles } = await import("@huggingface/hub");
         const files: HubFile[] = [];
-        const fetch = asking({ repo, revision: commit });
+        const paths = new Set<unknown>();
+        const fetch = turning({ repo, revision: commit }, () => paths.size);
         for await (const entry of listFiles({ repo, revision: commit, recursive: true, hubUrl: endpoint, fetch })) {
+          paths.add(entry.path);
           if (entry.type !== "file" || !staysInFolder(entry.path)) continue;
           if (files.push(hubFile(entry, endpoint)) > mostFiles)
             throw misunderstood(endpoint, `it lists more than ${mostFiles} files`);
@@ -89,23 +126,51 @@ export function hubClient(options: { endpoint: string; token?: string; signal?: 
         return files;
       });
     },
-    async bytes(repo, commit, { path, size }, from) {
-      const url = `${endpoint}/${repo}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`;
+    paceOf: ({ path }) => new Pace(stallMs, (what) => new FileError(slow(endpoint, what, path), { file: path })),
+    receive(repo, commit, file, from, pace, take) {
+      const { path, size } = file;
+      const url = new URL(`${endpoint}/${repo}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`);
       const headers = { "Accept-Encoding": "identity", ...(from > 0 && { Range: `bytes=${from}-` }) };
-      const response = await asking({ repo, revision: commit, file: path })(url, { headers });
-      const body = response.body as unknown as AsyncIterable<Uint8Array> | null;
-      if (!body) throw misunderstood(endpoint, `${path} came without a body`);
-      if (response.status !== 206) return { start: 0, body };
-      const range = response.headers.get("Content-Range");
-      const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(range ?? "") ?? [];
-      if (start === undefined || Number(start) !== from || (total !== "*" && Number(total) !== size)) {
-        await response.body!.cancel().catch(() => undefined);
-        const sent = range === null ? "no range" : `the range ${quote(range)}`;
-        throw misunderstood(endpoint, `for bytes ${from} to ${size} of ${path} it sent ${sent}`);
-      }
-      return { start: from, body };
+      return exchange(url, credentials, { headers, signal, pace }, async (response, chunks) => {
+        if (!response.ok) throw statusError(response, { repo, revision: commit, file: path }, endpoint, token);
+        if (response.status !== 206) return take(0, chunks);
+        const range = response.headers.get("Content-Range");
+        const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(range ?? "") ?? [];
+        if (start === undefined || Number(start) !== from || (total !== "*" && Number(total) !== size)) {
+          const sent = range === null ? "no range" : `the range ${quote(range)}`;
+          throw misunderstood(endpoint, `for bytes ${from} to ${size} of ${path} it sent ${sent}`);
+        }
+        return take(from, chunks);
+      });
     },
   };
+}
+
+/** The bytes of an answer; takes them off `left`. */
+async function whole(
+  chunks: AsyncIterable<Uint8Array>,
+  left: { bytes: number },
+  origin: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let excess = false;
+  try {
+    for await (const chunk of chunks) {
+      excess = (left.bytes -= chunk.byteLength) < 0;
+      if (excess) break;
+      parts.push(chunk);
+    }
+  } catch (error) {
+    throw isLoewnerError(error) ? error : unreachable(origin, error);
+  }
+  if (excess) throw new Error(`an answer of more than ${mostAnswerBytes} bytes`);
+  return Buffer.concat(parts);
+}
+
+function slow(endpoint: string, what: string, path?: string): string {
+  return path === undefined
+    ? `${endpoint} sends ${what}. Try again later, or name another hub in HF_ENDPOINT.`
+    : `${path}: ${endpoint} sends ${what}. What came is kept: run the same command again later to go on from there.`;
 }
 
 function hubFile(

@@ -24,6 +24,11 @@ export interface ResolveOptions extends RunOptions, LimitOptions {
   token?: string;
   /** Another hub. Default: $HF_ENDPOINT, else https://huggingface.co. */
   endpoint?: string;
+  /**
+   * Milliseconds after which an answer of which nothing comes is given up, and asked for again; one that comes at less than 1 KB/s for so
+   * long is an error. Default 60,000.
+   */
+  stallMs?: number;
   /** Where downloads are kept. Default: $LOEWNER_CACHE, else $XDG_CACHE_HOME/loewner, else ~/.cache/loewner. */
   cache?: string;
 }
@@ -92,7 +97,9 @@ async function openRepository({ repo, revision }: HubAddress, options: ResolveOp
   const endpoint = checkEndpoint(options.endpoint ?? (process.env.HF_ENDPOINT || "https://huggingface.co"));
   const cache = hubCache(options.cache ?? cacheFolder(), endpoint, repo);
   const token = checkToken(options.token ?? process.env.HF_TOKEN);
-  let client = options.offline ? undefined : hubClient({ endpoint, token, signal: options.signal });
+  let client = options.offline
+    ? undefined
+    : hubClient({ endpoint, token, signal: options.signal, stallMs: options.stallMs });
   let reason = options.offline ? "from the cache: offline" : undefined;
   let failure: HubUnreachableError | undefined;
 
