@@ -102,13 +102,32 @@ describe("names from a list are not paths until they are checked", () => {
     expect(readdirSync(base)).toEqual(["cache"]);
   });
 
-  test.each([-1, 1.5, "20", null, 2 ** 60])("a size of %j", async (size) => {
+  test.each([-1, 1.5, "20", null, 2 ** 60, { toString: 1, valueOf: 1 }])("a size of %j", async (size) => {
     const endpoint = await hub([entry("model.safetensors", size)]);
     expect((await failure(resolve(endpoint), "INVALID_FORMAT")).message).toMatch(/the size of "model\.safetensors" is/);
   });
 
-  test.each([7, null, { a: 1 }])("a name that is %j", async (name) => {
-    await failure(resolve(await hub([entry(name)])), "INVALID_FORMAT");
+  test.each([{ error: "no list" }, "x", 7, null])("a list of files that is %j", async (answer) => {
+    const endpoint = await hub([], { list: (response) => void response.end(JSON.stringify(answer)) });
+    expect((await failure(resolve(endpoint), "INVALID_FORMAT")).message).toMatch(/its list of files is no list/);
+  });
+
+  test("entries that are no objects, or of a kind that nobody knows, are no files", async () => {
+    const others = [null, 7, "model.onnx", [], {}, { type: "unknown", path: "model.onnx", size: 1 }] as object[];
+    expect((await resolve(await hub([...others, ...good]))).path).toMatch(/model\.safetensors$/);
+  });
+
+  test.each([{ oid: 7, size: 20 }, { oid: "x", size: 20 }, 7, "x", []])(
+    "a pointer that is %j announces no digest",
+    async (lfs) => {
+      const { path } = await resolve(await hub([{ ...entry("model.safetensors"), oid: "f".repeat(40), lfs }]));
+      expect(readFileSync(path)).toEqual(file);
+    },
+  );
+
+  test.each([7, null, { a: 1 }, { toString: 1, valueOf: 1 }])("a name that is %j", async (name) => {
+    const { message } = await failure(resolve(await hub([entry(name)])), "INVALID_FORMAT");
+    expect(message).toMatch(/it lists a file whose name is no text/);
   });
 
   test.each(["..", "../../x", "0123", commit.toUpperCase(), 7])("a commit %j", async (sha) => {
@@ -322,13 +341,34 @@ describe("the token", () => {
     expect(there.map(({ authorization }) => authorization)).toEqual([undefined]);
   });
 
-  test.each([
+  const notFollowed = [
     "file:///etc/passwd",
     "ftp://127.0.0.1/x",
     "data:text/plain,x",
     "http://user:pass@127.0.0.1/",
     "http://[",
-  ])("a redirect to %s is not followed", async (Location) => {
+  ];
+
+  test.each(notFollowed)("a next page at %s is not asked for, and not left out in silence", async (address) => {
+    const list = (response: ServerResponse) => {
+      response.setHeader("Link", `<${address}>; rel="next"`);
+      response.end(JSON.stringify(good));
+    };
+    const { message } = await failure(resolve(await hub([], { list })), "INVALID_FORMAT");
+    expect(message).toMatch(/its list goes on at .*, which is not followed/);
+    expect(message).not.toMatch(/user:pass/);
+  });
+
+  test("a next page by an address without a host, and other links beside it", async () => {
+    const list = (response: ServerResponse) => {
+      if (response.req.url!.includes("cursor")) return void response.end(JSON.stringify(good));
+      response.setHeader("Link", `</first>; rel="first", </api/models/o/n/tree/x?cursor=1>; rel="next"`);
+      response.end("[]");
+    };
+    expect((await resolve(await hub([], { list }))).path).toMatch(/model\.safetensors$/);
+  });
+
+  test.each(notFollowed)("a redirect to %s is not followed", async (Location) => {
     const bytes: Answer = (_request, response) => void response.writeHead(302, { Location }).end();
     const { message } = await failure(resolve(await hub(good, { bytes })), "INVALID_FORMAT");
     expect(message).toMatch(/redirects to .*, which is not followed/);

@@ -1,19 +1,16 @@
 /**
- * What is asked of a hub: the commit of a revision, the files of a commit, the bytes of a file from some offset on.
- *
- * The first two go through @huggingface/hub, which is loaded when it is needed: most models are files. The bytes do not: its blobs
- * give no status once a stream has begun, and take a whole file for the range that was asked for, so that a resumed download would be
- * wrong. Every request passes through one function, which turns whatever goes wrong into an error for people.
+ * What is asked of a hub: the commit of a revision, the files of a commit, the bytes of a file from some offset on. Three addresses, and not
+ * @huggingface/hub, which takes 7 MB for the first two; its download neither goes on where it broke nor looks at digests.
  *
  * Nothing that a hub says is trusted: names that are no paths inside a folder are left out, sizes must be sizes, the list has an end, and
  * so has patience with a hub that hardly sends anything.
  */
-import { FileError, InvalidFormatError, isLoewnerError, throwIfAborted } from "../../errors.js";
+import { FileError, InvalidFormatError, isLoewnerError } from "../../errors.js";
 import { staysInFolder } from "../../formats/inner-path.js";
 import { defaultStallMs, Pace } from "../../formats/http-patience.js";
 import { quote } from "../../formats/json.js";
 import { isCommit } from "./address.js";
-import { exchange, HubUnreachableError, isPrivate, unreachable } from "./node-request.js";
+import { exchange, HubUnreachableError, isPrivate, onwards, placeOf, unreachable } from "./node-request.js";
 
 export interface HubFile {
   readonly path: string;
@@ -71,60 +68,57 @@ export function hubClient(options: {
   const { endpoint, token, signal, stallMs = defaultStallMs } = options;
   const credentials = { origin: new URL(endpoint).origin, token };
 
-  /** fetch for questions: their answers are read whole, and have no more than `left.bytes` together. */
-  const asking =
-    (subject: Subject, left = { bytes: mostAnswerBytes }): typeof fetch =>
-    (input, init) => {
-      const url = new URL(input instanceof Request ? input.url : input);
-      const pace = new Pace(stallMs, (what) => new HubUnreachableError(slow(endpoint, what), { file: endpoint }));
-      return exchange(url, credentials, { headers: init?.headers, signal, pace }, async (response, chunks) => {
-        if (!response.ok) throw statusError(response, subject, endpoint, token);
-        return new Response(await whole(chunks, left, url.origin), response);
-      });
-    };
-
-  /** fetch for the pages of a list, which has an end. `known` is the number of entries so far. */
-  const turning = (subject: Subject, known: () => number): typeof fetch => {
-    const ask = asking(subject, { bytes: mostAnswerBytes });
-    let pages = 0;
-    let idle = 0;
-    let before = 0;
-    return (input, init) => {
-      if (pages > 0) idle = known() > before ? 0 : idle + 1;
-      before = known();
-      if (idle === mostIdlePages)
-        throw misunderstood(endpoint, `${idle} pages in a row of its list of files bring nothing new`);
-      if (++pages > mostPages) throw misunderstood(endpoint, `its list of files has more than ${mostPages} pages`);
-      return ask(input, init);
-    };
-  };
+  /** The answer to a question, which is read whole, and where it goes on. All that share `left` have no more bytes together. */
+  function ask(
+    url: URL,
+    subject: Subject,
+    left = { bytes: mostAnswerBytes },
+  ): Promise<{ answer: unknown; next?: URL }> {
+    const pace = new Pace(stallMs, (what) => new HubUnreachableError(slow(endpoint, what), { file: endpoint }));
+    const headers = { Accept: "application/json" };
+    return exchange(url, credentials, { headers, signal, pace }, async (response, chunks) => {
+      if (!response.ok) throw statusError(response, subject, endpoint, token);
+      const answer = parsed(await whole(chunks, left, endpoint), endpoint);
+      const [, link] = /<([^<>]*)>;\s*rel="?next\b/.exec(response.headers.get("Link") ?? "") ?? [];
+      if (link === undefined) return { answer };
+      const next = onwards(link, url);
+      if (!next) throw misunderstood(endpoint, `its list goes on at ${placeOf(link, url)}, which is not followed`);
+      return { answer, next };
+    });
+  }
 
   return {
     endpoint,
     async commitOf(repo, revision) {
-      const fetch = asking({ repo, revision });
-      const { modelInfo } = await import("@huggingface/hub");
-      const info = await understood(endpoint, signal, () =>
-        modelInfo({ name: repo, revision, hubUrl: endpoint, additionalFields: ["sha"], fetch }),
-      );
-      if (typeof info.sha !== "string" || !isCommit(info.sha))
-        throw misunderstood(endpoint, "its answer has no commit");
-      return info.sha;
+      const url = new URL(`${endpoint}/api/models/${repo}/revision/${encodeURIComponent(revision)}?expand=sha`);
+      const sha = partsOf((await ask(url, { repo, revision })).answer).sha;
+      if (typeof sha !== "string" || !isCommit(sha)) throw misunderstood(endpoint, "its answer has no commit");
+      return sha;
     },
-    filesOf(repo, commit) {
-      return understood(endpoint, signal, async () => {
-        const { listFiles } = await import("@huggingface/hub");
-        const files: HubFile[] = [];
-        const paths = new Set<unknown>();
-        const fetch = turning({ repo, revision: commit }, () => paths.size);
-        for await (const entry of listFiles({ repo, revision: commit, recursive: true, hubUrl: endpoint, fetch })) {
-          paths.add(entry.path);
-          if (entry.type !== "file" || !staysInFolder(entry.path)) continue;
-          if (files.push(hubFile(entry, endpoint)) > mostFiles)
+    async filesOf(repo, commit) {
+      const files: HubFile[] = [];
+      const paths = new Set<unknown>();
+      const left = { bytes: mostAnswerBytes };
+      let url: URL | undefined = new URL(`${endpoint}/api/models/${repo}/tree/${commit}?recursive=true`);
+      for (let pages = 0, idle = 0; url; ++pages) {
+        if (pages === mostPages) throw misunderstood(endpoint, `its list of files has more than ${mostPages} pages`);
+        const known = paths.size;
+        const { answer, next }: { answer: unknown; next?: URL } = await ask(url, { repo, revision: commit }, left);
+        if (!Array.isArray(answer)) throw misunderstood(endpoint, "its list of files is no list");
+        for (const entry of answer.map(partsOf)) {
+          const { type, path } = entry;
+          paths.add(path);
+          if (type !== "file") continue;
+          if (typeof path !== "string") throw misunderstood(endpoint, "it lists a file whose name is no text");
+          if (staysInFolder(path) && files.push(hubFile(path, entry, endpoint)) > mostFiles)
             throw misunderstood(endpoint, `it lists more than ${mostFiles} files`);
         }
-        return files;
-      });
+        idle = paths.size > known ? 0 : idle + 1;
+        if (next && idle === mostIdlePages)
+          throw misunderstood(endpoint, `${idle} pages in a row of its list of files bring nothing new`);
+        url = next;
+      }
+      return files;
     },
     paceOf: ({ path }) => new Pace(stallMs, (what) => new FileError(slow(endpoint, what, path), { file: path })),
     receive(repo, commit, file, from, pace, take) {
@@ -146,25 +140,34 @@ export function hubClient(options: {
   };
 }
 
-/** The bytes of an answer; takes them off `left`. */
-async function whole(
-  chunks: AsyncIterable<Uint8Array>,
-  left: { bytes: number },
-  origin: string,
-): Promise<Uint8Array<ArrayBuffer>> {
+/** The text of an answer; takes its bytes off `left`. */
+async function whole(chunks: AsyncIterable<Uint8Array>, left: { bytes: number }, endpoint: string): Promise<string> {
   const parts: Uint8Array[] = [];
-  let excess = false;
   try {
     for await (const chunk of chunks) {
-      excess = (left.bytes -= chunk.byteLength) < 0;
-      if (excess) break;
+      if ((left.bytes -= chunk.byteLength) < 0)
+        throw misunderstood(endpoint, `an answer of more than ${mostAnswerBytes} bytes`);
       parts.push(chunk);
     }
   } catch (error) {
-    throw isLoewnerError(error) ? error : unreachable(origin, error);
+    throw isLoewnerError(error) ? error : unreachable(endpoint, error);
   }
-  if (excess) throw new Error(`an answer of more than ${mostAnswerBytes} bytes`);
-  return Buffer.concat(parts);
+  return new TextDecoder().decode(Buffer.concat(parts));
+}
+
+function parsed(text: string, endpoint: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw misunderstood(endpoint, oneLine((error as Error).message), error);
+  }
+}
+
+type Parts = Readonly<Record<string, unknown>>;
+
+/** What an object has; nothing of what is none. */
+function partsOf(value: unknown): Parts {
+  return typeof value === "object" && value !== null ? { ...value } : {};
 }
 
 function slow(endpoint: string, what: string, path?: string): string {
@@ -173,33 +176,15 @@ function slow(endpoint: string, what: string, path?: string): string {
     : `${path}: ${endpoint} sends ${what}. What came is kept: run the same command again later to go on from there.`;
 }
 
-function hubFile(
-  entry: { path: string; size: number; oid?: string; lfs?: { oid: string; size: number } },
-  endpoint: string,
-): HubFile {
-  const { path, oid, lfs } = entry;
+function hubFile(path: string, entry: Parts, endpoint: string): HubFile {
+  const lfs = entry.lfs ? partsOf(entry.lfs) : undefined;
   const size = lfs?.size ?? entry.size;
-  if (!Number.isSafeInteger(size) || size < 0)
-    throw misunderstood(endpoint, `the size of ${quote(path)} is ${quote(String(size))}`);
-  const sha256 = lfs?.oid.replace(/^sha256:/, "");
-  const digest =
-    sha256 && /^[0-9a-f]{64}$/.test(sha256)
-      ? ({ kind: "sha256", hex: sha256 } as const)
-      : !lfs && oid && /^[0-9a-f]{40}$/.test(oid)
-        ? ({ kind: "git", hex: oid } as const)
-        : undefined;
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
+    throw misunderstood(endpoint, `the size of ${quote(path)} is ${typeof size === "number" ? size : "no number"}`);
+  const oid = lfs ? lfs.oid : entry.oid;
+  const [, hex] = /^(?:sha256:)?([0-9a-f]+)$/.exec(typeof oid === "string" ? oid : "") ?? [];
+  const digest = hex?.length === (lfs ? 64 : 40) ? ({ kind: lfs ? "sha256" : "git", hex } as const) : undefined;
   return { path, size, digest };
-}
-
-/** An answer that is no JSON, or lacks what it should have, is the hub's fault and not a TypeError. */
-async function understood<T>(endpoint: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
-  try {
-    return await body();
-  } catch (error) {
-    throwIfAborted(signal);
-    if (isLoewnerError(error)) throw error;
-    throw misunderstood(endpoint, oneLine((error as Error).message), error);
-  }
 }
 
 /** Parsers quote what they read, whatever characters it has. */

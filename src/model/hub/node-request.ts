@@ -103,19 +103,32 @@ export async function request(
     const location = isRedirect(response) ? response.headers.get("Location") : null;
     if (location === null) return response;
     await response.body?.cancel().catch(() => undefined);
-    const next = URL.canParse(location, url) ? new URL(location, url) : undefined;
-    const isAllowed = next && (next.protocol === "https:" || (next.protocol === "http:" && url.protocol === "http:"));
-    if (!isAllowed || next.username || next.password || redirects === mostRedirects) {
+    const next = onwards(location, url);
+    if (!next || redirects === mostRedirects) {
       const what =
         redirects === mostRedirects
           ? `it redirects more than ${mostRedirects} times`
-          : `${url.origin} redirects to ${next ? `${next.protocol}//${next.host}` : "what is no address"}, which is not followed`;
+          : `${url.origin} redirects to ${placeOf(location, url)}, which is not followed`;
       throw new InvalidFormatError(`${address.origin} does not answer like a model hub: ${what}. Check HF_ENDPOINT.`, {
         file: address.origin,
       });
     }
     url = next;
   }
+}
+
+/** Where an answer sends on to; undefined for what is no web address, names a password, or would go on from https to http. */
+export function onwards(location: string, from: URL): URL | undefined {
+  const to = URL.canParse(location, from) ? new URL(location, from) : undefined;
+  const isAllowed = to && (to.protocol === "https:" || (to.protocol === "http:" && from.protocol === "http:"));
+  return isAllowed && !to.username && !to.password ? to : undefined;
+}
+
+/** The same for people, without what may be a secret in it. */
+export function placeOf(location: string, from: URL): string {
+  if (!URL.canParse(location, from)) return "what is no address";
+  const { protocol, host } = new URL(location, from);
+  return `${protocol}//${host}`;
 }
 
 function isRedirect({ status }: Response): boolean {
