@@ -1,5 +1,5 @@
 // What is proved of a low-rank approximation: |(A - left right) x|_p <= (bound (1 + slack) + rounding) |x|_2.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import { smallestStep, unitRoundoff } from "../geometry/factors.js";
 import { checkPairShapes, multiplyRows } from "../geometry/pair.js";
@@ -96,7 +96,7 @@ export async function residualCertificate(
   const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rest, facts, { p, tolerance });
   const plain = p === 2 ? await spectrum(run, rest, facts, { cut: () => 0, vectors: 0 }) : undefined;
   const gram = ellipsoid?.gram ?? plain!.gram;
-  const { values } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors: false });
+  const { values } = await run.engine.dense("eigen", { matrix: gram, n: d, count: 0 });
   const sandwich = ellipsoid?.certificate ?? { lower: 1, upper: 1, slack: f64 ? 1e-12 : 1e-6 };
   const sigmaNext = Math.sqrt(Math.max(0, values[0])) / facts.unit;
   // Of the product: sums in f64 over the rank, of rows no longer than left's. Of R: kept in its type.
