@@ -11,7 +11,8 @@ import { basename, dirname, resolve } from "node:path";
 import { FileError, InvalidInputError, throwIfAborted } from "../errors.js";
 import { type ByteSink, type ByteSource, changed, checkRange, shrank } from "./bytes.js";
 import { codeOf, readFault, writeFault } from "./file-faults.js";
-import { type Interim, publish } from "./node-publish.js";
+import { publish } from "./node-publish.js";
+import type { Interim } from "./node-swap.js";
 import { asideName, recoverFolder } from "./node-swap.js";
 import { createTemporary, removeTemporary, temporaryName } from "./node-temporary.js";
 

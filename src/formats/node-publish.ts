@@ -15,21 +15,8 @@ import { existsSync, linkSync, renameSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { FileError } from "../errors.js";
 import { codeOf, writeFault } from "./file-faults.js";
-import { asideName, flushFolder, writeSwapRecord } from "./node-swap.js";
+import { asideName, flushFolder, writeSwapRecord, type Interim, type ReadyFile } from "./node-swap.js";
 import { removeFile, temporaryName } from "./node-temporary.js";
-
-/** A file that is written and flushed, and where it goes. */
-export interface ReadyFile {
-  readonly temporary: string;
-  readonly target: string;
-}
-
-/** A main file that names data files as they are called for the time of the swap. */
-export interface Interim {
-  readonly temporary: string;
-  /** Target of a data file -> its path for that time. */
-  readonly asides: ReadonlyMap<string, string>;
-}
 
 /**
  * Files in their places, the main file last. On an error all is as it was.

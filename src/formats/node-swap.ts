@@ -13,8 +13,20 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, wri
 import { basename, dirname, join } from "node:path";
 import { writeFault } from "./file-faults.js";
 import { isLeftBehind, ownedName, ownerIn } from "./node-owner.js";
-import type { Interim, ReadyFile } from "./node-publish.js";
 import { isTemporaryName, namesIn, removeFile, removeLeftBehind } from "./node-temporary.js";
+
+/** A file that is written and flushed, and where it goes. */
+export interface ReadyFile {
+  readonly temporary: string;
+  readonly target: string;
+}
+
+/** A main file that names data files as they are called for the time of the swap. */
+export interface Interim {
+  readonly temporary: string;
+  /** Target of a data file -> its path for that time. */
+  readonly asides: ReadonlyMap<string, string>;
+}
 
 const RECORD = "swap";
 const ASIDE = "part";
