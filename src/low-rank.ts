@@ -6,7 +6,7 @@
 //   4. |(A - left right) x|_p <= upper sigma_{k+1}(M) |x|_2 for every x                 low-rank/certificate.ts
 //
 // "svd" takes M = A in step 2; "auto" tries several methods, and keeps the one with the smallest error in the objective asked for.
-import type { EngineRows } from "./engine/sweep.js";
+import type { EngineRows } from "./engine/engine.js";
 import { InvalidInputError } from "./errors.js";
 import type { EntrywiseFactors } from "./geometry/entrywise.js";
 import { factors, factorsAlone, placing, type FactorSink } from "./geometry/factors.js";

@@ -19,7 +19,7 @@ import {
 } from "../model/index.js";
 import { type FolderJournal, openJournal } from "../model/node-journal.js";
 import { removeFinishedJournal } from "../model/node-journal-folder.js";
-import { storedTypes } from "../model/plan-file.js";
+import { storedTypes } from "../model/stored.js";
 import { reportJson, reportLayers, reportPlan } from "./compress-report.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
 import { withModel, type OpenModel } from "./models.js";

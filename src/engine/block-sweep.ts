@@ -1,14 +1,15 @@
 // One kernel instance sweeps over rows that it can reach: what the inline engine does with all of them, and a worker with its
 // own. Rows stream through wasm memory tile by tile; between tiles the event loop gets its turn.
 import { InvalidInputError, throwIfAborted } from "../errors.js";
+import type { SweepHooks } from "./engine.js";
 import { withFrameAsync, type Frame } from "../kernel/frame.js";
 import type { Kernel } from "../kernel/load.js";
 import { rowTypeBytes, type RowSource } from "../matrix.js";
-import type { BlockRunner } from "./job.js";
 import { rowsOfTile, tileBytes } from "./memory.js";
-import { operations } from "./operations.js";
+import { operationNamed } from "./operations/index.js";
+import type { BlockRunner } from "./operations/operation.js";
 import { untilAborted } from "./read-ahead.js";
-import { blockRows, type Sweep, type SweepHooks, type SweepResult } from "./sweep.js";
+import { blockRows, type Sweep, type SweepResult } from "./sweep.js";
 import { Maximum, SumTree, Worst } from "./tree.js";
 import { takeTurn } from "./turn.js";
 
@@ -44,7 +45,8 @@ export async function sweepBlocks(
   return withFrameAsync(kernel, async (frame) => {
     const { source, subtrees } = local;
     const { cols, dtype } = source;
-    const runner = operations[sweep.op]({ frame, sweep, rows: local.count, cols, dtype });
+    const job = { frame, rows: local.count, cols, dtype };
+    const runner = operationNamed(sweep.op).prepare(job, sweep.params, sweep.reads.shared);
     const state = new BlockState(frame, local, sweep);
     const tile = new Tile(frame, source, local.count, hooks.tileRows);
     const tiles = subtrees.map((subtree) => tilesOf(subtree, source.rows, tile.capacity));
@@ -69,7 +71,7 @@ export async function sweepBlocks(
         hooks.onRows?.(count);
         await takeTurn();
       }
-      const result = runner.finish(blocks);
+      const result = runner.finish?.(blocks) ?? {};
       for (const [name, reducer] of reducers) result[name] ??= reducer.finish();
       results.push(result);
     }

@@ -38,7 +38,7 @@ export async function climbSmooth(
     if (moves.length === 0) return;
     const trials = moves.map(({ full }) => parts.map((x) => x * full!));
     const steps = Float64Array.from(trials.flat());
-    const { sums } = await space.moves(
+    const sums = await space.trials(
       moves.map(({ y }) => y),
       moves.map(({ direction }) => direction!),
       steps,

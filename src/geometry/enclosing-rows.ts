@@ -6,7 +6,7 @@
 // add the rows that stick out, until none sticks out by more than the tolerance.
 // Inner rows leave the active set by Harman, Pronzato 2007, Improvements on removing nonoptimal support points in D-optimum
 // design algorithms: a row whose omega is below a bound that the residual gives is in no optimal design.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import type { RowSource } from "../matrix.js";
 import { enclose } from "./enclosing.js";
 import type { Run } from "./run.js";
@@ -89,13 +89,7 @@ function harmanPronzato(gap: number, D: number): number {
 
 /** |x_i T|^2 of every row. */
 export async function scores(run: Run, rows: EngineRows, transform: Float64Array): Promise<Float64Array> {
-  await run.sweep(rows, "scores", 2 * transform.length, {
-    op: "leverage",
-    params: { wide: 1, triangular: 0 },
-    reads: { shared: { transform }, state: [] },
-    writes: { state: ["leverage"] },
-    reduce: {},
-  });
+  await run.sweep("leverage", rows, "scores", { wide: true, triangular: false }, { transform });
   return (await rows.state.get("leverage"))!;
 }
 

@@ -4,7 +4,8 @@
 //
 // Small rank by alternating reweighted least squares (entrywise-reweight.ts), large rank by splitting (entrywise-split.ts).
 // Which of the two follows from an estimate of the multiply-adds, never from the clock.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
+import { reweightWork, splitWork } from "../engine/operations/entrywise.js";
 import { toRowSource, type Matrix, type RowSource } from "../matrix.js";
 import {
   checkMaxIterations,
@@ -16,8 +17,8 @@ import {
   checkTolerance,
 } from "../options.js";
 import type { EntrywiseOptions, EntrywiseResult, EntrywiseStart, FactorType, Objective } from "../types/index.js";
-import { reweight, reweightWork } from "./entrywise-reweight.js";
-import { split, splitWork } from "./entrywise-split.js";
+import { reweight } from "./entrywise-reweight.js";
+import { split } from "./entrywise-split.js";
 import { basisSize, factors, placing, residual as residualOf, roundTo, unitRoundoff } from "./factors.js";
 import { lewisEllipsoid } from "./lewis-ellipsoid.js";
 import { orient, orthonormalise } from "./orthonormal.js";
@@ -279,20 +280,13 @@ async function lewisBasis({ run, rows, profile, p, rank }: Task): Promise<Float6
   // A start need not be exact: weights within a tenth of the ideal distortion will do.
   const { gram } = await lewisEllipsoid(run, rows, profile, { p, tolerance: 0.1, maxIterations: 50 });
   const n = rows.source.cols;
-  return (await run.engine.dense({ op: "eigen", matrix: gram, n, vectors: true, count: basisSize(rank, n) })).matrix;
+  return (await run.engine.dense("eigen", { matrix: gram, n, count: basisSize(rank, n) })).vectors;
 }
 
 async function randomBasis({ run, rows, rank }: Task, seed: number, number: number): Promise<Float64Array> {
   const d = rows.source.cols;
-  const draw = {
-    op: "random",
-    kind: "normal",
-    seed,
-    stream: randomStream + number,
-    first: 0,
-    count: rank * d,
-  } as const;
-  const { values } = await run.engine.dense(draw);
+  const draw = { kind: "normal", seed, stream: randomStream + number, first: 0, count: rank * d } as const;
+  const values = await run.engine.dense("random", draw);
   orthonormalise(new Float64Array(), values, 0, rank, d);
   return values;
 }

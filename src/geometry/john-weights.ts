@@ -5,7 +5,7 @@
 // enclosing-rows.ts, exactly. Else by w <- w q averaged over the iterates: max q <= (n / rank)^(1/T) after T sweeps (Cohen,
 // Cousins, Lee, Yang, arXiv 1905.11580). What is proved holds for both: any weights give
 //   |Ax|_inf <= max q^(1/2) |Mx|_2  and  |Mx|_2 <= (sum w)^(1/2) |Ax|_inf.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import type { RowSource } from "../matrix.js";
 import type { SandwichCertificate } from "../types/index.js";
 import { sandwich, slackOf } from "./certificate.js";
@@ -109,7 +109,7 @@ async function averaged(
     whitening.condition,
     dtype === "f64",
   );
-  const { values: weights } = await run.engine.dense({ op: "exp", values: (await rows.state.get("logWeight"))! });
+  const weights = await run.engine.dense("exp", (await rows.state.get("logWeight"))!);
   const residual = Math.max(0, certificate.upper * certificate.upper - 1);
   return {
     ...{ weights, gram: unscale(gram, columnScale, unit), scaledGram: gram, rank: whitening.rank, certificate },

@@ -1,5 +1,5 @@
 // The ellipsoid {x : |Mx|_2 <= 1}, M = W^(1/2-1/p) A, of Lewis weights that are good enough for a certificate.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import type { SandwichCertificate } from "../types/index.js";
 import { idealDistortion, sandwich } from "./certificate.js";
 import { noFacts, type Known } from "./facts.js";

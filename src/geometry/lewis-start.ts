@@ -1,9 +1,10 @@
 // Profile and start of Lewis weights in one sweep over the rows: the start needs the columns' scales, which a few blocks tell.
-import { placeOfBad } from "../engine/bad-entry.js";
-import { blockRows, type EngineRows } from "../engine/sweep.js";
+import { placeOfBad } from "../engine/operations/bad-entry.js";
+import type { EngineRows } from "../engine/engine.js";
+import { blockRows } from "../engine/sweep.js";
 import type { RowSource } from "../matrix.js";
 import { LewisSweeps } from "./lewis-sweeps.js";
-import { profile, profileOf, profileReductions, type Profile } from "./profile.js";
+import { profile, profileOf, type Profile } from "./profile.js";
 import type { Run } from "./run.js";
 
 /** Blocks that the scales are read off, and of how many blocks they have to be for that to be worth it. */
@@ -23,7 +24,7 @@ async function start(run: Run, rows: EngineRows, p: number): Promise<{ facts: Pr
   const columnScale = p < Infinity ? await sampledScale(run, source) : undefined;
   if (!columnScale) return { facts: await run.facts.once("profile", () => profile(run, rows)) };
   const sweeps = new LewisSweeps(run, rows, p, columnScale);
-  const result = await sweeps.startWith(source.dtype === "f64", profileReductions);
+  const result = await sweeps.profiledStart(source.dtype === "f64");
   const facts = profileOf(run, source, result);
   const ratios = facts.columnScale.map((x, j) => x / columnScale[j]);
   const fits = Math.max(...ratios) <= looseness * Math.min(...ratios);
@@ -37,7 +38,9 @@ async function sampledScale(run: Run, source: RowSource): Promise<Float64Array |
   if (blocks < manyBlocks) return undefined;
   const first = (index: number) => Math.floor((index * blocks) / sampleBlocks) * blockRows;
   const sample = run.open({
-    ...{ rows: sampleBlocks * blockRows, cols, dtype },
+    rows: sampleBlocks * blockRows,
+    cols,
+    dtype,
     async read(start, count) {
       const parts: Uint8Array[] = [];
       for (let at = start; at < start + count;) {
@@ -50,13 +53,7 @@ async function sampledScale(run: Run, source: RowSource): Promise<Float64Array |
       return join(parts);
     },
   });
-  const found = await run.sweep(sample, "profile", 2 * cols, {
-    op: "profile",
-    params: {},
-    reads: { shared: {}, state: [] },
-    writes: { state: [] },
-    reduce: profileReductions,
-  });
+  const found = await run.sweep("profile", sample, "profile", {}, {});
   run.close(sample);
   if (placeOfBad(found.bad, cols)) return undefined;
   const { unit, columnScale } = profileOf(run, source, found);

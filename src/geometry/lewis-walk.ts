@@ -1,7 +1,7 @@
 // The way to Lewis weights that are worth a certificate: steps that prove nothing run in f32 where that is safe.
 //
 // Up to p = 2 the start w_i = |a_i|^p with equilibrated columns is within a few percent already: one step, mostly, does.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import type { RowSource } from "../matrix.js";
 import { idealDistortion, sandwich } from "./certificate.js";
 import { Chebyshev, LewisSweeps, unscale } from "./lewis-sweeps.js";

@@ -84,7 +84,7 @@ export async function convergedWeights(run: Run, source: RowSource, options: Lew
       const now = (await rows.state.get("logWeight"))!;
       const before = last ? now : (await rows.state.get("before"))!;
       const answer = last ? now : before.map((x, i) => (now[i] === -Infinity ? -Infinity : x));
-      const { values: weights } = await run.engine.dense({ op: "exp", values: answer });
+      const weights = await run.engine.dense("exp", answer);
       run.finish();
       const scaled = gram;
       return {

@@ -7,7 +7,7 @@
 // Polar: {x : x' H^-1 x <= 1} is the largest ellipsoid in {x : |a_i x| <= 1}, for a_i' H a_i <= 1 says that a_i x <= 1 there.
 //
 // Cost       2 sweeps for coordinates (3 with a free centre), one a round after that; each n d (d + O(1)) multiply-adds
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import { type Matrix, type RowSource } from "../matrix.js";
 import { checkMaxIterations, checkTolerance } from "../options.js";
@@ -16,7 +16,7 @@ import { encloseRows, largest, scores, type RowEnclosing } from "./enclosing-row
 import { lifted } from "./lifted.js";
 import { profile } from "./profile.js";
 import type { Run } from "./run.js";
-import { logAbsDeterminant, orthonormalSpan, outer, product } from "./small-dense.js";
+import { logAbsDeterminant, orthonormalSpan, outer, product, transpose } from "./small-dense.js";
 import { whiten } from "./whiten.js";
 
 export function checkMinVolume({ tolerance = 1e-7, maxIterations = 100, freeCenter = false }: MinVolumeOptions): void {
@@ -187,14 +187,7 @@ async function affineSpan(run: Run, source: RowSource, columnScale: Float64Array
 }
 
 async function gram(run: Run, rows: EngineRows, columnScale?: Float64Array): Promise<Float64Array> {
-  const sweep = await run.sweep(rows, "Gram matrix", 2 * rows.source.cols * rows.source.cols, {
-    op: "gram",
-    params: { wide: 1 },
-    reads: { shared: columnScale ? { columnScale } : {}, state: [] },
-    writes: { state: [] },
-    reduce: { gram: "sum" },
-  });
-  return sweep.gram;
+  return (await run.sweep("gram", rows, "Gram matrix", { wide: true, plain: true }, { columnScale })).gram;
 }
 
 /** All n weights, from those of the contacts. */
@@ -223,10 +216,6 @@ function representable(H: Float64Array, rank: number, { name = "A" }: RowSource)
   return H;
 }
 
-function transpose(A: Float64Array, rows: number, cols: number): Float64Array {
-  return A.map((_, i) => A[(i % rows) * cols + Math.floor(i / rows)]);
-}
-
 async function log(run: Run, x: number): Promise<number> {
-  return (await run.engine.dense({ op: "log", values: Float64Array.of(x) })).values[0];
+  return (await run.engine.dense("log", Float64Array.of(x)))[0];
 }

@@ -5,7 +5,7 @@
 // the sum smoothed below the floor in every sweep. The problem is not convex, and the floor decides which minimum is met: one
 // descent from PCA keeps a small floor, another starts with a large one that shrinks, and the lower of the two goes on,
 // with ever smaller floors where rows lie below the last. Restarts are further descents from random subspaces.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import type { RowSource } from "../matrix.js";
 import { checkMaxIterations, checkP, checkRank, checkSeed, checkTolerance } from "../options.js";
@@ -13,7 +13,8 @@ import type { SubspaceOptions, SubspaceResult } from "../types/index.js";
 import { ofOwnScale } from "./factors.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
-import { profiledGram, spectrum, transpose } from "./spectrum.js";
+import { transpose } from "./small-dense.js";
+import { profiledGram, spectrum } from "./spectrum.js";
 import { randomStart } from "./subspace-starts.js";
 import { SubspaceSweeps } from "./subspace-sweeps.js";
 

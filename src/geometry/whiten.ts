@@ -1,7 +1,8 @@
 // From a Gram matrix to the transform T with T T' = G^+, so that |a T|_2^2 is a' G^+ a: by Cholesky where G is safely of
 // full rank, by eigenvectors where it is not.
-import type { Engine } from "../engine/sweep.js";
+import type { Engine } from "../engine/engine.js";
 import type { RowType } from "../matrix.js";
+import { dot, scaleRows } from "./small-dense.js";
 
 export interface Whitening {
   /** d x m f64, row-major; upper triangular when `triangular`. */
@@ -39,44 +40,39 @@ export async function whiten(
   for (let i = 0; i < d; ++i) for (let j = 0; j < d; ++j) equilibrated[i * d + j] = G[i * d + j] * scale[i] * scale[j];
 
   if (!zero) {
-    const { matrix, pivot } = await engine.dense({
-      op: "inverseCholesky",
-      matrix: equilibrated,
-      n: d,
-      tolerance: threshold,
-    });
-    if (pivot < 0) {
-      const trace = squares(matrix);
+    const factor = await engine.dense("inverseCholesky", { matrix: equilibrated, n: d, tolerance: threshold });
+    if ("inverse" in factor) {
+      const { inverse } = factor;
+      const trace = squares(inverse);
       const condition =
         largestEigenvalue(d, d, (x) => times(equilibrated, d, x)) *
-        largestEigenvalue(d, trace, (x) => timesUpper(matrix, d, timesUpperTransposed(matrix, d, x)));
+        largestEigenvalue(d, trace, (x) => timesUpper(inverse, d, timesUpperTransposed(inverse, d, x)));
       // 1 / |T|_F^2 is below the smallest eigenvalue, and d is above the largest: surely of full rank.
       if (trace * d * threshold < 1 || condition * threshold * 4 < 1) {
-        scaleRows(matrix, scale, d, d);
-        return { transform: matrix, rank: d, triangular: true, condition };
+        return { transform: scaleRows(inverse, scale), rank: d, triangular: true, condition };
       }
     }
   }
-  const { values, matrix } = await engine.dense({ op: "eigen", matrix: equilibrated, n: d, vectors: true });
+  const { values, vectors } = await engine.dense("eigen", { matrix: equilibrated, n: d });
   let rank = 0;
   while (rank < d && values[rank] > threshold * values[0]) ++rank;
   const transform = new Float64Array(d * rank);
   for (let k = 0; k < rank; ++k) {
     const size = 1 / Math.sqrt(values[k]);
-    for (let j = 0; j < d; ++j) transform[j * rank + k] = matrix[k * d + j] * size;
+    for (let j = 0; j < d; ++j) transform[j * rank + k] = vectors[k * d + j] * size;
   }
-  scaleRows(transform, scale, d, rank);
-  return { transform, rank, triangular: false, condition: rank ? values[0] / values[rank - 1] : 1 };
+  return {
+    transform: scaleRows(transform, scale),
+    rank,
+    triangular: false,
+    condition: rank ? values[0] / values[rank - 1] : 1,
+  };
 }
 
 function squares(x: Float64Array): number {
   let sum = 0;
   for (const v of x) sum += v * v;
   return sum;
-}
-
-function scaleRows(matrix: Float64Array, scale: Float64Array, rows: number, cols: number): void {
-  for (let i = 0; i < rows; ++i) for (let j = 0; j < cols; ++j) matrix[i * cols + j] *= scale[i];
 }
 
 /**
@@ -119,21 +115,4 @@ function timesUpperTransposed(matrix: Float64Array, d: number, x: Float64Array):
     for (let j = i, k = i * d + i; j < d; ++j, ++k) y[j] += matrix[k] * factor;
   }
   return y;
-}
-
-/** Of `count` entries from places i and j on, in four sums: one alone waits for itself. */
-function dot(a: Float64Array, i: number, b: Float64Array, j: number, count: number): number {
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  const end = i + (count & ~3);
-  for (; i < end; i += 4, j += 4) {
-    s0 += a[i] * b[j];
-    s1 += a[i + 1] * b[j + 1];
-    s2 += a[i + 2] * b[j + 2];
-    s3 += a[i + 3] * b[j + 3];
-  }
-  for (let rest = count & 3; rest > 0; --rest, ++i, ++j) s0 += a[i] * b[j];
-  return s0 + s1 + (s2 + s3);
 }

@@ -1,6 +1,6 @@
 // The methods: each gives an orthonormal basis of the row space, of which the first `rank` vectors are projected on; or, where
 // it does not project, the pair of factors itself.
-import type { DenseResult } from "../engine/sweep.js";
+import type { Eigen } from "../engine/dense.js";
 import { entrywiseFactors, entrywiseWork, type EntrywiseFactors } from "../geometry/entrywise.js";
 import { basisSize } from "../geometry/factors.js";
 import { noFacts } from "../geometry/facts.js";
@@ -150,12 +150,12 @@ export function vectorsWanted(run: Run, methods: readonly ChosenMethod[], rank: 
 async function byEllipsoid(
   { run, rows, rank, profile, vectors }: Task,
   ellipsoid: Ellipsoid,
-  axes?: DenseResult,
+  axes?: Eigen,
 ): Promise<Fit> {
   const n = rows.source.cols;
-  const { values, matrix } = axes ?? (await axesOf(run, ellipsoid, n, vectors));
+  const { values, vectors: basis } = axes ?? (await axesOf(run, ellipsoid, n, vectors));
   return {
-    basis: oriented(matrix, n),
+    basis: oriented(basis, n),
     sigmaNext: rank < n ? Math.sqrt(Math.max(0, values[rank])) / profile.unit : 0,
     ...convergenceOf(ellipsoid),
   };

@@ -1,5 +1,5 @@
 // What all candidates of one call of lowRank share.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { lewisEllipsoid, type EllipsoidOptions, type LewisEllipsoid } from "../geometry/lewis-ellipsoid.js";
 import { levelSetGram } from "../geometry/level-set.js";
 import type { Profile } from "../geometry/profile.js";

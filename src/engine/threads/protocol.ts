@@ -86,6 +86,16 @@ export interface Port<Out, In> {
   listen(take: (message: In) => void): void;
 }
 
+/** A worker as the coordinator sees it. */
+export interface Member extends Port<Order, Report> {
+  /** It failed, or ended. */
+  onEnd(take: (cause: Error) => void): void;
+  /** Whether the process stays for its sake. */
+  ref(): void;
+  unref(): void;
+  end(): void;
+}
+
 export interface SentError {
   code?: LoewnerErrorCode;
   name: string;

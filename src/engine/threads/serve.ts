@@ -3,7 +3,7 @@ import { AbortedError } from "../../errors.js";
 import { Kernel, maximumBytes } from "../../kernel/load.js";
 import { sweepBlocks } from "../block-sweep.js";
 import { InlineEngine } from "../inline.js";
-import type { Engine, SweepHooks } from "../sweep.js";
+import type { Engine, SweepHooks } from "../engine.js";
 import { toSent, type CallOrder, type Order, type Port, type Report } from "./protocol.js";
 import { Budget, KeptRows, WorkerRows } from "./worker-rows.js";
 

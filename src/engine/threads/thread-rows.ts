@@ -1,7 +1,8 @@
 // Rows that workers hold in shares, and their row state: a column is here, with the workers, or both.
 import type { RowSource } from "../../matrix.js";
 import type { Subtree } from "../block-sweep.js";
-import type { EngineRows, RowState, Sweep } from "../sweep.js";
+import type { EngineRows, RowState } from "../engine.js";
+import type { Sweep } from "../sweep.js";
 import type { Pool } from "./pool.js";
 import { fromSent, type Limits } from "./protocol.js";
 import { boundsOf, joinColumns } from "./shares.js";

@@ -1,7 +1,8 @@
 // One sweep over rows that workers hold: hands out the rows they ask for, hands on what they emit in row order, adds up.
 import { AbortedError, InvalidInputError } from "../../errors.js";
 import { rowTypeBytes } from "../../matrix.js";
-import type { Sweep, SweepHooks, SweepResult } from "../sweep.js";
+import type { SweepHooks } from "../engine.js";
+import type { Sweep, SweepResult } from "../sweep.js";
 import type { Listener, Pool } from "./pool.js";
 import { fromSent, type Report } from "./protocol.js";
 import { combine } from "./shares.js";
