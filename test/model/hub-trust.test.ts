@@ -117,7 +117,7 @@ describe("names from a list are not paths until they are checked", () => {
     expect((await resolve(await hub([...others, ...good]))).path).toMatch(/model\.safetensors$/);
   });
 
-  test.each([{ oid: 7, size: 20 }, { oid: "x", size: 20 }, 7, "x", []])(
+  test.for<unknown>([{ oid: 7, size: 20 }, { oid: "x", size: 20 }, 7, "x", []])(
     "a pointer that is %j announces no digest",
     async (lfs) => {
       const { path } = await resolve(await hub([{ ...entry("model.safetensors"), oid: "f".repeat(40), lfs }]));
@@ -125,7 +125,7 @@ describe("names from a list are not paths until they are checked", () => {
     },
   );
 
-  test.each([7, null, { a: 1 }, { toString: 1, valueOf: 1 }])("a name that is %j", async (name) => {
+  test.for<unknown>([7, null, { a: 1 }, { toString: 1, valueOf: 1 }])("a name that is %j", async (name) => {
     const { message } = await failure(resolve(await hub([entry(name)])), "INVALID_FORMAT");
     expect(message).toMatch(/it lists a file whose name is no text/);
   });
