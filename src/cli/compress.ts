@@ -2,10 +2,10 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { InvalidInputError, isLoewnerError } from "../errors.js";
-import { codeOf } from "../formats/file-faults.js";
-import { type FileToWrite, writeAllAtomically } from "../formats/node-file.js";
-import { checkOutputsIn } from "../formats/node-inner-path.js";
-import { noteOriginal, refuseOriginal } from "../formats/node-originals.js";
+import { codeOf } from "../node/files/faults.js";
+import { type FileToWrite, writeAllAtomically } from "../node/files/file.js";
+import { checkOutputsIn } from "../node/files/inner-path.js";
+import { noteOriginal, refuseOriginal } from "../node/files/originals.js";
 import {
   compressModel,
   defaultRowWeightsPower,
@@ -17,8 +17,8 @@ import {
   type OutputFile,
   type PlanFile,
 } from "../model/index.js";
-import { type FolderJournal, openJournal } from "../model/node-journal.js";
-import { removeFinishedJournal } from "../model/node-journal-folder.js";
+import { type FolderJournal, openJournal } from "../node/journal/journal.js";
+import { removeFinishedJournal } from "../node/journal/folder.js";
 import { storedTypes } from "../model/stored.js";
 import { reportJson, reportLayers, reportPlan } from "./compress-report.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";

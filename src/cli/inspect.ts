@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { writeAllAtomically } from "../formats/node-file.js";
+import { writeAllAtomically } from "../node/files/file.js";
 import { inspectModel, newPlan, type Inspection, type Model } from "../model/index.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
 import { inspectionPage } from "./inspect-html.js";

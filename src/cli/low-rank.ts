@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type ByteSink, NpyRowWriter, writeNpy } from "../formats/index.js";
-import { writeAllAtomically } from "../formats/node-file.js";
+import { writeAllAtomically } from "../node/files/file.js";
 import { boundOf } from "../model/description.js";
 import type { LeftSink, LowRankOptions, LowRankResult } from "../types/index.js";
 import { runCommand, type Context } from "./context.js";

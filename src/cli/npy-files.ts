@@ -1,7 +1,7 @@
 // What the commands on one .npy matrix share: their options, and writing all outputs or none.
 import type { Command } from "commander";
 import { writeNpy } from "../formats/npy-write.js";
-import { writeAllAtomically } from "../formats/node-file.js";
+import { writeAllAtomically } from "../node/files/file.js";
 import type { Matrix, RowSource } from "../matrix.js";
 import type { CommonOptions, Context } from "./context.js";
 import { addCommon } from "./options.js";

@@ -15,10 +15,10 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { checkTarget, openFile, writeAllAtomically, writeAtomically } from "../../src/formats/node-file.js";
-import { keepOriginals } from "../../src/formats/node-originals.js";
+import { checkTarget, openFile, writeAllAtomically, writeAtomically } from "../../src/node/files/file.js";
+import { keepOriginals } from "../../src/node/files/originals.js";
 import { memorySink, writeSafetensorsIndex } from "../../src/formats/index.js";
-import { openJournal } from "../../src/model/node-journal.js";
+import { openJournal } from "../../src/node/journal/journal.js";
 import { failure } from "../formats/fixtures.js";
 import { externalTensor, model, node, valueInfo } from "../formats/onnx/build.js";
 import { run, temporaryFolder, tensor, writeMatrix, writeModel } from "./run.js";
@@ -295,7 +295,7 @@ describe("by whoever writes", () => {
   });
 
   test("one that a process which was killed would have left, and that is read now, is not cleared away", async () => {
-    const name = `.x.4194304-1-${/-([0-9a-f]{8})-/.exec((await import("../../src/formats/node-owner.js")).ownedName("x", "tmp"))![1]}-0123456789ab.tmp`; // prettier-ignore
+    const name = `.x.4194304-1-${/-([0-9a-f]{8})-/.exec((await import("../../src/node/files/owner.js")).ownedName("x", "tmp"))![1]}-0123456789ab.tmp`; // prettier-ignore
     writeFileSync(at(name), "mine");
     const file = await openFile(at(name));
     await writeAtomically(at("out"), {}, hello);
@@ -318,7 +318,7 @@ describe("by whoever writes", () => {
 
   test("a program that uses the library replaces what it likes", async () => {
     vi.resetModules();
-    const { openFile, writeAtomically } = await import("../../src/formats/node-file.js");
+    const { openFile, writeAtomically } = await import("../../src/node/files/file.js");
     await (await openFile(at("read"))).close();
     await writeAtomically(at("read"), { force: true }, hello);
     expect(readFileSync(at("read"), "utf8")).toBe("hello");

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { asidesIn } from "../../src/formats/node-publish.js";
+import { asidesIn } from "../../src/node/files/publish.js";
 import { makeInputs, type Kind } from "./commands.js";
 
 /** The program: the one that was built, or another copy of it. */

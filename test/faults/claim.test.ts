@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type * as JournalFolder from "../../src/model/node-journal-folder.js";
-import { ownTag } from "../../src/formats/node-owner.js";
+import type * as JournalFolder from "../../src/node/journal/folder.js";
+import { ownTag } from "../../src/node/files/owner.js";
 
 /** Called before each call of the file system, where it is set. */
 const hook = vi.hoisted((): { between?: () => void } => ({}));
@@ -36,9 +36,9 @@ function leaveJournal(output: string, owner = gone): void {
 /** The modules as another process that runs would have them. */
 async function asProcess(tag: string): Promise<typeof JournalFolder> {
   vi.resetModules();
-  vi.doMock("../../src/formats/node-owner.js", async (original) => ({ ...(await original<object>()), ownTag: tag }));
-  const modules = await import("../../src/model/node-journal-folder.js");
-  vi.doUnmock("../../src/formats/node-owner.js");
+  vi.doMock("../../src/node/files/owner.js", async (original) => ({ ...(await original<object>()), ownTag: tag }));
+  const modules = await import("../../src/node/journal/folder.js");
+  vi.doUnmock("../../src/node/files/owner.js");
   return modules;
 }
 

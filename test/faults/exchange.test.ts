@@ -19,10 +19,10 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ByteSink } from "../../src/formats/index.js";
-import { checkTarget, writeAllAtomically } from "../../src/formats/node-file.js";
-import { ownedName } from "../../src/formats/node-owner.js";
-import { asidesIn } from "../../src/formats/node-publish.js";
-import { openJournal } from "../../src/model/node-journal.js";
+import { checkTarget, writeAllAtomically } from "../../src/node/files/file.js";
+import { ownedName } from "../../src/node/files/owner.js";
+import { asidesIn } from "../../src/node/files/publish.js";
+import { openJournal } from "../../src/node/journal/journal.js";
 import { run, writeMatrix } from "../cli/run.js";
 
 const script = fileURLToPath(new URL("./exchange.mjs", import.meta.url));

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Loewner, RowSource } from "../../src/index.js";
 import { memorySink, openNpy, writeNpy } from "../../src/formats/index.js";
-import { openFile } from "../../src/formats/node-file.js";
+import { openFile } from "../../src/node/files/file.js";
 import { matrix } from "./matrices.js";
 import { always, createLoewner } from "./threads.js";
 import { codeOf, watchWorkers } from "./watch.js";

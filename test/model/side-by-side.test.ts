@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { openSpill } from "../../src/formats/node-spill.js";
+import { openSpill } from "../../src/node/files/spill.js";
 import {
   compressModel,
   inspectModel,
