@@ -26,7 +26,20 @@ export default tseslint.config(
       "@typescript-eslint/consistent-type-imports": "error",
     },
   },
-  { files: ["src/**"], ignores: ["src/cli/**"], rules: { "no-console": "error" } },
+  { files: ["src/**"], rules: { "no-console": "error" } },
+  {
+    files: ["src/cli/**"],
+    ignores: ["src/cli/output.ts"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: "CallExpression[callee.object.property.name=/^std(out|err)$/][callee.property.name='write']",
+          message: "Names from files may act on a terminal: print, note and printJson of output.ts escape them.",
+        },
+      ],
+    },
+  },
   {
     // The same bytes in every engine: these differ in the last place between Node, Bun and browsers. The kernel has them.
     files: [

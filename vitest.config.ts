@@ -1,5 +1,14 @@
 import { defineConfig } from "vitest/config";
+import { engineFlags } from "./test/engine-flags.mjs";
 
 export default defineConfig({
-  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000, maxWorkers: 2 },
+  test: {
+    include: ["test/**/*.test.ts"],
+    maxWorkers: 2,
+    execArgv: engineFlags,
+    // What is late on a busy machine is not wrong: these limits end what would never end.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 120_000, interval: 20 } },
+  },
 });

@@ -162,7 +162,7 @@ function say(context: Context, report: OnnxRunReport, repeats = 5): void {
   const shapeOf = (shape: readonly number[]) => shape.join(" x ") || "scalar";
   context.say(`run in ${runtime}`);
   const fed = inputs.map(({ name, dtype, shape, source }) => [name, dtype, shapeOf(shape), source]);
-  context.say(table([["input", "type", "shape", "numbers"], ...fed], [0, 1, 2, 3]));
+  context.sayAll(table([["input", "type", "shape", "numbers"], ...fed], [0, 1, 2, 3]));
   const optional = (value: number | undefined, text: (x: number) => string) => (value === undefined ? "" : text(value));
   const compared = outputs.map((output) => [
     output.name,
@@ -174,12 +174,13 @@ function say(context: Context, report: OnnxRunReport, repeats = 5): void {
     output.shapes ? "another shape" : percent(output.equal),
   ]);
   const head = ["output", "type", "cosine", "largest difference", "relative (l_2)", "same top 1", "equal"];
-  context.say(`\n${table([head, ...compared], [0, 1])}`);
+  context.sayAll(["", ...table([head, ...compared], [0, 1])]);
   const ms = (s: number) => `${number(1e3 * s)} ms`;
   const { original, compressed, ratio } = seconds;
   const each = rows === undefined ? "a run" : `a run of ${rows} rows`;
-  context.say(
-    `\n${each}: ${ms(original)}, compressed ${ms(compressed)}, ${number(ratio)} times (median of ${repeats}); loading: ${ms(loadSeconds.original)}, compressed ${ms(loadSeconds.compressed)}`,
-  );
+  context.sayAll([
+    "",
+    `${each}: ${ms(original)}, compressed ${ms(compressed)}, ${number(ratio)} times (median of ${repeats}); loading: ${ms(loadSeconds.original)}, compressed ${ms(loadSeconds.compressed)}`,
+  ]);
   context.say(`size: ${megabytes(bytes.before)}, compressed ${megabytes(bytes.after)}`);
 }

@@ -11,9 +11,7 @@ import type { BlockRunner } from "./operations/operation.js";
 import { untilAborted } from "./read-ahead.js";
 import { blockRows, type Sweep, type SweepResult } from "./sweep.js";
 import { Maximum, SumTree, Worst } from "./tree.js";
-
-/** The event loop waits no longer than this for its turn, one tile excepted. */
-const patienceMs = 12;
+import { takeTurn } from "./turn.js";
 
 /** Blocks that are summed by themselves: a subtree of the tree over all block numbers, the last of which may be incomplete. */
 export interface Subtree {
@@ -115,20 +113,6 @@ async function reduce(
     if (waiting) await waiting;
   }
 }
-
-let lastTurn = 0;
-
-/** Lets the event loop run, when it has waited long enough. The clock decides when, never what. */
-async function takeTurn(): Promise<void> {
-  if (performance.now() - lastTurn < patienceMs) return;
-  await macrotask();
-  lastTurn = performance.now();
-}
-
-const macrotask: () => Promise<void> =
-  typeof setImmediate === "function"
-    ? () => new Promise((resolve) => setImmediate(resolve))
-    : () => new Promise((resolve) => setTimeout(resolve, 0));
 
 /** The rows that are in wasm memory now, as f32 or f64. */
 class Tile {

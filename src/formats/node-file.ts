@@ -5,16 +5,15 @@
  * (node-publish.ts). A process that is killed outright leaves its temporary files behind, never a part of the target; the next that
  * writes to that folder removes them.
  */
-import { existsSync, realpathSync } from "node:fs";
+import { type BigIntStats, existsSync, realpathSync } from "node:fs";
 import { access, constants, type FileHandle, lstat, open, stat } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { FileError, InvalidInputError, throwIfAborted } from "../errors.js";
 import { type ByteSink, type ByteSource, changed, checkRange, shrank } from "./bytes.js";
 import { codeOf, readFault, writeFault } from "./file-faults.js";
+import { noteOriginal, realOf, refuseOriginal } from "./node-originals.js";
 import { publish } from "./node-publish.js";
-import type { Interim } from "./node-swap.js";
-import { asideName, recoverFolder } from "./node-swap.js";
-import { createTemporary, removeTemporary, temporaryName } from "./node-temporary.js";
+import { createTemporary, removeLeftBehind, removeTemporary, temporaryName } from "./node-temporary.js";
 
 /** An open file; close it when done. */
 export interface FileSource extends ByteSource {
@@ -40,11 +39,6 @@ export interface FileToWrite {
   /** Size of the whole file if known; only for the message when the disk is full. */
   byteLength?: number;
   write(sink: ByteSink): Promise<unknown>;
-  /**
-   * Of a main file, which names those before it: the same with these under other names, `nameOf` of their own. Where old files are
-   * replaced it stands in for the main file until the data files have their names, so that what is there is whole at any moment.
-   */
-  writeNaming?(sink: ByteSink, nameOf: (name: string) => string): Promise<unknown>;
 }
 
 /** No call moves more than this: some systems take at most 2^31 - 1 bytes at once. */
@@ -59,7 +53,7 @@ const MAX_TRANSFER = 1 << 30;
  */
 export async function openFile(path: string): Promise<FileSource> {
   let opened: FileHandle | undefined;
-  let before: { size: bigint; mtimeNs: bigint };
+  let before: BigIntStats;
   try {
     const found = await stat(path); // first: opening a pipe would wait for its other end
     if (found.isDirectory())
@@ -74,6 +68,7 @@ export async function openFile(path: string): Promise<FileSource> {
     await opened?.close().catch(() => undefined);
     throw error instanceof FileError ? error : readFault(path, error);
   }
+  noteOriginal(path, before);
   const handle = opened;
   const size = Number(before.size);
   const address = resolve(path);
@@ -125,16 +120,18 @@ export async function openFile(path: string): Promise<FileSource> {
 }
 
 /**
- * Checks that a file could be written there, before any work is done for it. What processes that were killed left in that folder is
- * cleared away first.
+ * Checks that a file could be written there, before any work is done for it. Temporary files that processes which were killed left in
+ * that folder are cleared away first.
  * @throws {FileError} when the folder is missing or is a file, the target is a folder or a device, or it exists and
  *   `force` is not set.
+ * @throws {InvalidInputError} when it is a file that was read, of a process that keeps these (node-originals.ts)
  */
 export async function checkTarget(path: string, { force = false }: { force?: boolean } = {}): Promise<void> {
   const place = { file: path };
   if (path === "" || /[/\\]$/.test(path))
     throw new FileError(`Cannot write to ${JSON.stringify(path)}: it names a folder, not a file.`, place);
-  recoverFolder(dirname(existsSync(path) ? realpathSync(path) : path));
+  refuseOriginal(path);
+  removeLeftBehind(dirname(realOf(path)));
   const target = await stat(path).catch((error: unknown) => ifMissing(path, error));
   if (target?.isDirectory()) throw new FileError(`Cannot write ${path}: it is a folder. Name a file inside it.`, place);
   if (target && !target.isFile()) throw new FileError(`Cannot write ${path}: it is not a regular file.`, place);
@@ -179,44 +176,19 @@ export async function writeAllAtomically(files: readonly FileToWrite[], options:
       await checkTarget(path, { force });
       targets.push(existsSync(path) ? realpathSync(path) : path); // a link keeps pointing where it points
     }
-    if (new Set(targets.map((target) => resolve(target))).size !== targets.length)
+    if (new Set(targets.map(realOf)).size !== targets.length)
       throw new FileError(`The same file is to be written twice: ${targets.join(", ")}.`);
-    const write = async (file: FileToWrite, target: string): Promise<string> => {
+    for (const [i, target] of targets.entries()) {
       throwIfAborted(signal);
-      const temporary = temporaryName(target);
-      temporaries.push(temporary);
-      await writeTemporary(file, temporary, target, signal);
-      return temporary;
-    };
-    const ready: { temporary: string; target: string }[] = [];
-    for (let i = 0; i < files.length; i++)
-      ready.push({ temporary: await write(files[i], targets[i]), target: targets[i] });
-    const interim = force ? await writeInterim(files, targets, write) : undefined;
+      temporaries.push(temporaryName(target));
+      await writeTemporary(files[i], temporaries[i], target, signal);
+    }
     throwIfAborted(signal);
-    options.onWritten?.(ready[ready.length - 1].temporary);
-    publish(ready, force, interim);
+    options.onWritten?.(temporaries[temporaries.length - 1]);
+    publish(targets.map((target, i) => ({ temporary: temporaries[i], target })), force); // prettier-ignore
   } finally {
     for (const temporary of temporaries) removeTemporary(temporary);
   }
-}
-
-/** Undefined where none is needed, or data files lie in other folders, whose names the main file may not change. */
-async function writeInterim(
-  files: readonly FileToWrite[],
-  targets: readonly string[],
-  write: (file: FileToWrite, target: string) => Promise<string>,
-): Promise<Interim | undefined> {
-  const { path, byteLength, writeNaming } = files[files.length - 1];
-  const [main, data] = [targets[targets.length - 1], targets.slice(0, -1)];
-  const apart = data.some((target) => dirname(target) !== dirname(main));
-  if (!writeNaming || apart || !existsSync(main) || !data.some((target) => existsSync(target))) return undefined;
-  const asides = new Map(data.map((target) => [target, asideName(target)]));
-  const names = new Map(data.map((target, i) => [basename(files[i].path), basename(asides.get(target)!)]));
-  const naming: FileToWrite = {
-    ...{ path, byteLength },
-    write: (sink) => writeNaming(sink, (name) => names.get(name) ?? name),
-  };
-  return { temporary: await write(naming, main), asides };
 }
 
 async function writeTemporary(

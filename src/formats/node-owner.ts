@@ -12,9 +12,6 @@ import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { codeOf } from "./file-faults.js";
 
-/** Files of another machine's process are taken to be left behind after so many days without a write. */
-const FOREIGN_DAYS = 7;
-
 const host = hostDigest();
 /** Of this process, as it stands in names. */
 export const ownTag = `${process.pid}-${processOf("self")?.start ?? 0}-${host}`;
@@ -32,10 +29,10 @@ export function ownerIn(name: string, ending: string): string | undefined {
 }
 
 /**
- * True when the process that owns `path` runs no more. Of another machine's processes nothing can be known: theirs are given up
- * `foreignMs` after the file was last written.
+ * True when the process that owns `path` runs no more. Of another machine's processes nothing can be known: theirs are left alone,
+ * or given up `foreignMs` after the file was last written.
  */
-export function isLeftBehind(path: string, tag: string, foreignMs = FOREIGN_DAYS * 86_400_000): boolean {
+export function isLeftBehind(path: string, tag: string, foreignMs = Infinity): boolean {
   if (tag === ownTag) return false;
   const [pid, start, where] = tag.split("-");
   if (where !== host) return ageOf(path) > foreignMs;

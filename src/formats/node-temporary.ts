@@ -2,8 +2,9 @@
  * Temporary files: made under a name that tells their owner, gone when their work is done, when the process is interrupted, or,
  * where it was killed outright, when a later one comes by.
  */
-import { closeSync, openSync, readdirSync, unlinkSync } from "node:fs";
+import { closeSync, lstatSync, openSync, readdirSync, type Stats, unlinkSync } from "node:fs";
 import { join } from "node:path";
+import { originalAt } from "./node-originals.js";
 import { isLeftBehind, ownedName, ownerIn } from "./node-owner.js";
 
 const ENDING = "tmp";
@@ -13,10 +14,6 @@ const live = new Set<string>();
 /** A name beside `target` that nobody else has. */
 export function temporaryName(target: string): string {
   return ownedName(target, ENDING);
-}
-
-export function isTemporaryName(name: string): boolean {
-  return ownerIn(name, ENDING) !== undefined;
 }
 
 /** Synchronous, so that a signal handler never meets a file on its way to being made. */
@@ -39,11 +36,27 @@ export function removeTemporaryFiles(): void {
   live.forEach(removeTemporary);
 }
 
-/** Removes temporary files in a folder whose processes run no more. */
+/** Removes temporary files in a folder that processes of this machine made which run no more. */
 export function removeLeftBehind(folder: string): void {
   for (const name of namesIn(folder)) {
+    const path = join(folder, name);
     const owner = ownerIn(name, ENDING);
-    if (owner !== undefined && isLeftBehind(join(folder, name), owner)) removeFile(join(folder, name));
+    if (owner !== undefined && isLeftBehind(path, owner) && isRegularFile(path) && originalAt(path) === undefined)
+      removeFile(path);
+  }
+}
+
+/** What is no regular file, a link included, was made by somebody else; to open a pipe would wait for its other end. */
+export function isRegularFile(path: string): boolean {
+  return lookAt(path)?.isFile() ?? false;
+}
+
+/** Of a link, the link itself; undefined where nothing is, or may be seen. */
+export function lookAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
   }
 }
 

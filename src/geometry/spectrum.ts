@@ -86,18 +86,22 @@ export function eigenvalueError(gram: Float64Array, d: number, rows: number, wid
   return (depth * (wide ? 2 ** -53 : 2 ** -24) + 4 * d * 2 ** -53) * trace;
 }
 
-/** sigma_1(M (I - R'R)) for G = M'M (times unit^2, as all Gram matrices here; so the result is times unit) and R k x d with orthonormal rows: from the largest eigenvalue of (I - P) G (I - P). */
+/**
+ * sigma_1(M (I - P)), P = R'R, for G = M'M (times unit^2, as all Gram matrices here; so the result is times unit) and R k x d with
+ * nearly orthonormal rows: from the largest eigenvalue of (I - P) G (I - P).
+ * @param inverse the pseudoinverse, d x k, in place of R'
+ */
 export async function residualNorm(
   run: Run,
   gram: Float64Array,
   right: Float64Array,
   rank: number,
   d: number,
+  inverse = transpose(right, rank, d),
 ): Promise<number> {
   const { engine } = run;
   // The rows of `right` are only as orthonormal as its type: I - R'R is what the stored factor really leaves.
-  const transposed = transpose(right, rank, d);
-  const leave = await engine.dense("multiply", { left: transposed, right, rows: d, inner: rank, cols: d });
+  const leave = await engine.dense("multiply", { left: inverse, right, rows: d, inner: rank, cols: d });
   for (let i = 0; i < d * d; ++i) leave[i] = (i % (d + 1) === 0 ? 1 : 0) - leave[i];
   let top = 0;
   for (let i = 0; i < d; ++i) top = Math.max(top, gram[i * (d + 1)]);

@@ -3,14 +3,18 @@
  * touched, and of one that has it no file but the journal's own.
  */
 import { createHash } from "node:crypto";
-import { closeSync, lstatSync, mkdirSync, openSync, readFileSync, rmdirSync, statSync, utimesSync, writeSync } from "node:fs"; // prettier-ignore
+import { mkdirSync, readFileSync, renameSync, rmdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { FileError } from "../errors.js";
 import { codeOf, writeFault } from "../formats/file-faults.js";
+import { refuseOriginalsIn } from "../formats/node-originals.js";
 import { isLeftBehind, ownTag } from "../formats/node-owner.js";
-import { namesIn, removeFile } from "../formats/node-temporary.js";
+import { putNew } from "../formats/node-publish.js";
+import { createTemporary, isRegularFile, lookAt, namesIn, removeFile, removeTemporary, temporaryName } from "../formats/node-temporary.js"; // prettier-ignore
 
-const MARK = "journal.json";
+const markName = /^journal(?:\.([1-9]\d{0,8}))?\.json$/;
+/** More than processes that come at once can be in each other's way. */
+const ATTEMPTS = 100;
 /** Another machine's process is taken to be gone when it has not touched its mark for so long; it does so every minute. */
 const FOREIGN_MS = 10 * 60_000;
 const entryName = /^([0-9a-f]{24})\.(json|\d+)$/;
@@ -46,30 +50,32 @@ export function journalFolder(output: string): string {
 export const entryId = (name: string) => createHash("sha256").update(name).digest("hex").slice(0, 24);
 
 /**
- * Makes the folder, or takes over one that a process which runs no more has left.
+ * Makes the folder, or takes over one that a process which runs no more has left. Of all that try at once one has it.
+ *
+ * Marks are numbered and never replaced: whoever comes after a process that is gone makes the mark after its own, which the system lets one
+ * do alone, and has the folder if the marks it had seen are still the last before it.
  * @throws {FileError} when it is something else, cannot be made, or its process still runs
+ * @throws {InvalidInputError} when a file that was read lies in it
  */
 export function claimJournal(output: string): void {
   const folder = journalFolder(output);
-  makeFolder(folder, output);
-  for (let taken = false; ;) {
-    try {
-      return writeMark(folder, "wx");
-    } catch (error) {
-      if (codeOf(error) === "ENOENT" && !taken) {
-        makeFolder(folder, output); // another process took it for one that was left
-        continue;
-      }
-      if (codeOf(error) !== "EEXIST" || taken) {
-        rmdirIfEmpty(folder);
-        throw writeFault(output, error, 0, 0);
-      }
+  refuseOriginalsIn(folder);
+  for (let attempt = 0; attempt < ATTEMPTS; ++attempt) {
+    makeFolder(folder, output);
+    const before = marksIn(folder);
+    const held = before.find(({ path, owner }) => owner !== undefined && owner !== ownTag && !isGone(path, owner));
+    if (held) throw journalInUse(output, `process ${held.owner!.split("-")[0]}`);
+    const last = before.at(-1);
+    const path = markPath(folder, last ? last.at + 1 : 0);
+    if (!addMark(path, output)) continue;
+    const [mine, previous] = marksIn(folder).reverse();
+    if (mine?.path === path && previous?.path === last?.path && previous?.owner === last?.owner) {
+      for (const mark of before) removeFile(mark.path);
+      return;
     }
-    const { owner } = readMark(folder) ?? {};
-    if (owner !== undefined && owner !== ownTag && !isGone(folder, owner)) throw journalInUse(output, `process ${owner.split("-")[0]}`); // prettier-ignore
-    removeFile(join(folder, MARK));
-    taken = true; // if another process is faster now, it has the folder
+    removeFile(path); // what it followed has been taken over and is done
   }
+  throw journalInUse(output, "other processes");
 }
 
 export function journalInUse(output: string, by: string): FileError {
@@ -82,7 +88,7 @@ export function journalInUse(output: string, by: string): FileError {
 /** Tells other machines that this process still runs. */
 export function touchMark(folder: string): void {
   try {
-    utimesSync(join(folder, MARK), new Date(), new Date());
+    utimesSync(ownMark(folder), new Date(), new Date());
   } catch {
     // the next time
   }
@@ -91,7 +97,8 @@ export function touchMark(folder: string): void {
 /** Says that this file is about to be put in place as the output. */
 export function markFinishing(folder: string, file: string): void {
   try {
-    writeMark(folder, "w", inodeOf(file));
+    const mark = ownMark(folder);
+    withMark(mark, inodeOf(file), (temporary) => renameSync(temporary, mark));
   } catch {
     // without it a run that is killed within milliseconds leaves a folder of no use
   }
@@ -100,10 +107,14 @@ export function markFinishing(folder: string, file: string): void {
 /** Removes the journal of an output that was put in place by a process which was killed before it could clear up. */
 export function removeFinishedJournal(output: string): void {
   const folder = journalFolder(output);
-  const { owner, output: inode } = readMark(folder) ?? {};
-  if (inodeOf(output) === undefined) return;
-  if (owner === undefined) rmdirIfEmpty(folder);
-  else if (inode === inodeOf(output) && isGone(folder, owner)) removeJournal(folder);
+  const inode = inodeOf(output);
+  if (inode === undefined) return;
+  const last = marksIn(folder).at(-1);
+  if (last?.owner === undefined) rmdirIfEmpty(folder);
+  else if (last.output === inode && isGone(last.path, last.owner)) {
+    claimJournal(output); // not from under another that takes it up
+    removeJournal(folder);
+  }
 }
 
 /** By their ids. Parts that belong to none are removed. */
@@ -114,7 +125,7 @@ export function readEntries(folder: string): Map<string, Entry> {
     return id === undefined ? [] : [{ path: join(folder, name), id, ending }];
   });
   for (const { path, id, ending } of found) {
-    const entry = ending === "json" ? readJson(path) : undefined;
+    const entry = ending === "json" ? jsonOf(textOf(path)) : undefined;
     if (isEntry(entry)) entries.set(id, entry);
   }
   for (const { path, id } of found) if (!entries.has(id)) removeFile(path);
@@ -123,11 +134,11 @@ export function readEntries(folder: string): Map<string, Entry> {
 
 export function removeJournal(folder: string): void {
   for (const name of namesIn(folder)) if (entryName.test(name)) removeFile(join(folder, name));
-  removeFile(join(folder, MARK));
+  for (const { path } of marksIn(folder)) removeFile(path);
   rmdirIfEmpty(folder);
 }
 
-const isGone = (folder: string, owner: string) => isLeftBehind(join(folder, MARK), owner, FOREIGN_MS);
+const isGone = (mark: string, owner: string) => isLeftBehind(mark, owner, FOREIGN_MS);
 
 function makeFolder(folder: string, output: string): void {
   try {
@@ -135,34 +146,79 @@ function makeFolder(folder: string, output: string): void {
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw writeFault(output, error, 0, 0);
   }
-  if (lstatSync(folder).isDirectory() && (namesIn(folder).length === 0 || readMark(folder))) return;
+  const names = namesIn(folder);
+  // Marks of others come and go meanwhile, and so does the folder.
+  const isOurs = (name: string) => markName.test(name) && (readMark(join(folder, name)) ?? !lookAt(join(folder, name)));
+  const found = lookAt(folder);
+  if (!found || (found.isDirectory() && (names.length === 0 || names.some(isOurs)))) return;
   throw new FileError(
     `${folder} is in the way: finished layers of ${output} would be kept there until it is whole. Move it, or write under another name.`,
     { file: folder },
   );
 }
 
-function writeMark(folder: string, flags: "w" | "wx", output?: string): void {
-  const mark: Mark = { loewner: "journal", owner: ownTag, output };
-  const file = openSync(join(folder, MARK), flags);
+const markPath = (folder: string, at: number) => join(folder, at === 0 ? "journal.json" : `journal.${at}.json`);
+
+/** In their order. */
+function marksIn(folder: string): (Partial<Mark> & { path: string; at: number })[] {
+  return namesIn(folder)
+    .flatMap((name) => {
+      const path = join(folder, name);
+      const found = markName.exec(name);
+      const mark = found && readMark(path);
+      return mark ? [{ owner: mark.owner, output: mark.output, path, at: Number(found[1] ?? 0) }] : [];
+    })
+    .sort((a, b) => a.at - b.at);
+}
+
+/** Undefined when this is none. One that was not written to its end has no owner. */
+function readMark(path: string): Partial<Mark> | undefined {
+  const text = textOf(path);
+  const mark = jsonOf(text) as Partial<Mark> | undefined;
+  return mark?.loewner === "journal" ? mark : text === "" ? {} : undefined;
+}
+
+const ownMark = (folder: string) => marksIn(folder).find(({ owner }) => owner === ownTag)!.path;
+
+/** False when another was faster, or has removed the folder. */
+function addMark(path: string, output: string): boolean {
   try {
-    writeSync(file, JSON.stringify(mark));
-  } finally {
-    closeSync(file);
+    withMark(path, undefined, (temporary) => putNew(temporary, path));
+    return true;
+  } catch (error) {
+    const code = codeOf(error instanceof FileError ? error.cause : error);
+    if (code === "EEXIST" || code === "ENOENT") return false;
+    rmdirIfEmpty(dirname(path));
+    throw writeFault(output, error, 0, 0);
   }
 }
 
-/** Undefined when there is none. One that was not written to its end has no owner. */
-function readMark(folder: string): Partial<Mark> | undefined {
-  const path = join(folder, MARK);
-  const mark = readJson(path) as Partial<Mark> | undefined;
-  if (mark?.loewner === "journal") return mark;
-  return statOf(path)?.size === 0n ? {} : undefined;
+/** A mark is put in place whole: who reads it half would take it for one that nobody has. Until then it lies beside the folder. */
+function withMark(path: string, output: string | undefined, put: (temporary: string) => void): void {
+  const temporary = temporaryName(dirname(path));
+  try {
+    createTemporary(temporary, (error) => {
+      throw error;
+    });
+    const mark: Mark = { loewner: "journal", owner: ownTag, output };
+    writeFileSync(temporary, JSON.stringify(mark));
+    put(temporary);
+  } finally {
+    removeTemporary(temporary);
+  }
 }
 
-function readJson(path: string): unknown {
+function textOf(path: string): string | undefined {
   try {
-    return JSON.parse(readFileSync(path, "utf8"));
+    return isRegularFile(path) ? readFileSync(path, "utf8") : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function jsonOf(text = ""): unknown {
+  try {
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
@@ -186,15 +242,10 @@ function rmdirIfEmpty(folder: string): void {
   }
 }
 
-function statOf(path: string) {
+function inodeOf(path: string): string | undefined {
   try {
-    return statSync(path, { bigint: true });
+    return String(statSync(path, { bigint: true }).ino);
   } catch {
     return undefined;
   }
-}
-
-function inodeOf(path: string): string | undefined {
-  const found = statOf(path);
-  return found && String(found.ino);
 }

@@ -1,7 +1,7 @@
 /**
  * A journal in a folder beside the output, for Node, Deno and Bun:
  *
- *   OUT.partial/journal.json      marks the folder as a journal, and says which process has it
+ *   OUT.partial/journal.json      marks the folder as a journal, and says which process has it (journal.<n>.json: the n-th to take it over)
  *               <digest>.json     an entry: name, key, text, seconds, size and SHA-256 of each part; the digest is of the name
  *               <digest>.<n>      its parts
  *
@@ -16,8 +16,13 @@ import { FileError } from "../errors.js";
 import { readChunks, type ByteSource } from "../formats/bytes.js";
 import { writeFault } from "../formats/file-faults.js";
 import { openFile, type FileSource } from "../formats/node-file.js";
-import { recoverFolder } from "../formats/node-swap.js";
-import { createTemporary, removeFile, removeTemporary, temporaryName } from "../formats/node-temporary.js";
+import {
+  createTemporary,
+  removeFile,
+  removeLeftBehind,
+  removeTemporary,
+  temporaryName,
+} from "../formats/node-temporary.js";
 import type { Spill } from "./fit.js";
 import type { Journal, JournalFinding, JournalPart } from "./journal.js";
 import { memoryBytes } from "./journal-layer.js";
@@ -84,7 +89,7 @@ export class FolderJournal implements Journal {
     this.version = version;
     this.resume = resume;
     this.worthSeconds = worthSeconds;
-    recoverFolder(this.folder);
+    removeLeftBehind(this.folder);
     this.entries = readEntries(this.folder);
     this.earlierSeconds = this.seconds;
     this.touching = setInterval(() => touchMark(this.folder), 60_000);

@@ -37,8 +37,6 @@ export interface StoredLayer {
   readonly objective: Objective;
   readonly candidates: readonly Candidate[];
   readonly certificate: LowRankCertificate;
-  readonly tolerance: number;
-  readonly seed: number;
   readonly rowWeights: boolean;
   /** Power of the counts that the row weights are, where it is known. */
   readonly rowWeightsPower?: number;

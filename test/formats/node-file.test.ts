@@ -439,7 +439,15 @@ describe("in a process of its own", () => {
     js = mkdtempSync(join(tmpdir(), "loewner-formats-js-"));
     mkdirSync(join(js, "formats"));
     writeFileSync(join(js, "package.json"), '{"type":"module"}');
-    const parts = ["bytes", "file-faults", "node-file", "node-owner", "node-publish", "node-swap", "node-temporary"];
+    const parts = [
+      "bytes",
+      "file-faults",
+      "node-file",
+      "node-originals",
+      "node-owner",
+      "node-publish",
+      "node-temporary",
+    ];
     for (const name of ["errors", ...parts.map((part) => `formats/${part}`)]) {
       const source = readFileSync(fileURLToPath(new URL(`../../src/${name}.ts`, import.meta.url)), "utf8");
       writeFileSync(

@@ -1,4 +1,5 @@
 // A hub that means harm, and what is kept from it: the token, folders outside the cache, memory, time.
+import { getEventListeners } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -101,13 +102,32 @@ describe("names from a list are not paths until they are checked", () => {
     expect(readdirSync(base)).toEqual(["cache"]);
   });
 
-  test.each([-1, 1.5, "20", null, 2 ** 60])("a size of %j", async (size) => {
+  test.each([-1, 1.5, "20", null, 2 ** 60, { toString: 1, valueOf: 1 }])("a size of %j", async (size) => {
     const endpoint = await hub([entry("model.safetensors", size)]);
     expect((await failure(resolve(endpoint), "INVALID_FORMAT")).message).toMatch(/the size of "model\.safetensors" is/);
   });
 
-  test.each([7, null, { a: 1 }])("a name that is %j", async (name) => {
-    await failure(resolve(await hub([entry(name)])), "INVALID_FORMAT");
+  test.each([{ error: "no list" }, "x", 7, null])("a list of files that is %j", async (answer) => {
+    const endpoint = await hub([], { list: (response) => void response.end(JSON.stringify(answer)) });
+    expect((await failure(resolve(endpoint), "INVALID_FORMAT")).message).toMatch(/its list of files is no list/);
+  });
+
+  test("entries that are no objects, or of a kind that nobody knows, are no files", async () => {
+    const others = [null, 7, "model.onnx", [], {}, { type: "unknown", path: "model.onnx", size: 1 }] as object[];
+    expect((await resolve(await hub([...others, ...good]))).path).toMatch(/model\.safetensors$/);
+  });
+
+  test.for<unknown>([{ oid: 7, size: 20 }, { oid: "x", size: 20 }, 7, "x", []])(
+    "a pointer that is %j announces no digest",
+    async (lfs) => {
+      const { path } = await resolve(await hub([{ ...entry("model.safetensors"), oid: "f".repeat(40), lfs }]));
+      expect(readFileSync(path)).toEqual(file);
+    },
+  );
+
+  test.for<unknown>([7, null, { a: 1 }, { toString: 1, valueOf: 1 }])("a name that is %j", async (name) => {
+    const { message } = await failure(resolve(await hub([entry(name)])), "INVALID_FORMAT");
+    expect(message).toMatch(/it lists a file whose name is no text/);
   });
 
   test.each(["..", "../../x", "0123", commit.toUpperCase(), 7])("a commit %j", async (sha) => {
@@ -128,6 +148,112 @@ describe("no end of it", () => {
     });
     expect((await failure(resolve(endpoint), "INVALID_FORMAT")).message).toMatch(/it lists more than 100000 files/);
     expect(pages).toBe(6);
+  });
+
+  /** A hub whose list goes on and on; gives how many pages were asked for and how many listeners the caller's signal had at most. */
+  async function turnPages(page: (n: number) => object[], cursor: (n: number) => string | number) {
+    let [pages, listeners] = [0, 0];
+    const { signal } = new AbortController();
+    const endpoint = await hub([], {
+      list: (response) => {
+        listeners = Math.max(listeners, getEventListeners(signal, "abort").length);
+        response.setHeader("Link", `<${endpoint}/api/models/o/n/tree/x?cursor=${cursor(pages)}>; rel="next"`);
+        response.end(JSON.stringify(page(pages++)));
+      },
+    });
+    const { message } = await failure(resolve(endpoint, { signal }), "INVALID_FORMAT");
+    return { pages, message, listeners, left: getEventListeners(signal, "abort").length };
+  }
+
+  test.each<[string, (n: number) => object[], (n: number) => string | number]>([
+    ["the same page again and again", () => good, () => "same"],
+    ["ever new pages of the same files", () => good, (n) => n],
+    ["ever new pages of nothing", () => [], (n) => n],
+    ["ever new pages of one folder", () => [{ type: "directory", path: "onnx", size: 0 }], (n) => n],
+  ])("a list that is %s ends after five", async (_, page, cursor) => {
+    const { pages, message } = await turnPages(page, cursor);
+    expect(message).toMatch(
+      /does not answer like a model hub: 5 pages in a row of its list of files bring nothing new/,
+    );
+    expect(pages).toBeLessThan(8);
+  });
+
+  test("ever new pages of one new file end too, with one listener at the caller's signal at a time", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on("warning", onWarning);
+    const { pages, message, listeners, left } = await turnPages(
+      (n) => [entry(`f${n}`)],
+      (n) => n,
+    );
+    process.off("warning", onWarning);
+    expect(message).toMatch(/its list of files has more than 1000 pages/);
+    expect([pages, listeners, left, warnings]).toEqual([1000, 1, 0, []]);
+  });
+
+  test("pages with few files but many bytes", async () => {
+    const page = (n: number) => [entry(`f${n}`), { ...entry(`g${n}`), noise: "x".repeat(20e6) }];
+    const { pages, message } = await turnPages(page, (n) => n);
+    expect(message).toMatch(/an answer of more than 67108864 bytes/);
+    expect(pages).toBe(4);
+  });
+
+  test("a hub without ranges that always breaks off early", async () => {
+    let requests = 0;
+    const bytes: Answer = (_request, response) => {
+      response.writeHead(200, { "Content-Length": file.length });
+      // Ever one byte more than before would go on for as many requests as the file has bytes.
+      response.write(file.subarray(0, 1 + requests++), () => setTimeout(() => response.destroy(), 20));
+    };
+    const { message } = await failure(resolve(await hub(good, { bytes })), "FILE");
+    expect(message).toMatch(
+      /broke after \d+ of 20 bytes, 5 times anew from the beginning .*It does not send parts of files: try again/,
+    );
+    expect(requests).toBe(6);
+  });
+
+  /** A byte now and then, for as long as anyone listens. */
+  const drip: Answer = (_request, response) => {
+    response.flushHeaders();
+    const timer = setInterval(() => response.write(" "), 20);
+    response.on("close", () => clearInterval(timer));
+  };
+  const dripping = (endpoint: string, after: number) =>
+    `${endpoint} sends less than 1 KB/s: ${after} bytes in 0.4 s.`.replace(/\d+ bytes/, "\\d+ bytes");
+
+  test("a file that only drips", async () => {
+    const endpoint = await hub([entry("model.safetensors", 1e6)], { bytes: drip });
+    const { message } = await failure(resolve(endpoint, { stallMs: 400 }), "FILE");
+    expect(message).toMatch(new RegExp(`^model.safetensors: ${dripping(endpoint, 0)} What came is kept: run the same`));
+    expect(files().some((name) => name.endsWith(".part"))).toBe(true);
+  });
+
+  test("a file of which each connection brings one byte", async () => {
+    const bytes: Answer = ({ headers }, response) => {
+      const from = Number(/\d+/.exec(headers.range ?? "0")![0]);
+      response.writeHead(from ? 206 : 200, { "Content-Range": `bytes ${from}-999999/1000000` });
+      response.write("x", () => setTimeout(() => response.destroy(), 20));
+    };
+    const endpoint = await hub([entry("model.safetensors", 1e6)], { bytes });
+    const { message } = await failure(resolve(endpoint, { stallMs: 400 }), "FILE");
+    expect(message).toMatch(new RegExp(dripping(endpoint, 0)));
+  });
+
+  test("a commit, or a list of files, that only drips", async () => {
+    const endpoint = await hub(good, { revision: drip });
+    const { message } = await failure(resolve(endpoint, { stallMs: 400 }), "FILE");
+    expect(message).toMatch(new RegExp(`^${dripping(endpoint, 0)} Try again later, .* The cache has no revision main`));
+    const list = (response: ServerResponse) => drip(undefined as never, response, "");
+    expect((await failure(resolve(await hub(good, { list }), { stallMs: 400 }), "FILE")).message).toMatch(
+      /less than 1 KB\/s: .* The cache has no list of files/,
+    );
+  });
+
+  test("a hub that takes a question and says nothing", async () => {
+    const endpoint = await hub(good, { revision: () => undefined });
+    expect((await failure(resolve(endpoint, { stallMs: 200 }), "FILE")).message).toMatch(
+      /^Cannot reach .* \(nothing came for 0\.2 s\)\. .* The cache has no revision main/,
+    );
   });
 
   test("an answer whose body never ends", async () => {
@@ -215,13 +341,34 @@ describe("the token", () => {
     expect(there.map(({ authorization }) => authorization)).toEqual([undefined]);
   });
 
-  test.each([
+  const notFollowed = [
     "file:///etc/passwd",
     "ftp://127.0.0.1/x",
     "data:text/plain,x",
     "http://user:pass@127.0.0.1/",
     "http://[",
-  ])("a redirect to %s is not followed", async (Location) => {
+  ];
+
+  test.each(notFollowed)("a next page at %s is not asked for, and not left out in silence", async (address) => {
+    const list = (response: ServerResponse) => {
+      response.setHeader("Link", `<${address}>; rel="next"`);
+      response.end(JSON.stringify(good));
+    };
+    const { message } = await failure(resolve(await hub([], { list })), "INVALID_FORMAT");
+    expect(message).toMatch(/its list goes on at .*, which is not followed/);
+    expect(message).not.toMatch(/user:pass/);
+  });
+
+  test("a next page by an address without a host, and other links beside it", async () => {
+    const list = (response: ServerResponse) => {
+      if (response.req.url!.includes("cursor")) return void response.end(JSON.stringify(good));
+      response.setHeader("Link", `</first>; rel="first", </api/models/o/n/tree/x?cursor=1>; rel="next"`);
+      response.end("[]");
+    };
+    expect((await resolve(await hub([], { list }))).path).toMatch(/model\.safetensors$/);
+  });
+
+  test.each(notFollowed)("a redirect to %s is not followed", async (Location) => {
     const bytes: Answer = (_request, response) => void response.writeHead(302, { Location }).end();
     const { message } = await failure(resolve(await hub(good, { bytes })), "INVALID_FORMAT");
     expect(message).toMatch(/redirects to .*, which is not followed/);

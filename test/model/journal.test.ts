@@ -1,5 +1,14 @@
 // Layers kept in a folder and taken up again: the same bytes as without, and nothing taken up that would not be made so now.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import * as fsPromises from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -224,6 +233,10 @@ describe("the folder", () => {
     writeFileSync(join(`${out()}.partial`, "thesis.tex"), "");
     expect(() => open()).toThrow(/small\.partial is in the way/);
     expect(readdirSync(`${out()}.partial`)).toEqual(["thesis.tex"]);
+    mkdirSync(join(folder, "elsewhere"));
+    writeFileSync(join(folder, "elsewhere/journal.json"), "");
+    symlinkSync("elsewhere", join(folder, "linked.partial"));
+    expect(() => openJournal(join(folder, "linked"), { version: "1" })).toThrow(/linked\.partial is in the way/);
     mark();
     await open().finish();
     expect(readdirSync(`${out()}.partial`)).toEqual(["thesis.tex"]);
@@ -322,8 +335,6 @@ test("a layer as text and bytes, and back", async () => {
           ...{
             objective: { lp, l1, l21, l2, worstRow: { row: rows, norm } },
             candidates: [],
-            tolerance: 0.01,
-            seed: 0,
           },
           certificate: { lower, upper, slack: 1e-6, sigmaNext: l2, bound, rounding: 0 },
           ...{ rowWeights: false, seconds },

@@ -1,17 +1,16 @@
 /**
- * What is asked of a hub: the commit of a revision, the files of a commit, the bytes of a file from some offset on.
+ * What is asked of a hub: the commit of a revision, the files of a commit, the bytes of a file from some offset on. Three addresses, and not
+ * @huggingface/hub, which takes 7 MB for the first two; its download neither goes on where it broke nor looks at digests.
  *
- * The first two go through @huggingface/hub, which is loaded when it is needed: most models are files. The bytes do not: its blobs
- * give no status once a stream has begun, and take a whole file for the range that was asked for, so that a resumed download would be
- * wrong. Every request passes through one function, which turns whatever goes wrong into an error for people.
- *
- * Nothing that a hub says is trusted: names that are no paths inside a folder are left out, sizes must be sizes, and the list has an end.
+ * Nothing that a hub says is trusted: names that are no paths inside a folder are left out, sizes must be sizes, the list has an end, and
+ * so has patience with a hub that hardly sends anything.
  */
-import { FileError, InvalidFormatError, isLoewnerError, throwIfAborted } from "../../errors.js";
+import { FileError, InvalidFormatError, isLoewnerError } from "../../errors.js";
 import { staysInFolder } from "../../formats/inner-path.js";
+import { defaultStallMs, Pace } from "../../formats/http-patience.js";
 import { quote } from "../../formats/json.js";
 import { isCommit } from "./address.js";
-import { bounded, HubUnreachableError, isPrivate, request } from "./node-request.js";
+import { exchange, HubUnreachableError, isPrivate, onwards, placeOf, unreachable } from "./node-request.js";
 
 export interface HubFile {
   readonly path: string;
@@ -22,6 +21,12 @@ export interface HubFile {
 
 /** Files of one commit; models have tens. */
 const mostFiles = 100_000;
+/** Pages of their list; a hub puts 1000 files on one. */
+const mostPages = 1000;
+/** Pages in a row of which none names a file or folder that those before did not. */
+const mostIdlePages = 5;
+/** Bytes of all pages, or of another answer that is read whole. */
+const mostAnswerBytes = 1 << 26;
 
 export interface HubClient {
   readonly endpoint: string;
@@ -29,13 +34,17 @@ export interface HubClient {
   commitOf(repo: string, revision: string): Promise<string>;
   /** All files of a commit, in the order of the hub. */
   filesOf(repo: string, commit: string): Promise<HubFile[]>;
-  /** Bytes of a file. `start` is where they begin: `from`, or 0 when the hub ignored the range. */
-  bytes(
+  /** How fast the bytes of a file come, over all attempts. */
+  paceOf(file: HubFile): Pace;
+  /** Hands the bytes of a file to `take`, which is told where they begin: `from`, or 0 when the hub ignored the range. */
+  receive(
     repo: string,
     commit: string,
     file: HubFile,
     from: number,
-  ): Promise<{ start: number; body: AsyncIterable<Uint8Array> }>;
+    pace: Pace,
+    take: (start: number, chunks: AsyncIterable<Uint8Array>) => Promise<void>,
+  ): Promise<void>;
 }
 
 /** What a request is about, for messages. */
@@ -48,93 +57,134 @@ interface Subject {
 /**
  * @param options.endpoint http or https, without a slash at its end
  * @param options.token as checkToken gave it; sent to the origin of `endpoint` only
+ * @param options.stallMs how long nothing may come of an answer, or less than 1 KB/s
  */
-export function hubClient(options: { endpoint: string; token?: string; signal?: AbortSignal }): HubClient {
-  const { endpoint, token, signal } = options;
-  const { origin } = new URL(endpoint);
+export function hubClient(options: {
+  endpoint: string;
+  token?: string;
+  signal?: AbortSignal;
+  stallMs?: number;
+}): HubClient {
+  const { endpoint, token, signal, stallMs = defaultStallMs } = options;
+  const credentials = { origin: new URL(endpoint).origin, token };
 
-  const asking =
-    (subject: Subject): typeof fetch =>
-    async (input, init) => {
-      throwIfAborted(signal);
-      const url = new URL(input instanceof Request ? input.url : input);
-      const response = await request(url, { origin, token }, { headers: init?.headers, signal });
-      if (response.ok) return subject.file === undefined ? bounded(response) : response;
-      await response.body?.cancel().catch(() => undefined);
-      throw statusError(response, subject, endpoint, token);
-    };
+  /** The answer to a question, which is read whole, and where it goes on. All that share `left` have no more bytes together. */
+  function ask(
+    url: URL,
+    subject: Subject,
+    left = { bytes: mostAnswerBytes },
+  ): Promise<{ answer: unknown; next?: URL }> {
+    const pace = new Pace(stallMs, (what) => new HubUnreachableError(slow(endpoint, what), { file: endpoint }));
+    const headers = { Accept: "application/json" };
+    return exchange(url, credentials, { headers, signal, pace }, async (response, chunks) => {
+      if (!response.ok) throw statusError(response, subject, endpoint, token);
+      const answer = parsed(await whole(chunks, left, endpoint), endpoint);
+      const [, link] = /<([^<>]*)>;\s*rel="?next\b/.exec(response.headers.get("Link") ?? "") ?? [];
+      if (link === undefined) return { answer };
+      const next = onwards(link, url);
+      if (!next) throw misunderstood(endpoint, `its list goes on at ${placeOf(link, url)}, which is not followed`);
+      return { answer, next };
+    });
+  }
 
   return {
     endpoint,
     async commitOf(repo, revision) {
-      const fetch = asking({ repo, revision });
-      const { modelInfo } = await import("@huggingface/hub");
-      const info = await understood(endpoint, signal, () =>
-        modelInfo({ name: repo, revision, hubUrl: endpoint, additionalFields: ["sha"], fetch }),
-      );
-      if (typeof info.sha !== "string" || !isCommit(info.sha))
-        throw misunderstood(endpoint, "its answer has no commit");
-      return info.sha;
+      const url = new URL(`${endpoint}/api/models/${repo}/revision/${encodeURIComponent(revision)}?expand=sha`);
+      const sha = partsOf((await ask(url, { repo, revision })).answer).sha;
+      if (typeof sha !== "string" || !isCommit(sha)) throw misunderstood(endpoint, "its answer has no commit");
+      return sha;
     },
-    filesOf(repo, commit) {
-      return understood(endpoint, signal, async () => {
-        const { listFiles } = await import("@huggingface/hub");
-        const files: HubFile[] = [];
-        const fetch = asking({ repo, revision: commit });
-        for await (const entry of listFiles({ repo, revision: commit, recursive: true, hubUrl: endpoint, fetch })) {
-          if (entry.type !== "file" || !staysInFolder(entry.path)) continue;
-          if (files.push(hubFile(entry, endpoint)) > mostFiles)
+    async filesOf(repo, commit) {
+      const files: HubFile[] = [];
+      const paths = new Set<unknown>();
+      const left = { bytes: mostAnswerBytes };
+      let url: URL | undefined = new URL(`${endpoint}/api/models/${repo}/tree/${commit}?recursive=true`);
+      for (let pages = 0, idle = 0; url; ++pages) {
+        if (pages === mostPages) throw misunderstood(endpoint, `its list of files has more than ${mostPages} pages`);
+        const known = paths.size;
+        const { answer, next }: { answer: unknown; next?: URL } = await ask(url, { repo, revision: commit }, left);
+        if (!Array.isArray(answer)) throw misunderstood(endpoint, "its list of files is no list");
+        for (const entry of answer.map(partsOf)) {
+          const { type, path } = entry;
+          paths.add(path);
+          if (type !== "file") continue;
+          if (typeof path !== "string") throw misunderstood(endpoint, "it lists a file whose name is no text");
+          if (staysInFolder(path) && files.push(hubFile(path, entry, endpoint)) > mostFiles)
             throw misunderstood(endpoint, `it lists more than ${mostFiles} files`);
         }
-        return files;
-      });
-    },
-    async bytes(repo, commit, { path, size }, from) {
-      const url = `${endpoint}/${repo}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`;
-      const headers = { "Accept-Encoding": "identity", ...(from > 0 && { Range: `bytes=${from}-` }) };
-      const response = await asking({ repo, revision: commit, file: path })(url, { headers });
-      const body = response.body as unknown as AsyncIterable<Uint8Array> | null;
-      if (!body) throw misunderstood(endpoint, `${path} came without a body`);
-      if (response.status !== 206) return { start: 0, body };
-      const range = response.headers.get("Content-Range");
-      const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(range ?? "") ?? [];
-      if (start === undefined || Number(start) !== from || (total !== "*" && Number(total) !== size)) {
-        await response.body!.cancel().catch(() => undefined);
-        const sent = range === null ? "no range" : `the range ${quote(range)}`;
-        throw misunderstood(endpoint, `for bytes ${from} to ${size} of ${path} it sent ${sent}`);
+        idle = paths.size > known ? 0 : idle + 1;
+        if (next && idle === mostIdlePages)
+          throw misunderstood(endpoint, `${idle} pages in a row of its list of files bring nothing new`);
+        url = next;
       }
-      return { start: from, body };
+      return files;
+    },
+    paceOf: ({ path }) => new Pace(stallMs, (what) => new FileError(slow(endpoint, what, path), { file: path })),
+    receive(repo, commit, file, from, pace, take) {
+      const { path, size } = file;
+      const url = new URL(`${endpoint}/${repo}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`);
+      const headers = { "Accept-Encoding": "identity", ...(from > 0 && { Range: `bytes=${from}-` }) };
+      return exchange(url, credentials, { headers, signal, pace }, async (response, chunks) => {
+        if (!response.ok) throw statusError(response, { repo, revision: commit, file: path }, endpoint, token);
+        if (response.status !== 206) return take(0, chunks);
+        const range = response.headers.get("Content-Range");
+        const [, start, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(range ?? "") ?? [];
+        if (start === undefined || Number(start) !== from || (total !== "*" && Number(total) !== size)) {
+          const sent = range === null ? "no range" : `the range ${quote(range)}`;
+          throw misunderstood(endpoint, `for bytes ${from} to ${size} of ${path} it sent ${sent}`);
+        }
+        return take(from, chunks);
+      });
     },
   };
 }
 
-function hubFile(
-  entry: { path: string; size: number; oid?: string; lfs?: { oid: string; size: number } },
-  endpoint: string,
-): HubFile {
-  const { path, oid, lfs } = entry;
-  const size = lfs?.size ?? entry.size;
-  if (!Number.isSafeInteger(size) || size < 0)
-    throw misunderstood(endpoint, `the size of ${quote(path)} is ${quote(String(size))}`);
-  const sha256 = lfs?.oid.replace(/^sha256:/, "");
-  const digest =
-    sha256 && /^[0-9a-f]{64}$/.test(sha256)
-      ? ({ kind: "sha256", hex: sha256 } as const)
-      : !lfs && oid && /^[0-9a-f]{40}$/.test(oid)
-        ? ({ kind: "git", hex: oid } as const)
-        : undefined;
-  return { path, size, digest };
+/** The text of an answer; takes its bytes off `left`. */
+async function whole(chunks: AsyncIterable<Uint8Array>, left: { bytes: number }, endpoint: string): Promise<string> {
+  const parts: Uint8Array[] = [];
+  try {
+    for await (const chunk of chunks) {
+      if ((left.bytes -= chunk.byteLength) < 0)
+        throw misunderstood(endpoint, `an answer of more than ${mostAnswerBytes} bytes`);
+      parts.push(chunk);
+    }
+  } catch (error) {
+    throw isLoewnerError(error) ? error : unreachable(endpoint, error);
+  }
+  return new TextDecoder().decode(Buffer.concat(parts));
 }
 
-/** An answer that is no JSON, or lacks what it should have, is the hub's fault and not a TypeError. */
-async function understood<T>(endpoint: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
+function parsed(text: string, endpoint: string): unknown {
   try {
-    return await body();
+    return JSON.parse(text);
   } catch (error) {
-    throwIfAborted(signal);
-    if (isLoewnerError(error)) throw error;
     throw misunderstood(endpoint, oneLine((error as Error).message), error);
   }
+}
+
+type Parts = Readonly<Record<string, unknown>>;
+
+/** What an object has; nothing of what is none. */
+function partsOf(value: unknown): Parts {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+function slow(endpoint: string, what: string, path?: string): string {
+  return path === undefined
+    ? `${endpoint} sends ${what}. Try again later, or name another hub in HF_ENDPOINT.`
+    : `${path}: ${endpoint} sends ${what}. What came is kept: run the same command again later to go on from there.`;
+}
+
+function hubFile(path: string, entry: Parts, endpoint: string): HubFile {
+  const lfs = entry.lfs ? partsOf(entry.lfs) : undefined;
+  const size = lfs?.size ?? entry.size;
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
+    throw misunderstood(endpoint, `the size of ${quote(path)} is ${typeof size === "number" ? size : "no number"}`);
+  const oid = lfs ? lfs.oid : entry.oid;
+  const [, hex] = /^(?:sha256:)?([0-9a-f]+)$/.exec(typeof oid === "string" ? oid : "") ?? [];
+  const digest = hex?.length === (lfs ? 64 : 40) ? ({ kind: lfs ? "sha256" : "git", hex } as const) : undefined;
+  return { path, size, digest };
 }
 
 /** Parsers quote what they read, whatever characters it has. */

@@ -15,7 +15,7 @@ import { makeFolder } from "./node-cache.js";
 import type { HubClient, HubFile } from "./node-client.js";
 import { HubUnreachableError } from "./node-request.js";
 
-/** Attempts in a row that may bring nothing before the download gives up. */
+/** Attempts in a row that may bring nothing, and attempts in all that may begin anew, before the download gives up. */
 const MAX_FAILURES = 5;
 const FIRST_PAUSE_MS = 100;
 
@@ -28,7 +28,7 @@ export interface DownloadOptions {
 /**
  * Downloads `file` to `target`.
  * @throws {HubUnreachableError} when the connection breaks again and again; what came is kept for the next run.
- * @throws {FileError} when the hub refuses, the bytes are not those that the hub announced, or the disk is full.
+ * @throws {FileError} when the hub refuses, or sends less than 1 KB/s, the bytes are not those that the hub announced, or the disk is full.
  * @throws {AbortedError} when `signal` fires; what came is kept for the next run.
  */
 export async function download(
@@ -126,34 +126,42 @@ async function transfer(
   if (at > file.size) await handle.truncate((at = 0));
   await hashStart(handle, at, hash);
   onBytes?.(at);
+  const pace = client.paceOf(file);
   let failures = 0;
+  let restarts = 0;
+  const take = async (start: number, chunks: AsyncIterable<Uint8Array>) => {
+    if (start !== at) {
+      ++restarts;
+      await handle.truncate((at = 0));
+      hash = newHash(file);
+    }
+    for await (const chunk of chunks) {
+      throwIfAborted(signal);
+      if (at + chunk.byteLength > file.size) throw wrongSize(client.endpoint, repo, file);
+      for (let done = 0; done < chunk.byteLength;) {
+        const { bytesWritten } = await handle
+          .write(chunk, done, chunk.byteLength - done)
+          .catch((error: unknown) => fault(target, error, at + done, file.size));
+        done += bytesWritten;
+      }
+      hash.update(chunk);
+      at += chunk.byteLength;
+      failures = 0;
+      onBytes?.(at);
+    }
+    if (at < file.size) throw new Error("the connection ended early");
+  };
   while (at < file.size) {
     try {
-      const { start, body } = await client.bytes(repo, commit, file, at);
-      if (start !== at) {
-        await handle.truncate((at = 0));
-        hash = newHash(file);
-      }
-      for await (const chunk of body) {
-        throwIfAborted(signal);
-        if (at + chunk.byteLength > file.size) throw wrongSize(client.endpoint, repo, file);
-        for (let done = 0; done < chunk.byteLength;) {
-          const { bytesWritten } = await handle
-            .write(chunk, done, chunk.byteLength - done)
-            .catch((error: unknown) => fault(target, error, at + done, file.size));
-          done += bytesWritten;
-        }
-        hash.update(chunk);
-        at += chunk.byteLength;
-        failures = 0;
-        onBytes?.(at);
-      }
-      if (at < file.size) throw new Error("the connection ended early");
+      await client.receive(repo, commit, file, at, pace, take);
     } catch (error) {
       throwIfAborted(signal);
       if (isLoewnerError(error) && !(error instanceof HubUnreachableError)) throw error;
-      if (++failures === MAX_FAILURES) throw broken(client.endpoint, repo, file, at, error);
-      await delay(FIRST_PAUSE_MS * 2 ** failures, undefined, { signal }).catch(() => throwIfAborted(signal));
+      if (restarts === MAX_FAILURES) throw broken(client.endpoint, repo, file, at, error, noRanges);
+      if (++failures === MAX_FAILURES) throw broken(client.endpoint, repo, file, at, error, noProgress);
+      const pause = FIRST_PAUSE_MS * 2 ** failures;
+      await delay(pause, undefined, { signal }).catch(() => throwIfAborted(signal));
+      pace.spent(pause);
     }
   }
   return hash.digest("hex");
@@ -198,15 +206,23 @@ function wrongSize(endpoint: string, repo: string, { path, size }: HubFile): Fil
   );
 }
 
+/** How it broke several times, and what to do. */
+const noProgress = ["without progress", "What came is kept: run the same command again to go on from there."] as const;
+const noRanges = [
+  "anew from the beginning",
+  "It does not send parts of files: try again on a better network, or name another hub in HF_ENDPOINT.",
+] as const;
+
 function broken(
   endpoint: string,
   repo: string,
   { path, size }: HubFile,
   at: number,
   cause: unknown,
+  [how, remedy]: readonly [string, string],
 ): HubUnreachableError {
   return new HubUnreachableError(
-    `${path} of ${repo}: the connection to ${endpoint} broke after ${at} of ${size} bytes, ${MAX_FAILURES} times without progress (${(cause as Error).message}). What came is kept: run the same command again to go on from there.`,
+    `${path} of ${repo}: the connection to ${endpoint} broke after ${at} of ${size} bytes, ${MAX_FAILURES} times ${how} (${(cause as Error).message}). ${remedy}`,
     { file: `hf:${repo}/${path}`, offset: at },
     { cause },
   );

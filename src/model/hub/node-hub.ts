@@ -2,11 +2,11 @@
  * Models by address: hf:owner/name[@revision][/file] becomes a local path. What is downloaded is kept (node-cache.ts
  * has the layout) and a second run downloads nothing: a branch or tag is asked for again, a commit is not.
  */
-import { statfs } from "node:fs/promises";
 import { posix } from "node:path";
 import { FileError, InvalidInputError } from "../../errors.js";
 import type { LimitOptions } from "../../formats/limits.js";
 import { openFile } from "../../formats/node-file.js";
+import { checkSpace } from "../../formats/node-space.js";
 import { externalLocations } from "../../formats/onnx/location.js";
 import { readSafetensorsIndex } from "../../formats/safetensors-index.js";
 import type { RunOptions } from "../../types/index.js";
@@ -24,6 +24,11 @@ export interface ResolveOptions extends RunOptions, LimitOptions {
   token?: string;
   /** Another hub. Default: $HF_ENDPOINT, else https://huggingface.co. */
   endpoint?: string;
+  /**
+   * Milliseconds after which an answer of which nothing comes is given up, and asked for again; one that comes at less than 1 KB/s for so
+   * long is an error. Default 60,000.
+   */
+  stallMs?: number;
   /** Where downloads are kept. Default: $LOEWNER_CACHE, else $XDG_CACHE_HOME/loewner, else ~/.cache/loewner. */
   cache?: string;
 }
@@ -92,7 +97,9 @@ async function openRepository({ repo, revision }: HubAddress, options: ResolveOp
   const endpoint = checkEndpoint(options.endpoint ?? (process.env.HF_ENDPOINT || "https://huggingface.co"));
   const cache = hubCache(options.cache ?? cacheFolder(), endpoint, repo);
   const token = checkToken(options.token ?? process.env.HF_TOKEN);
-  let client = options.offline ? undefined : hubClient({ endpoint, token, signal: options.signal });
+  let client = options.offline
+    ? undefined
+    : hubClient({ endpoint, token, signal: options.signal, stallMs: options.stallMs });
   let reason = options.offline ? "from the cache: offline" : undefined;
   let failure: HubUnreachableError | undefined;
 
@@ -187,7 +194,10 @@ async function fetchFiles(
   const sum = (some: readonly HubFile[]) => some.reduce((bytes, { size }) => bytes + size, 0);
   const total = sum(files);
   const begun = await Promise.all(missing.map((file) => partialBytes(targetOf(file))));
-  await checkSpace(cache.pathOf(commit, "."), sum(missing) - begun.reduce((a, b) => a + b, 0), repo);
+  const folder = cache.pathOf(commit, ".");
+  await makeFolder(folder);
+  const needed = sum(missing) - begun.reduce((a, b) => a + b, 0);
+  await checkSpace(folder, needed, repo, "name another folder in LOEWNER_CACHE");
   let before = total - sum(missing);
   let reported = -1; // a file that is begun anew does not turn the count back
   for (const file of missing) {
@@ -199,18 +209,6 @@ async function fetchFiles(
     await download(client, { repo, commit, file, target: targetOf(file) }, { signal, onBytes });
     before += file.size;
   }
-}
-
-/** Better said before the download than after an hour of it. */
-async function checkSpace(folder: string, needed: number, repo: string): Promise<void> {
-  await makeFolder(folder);
-  const found = await statfs(folder).catch(() => undefined); // not on every file system
-  const free = found && found.bavail * found.bsize;
-  if (free === undefined || free >= needed) return;
-  throw new FileError(
-    `${repo} takes ${needed} bytes, and ${folder} has room for ${free}. Free some space, or name another folder in LOEWNER_CACHE.`,
-    { file: folder },
-  );
 }
 
 function checkEndpoint(text: string): string {

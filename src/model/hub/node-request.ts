@@ -2,17 +2,15 @@
  * One request to a hub. Redirects are followed here and not by fetch: whether a token goes on to another host is not left to the runtime,
  * and nothing goes on from https to http.
  */
-import { FileError, InvalidFormatError, InvalidInputError, throwIfAborted } from "../../errors.js";
+import { FileError, InvalidFormatError, InvalidInputError, isLoewnerError, throwIfAborted } from "../../errors.js";
 import { codeOf } from "../../formats/file-faults.js";
+import type { Pace } from "../../formats/http-patience.js";
 
 /** The hub could not be reached, or could not answer now: what is in a cache may still do. */
 export class HubUnreachableError extends FileError {}
 
 /** More than any hub needs to find a file. */
 const mostRedirects = 5;
-
-/** Bytes of an answer that is read whole: a commit, or one page of a list of files. */
-const mostAnswerBytes = 1 << 26;
 
 /** Where the token goes: to one origin, and over plain http only on this machine. */
 export interface Credentials {
@@ -33,6 +31,53 @@ export function checkToken(text: string | undefined): string | undefined {
   );
 }
 
+interface Asking {
+  headers?: HeadersInit;
+  signal?: AbortSignal;
+  pace: Pace;
+}
+
+/** exchange() ends what is given up. */
+const giveUp = () => undefined;
+
+/**
+ * Hands the answer to one request to `use`, with the chunks of its body. Whatever of the body `use` leaves is not waited for, and nothing
+ * stays behind at `signal`, which a run of thousands of requests shares.
+ * @throws what `request` throws, and what `use` does
+ */
+export async function exchange<T>(
+  address: URL,
+  credentials: Credentials,
+  { headers, signal, pace }: Asking,
+  use: (response: Response, chunks: AsyncIterable<Uint8Array>) => Promise<T>,
+): Promise<T> {
+  throwIfAborted(signal);
+  const stop = new AbortController();
+  const abort = () => stop.abort(signal!.reason);
+  signal?.addEventListener("abort", abort);
+  try {
+    const response = await request(address, credentials, { headers, signal: stop.signal, pace });
+    return await use(response, chunksOf(response, pace));
+  } catch (error) {
+    throwIfAborted(signal);
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    stop.abort();
+  }
+}
+
+async function* chunksOf({ body }: Response, pace: Pace): AsyncGenerator<Uint8Array> {
+  if (!body) return;
+  const reader = body.getReader();
+  for (;;) {
+    const { done, value } = await pace.wait(reader.read(), giveUp);
+    if (done) return;
+    pace.came(value.byteLength);
+    yield value;
+  }
+}
+
 /**
  * The answer at the end of all redirects, whatever its status.
  * @throws {HubUnreachableError} when there is none
@@ -41,29 +86,29 @@ export function checkToken(text: string | undefined): string | undefined {
 export async function request(
   address: URL,
   { origin, token }: Credentials,
-  init: { headers?: HeadersInit; signal?: AbortSignal },
+  { headers: given, signal, pace }: Partial<Asking>,
 ): Promise<Response> {
   let url = address;
   for (let redirects = 0; ; ++redirects) {
-    const headers = new Headers(init.headers);
+    const headers = new Headers(given);
     if (token && url.origin === origin && isPrivate(url)) headers.set("Authorization", `Bearer ${token}`);
     let response: Response;
     try {
-      response = await fetch(url, { headers, signal: init.signal, redirect: "manual" });
+      const asked = fetch(url, { headers, signal, redirect: "manual" });
+      response = await (pace ? pace.wait(asked, giveUp) : asked);
     } catch (cause) {
-      throwIfAborted(init.signal);
-      throw unreachable(url.origin, cause);
+      throwIfAborted(signal);
+      throw isLoewnerError(cause) ? cause : unreachable(url.origin, cause);
     }
     const location = isRedirect(response) ? response.headers.get("Location") : null;
     if (location === null) return response;
     await response.body?.cancel().catch(() => undefined);
-    const next = URL.canParse(location, url) ? new URL(location, url) : undefined;
-    const isAllowed = next && (next.protocol === "https:" || (next.protocol === "http:" && url.protocol === "http:"));
-    if (!isAllowed || next.username || next.password || redirects === mostRedirects) {
+    const next = onwards(location, url);
+    if (!next || redirects === mostRedirects) {
       const what =
         redirects === mostRedirects
           ? `it redirects more than ${mostRedirects} times`
-          : `${url.origin} redirects to ${next ? `${next.protocol}//${next.host}` : "what is no address"}, which is not followed`;
+          : `${url.origin} redirects to ${placeOf(location, url)}, which is not followed`;
       throw new InvalidFormatError(`${address.origin} does not answer like a model hub: ${what}. Check HF_ENDPOINT.`, {
         file: address.origin,
       });
@@ -72,17 +117,18 @@ export async function request(
   }
 }
 
-/** The same answer, whose body fails once it passes what such answers have. */
-export function bounded(response: Response): Response {
-  let bytes = 0;
-  const count = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      bytes += chunk.byteLength;
-      if (bytes > mostAnswerBytes) throw new Error(`an answer of more than ${mostAnswerBytes} bytes`);
-      controller.enqueue(chunk);
-    },
-  });
-  return new Response(response.body?.pipeThrough(count), response);
+/** Where an answer sends on to; undefined for what is no web address, names a password, or would go on from https to http. */
+export function onwards(location: string, from: URL): URL | undefined {
+  const to = URL.canParse(location, from) ? new URL(location, from) : undefined;
+  const isAllowed = to && (to.protocol === "https:" || (to.protocol === "http:" && from.protocol === "http:"));
+  return isAllowed && !to.username && !to.password ? to : undefined;
+}
+
+/** The same for people, without what may be a secret in it. */
+export function placeOf(location: string, from: URL): string {
+  if (!URL.canParse(location, from)) return "what is no address";
+  const { protocol, host } = new URL(location, from);
+  return `${protocol}//${host}`;
 }
 
 function isRedirect({ status }: Response): boolean {
@@ -94,7 +140,8 @@ export function isPrivate({ protocol, hostname }: URL): boolean {
   return protocol === "https:" || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
 }
 
-function unreachable(origin: string, cause: unknown): HubUnreachableError {
+/** @param cause what fetch threw, or a body that broke */
+export function unreachable(origin: string, cause: unknown): HubUnreachableError {
   const reason = (cause as Error).cause ?? cause;
   const code = codeOf(reason);
   const what = code === "undefined" ? (reason as Error).message : code;
