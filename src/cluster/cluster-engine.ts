@@ -106,14 +106,13 @@ class ClusterRows implements EngineRows, RowState {
     private readonly limits: ClusterLimits,
   ) {}
 
-  async sweep(sweep: Sweep, { signal, onRows, emit, emitBytes }: SweepHooks): Promise<SweepResult> {
+  async sweep(sweep: Sweep, { signal, onRows, emit }: SweepHooks): Promise<SweepResult> {
     const { matrix } = this;
     await this.begin(signal);
     const values = this.columnsToSet(sweep);
     const deletes = this.deletes;
     this.deletes = [];
-    const take = ({ name, start, block }: Emitted) =>
-      block instanceof Uint8Array ? emitBytes?.(name, start, block) : emit?.(name, start, block);
+    const take = ({ name, start, block }: Emitted) => emit?.(start, block, name);
     const isEmitting = Object.values(sweep.reduce).includes("concat");
     const results = await matrix.ask(
       {

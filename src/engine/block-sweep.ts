@@ -1,10 +1,10 @@
 // One kernel instance sweeps over rows that it can reach: what the inline engine does with all of them, and a worker with its
 // own. Rows stream through wasm memory tile by tile; between tiles the event loop gets its turn.
-import { InvalidInputError, throwIfAborted } from "../errors.js";
+import { throwIfAborted } from "../errors.js";
 import type { SweepHooks } from "./engine.js";
 import { withFrameAsync, type Frame } from "../kernel/frame.js";
 import type { Kernel } from "../kernel/load.js";
-import { rowTypeBytes, type RowSource } from "../matrix.js";
+import { checkRowBytes, rowTypeBytes, type RowSource } from "../matrix.js";
 import { rowsOfTile, tileBytes } from "./memory.js";
 import { operationNamed } from "./operations/index.js";
 import type { BlockRunner } from "./operations/operation.js";
@@ -102,17 +102,14 @@ async function reduce(
   reducers: Map<string, SumTree | Maximum | Worst>,
   sweep: Sweep,
   first: number,
-  { emit, emitBytes }: SweepHooks,
+  hooks: SweepHooks,
 ): Promise<void> {
-  for (const [name, { pointer, count, type }] of Object.entries(partials)) {
+  for (const [name, { pointer, count, type = "f64" }] of Object.entries(partials)) {
     if (sweep.reduce[name] !== "concat") {
       reducers.get(name)?.add(kernel.f64(pointer, count));
       continue;
     }
-    const waiting =
-      type === "bytes"
-        ? emitBytes?.(name, first, kernel.bytes(pointer, count))
-        : emit?.(name, first, kernel[type ?? "f64"](pointer, count));
+    const waiting = hooks.emit?.(first, kernel[type](pointer, count), name);
     if (waiting) await waiting;
   }
 }
@@ -143,15 +140,9 @@ class Tile {
     const { source, frame } = this;
     const reading = source.read(start, count);
     const bytes = reading instanceof Uint8Array ? reading : await untilAborted(reading, signal);
-    const expected = count * source.cols * rowTypeBytes[source.dtype];
-    if (bytes.byteLength !== expected) {
-      throw new InvalidInputError(
-        `${source.name ?? "The row source"} gave ${bytes.byteLength} bytes for rows ${start} to ${start + count - 1}, expected ${expected}; its read() must return whole rows.`,
-        { tensor: source.name, row: start },
-      );
-    }
+    checkRowBytes(source, start, count, bytes);
     const { call } = frame.kernel;
-    frame.kernel.bytes(this.narrow || this.pointer, expected).set(bytes);
+    frame.kernel.bytes(this.narrow || this.pointer, bytes.byteLength).set(bytes);
     if (source.dtype === "f16") call.widenF16(this.pointer, this.narrow, count * source.cols);
     if (source.dtype === "bf16") call.widenBF16(this.pointer, this.narrow, count * source.cols);
   }

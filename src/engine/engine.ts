@@ -2,16 +2,14 @@
 import type { RowSource } from "../matrix.js";
 import type { DenseInput, DenseName, DenseResult } from "./dense.js";
 import type { Held } from "./memory.js";
-import type { Sweep, SweepResult } from "./sweep.js";
+import type { Emitted, Sweep, SweepResult } from "./sweep.js";
 
 export interface SweepHooks {
   signal?: AbortSignal;
   /** Called after each tile with the rows done since the last call. */
   onRows?: (rows: number) => void;
-  /** Takes what `concat` results are made of; the array is only valid during the call. */
-  emit?: (name: string, start: number, block: Float32Array | Float64Array) => void | Promise<void>;
-  /** The same for those that are bytes. */
-  emitBytes?: (name: string, start: number, block: Uint8Array) => void | Promise<void>;
+  /** Takes what `concat` results are made of, from row `start` on; the block is only valid during the call. */
+  emit?(start: number, block: Emitted, name: string): void | Promise<void>;
   /** Blocks may come in any order: an engine that has some of them early hands them on. */
   anyOrder?: boolean;
 }

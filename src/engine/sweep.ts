@@ -27,4 +27,7 @@ export interface Sweep {
   readonly reduce: Readonly<Record<string, Reduction>>;
 }
 
+/** What a block hands on of a `concat` result. */
+export type Emitted = Float32Array | Float64Array | Uint8Array;
+
 export type SweepResult = Record<string, Float64Array>;

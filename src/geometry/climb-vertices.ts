@@ -11,7 +11,7 @@
 // Cost     two sweeps a step, each n r (r + 2 m) multiply-adds for m points, and O(r^2) a point
 import { breakBins } from "../engine/operations/level-set.js";
 import { scale, type LevelSetSpace } from "./level-set-space.js";
-import { dot } from "./small-dense.js";
+import { dot, timesVector } from "./small-dense.js";
 import { fixed, free, Vertex } from "./vertex.js";
 
 /** Relative: a multiplier this little outside its bounds counts as inside. */
@@ -105,13 +105,6 @@ function moveTo({ vertex, leaving, direction }: Move, { t, row, sign }: End, whi
   }
   vertex.replace(k, b, row);
   ++vertex.steps;
-}
-
-function timesVector(H: Float64Array, y: Float64Array): Float64Array {
-  const r = y.length;
-  const c = new Float64Array(r);
-  for (let i = 0; i < r; ++i) c[i] = dot(H, i * r, y, 0, r);
-  return c;
 }
 
 /** p = 1: the move along which |B y|_1 falls fastest while c'y stays; nothing at a vertex that has none. */

@@ -9,10 +9,10 @@
 import type { EngineRows } from "../engine/engine.js";
 import type { RowSource } from "../matrix.js";
 import { enclose } from "./enclosing.js";
-import type { Run } from "./run.js";
+import type { Ending, Run } from "./run.js";
 import { dot, product, removeAlong } from "./small-dense.js";
 
-export interface RowEnclosing {
+export interface RowEnclosing extends Ending {
   /** Rows of positive weight, ascending, and their weights: on the simplex. */
   contacts: Int32Array;
   weights: Float64Array;
@@ -20,9 +20,6 @@ export interface RowEnclosing {
   transform: Float64Array;
   /** Largest omega of all rows; at least D. */
   top: number;
-  iterations: number;
-  residual: number;
-  converged: boolean;
 }
 
 /** The inner solver's steps a round. */

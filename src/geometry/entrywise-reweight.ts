@@ -6,7 +6,7 @@
 import type { EngineRows } from "../engine/engine.js";
 import { orthonormalise } from "./orthonormal.js";
 import type { Profile } from "./profile.js";
-import type { Run } from "./run.js";
+import type { Ending, Run } from "./run.js";
 
 export interface ReweightRequest {
   /** n x k and k x d, of A times unit; taken over. */
@@ -21,12 +21,9 @@ export interface ReweightRequest {
 }
 
 /** A pair, right with orthonormal rows, of A times unit. */
-export interface ReweightResult {
+export interface ReweightResult extends Ending {
   left: Float64Array;
   right: Float64Array;
-  iterations: number;
-  residual: number;
-  converged: boolean;
 }
 
 export async function reweight(

@@ -6,11 +6,11 @@
 // the dual variable, a majorised Huber loss, gets half as far in as many steps, and two thirds with momentum (tried).
 import type { EngineRows } from "../engine/engine.js";
 import type { FactorType, Objective } from "../types/index.js";
-import { basisSize, anyObjective, ofOwnScale, roundCode, roundTo } from "./factors.js";
+import { anyObjective, basisSize, ofOwnScale, placing, roundCode, roundTo } from "./factors.js";
 import { areRootScalesNarrow } from "./narrow.js";
 import { orient } from "./orthonormal.js";
 import type { Profile } from "./profile.js";
-import type { Run } from "./run.js";
+import type { Ending, Run } from "./run.js";
 import { transpose } from "./small-dense.js";
 
 export interface SplitRequest {
@@ -25,14 +25,11 @@ export interface SplitRequest {
   maxIterations: number;
 }
 
-export interface SplitResult {
+export interface SplitResult extends Ending {
   left: Float32Array | Float64Array;
   /** Orthonormal rows, rounded to the factor type. */
   right: Float64Array;
   objective: Objective;
-  iterations: number;
-  residual: number;
-  converged: boolean;
 }
 
 /** First level and last, tried for each range of p; more than 20 steps go lower for p <= 2. */
@@ -111,7 +108,7 @@ export async function split(
       "refit",
       { p, unit, wide, outside, level, rank: k, steps: refitSteps, round: roundCode[factorType] },
       { ...sides(from, k, d), basis: transpose(from.subarray(0, k * d), k, d), right },
-      { emit: (_name, start, block) => left.set(block, start * k), anyOrder: true },
+      placing(left, k),
     );
     return { left, right, objective: await anyObjective(run, result, p, unit) };
   };

@@ -23,7 +23,7 @@ import { basisSize, factors, placing, residual as residualOf, roundTo, unitRound
 import { lewisEllipsoid } from "./lewis-ellipsoid.js";
 import { orient, orthonormalise } from "./orthonormal.js";
 import { profile, type Profile } from "./profile.js";
-import type { Run } from "./run.js";
+import { setWeights, type Run, type Ending } from "./run.js";
 import { spectrum } from "./spectrum.js";
 
 /** Multiply-adds that 100 steps of reweighting from one start may take; above, the rank counts as large. */
@@ -47,7 +47,7 @@ export interface EntrywiseRequest {
   method?: EntrywiseOptions["method"];
 }
 
-export interface EntrywiseFactors {
+export interface EntrywiseFactors extends Ending {
   /** rows x rank, rounded to the factor type: Float64Array for f64, else Float32Array. */
   left: Float32Array | Float64Array;
   /** rank x cols, f64, rounded alike; orthonormal rows up to that. */
@@ -57,9 +57,6 @@ export interface EntrywiseFactors {
   /** Of the projection on the basis. */
   projection: Objective;
   method: "projection" | "reweighting" | "splitting";
-  iterations: number;
-  residual: number;
-  converged: boolean;
 }
 
 /** What the starts of one call share. */
@@ -223,7 +220,7 @@ export async function entrywiseLowRank(
   source: RowSource,
   options: EntrywiseOptions,
 ): Promise<EntrywiseResult> {
-  const { rank, p = 1, seed = 0, rowWeights } = options;
+  const { rank, p = 1, seed = 0 } = options;
   const { rows: n, cols: d, dtype } = source;
   const rows = run.open(source);
   const factorType = dtype === "f64" ? "f64" : "f32";
@@ -231,10 +228,7 @@ export async function entrywiseLowRank(
   expectWork(run, source, options, count);
 
   const facts = await profile(run, rows);
-  if (rowWeights) {
-    rows.state.set("weights", Float64Array.from(rowWeights));
-    rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
-  }
+  setWeights(rows, options);
   const task = await taskOf(run, rows, facts, { ...options, p, factorType });
   const { vectors } = await spectrum(run, rows, facts, { cut: () => rank, vectors: source.cols });
   const starts: { start: EntrywiseStart["start"]; basis: Float64Array }[] = [{ start: "svd", basis: vectors }];

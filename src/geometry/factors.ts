@@ -7,6 +7,7 @@ import { InvalidInputError } from "../errors.js";
 import { Maximum, SumTree, Worst } from "../engine/tree.js";
 import { widenRows, type Matrix, type RowSource, type RowType } from "../matrix.js";
 import type { FactorType, Objective } from "../types/index.js";
+import { termsOf } from "./certificate.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
 import { inverseCholesky, transpose } from "./small-dense.js";
@@ -74,11 +75,11 @@ export function isComplementUsed(rows: EngineRows, { basis, rank, factorType }: 
  */
 export async function factors(run: Run, rows: EngineRows, profile: Profile, request: FactorRequest) {
   const { right, result } = await project(run, rows, profile, request, true);
-  const { total, distortion, residual, ...report } = result as Required<typeof result>;
+  const found = result as Required<typeof result>;
   return {
     right,
-    objective: await objectiveOf(run, report, request.p, profile.unit),
-    terms: request.proof && { total: total[0], distortion: distortion[0], residual: residual[0] },
+    objective: await objectiveOf(run, found, request.p, profile.unit),
+    terms: request.proof && termsOf(found),
   };
 }
 
@@ -118,7 +119,7 @@ async function project(run: Run, rows: EngineRows, { unit }: Profile, request: F
       complementRight: useRest ? rest : undefined,
       inverseRoots: proof?.inverseRoots,
     },
-    sink && { emit: (_name, start, block) => sink.emit(start, block), anyOrder: sink.anyOrder },
+    sink,
   );
   if (sink) checkLeft(result.bad!, rank, factorType);
   return { right, result };

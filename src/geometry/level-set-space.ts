@@ -5,7 +5,7 @@ import type { SandwichCertificate } from "../types/index.js";
 import { lewisEllipsoid } from "./lewis-ellipsoid.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
-import { dot } from "./small-dense.js";
+import { dot, transpose } from "./small-dense.js";
 import { whitenInverse } from "./whiten-inverse.js";
 import { whiten } from "./whiten.js";
 
@@ -38,7 +38,7 @@ export class LevelSetSpace {
   ) {}
 
   static async open(run: Run, rows: EngineRows, scales: Profile, p: number) {
-    const { cols: d, rows: n, dtype } = rows.source;
+    const { cols: d } = rows.source;
     const { columnScale, unit } = scales;
     const lewis = await lewisEllipsoid(run, rows, scales, { p, ...lewisGoal });
     const gram = new Float64Array(d * d);
@@ -47,7 +47,7 @@ export class LevelSetSpace {
         gram[i * d + j] = (((lewis.gram[i * d + j] / unit) * columnScale[i]) / unit) * columnScale[j];
       }
     }
-    const whitening = await whiten(run.engine, gram, d, n, dtype);
+    const whitening = await whiten(run.engine, gram, rows.source);
     const { transform, rank, triangular } = whitening;
     const inverse = whitenInverse(whitening, gram, d);
     const own = transform.map((x, i) => x * columnScale[Math.floor(i / rank)]);
@@ -95,7 +95,7 @@ export class LevelSetSpace {
       { wide: true },
       { matrix },
       {
-        emit: (_, start, block) => {
+        emit: (start, block) => {
           for (let at = 0; at < block.length; ++at) {
             const { sizes, rows } = lists[at % m];
             const size = Math.abs(block[at]);
@@ -277,9 +277,6 @@ function asColumns(points: Float64Array[], rank: number): Float64Array {
 }
 
 function columns(matrix: Float64Array, rank: number, m: number): Float64Array[] {
-  return Array.from({ length: m }, (_, j) => {
-    const column = new Float64Array(rank);
-    for (let i = 0; i < rank; ++i) column[i] = matrix[i * m + j];
-    return column;
-  });
+  const rows = transpose(matrix, rank, m);
+  return Array.from({ length: m }, (_, j) => rows.subarray(j * rank, (j + 1) * rank));
 }

@@ -12,13 +12,13 @@ export async function leverageScores(
   source: RowSource,
   { rowWeights }: WeightedOptions,
 ): Promise<LeverageResult> {
-  const { rows: n, cols: d, dtype } = source;
+  const { rows: n, cols: d } = source;
   const rows = run.open(source);
   run.expect(n * (2 * d + 4 * d * d));
   const { columnScale } = await profile(run, rows);
   if (rowWeights) rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
   const { gram } = await run.sweep("gram", rows, "Gram matrix", { wide: true }, { columnScale });
-  const { transform, rank, triangular } = await whiten(run.engine, gram, d, n, dtype);
+  const { transform, rank, triangular } = await whiten(run.engine, gram, source);
   const scaled = scaleRows(transform, columnScale);
   await run.sweep("leverage", rows, "leverage scores", { wide: true, triangular }, { transform: scaled });
   const scores = (await rows.state.get("leverage"))!;

@@ -2,16 +2,10 @@
 //
 // Cohen, Peng, l_p row sampling by Lewis weights (arXiv 1412.0588) for p < 2; Lee's iteration for p >= 2.
 import type { EngineRows } from "../engine/engine.js";
-import type { ResultOf } from "../engine/operations/index.js";
+import { termsOf, type Terms } from "./certificate.js";
 import type { Run } from "./run.js";
 import { scaleRows } from "./small-dense.js";
 import type { Whitening } from "./whiten.js";
-
-export interface Terms {
-  total: number;
-  distortion: number;
-  residual: number;
-}
 
 interface StepOptions {
   gamma?: number;
@@ -39,7 +33,7 @@ function isNarrowTransform(transform: Float64Array, d: number): boolean {
   return true;
 }
 
-const stage = "Lewis weights";
+export const stage = "Lewis weights";
 
 /** The sweeps that Lewis weights are made of. */
 export class LewisSweeps {
@@ -52,17 +46,8 @@ export class LewisSweeps {
 
   /** w_i = s_i |a_i|^p (p > 2: uniform), and their Gram matrix. */
   async start(wide: boolean): Promise<Float64Array> {
-    return (await this.startSweep(wide, false)).gram;
-  }
-
-  /** The same, and the profile besides. */
-  async profiledStart(wide: boolean): Promise<Required<ResultOf<"lewisStart">>> {
-    return (await this.startSweep(wide, true)) as Required<ResultOf<"lewisStart">>;
-  }
-
-  private startSweep(wide: boolean, profile: boolean) {
     const { run, rows, p, columnScale } = this;
-    return run.sweep("lewisStart", rows, stage, { p, wide, profile }, { columnScale });
+    return (await run.sweep("lewisStart", rows, stage, { p, wide }, { columnScale })).gram;
   }
 
   /** Gram matrix of the present weights in f64. */
@@ -76,7 +61,7 @@ export class LewisSweeps {
     const { run, rows, p, columnScale } = this;
     const { gamma = 1, omega = 0, wide = true, wideGram = true, inflation = 0, keep } = options;
     const transform = scaleRows(whitening.transform, columnScale);
-    const { total, distortion, residual, gram } = await run.sweep(
+    const { gram, ...terms } = await run.sweep(
       "lewisStep",
       rows,
       stage,
@@ -92,7 +77,7 @@ export class LewisSweeps {
       },
       { transform, columnScale },
     );
-    return { total: total[0], distortion: distortion[0], residual: residual[0], gram: gram! };
+    return { ...termsOf(terms), gram: gram! };
   }
 }
 

@@ -72,8 +72,17 @@ export async function minVolumeEllipsoid(
   const H = { data: representable(outer(shape, rank, rank), rank, source), rows: rank, cols: rank };
   run.finish();
   return {
-    ...{ H, center, ...(basis && { basis }), logDet, rank, weights: spreadOut(solution, n), contacts },
-    ...{ iterations, residual, converged, seconds: run.seconds },
+    H,
+    center,
+    ...(basis && { basis }),
+    logDet,
+    rank,
+    weights: spreadOut(solution, n),
+    contacts,
+    iterations,
+    residual,
+    converged,
+    seconds: run.seconds,
   };
 }
 
@@ -92,8 +101,15 @@ export async function johnEllipsoid(run: Run, source: RowSource, options: JohnOp
   const logDet = rank < d ? -Infinity : d * (await log(run, most)) - 2 * (await logAbsDeterminant(run.engine, X, d));
   run.finish();
   return {
-    ...{ H, logDet, rank, weights: spreadOut(solution, n), contacts },
-    ...{ iterations, residual, converged, seconds: run.seconds },
+    H,
+    logDet,
+    rank,
+    weights: spreadOut(solution, n),
+    contacts,
+    iterations,
+    residual,
+    converged,
+    seconds: run.seconds,
   };
 }
 
@@ -143,7 +159,7 @@ export interface Span {
 export async function linearSpan(run: Run, rows: EngineRows, columnScale: Float64Array): Promise<Span> {
   const { rows: n, cols: d, dtype } = rows.source;
   const G = await gram(run, rows, columnScale);
-  const { transform, rank, condition } = await whiten(run.engine, G, d, Math.min(n, fewRows), dtype);
+  const { transform, rank, condition } = await whiten(run.engine, G, { rows: Math.min(n, fewRows), cols: d, dtype });
   return {
     rows,
     white: transform.map((x, i) => x * columnScale[Math.floor(i / rank)]),
@@ -165,7 +181,11 @@ async function affineSpan(run: Run, source: RowSource, columnScale: Float64Array
   const G = await gram(run, rows);
   const spread = new Float64Array(d * d);
   for (let j = 0; j < d; ++j) for (let k = 0; k < d; ++k) spread[j * d + k] = G[(j + 1) * p + k + 1];
-  const { transform, rank, condition } = await whiten(run.engine, spread, d, Math.min(n, fewRows), dtype);
+  const { transform, rank, condition } = await whiten(run.engine, spread, {
+    rows: Math.min(n, fewRows),
+    cols: d,
+    dtype,
+  });
   const white = new Float64Array(p * (rank + 1));
   white[0] = 1;
   for (let j = 0; j < d; ++j) {

@@ -1,5 +1,5 @@
 // What any factor pair is worth, and its product: small public primitives around one sweep.
-import type { EngineRows, SweepHooks } from "../engine/engine.js";
+import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import { toRowSource, type Matrix, type RowSource } from "../matrix.js";
 import { checkP } from "../options.js";
@@ -84,8 +84,7 @@ export async function multiplyRows(
   sink: MultiplyOptions["sink"],
 ): Promise<void> {
   const matrix = Float64Array.from(right.data);
-  const emit: SweepHooks["emit"] = (_name, start, block) => sink(start, block);
-  await run.sweep("multiply", left, "product", { wide }, { matrix }, { emit });
+  await run.sweep("multiply", left, "product", { wide }, { matrix }, { emit: sink });
 }
 
 export function checkMultiply({ right }: { right: Matrix }, left: RowSource): void {

@@ -158,7 +158,7 @@ async function encode(
     },
     {
       // Bytes a row, a whole number, come first: (start / n) * length may be just below the offset, and would be cut to the one before.
-      emitBytes: (name, start, bytes) => parts[name].set(bytes, start * (parts[name].length / n)),
+      emit: (start, bytes, name) => parts[name].set(bytes, start * (parts[name].length / n)),
       anyOrder: true,
     },
   );

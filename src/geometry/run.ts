@@ -10,7 +10,7 @@ import {
 } from "../engine/operations/index.js";
 import { untilAborted } from "../engine/read-ahead.js";
 import { gatherRows, type RowSource } from "../matrix.js";
-import type { RunOptions } from "../types/index.js";
+import type { Convergence, RunOptions, WeightedOptions } from "../types/index.js";
 import { noFacts, type Known } from "./facts.js";
 
 /**
@@ -23,6 +23,16 @@ export class TooSmall extends Error {
     super("The rows are too small for their squares.");
   }
 }
+
+/** Row state of a weighted call: s_i for sums over rows, their roots for Gram matrices. */
+export function setWeights({ state }: EngineRows, { rowWeights }: WeightedOptions): void {
+  if (!rowWeights) return;
+  state.set("weights", Float64Array.from(rowWeights));
+  state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
+}
+
+/** How a loop ended. */
+export type Ending = Omit<Convergence, "seconds">;
 
 export class Run {
   private done = 0;
@@ -54,7 +64,7 @@ export class Run {
     stage: string,
     params: ParamsOf<Name>,
     shared: SharedOf<Name>,
-    sink?: Pick<SweepHooks, "emit" | "emitBytes" | "anyOrder">,
+    sink?: Pick<SweepHooks, "emit" | "anyOrder">,
   ): Promise<ResultOf<Name>> {
     const sweep = sweepOf(name, params, shared);
     const workPerRow = sweepWork(sweep, rows.source.cols);

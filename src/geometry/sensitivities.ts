@@ -5,7 +5,7 @@ import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import type { RowSource } from "../matrix.js";
 import type { SandwichCertificate, SensitivityOptions, SensitivityResult } from "../types/index.js";
-import { sandwich } from "./certificate.js";
+import { sandwich, termsOf } from "./certificate.js";
 import { leverageScores } from "./leverage.js";
 import { checkLewis, convergedWeights } from "./lewis.js";
 import { Parts } from "./parts.js";
@@ -36,34 +36,27 @@ export async function weightedEllipsoid(
   columnScale: Float64Array,
   p: number,
 ): Promise<WeightedEllipsoid> {
-  const { rows: n, cols: d, dtype } = rows.source;
+  const { cols: d, dtype } = rows.source;
   await scaleByWeights(run, rows, columnScale, p);
   const gram = await scaledGram(run, rows, columnScale);
-  const whitening = await whiten(run.engine, gram, d, n, dtype);
+  const whitening = await whiten(run.engine, gram, rows.source);
   const { triangular } = whitening;
   const transform = scaleRows(whitening.transform, columnScale);
-  const { total, distortion, residual } = await run.sweep(
-    "sensitivity",
-    rows,
-    "sensitivities",
-    { p, triangular },
-    { transform },
-  );
-  const certificate = await sandwich(run, p, total[0], distortion[0], whitening.condition, dtype === "f64");
+  const terms = termsOf(await run.sweep("sensitivity", rows, "sensitivities", { p, triangular }, { transform }));
+  const certificate = await sandwich(run, p, terms, whitening.condition, dtype === "f64");
   const rank = triangular ? d : Math.max(whitening.rank, await plainRank(run, rows, columnScale));
   const complete = whitening.rank === rank;
-  return { columnScale, gram, whitening, certificate, residual: residual[0], rank, complete };
+  return { columnScale, gram, whitening, certificate, residual: terms.residual, rank, complete };
 }
 
 /** Rank of diag(s)^(1/2) A. */
 async function plainRank(run: Run, rows: EngineRows, columnScale: Float64Array): Promise<number> {
-  const { rows: n, cols: d, dtype } = rows.source;
   const scale = (await rows.state.get("scale"))!;
   const s = await rows.state.get("weights");
-  rows.state.set("scale", s ? s.map(Math.sqrt) : new Float64Array(n).fill(1));
+  rows.state.set("scale", s ? s.map(Math.sqrt) : new Float64Array(rows.source.rows).fill(1));
   const gram = await scaledGram(run, rows, columnScale);
   rows.state.set("scale", scale);
-  return (await whiten(run.engine, gram, d, n, dtype)).rank;
+  return (await whiten(run.engine, gram, rows.source)).rank;
 }
 
 export async function scaleByWeights(run: Run, rows: EngineRows, columnScale: Float64Array, p: number): Promise<void> {

@@ -101,6 +101,20 @@ export function weightedGram(B: Float64Array, m: number, d: number, u: Float64Ar
   return G;
 }
 
+/** M x */
+export function timesVector(M: Float64Array, x: Float64Array): Float64Array {
+  const d = x.length;
+  const y = new Float64Array(M.length / d);
+  for (let i = 0; i < y.length; ++i) y[i] = dot(M, i * d, x, 0, d);
+  return y;
+}
+
+export function sumOfSquares(x: Float64Array): number {
+  let sum = 0;
+  for (const v of x) sum += v * v;
+  return sum;
+}
+
 /** diag(scale) M, M row-major with as many rows as there are scales. */
 export function scaleRows(matrix: Float64Array, scale: Float64Array): Float64Array {
   const width = matrix.length / scale.length;

@@ -35,9 +35,9 @@ export function profiledGram(run: Run, rows: EngineRows): Promise<{ facts: Profi
   const { source } = rows;
   return run.facts.once("profiled gram", async () => {
     const params = { wide: source.dtype === "f64", profile: true };
-    const result = (await run.sweep("gram", rows, stage, params, {})) as Required<ResultOf<"gram">>;
-    const facts = await run.facts.once("profile", () => Promise.resolve(profileOf(run, source, result)));
-    return { facts, gram: result.gram };
+    const { gram, ...profiled } = await run.sweep("gram", rows, stage, params, {});
+    const profile = () => Promise.resolve(profileOf(run, source, profiled as ResultOf<"profile">));
+    return { facts: await run.facts.once("profile", profile), gram };
   });
 }
 

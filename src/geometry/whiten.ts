@@ -1,8 +1,8 @@
 // From a Gram matrix to the transform T with T T' = G^+, so that |a T|_2^2 is a' G^+ a: by Cholesky where G is safely of
 // full rank, by eigenvectors where it is not.
 import type { Engine } from "../engine/engine.js";
-import type { RowType } from "../matrix.js";
-import { dot, scaleRows } from "./small-dense.js";
+import type { RowSource } from "../matrix.js";
+import { dot, scaleRows, sumOfSquares, timesVector } from "./small-dense.js";
 
 export interface Whitening {
   /** d x m f64, row-major; upper triangular when `triangular`. */
@@ -24,9 +24,7 @@ const epsilon = 2 ** -52;
 export async function whiten(
   engine: Engine,
   G: Float64Array,
-  d: number,
-  n: number,
-  dtype: RowType,
+  { rows: n, cols: d, dtype }: Pick<RowSource, "rows" | "cols" | "dtype">,
 ): Promise<Whitening> {
   const threshold = Math.max(n, d, dtype === "f64" ? 1 : 64) * epsilon;
   const scale = new Float64Array(d);
@@ -43,9 +41,9 @@ export async function whiten(
     const factor = await engine.dense("inverseCholesky", { matrix: equilibrated, n: d, tolerance: threshold });
     if ("inverse" in factor) {
       const { inverse } = factor;
-      const trace = squares(inverse);
+      const trace = sumOfSquares(inverse);
       const condition =
-        largestEigenvalue(d, d, (x) => times(equilibrated, d, x)) *
+        largestEigenvalue(d, d, (x) => timesVector(equilibrated, x)) *
         largestEigenvalue(d, trace, (x) => timesUpper(inverse, d, timesUpperTransposed(inverse, d, x)));
       // 1 / |T|_F^2 is below the smallest eigenvalue, and d is above the largest: surely of full rank.
       if (trace * d * threshold < 1 || condition * threshold * 4 < 1) {
@@ -69,12 +67,6 @@ export async function whiten(
   };
 }
 
-function squares(x: Float64Array): number {
-  let sum = 0;
-  for (const v of x) sum += v * v;
-  return sum;
-}
-
 /**
  * Estimate of the largest eigenvalue of a symmetric positive semidefinite matrix, given as x -> G x: twice what eight steps
  * of the power method reach, but no more than the trace.
@@ -85,19 +77,12 @@ function largestEigenvalue(d: number, trace: number, multiply: (x: Float64Array)
   let size = 0;
   for (let step = 0; step < 8; ++step) {
     const y = multiply(x);
-    size = Math.sqrt(squares(y) / squares(x));
+    size = Math.sqrt(sumOfSquares(y) / sumOfSquares(x));
     if (!(size > 0)) return trace;
-    const scale = 1 / Math.sqrt(squares(y));
+    const scale = 1 / Math.sqrt(sumOfSquares(y));
     x = y.map((v) => v * scale);
   }
   return Math.min(trace, 2 * size);
-}
-
-/** M x for M d x d. */
-function times(matrix: Float64Array, d: number, x: Float64Array): Float64Array {
-  const y = new Float64Array(d);
-  for (let i = 0; i < d; ++i) y[i] = dot(matrix, i * d, x, 0, d);
-  return y;
 }
 
 /** T x for T d x d, upper triangular. */

@@ -5,15 +5,15 @@ import { entrywiseFactors, entrywiseWork, type EntrywiseFactors } from "../geome
 import { basisSize } from "../geometry/factors.js";
 import { noFacts } from "../geometry/facts.js";
 import { orient } from "../geometry/orthonormal.js";
-import type { Run } from "../geometry/run.js";
+import type { Ending, Run } from "../geometry/run.js";
 import { subspaceBasis } from "../geometry/subspace.js";
 import type { RowSource } from "../matrix.js";
 import { isInRange, rankForKeep, type PRange } from "../options.js";
-import type { ChosenMethod, Convergence, LowRankOptions, ObjectiveName } from "../types/index.js";
+import type { ChosenMethod, LowRankOptions, ObjectiveName } from "../types/index.js";
 import { axesOf, type Projected } from "./proving-projection.js";
 import { levelSetOf, type Ellipsoid, type Task } from "./task.js";
 
-export interface Fit extends Omit<Convergence, "seconds"> {
+export interface Fit extends Ending {
   /** Orthonormal rows, f64, `rank` of them or cols; the first `rank` are what is projected on. */
   basis: Float64Array;
   /** sigma_1(M (I - V V')), known where V holds M's own singular vectors. */
@@ -167,6 +167,6 @@ function oriented(vectors: Float64Array, d: number): Float64Array {
   return vectors;
 }
 
-function convergenceOf(of?: Ellipsoid): Omit<Convergence, "seconds"> {
+function convergenceOf(of?: Ellipsoid): Ending {
   return { iterations: of?.iterations ?? 1, residual: of?.residual ?? 0, converged: of?.converged ?? true };
 }

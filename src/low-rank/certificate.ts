@@ -4,13 +4,13 @@ import { InvalidInputError } from "../errors.js";
 import { pseudoInverse, residual, smallestStep, unitRoundoff } from "../geometry/factors.js";
 import { checkPairShapes, multiplyRows } from "../geometry/pair.js";
 import { leastColumn, profile, type Profile } from "../geometry/profile.js";
-import type { Run } from "../geometry/run.js";
+import { setWeights, type Run } from "../geometry/run.js";
 import { transpose } from "../geometry/small-dense.js";
 import { eigenvalueError, residualNorm, spectrum, type Spectrum } from "../geometry/spectrum.js";
 import { toRowSource, type Matrix, type MatrixLike, type RowSource } from "../matrix.js";
 import { checkOneOf, checkP, checkSeed, checkTolerance } from "../options.js";
 import type { CertifyOptions, LowRankCertificate, Objective, SandwichCertificate } from "../types/index.js";
-import { ellipsoidOf, levelSetOf, setWeights, type Ellipsoid, type Task } from "./task.js";
+import { ellipsoidOf, levelSetOf, type Ellipsoid, type Task } from "./task.js";
 
 /** The certificate of ALGORITHMS: for a basis of any origin, bound = upper sigma_1(M (I - V V')). */
 export async function certificateOf(

@@ -4,7 +4,7 @@ import type { Eigen } from "../engine/dense.js";
 import type { EngineRows } from "../engine/engine.js";
 import { factors, isComplementUsed, type FactorRequest, type FactorSink } from "../geometry/factors.js";
 import { isNarrowEnough, productError, type NamedTrial } from "../geometry/lewis-ellipsoid.js";
-import type { Terms } from "../geometry/lewis-sweeps.js";
+import type { Terms } from "../geometry/certificate.js";
 import { orient } from "../geometry/orthonormal.js";
 import type { Profile } from "../geometry/profile.js";
 import type { Run } from "../geometry/run.js";

@@ -6,7 +6,7 @@ import type { Profile } from "../geometry/profile.js";
 import type { Run } from "../geometry/run.js";
 import type { Spectrum } from "../geometry/spectrum.js";
 import type { Projected } from "./proving-projection.js";
-import type { FactorType, RowWeights, SandwichCertificate, WeightedOptions } from "../types/index.js";
+import type { FactorType, RowWeights, SandwichCertificate } from "../types/index.js";
 
 export interface Task {
   run: Run;
@@ -54,10 +54,4 @@ export function levelSetOf(
 ): Promise<LewisEllipsoid> {
   const { run, rows, profile, p, seed, tolerance } = task;
   return levelSetGram(run, rows, profile, { p, seed, tolerance });
-}
-
-export function setWeights(rows: EngineRows, { rowWeights }: WeightedOptions): void {
-  if (!rowWeights) return;
-  rows.state.set("weights", Float64Array.from(rowWeights));
-  rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
 }

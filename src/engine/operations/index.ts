@@ -68,7 +68,13 @@ export function operationNamed(name: string): Operation<Numbers, Arrays, string,
 export function sweepOf<Name extends OperationName>(op: Name, given: ParamsOf<Name>, arrays: SharedOf<Name>): Sweep {
   const { reads = [], writes = [], reduce = {} } = operationNamed(op);
   const params = Object.fromEntries(present<number | boolean>(given).map(([key, value]) => [key, Number(value)]));
-  const shared = Object.fromEntries(present<Float64Array>(arrays as object));
+  // A part of a larger array would take all of it along.
+  const shared = Object.fromEntries(
+    present<Float64Array>(arrays as object).map(([key, x]) => [
+      key,
+      x.byteLength < x.buffer.byteLength ? x.slice() : x,
+    ]),
+  );
   const of = <Value>(value: Value | ((params: Numbers, shared: Arrays) => Value)) =>
     value instanceof Function ? value(params, shared) : value;
   return {

@@ -1,7 +1,17 @@
 // The sweeps of climbing over a level set {y : |By|_p <= 1}, B = A T for a transform T (d x r): many points y a sweep.
 // B is made anew in every sweep by the same sums, so that its rows are the same numbers each time.
 import { blockRows } from "../sweep.js";
-import { formOf, operation, packer, product, when, type Block, type Job, type PartialResults } from "./operation.js";
+import {
+  formOf,
+  operation,
+  packer,
+  product,
+  when,
+  type Block,
+  type BlockRunner,
+  type Job,
+  type PartialResults,
+} from "./operation.js";
 
 /** What rows of the level set are compared with: products up to this beside a norm of 1 are rounding errors. */
 const zeroProduct = 1e-12;
@@ -102,10 +112,19 @@ export interface Moves extends Points {
 
 const movesWork = (cols: number, _params: object, shared: Moves) => work(cols, shared, 2 * pointsOf(cols, shared));
 
-/** The products of points and of moves, as `products` has them. */
-function moveProducts(job: Job, { transform, points, moves }: Moves) {
-  const { V, width, run } = products(job, transform, sideBySide(points, moves, transform.length / job.cols));
-  return { VD: V, count: width / 2, run };
+/** Makes B, and its products with points and moves side by side (VD), before each block's partial results are taken. */
+function alongMoves(
+  job: Job,
+  { transform, points, moves }: Moves,
+  partials: (block: Block<"weights">, VD: number) => PartialResults,
+): BlockRunner<"weights"> {
+  const { V, run } = products(job, transform, sideBySide(points, moves, transform.length / job.cols));
+  return {
+    run(block) {
+      run(block);
+      return partials(block, V);
+    },
+  };
 }
 
 // Along a move from each point; assembly/level-set.ts says what comes back.
@@ -116,23 +135,16 @@ export const levelSetBreaks = operation({
   reduce: { slopes: "sum", firsts: "worst" },
   work: movesWork,
   prepare(job: Job, _params: object, shared: Moves) {
-    const { frame } = job;
-    const { VD, count, run } = moveProducts(job, shared);
-    const slopes = frame.f64(count * (breakBins + 1));
-    const firsts = frame.f64(2 * count * breakBins);
-    return {
-      run(block: Block<"weights">) {
-        run(block);
-        const { rows, first, state } = block;
-        frame.kernel.call.levelSetBreaks(
-          ...([slopes, firsts, VD, state.weights, rows, count, breakBins, zeroProduct, first] as const),
-        );
-        return {
-          slopes: { pointer: slopes, count: count * (breakBins + 1) },
-          firsts: { pointer: firsts, count: 2 * count * breakBins },
-        };
-      },
-    };
+    const { frame, cols } = job;
+    const count = pointsOf(cols, shared);
+    const slopes = { pointer: frame.f64(count * (breakBins + 1)), count: count * (breakBins + 1) };
+    const firsts = { pointer: frame.f64(2 * count * breakBins), count: 2 * count * breakBins };
+    return alongMoves(job, shared, ({ rows, first, state }, VD) => {
+      frame.kernel.call.levelSetBreaks(
+        ...([slopes.pointer, firsts.pointer, VD, state.weights, rows, count, breakBins, zeroProduct, first] as const),
+      );
+      return { slopes, firsts };
+    });
   },
 });
 
@@ -142,17 +154,12 @@ export const levelSetFaces = operation({
   reduce: { firsts: "worst" },
   work: movesWork,
   prepare(job: Job, _params: object, shared: Moves) {
-    const { frame } = job;
-    const { VD, count, run } = moveProducts(job, shared);
-    const firsts = frame.f64(2 * count);
-    return {
-      run(block: Block<"weights">) {
-        run(block);
-        const { rows, first, state } = block;
-        frame.kernel.call.levelSetFaces(firsts, VD, state.weights, rows, count, zeroProduct, first);
-        return { firsts: { pointer: firsts, count: 2 * count } };
-      },
-    };
+    const count = pointsOf(job.cols, shared);
+    const firsts = { pointer: job.frame.f64(2 * count), count: 2 * count };
+    return alongMoves(job, shared, ({ rows, first, state }, VD) => {
+      job.frame.kernel.call.levelSetFaces(firsts.pointer, VD, state.weights, rows, count, zeroProduct, first);
+      return { firsts };
+    });
   },
 });
 
@@ -162,18 +169,15 @@ export const levelSetTrials = operation({
   reduce: { sums: "sum" },
   work: movesWork,
   prepare(job: Job, { p }: Norm, shared: Moves & { steps: Float64Array }) {
-    const { frame } = job;
-    const { VD, count, run } = moveProducts(job, shared);
+    const { frame, cols } = job;
+    const count = pointsOf(cols, shared);
+    const { length } = shared.steps;
     const steps = frame.copy(shared.steps);
-    const each = shared.steps.length / count;
-    const sums = frame.f64(count * each);
-    return {
-      run(block: Block<"weights">) {
-        run(block);
-        frame.kernel.call.levelSetTrials(sums, VD, block.state.weights, block.rows, count, p, steps, each);
-        return { sums: { pointer: sums, count: count * each } };
-      },
-    };
+    const sums = { pointer: frame.f64(length), count: length };
+    return alongMoves(job, shared, ({ rows, state }, VD) => {
+      frame.kernel.call.levelSetTrials(sums.pointer, VD, state.weights, rows, count, p, steps, length / count);
+      return { sums };
+    });
   },
 });
 
