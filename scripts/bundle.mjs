@@ -34,11 +34,11 @@ const isBundled = (id) => Object.values(bundled).some((name) => id === name || i
 /** Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. */
 const groups = {
   base: /^(index|errors|matrix|options|codes|code-levels|formats\/half)\.js$/,
-  onnx: /^(formats|model)\/onnx\/(?!location|http-|node-|types)/,
+  onnx: /^(formats|model)\/onnx\/(?!location|http-|types)/,
   protobuf: /@bufbuild\/protobuf/,
   picomatch: /node_modules\/picomatch\//,
   kernel: /^(create|kernel\/(inlined|wasm\.generated))\.js$/,
-  core: /^(?!(formats|model|cli|cluster)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
+  core: /^(?!(formats|model|node|cli|cluster)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
 };
 
 /** Whose work is in a chunk, and where Deno finds an entry's types. */
