@@ -45,7 +45,10 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "apart", include: [`test/!(${folders.join("|")})/**/*.test.ts`, ...replacing] },
+        test: {
+          ...{ name: "apart", globalSetup: "test/once.ts" },
+          include: [`test/!(${folders.join("|")})/**/*.test.ts`, ...replacing],
+        },
       },
     ],
   },

@@ -199,7 +199,7 @@ describe("Redis", () => {
   test("away for too long is an error that says so", async () => {
     const redis = await startRedis();
     const worker = await startClusterWorker({ redis: redis.url, storage: [bench.folder], threads: 1 });
-    const cluster = await connectCluster({ redis: redis.url, ...shared, patienceMs: 1500 });
+    const cluster = await connectCluster({ redis: redis.url, shareBytes: 0, shares: 1, patienceMs: 1500 });
     const running = codeOf(job(cluster, new Promise(() => undefined)));
     await expect.poll(() => worker.state.counters.sweeps).toBeGreaterThan(0);
     await redis.stop("SIGKILL");

@@ -23,9 +23,9 @@ const lock = JSON.parse(read("package-lock.json")) as { lockfileVersion: number;
 const locked = Object.entries(lock.packages).filter(([path]) => path !== "");
 
 describe("the package as npm packs it", () => {
-  let packed: ReturnType<typeof installPacked>;
-  beforeAll(() => {
-    packed = installPacked();
+  let packed: Awaited<ReturnType<typeof installPacked>>;
+  beforeAll(async () => {
+    packed = await installPacked();
   });
   afterAll(() => rmSync(packed.folder, { recursive: true }));
 

@@ -10,8 +10,8 @@ const modules = fileURLToPath(new URL("../../node_modules/", import.meta.url));
 
 let folder: string;
 let archive: Uint8Array<ArrayBuffer>;
-beforeAll(() => {
-  const packed = installPacked();
+beforeAll(async () => {
+  const packed = await installPacked();
   folder = packed.folder;
   archive = new Uint8Array(readFileSync(packed.tarball));
 });
