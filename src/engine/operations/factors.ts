@@ -2,7 +2,7 @@
 import type { Form } from "../../kernel/abi.js";
 import { blockRows } from "../sweep.js";
 import { badEntry } from "./bad-entry.js";
-import { lewisTerms, rowSquares, termReductions } from "./lewis.js";
+import { lewisTerms, rowSquares, termReductions, type StepState } from "./lewis.js";
 import {
   formOf,
   operation,
@@ -113,7 +113,6 @@ function projector(job: Job, form: Form, params: ProjectParams, shared: ProjectS
 }
 
 type Projector = ReturnType<typeof projector>;
-type ProjectState = "weights" | "logWeight" | "before" | "scale" | "rowDistortion";
 
 /**
  * Where [V V_perp] holds the eigenvectors of a Gram matrix, q_i = sum_j (a_i v_j)^2 / lambda_j is had from products that are there
@@ -127,7 +126,7 @@ function proof(job: Job, all: Projector, params: ProjectParams, inverseRoots: Fl
   const q = frame.f64(blockRows);
   const rest = frame.f64(blockRows);
   const terms = lewisTerms(job, params);
-  return (block: Block<ProjectState>): PartialResults => {
+  return (block: Block<StepState>): PartialResults => {
     kernel.call.rowSquares(0, q, all.left, block.rows, rank, roots);
     kernel.call.rowSquares(0, rest, all.outside, block.rows, cols - rank, roots + 8 * rank);
     const sums = kernel.f64(q, block.rows);
@@ -160,7 +159,7 @@ export const project = operation({
     const prove = shared.inverseRoots && proof(job, all, params, shared.inverseRoots);
     const badBlock = badEntry(job, rank);
     return {
-      run(block: Block<ProjectState>) {
+      run(block: Block<StepState>) {
         all.run(block.pointer, block.rows);
         const terms = prove?.(block);
         far?.(block);

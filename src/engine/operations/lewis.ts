@@ -89,7 +89,7 @@ export const lewisStart = operation({
 });
 
 /** Row state of a step. Without `before` the last step's weights are not known, without `rowDistortion` each row's term is not kept. */
-type StepState = "weights" | "logWeight" | "before" | "scale" | "rowDistortion";
+export type StepState = "weights" | "logWeight" | "before" | "scale" | "rowDistortion";
 
 export interface TermParams {
   p: number;
