@@ -79,26 +79,24 @@ function reweighter(job: Job, { rank: k, p, unit, eps, damping }: ReweightParams
       ...([p, unit, eps, across, out] as const),
     );
   };
-  return {
-    run(block: Block<"weights" | "left">) {
-      const { rows: n, state } = block;
-      weigh(block, 0, sums);
-      times(systems, W, n, d, outerPanels, m);
-      times(sides, WR, n, d, sidePanels, k);
-      call.solveSystems(state.left, systems, sides, n, k, damping, work);
-      weigh(block, 1, sums + 8);
-      call.outerProducts(systems, state.left, n, k);
-      call.packPanels(1, products, systems, n, m);
-      call.packPanels(1, leftPanels, state.left, n, k);
-      times(columnSystems, W, d, n, products, m);
-      times(columnSides, WR, d, n, leftPanels, k);
-      return {
-        before: { pointer: sums, count: 1 },
-        after: { pointer: sums + 8, count: 1 },
-        systems: { pointer: columnSystems, count: d * m },
-        sides: { pointer: columnSides, count: d * k },
-      };
-    },
+  return (block: Block<"weights" | "left">) => {
+    const { rows: n, state } = block;
+    weigh(block, 0, sums);
+    times(systems, W, n, d, outerPanels, m);
+    times(sides, WR, n, d, sidePanels, k);
+    call.solveSystems(state.left, systems, sides, n, k, damping, work);
+    weigh(block, 1, sums + 8);
+    call.outerProducts(systems, state.left, n, k);
+    call.packPanels(1, products, systems, n, m);
+    call.packPanels(1, leftPanels, state.left, n, k);
+    times(columnSystems, W, d, n, products, m);
+    times(columnSides, WR, d, n, leftPanels, k);
+    return {
+      before: { pointer: sums, count: 1 },
+      after: { pointer: sums + 8, count: 1 },
+      systems: { pointer: columnSystems, count: d * m },
+      sides: { pointer: columnSides, count: d * k },
+    };
   };
 }
 
@@ -253,28 +251,26 @@ export const entrywiseRefit = operation({
     const left = frame.f64(blockRows * rank);
     const against = residualOf(job, exact, shared.right, rank, params);
     const report = reporter(job, p);
-    return {
-      run(block: SplitBlock) {
-        const { rows: n } = block;
-        const { entrywiseBase: base, entrywiseDual: v } = block.state;
-        kernel.f64(bestSums, n).fill(Infinity);
-        split.target(block, 0, base, 0);
-        split.update(block, unused, unusedBase, { fresh: 1, level: 0, next: 0, keep: 0, floor: 0 });
+    return (block: SplitBlock) => {
+      const { rows: n } = block;
+      const { entrywiseBase: base, entrywiseDual: v } = block.state;
+      kernel.f64(bestSums, n).fill(Infinity);
+      split.target(block, 0, base, 0);
+      split.update(block, unused, unusedBase, { fresh: 1, level: 0, next: 0, keep: 0, floor: 0 });
+      call.keepBetter(best, bestSums, split.Z, split.sums, n, rowBytes);
+      for (let step = 0; step < steps; ++step) {
+        split.target(block, v, base, level);
+        split.update(block, v, base, { fresh: 0, level, next: 0, keep: 1, floor: 0 });
         call.keepBetter(best, bestSums, split.Z, split.sums, n, rowBytes);
-        for (let step = 0; step < steps; ++step) {
-          split.target(block, v, base, level);
-          split.update(block, v, base, { fresh: 0, level, next: 0, keep: 1, floor: 0 });
-          call.keepBetter(best, bestSums, split.Z, split.sums, n, rowBytes);
-        }
-        project.run(left, pack(best, n), n);
-        if (unit !== 1) {
-          const values = kernel.f64(left, n * rank);
-          for (let i = 0; i < values.length; ++i) values[i] /= unit;
-        }
-        call.roundBlock(1, left, n * rank, round);
-        against.run(block.pointer, n, left);
-        return { ...report(block, against.sums), left: { pointer: left, count: n * rank } };
-      },
+      }
+      project.run(left, pack(best, n), n);
+      if (unit !== 1) {
+        const values = kernel.f64(left, n * rank);
+        for (let i = 0; i < values.length; ++i) values[i] /= unit;
+      }
+      call.roundBlock(1, left, n * rank, round);
+      against.run(block.pointer, n, left);
+      return { ...report(block, against.sums), left: { pointer: left, count: n * rank } };
     };
   },
 });

@@ -158,18 +158,16 @@ export const project = operation({
     const far = form === 0 && measure ? farRows(job, all, params, shared) : undefined;
     const prove = shared.inverseRoots && proof(job, all, params, shared.inverseRoots);
     const badBlock = badEntry(job, rank);
-    return {
-      run(block: Block<StepState>) {
-        all.run(block.pointer, block.rows);
-        const terms = prove?.(block);
-        far?.(block);
-        const partials: PartialResults = { ...(measure && report(block, all.sums)), ...terms };
-        if (!keepLeft) return partials;
-        const count = block.rows * rank;
-        partials.bad = badBlock(block, call.firstInfinite(form ? 1 : 0, all.left, count));
-        partials.left = { pointer: all.left, count, type: form ? undefined : "f32" };
-        return partials;
-      },
+    return (block: Block<StepState>) => {
+      all.run(block.pointer, block.rows);
+      const terms = prove?.(block);
+      far?.(block);
+      const partials: PartialResults = { ...(measure && report(block, all.sums)), ...terms };
+      if (!keepLeft) return partials;
+      const count = block.rows * rank;
+      partials.bad = badBlock(block, call.firstInfinite(form ? 1 : 0, all.left, count));
+      partials.left = { pointer: all.left, count, type: form ? undefined : "f32" };
+      return partials;
     };
   },
 });
@@ -216,11 +214,9 @@ export const residual = operation({
   prepare(job: Job, params: Measure & { rank: number }, { right }: { right: Float64Array }) {
     const against = residualOf(job, formOf(job, 1), right, params.rank, params);
     const report = reporter(job, params.p);
-    return {
-      run(block: Block<"left" | "weights">) {
-        against.run(block.pointer, block.rows, block.state.left);
-        return report(block, against.sums);
-      },
+    return (block: Block<"left" | "weights">) => {
+      against.run(block.pointer, block.rows, block.state.left);
+      return report(block, against.sums);
     };
   },
 });
@@ -235,11 +231,9 @@ export const multiply = operation({
     const { width, run } = product(job, form, matrix, cols);
     const pointer = frame.f64(blockRows * width);
     const pack = packer(job, form, cols);
-    return {
-      run({ pointer: from, rows }: Block) {
-        run(pointer, pack(from, rows), rows);
-        return { product: { pointer, count: rows * width, type: form ? undefined : "f32" } };
-      },
+    return ({ pointer: from, rows }: Block) => {
+      run(pointer, pack(from, rows), rows);
+      return { product: { pointer, count: rows * width, type: form ? undefined : "f32" } };
     };
   },
 });

@@ -53,11 +53,8 @@ export const leverage = operation({
   work: (_cols, _params, { transform }) => 2 * transform.length,
   prepare(job: Job, params: { wide: Flag; triangular: Flag }, { transform }: { transform: Float64Array }) {
     const add = squaredProducts(job, formOf(job, params.wide), transform, params.triangular);
-    return {
-      run({ pointer, rows, state }: Block<"leverage">) {
-        add(state.leverage, pointer, rows);
-        return {};
-      },
+    return ({ pointer, rows, state }: Block<"leverage">) => {
+      add(state.leverage, pointer, rows);
     };
   },
 });
