@@ -10,13 +10,14 @@ import type { EngineRows } from "./engine/engine.js";
 import { InvalidInputError } from "./errors.js";
 import type { EntrywiseFactors } from "./geometry/entrywise.js";
 import { factors, factorsAlone, placing, type FactorSink } from "./geometry/factors.js";
+import { lewisEllipsoid } from "./geometry/lewis-ellipsoid.js";
 import { profiledStart } from "./geometry/lewis-start.js";
 import { setWeights, type Run } from "./geometry/run.js";
 import { profiledGram, spectrum } from "./geometry/spectrum.js";
 import { candidatesOf, fitters, vectorsWanted, type Fit } from "./low-rank/candidates.js";
 import { certificateOf, residualCertificate } from "./low-rank/certificate.js";
 import { canProveWhileProjecting, ProvingProjection } from "./low-rank/proving-projection.js";
-import { ellipsoidOf, type Task } from "./low-rank/task.js";
+import type { Task } from "./low-rank/task.js";
 import type { RowSource } from "./matrix.js";
 import {
   checkOneOf,
@@ -104,7 +105,7 @@ export async function lowRank(
     : undefined;
   const start = needsSpectrum ? undefined : gram;
   const request = { p, tolerance, start, prove: proving?.prove, known: run.facts };
-  const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rows, facts, request);
+  const ellipsoid = p === 2 ? undefined : await lewisEllipsoid(run, rows, facts, request);
   const task: Task = {
     run,
     rows,

@@ -7,7 +7,7 @@ import type { Kernel } from "../kernel/load.js";
 import { checkRowBytes, rowTypeBytes, type RowSource } from "../matrix.js";
 import { rowsOfTile, tileBytes } from "./memory.js";
 import { operationNamed } from "./operations/index.js";
-import type { BlockRunner } from "./operations/operation.js";
+import type { PartialResults } from "./operations/operation.js";
 import { untilAborted } from "./read-ahead.js";
 import { blockRows, type Sweep, type SweepResult } from "./sweep.js";
 import { Maximum, SumTree, Worst } from "./tree.js";
@@ -46,7 +46,8 @@ export async function sweepBlocks(
     const { source, subtrees } = local;
     const { cols, dtype } = source;
     const job = { frame, rows: local.count, cols, dtype };
-    const runner = operationNamed(sweep.op).prepare(job, sweep.params, sweep.reads.shared);
+    const prepared = operationNamed(sweep.op).prepare(job, sweep.params, sweep.reads.shared);
+    const { run, finish } = typeof prepared === "function" ? { run: prepared, finish: undefined } : prepared;
     const state = new BlockState(frame, local, sweep);
     const tile = new Tile(frame, source, local.count, hooks.tileRows);
     const tiles = subtrees.map((subtree) => tilesOf(subtree, source.rows, tile.capacity));
@@ -64,14 +65,14 @@ export async function sweepBlocks(
           const pointers = state.load(first, size);
           const pointer = tile.pointer + (first - start) * tile.rowBytes;
           const number = first / blockRows - from;
-          const partials = runner.run({ number, first, rows: size, pointer, state: pointers });
+          const partials = run({ number, first, rows: size, pointer, state: pointers });
           state.save(first, size);
-          await reduce(kernel, partials, reducers, sweep, first, hooks);
+          if (partials) await reduce(kernel, partials, reducers, sweep, first, hooks);
         }
         hooks.onRows?.(count);
         await takeTurn();
       }
-      const result = runner.finish?.(blocks) ?? {};
+      const result = finish?.(blocks) ?? {};
       for (const [name, reducer] of reducers) result[name] ??= reducer.finish();
       results.push(result);
     }
@@ -98,7 +99,7 @@ function tilesOf({ first, blocks }: Subtree, rows: number, capacity: number): { 
 
 async function reduce(
   kernel: Kernel,
-  partials: ReturnType<BlockRunner["run"]>,
+  partials: PartialResults,
   reducers: Map<string, SumTree | Maximum | Worst>,
   sweep: Sweep,
   first: number,

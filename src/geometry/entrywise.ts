@@ -272,7 +272,7 @@ export async function entrywiseLowRank(
 /** The l_p-SVD's right singular vectors. */
 async function lewisBasis({ run, rows, profile, p, rank }: Task): Promise<Float64Array> {
   // A start need not be exact: weights within a tenth of the ideal distortion will do.
-  const { gram } = await lewisEllipsoid(run, rows, profile, { p, tolerance: 0.1, maxIterations: 50 });
+  const { gram } = await lewisEllipsoid(run, rows, profile, { p, tolerance: 0.1 });
   const n = rows.source.cols;
   return (await run.engine.dense("eigen", { matrix: gram, n, count: basisSize(rank, n) })).vectors;
 }

@@ -31,7 +31,8 @@ export type NamedTrial = Trial & { key: string };
 export interface EllipsoidOptions {
   p: number;
   tolerance: number;
-  maxIterations: number;
+  /** Sweeps after which it takes what it has; the certificate holds all the same. Default 50. */
+  maxIterations?: number;
   /**
    * Computes the certificate's terms in a sweep that does something else besides, with each row's as row state rowDistortion; or
    * nothing, where it cannot: then they take a sweep of their own.
@@ -51,7 +52,7 @@ export async function lewisEllipsoid(
   run: Run,
   rows: EngineRows,
   profile: Profile,
-  { p, tolerance, maxIterations, prove, start, known = noFacts }: EllipsoidOptions,
+  { p, tolerance, maxIterations = 50, prove, start, known = noFacts }: EllipsoidOptions,
 ): Promise<LewisEllipsoid> {
   if (p === Infinity) {
     // upper / lower is the root of the largest q: twice the tolerance does.

@@ -1,8 +1,8 @@
 // One call of a primitive: its engine, its signal, its progress. Drivers sweep through it.
 import type { Engine, EngineRows, SweepHooks } from "../engine/engine.js";
 import {
+  operationNamed,
   sweepOf,
-  sweepWork,
   type OperationName,
   type ParamsOf,
   type ResultOf,
@@ -67,7 +67,7 @@ export class Run {
     sink?: Pick<SweepHooks, "emit" | "anyOrder">,
   ): Promise<ResultOf<Name>> {
     const sweep = sweepOf(name, params, shared);
-    const workPerRow = sweepWork(sweep, rows.source.cols);
+    const workPerRow = operationNamed(name).work(rows.source.cols, sweep.params, sweep.reads.shared);
     const result = await this.engine.sweep(rows, sweep, {
       signal: this.options.signal,
       ...sink,

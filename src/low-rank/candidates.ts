@@ -4,6 +4,8 @@ import type { Eigen } from "../engine/dense.js";
 import { entrywiseFactors, entrywiseWork, type EntrywiseFactors } from "../geometry/entrywise.js";
 import { basisSize } from "../geometry/factors.js";
 import { noFacts } from "../geometry/facts.js";
+import { levelSetGram } from "../geometry/level-set.js";
+import type { LewisEllipsoid } from "../geometry/lewis-ellipsoid.js";
 import { orient } from "../geometry/orthonormal.js";
 import type { Ending, Run } from "../geometry/run.js";
 import { subspaceBasis } from "../geometry/subspace.js";
@@ -11,7 +13,7 @@ import type { RowSource } from "../matrix.js";
 import { isInRange, rankForKeep, type PRange } from "../options.js";
 import type { ChosenMethod, LowRankOptions, ObjectiveName } from "../types/index.js";
 import { axesOf, type Projected } from "./proving-projection.js";
-import { levelSetOf, type Ellipsoid, type Task } from "./task.js";
+import type { Task } from "./task.js";
 
 export interface Fit extends Ending {
   /** Orthonormal rows, f64, `rank` of them or cols; the first `rank` are what is projected on. */
@@ -19,7 +21,7 @@ export interface Fit extends Ending {
   /** sigma_1(M (I - V V')), known where V holds M's own singular vectors. */
   sigmaNext?: number;
   /** What it is certified by, where that is not the ellipsoid that all share. */
-  ellipsoid?: Ellipsoid;
+  ellipsoid?: LewisEllipsoid;
   /** Factors that are no projection. */
   pair?: EntrywiseFactors;
   /** A projection that has been made. */
@@ -71,7 +73,8 @@ export const fitters: Record<ChosenMethod, Fitter> = {
   },
   "level-set": {
     async fit(task) {
-      const ellipsoid = await levelSetOf(task);
+      const { run, rows, profile, p, seed, tolerance } = task;
+      const ellipsoid = await levelSetGram(run, rows, profile, { p, seed, tolerance });
       return { ...(await byEllipsoid(task, ellipsoid)), ellipsoid };
     },
     needsSpectrum: false,
@@ -149,7 +152,7 @@ export function vectorsWanted(run: Run, methods: readonly ChosenMethod[], rank: 
 
 async function byEllipsoid(
   { run, rows, rank, profile, vectors }: Task,
-  ellipsoid: Ellipsoid,
+  ellipsoid: LewisEllipsoid,
   axes?: Eigen,
 ): Promise<Fit> {
   const n = rows.source.cols;
@@ -167,6 +170,6 @@ function oriented(vectors: Float64Array, d: number): Float64Array {
   return vectors;
 }
 
-function convergenceOf(of?: Ellipsoid): Ending {
+function convergenceOf(of?: LewisEllipsoid): Ending {
   return { iterations: of?.iterations ?? 1, residual: of?.residual ?? 0, converged: of?.converged ?? true };
 }

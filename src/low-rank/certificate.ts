@@ -2,6 +2,8 @@
 import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import { pseudoInverse, residual, smallestStep, unitRoundoff } from "../geometry/factors.js";
+import { levelSetGram } from "../geometry/level-set.js";
+import { lewisEllipsoid, type LewisEllipsoid } from "../geometry/lewis-ellipsoid.js";
 import { checkPairShapes, multiplyRows } from "../geometry/pair.js";
 import { leastColumn, profile, type Profile } from "../geometry/profile.js";
 import { setWeights, type Run } from "../geometry/run.js";
@@ -10,7 +12,7 @@ import { eigenvalueError, residualNorm, spectrum, type Spectrum } from "../geome
 import { toRowSource, type Matrix, type MatrixLike, type RowSource } from "../matrix.js";
 import { checkOneOf, checkP, checkSeed, checkTolerance } from "../options.js";
 import type { CertifyOptions, LowRankCertificate, Objective, SandwichCertificate } from "../types/index.js";
-import { ellipsoidOf, levelSetOf, type Ellipsoid, type Task } from "./task.js";
+import type { Task } from "./task.js";
 
 /** The certificate of ALGORITHMS: for a basis of any origin, bound = upper sigma_1(M (I - V V')). */
 export async function certificateOf(
@@ -20,7 +22,7 @@ export async function certificateOf(
   known: {
     sigmaNext?: number;
     plain?: Pick<Spectrum, "gram" | "wide">;
-    ellipsoid?: Ellipsoid;
+    ellipsoid?: LewisEllipsoid;
     /** |right - basis|_F at most, where only right is known. */
     rightError?: number;
   },
@@ -147,7 +149,7 @@ export async function residualCertificate(
   const rest = run.open(toRowSource({ data, rows: n, cols: d }));
   const facts = await profile(run, rest);
   setWeights(rest, { rowWeights });
-  const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rest, facts, { p, tolerance });
+  const ellipsoid = p === 2 ? undefined : await lewisEllipsoid(run, rest, facts, { p, tolerance });
   const plain = p === 2 ? await spectrum(run, rest, facts, { cut: () => 0, vectors: 0 }) : undefined;
   const gram = ellipsoid?.gram ?? plain!.gram;
   const { values } = await run.engine.dense("eigen", { matrix: gram, n: d, count: 0 });
@@ -288,8 +290,8 @@ export async function certify(
     p === 2
       ? undefined
       : options.ellipsoid === "level-set"
-        ? await levelSetOf({ run, rows, profile: facts, p, seed, tolerance })
-        : await ellipsoidOf(run, rows, facts, { p, tolerance, known: run.facts });
+        ? await levelSetGram(run, rows, facts, { p, seed, tolerance })
+        : await lewisEllipsoid(run, rows, facts, { p, tolerance, known: run.facts });
   const plain =
     p === 2 ? await spectrum(run, rows, facts, { cut: () => rank, vectors: 0, known: run.facts }) : undefined;
   const shared = { run, rows, profile: facts, p, rank, rowWeights, tolerance, seed, ellipsoid } as const;

@@ -13,12 +13,9 @@ export const lewisScale = operation({
   work: (cols) => 2 * cols,
   prepare(job: Job, { p }: { p: number }, { columnScale }: { columnScale?: Float64Array }) {
     const squaresOf = rowSquares(job, columnScale);
-    return {
-      run(block: Block<"lewis" | "weights" | "logWeight" | "scale" | "live">) {
-        const { lewis, weights, logWeight, scale, live } = block.state;
-        job.frame.kernel.call.lewisScale(lewis, weights, squaresOf(block), logWeight, scale, live, block.rows, p);
-        return {};
-      },
+    return (block: Block<"lewis" | "weights" | "logWeight" | "scale" | "live">) => {
+      const { lewis, weights, logWeight, scale, live } = block.state;
+      job.frame.kernel.call.lewisScale(lewis, weights, squaresOf(block), logWeight, scale, live, block.rows, p);
     };
   },
 });
@@ -40,13 +37,11 @@ export const sensitivity = operation({
     const work = frame.f64(4 * blockRows);
     const q = frame.f64(blockRows);
     const out = frame.f64(3);
-    return {
-      run({ pointer, rows, state }: Block<"logWeight" | "weights" | "score" | "order">) {
-        const { logWeight, weights, score, order } = state;
-        call.whitenedRows(q, order, pack(pointer, rows), rows, cols, packed, width, triangular, strip, work);
-        call.sensitivityTerms(score, q, weights, logWeight, out, rows, p);
-        return termPartials(out);
-      },
+    return ({ pointer, rows, state }: Block<"logWeight" | "weights" | "score" | "order">) => {
+      const { logWeight, weights, score, order } = state;
+      call.whitenedRows(q, order, pack(pointer, rows), rows, cols, packed, width, triangular, strip, work);
+      call.sensitivityTerms(score, q, weights, logWeight, out, rows, p);
+      return termPartials(out);
     };
   },
 });
@@ -70,14 +65,12 @@ export const norms = operation({
     const sums = frame.f64(width);
     const size = Math.ceil(width / 8) * 8 * cols;
     const gradients = gradient ? frame.f64(size) : 0;
-    return {
-      run({ pointer, rows, state }: Block<"weights">) {
-        call.normsBlock(sums, gradients, pack(pointer, rows), rows, cols, packed, width, state.weights, p, strip);
-        return {
-          norms: { pointer: sums, count: width },
-          ...(gradient && { gradients: { pointer: gradients, count: size } }),
-        };
-      },
+    return ({ pointer, rows, state }: Block<"weights">) => {
+      call.normsBlock(sums, gradients, pack(pointer, rows), rows, cols, packed, width, state.weights, p, strip);
+      return {
+        norms: { pointer: sums, count: width },
+        ...(gradient && { gradients: { pointer: gradients, count: size } }),
+      };
     };
   },
 });

@@ -79,26 +79,24 @@ function reweighter(job: Job, { rank: k, p, unit, eps, damping }: ReweightParams
       ...([p, unit, eps, across, out] as const),
     );
   };
-  return {
-    run(block: Block<"weights" | "left">) {
-      const { rows: n, state } = block;
-      weigh(block, 0, sums);
-      times(systems, W, n, d, outerPanels, m);
-      times(sides, WR, n, d, sidePanels, k);
-      call.solveSystems(state.left, systems, sides, n, k, damping, work);
-      weigh(block, 1, sums + 8);
-      call.outerProducts(systems, state.left, n, k);
-      call.packPanels(1, products, systems, n, m);
-      call.packPanels(1, leftPanels, state.left, n, k);
-      times(columnSystems, W, d, n, products, m);
-      times(columnSides, WR, d, n, leftPanels, k);
-      return {
-        before: { pointer: sums, count: 1 },
-        after: { pointer: sums + 8, count: 1 },
-        systems: { pointer: columnSystems, count: d * m },
-        sides: { pointer: columnSides, count: d * k },
-      };
-    },
+  return (block: Block<"weights" | "left">) => {
+    const { rows: n, state } = block;
+    weigh(block, 0, sums);
+    times(systems, W, n, d, outerPanels, m);
+    times(sides, WR, n, d, sidePanels, k);
+    call.solveSystems(state.left, systems, sides, n, k, damping, work);
+    weigh(block, 1, sums + 8);
+    call.outerProducts(systems, state.left, n, k);
+    call.packPanels(1, products, systems, n, m);
+    call.packPanels(1, leftPanels, state.left, n, k);
+    times(columnSystems, W, d, n, products, m);
+    times(columnSides, WR, d, n, leftPanels, k);
+    return {
+      before: { pointer: sums, count: 1 },
+      after: { pointer: sums + 8, count: 1 },
+      systems: { pointer: columnSystems, count: d * m },
+      sides: { pointer: columnSides, count: d * k },
+    };
   };
 }
 
@@ -108,7 +106,19 @@ export interface SplitParams {
   wide: Flag;
   /** `inner` is the complement. */
   outside: Flag;
+  /** That v was last clipped at. */
   level: number;
+}
+
+export interface SplitStep {
+  fresh: Flag;
+  level: number;
+  /** The next level; 0: no next target. */
+  next: number;
+  /** By how much the dual variable grows when the level changes. */
+  keep: number;
+  /** Lowest base of a row. */
+  floor: number;
 }
 
 export interface SplitShared {
@@ -157,28 +167,13 @@ function splitter(job: Job, { p, unit, outside, wide: isWide }: SplitParams, { i
       fromInner.run(Y, packInner(T, n), n);
       call.splitUpdate(
         ...([form, Z, block.pointer, v, Y, n, d, base, sums, p, unit, outside] as const),
-        ...([Number(step.fresh), step.level, step.next, step.keep, step.floor, table] as const),
+        ...([step.fresh, step.level, step.next, step.keep, step.floor, table] as const),
       );
     },
   };
 }
 
-interface SplitStep {
-  fresh: boolean;
-  /** Level that v was last clipped at, and the next; 0: no next target. */
-  level: number;
-  next: number;
-  /** By how much the dual variable grows when the level changes. */
-  keep: number;
-  /** Lowest base of a row. */
-  floor: number;
-}
-
-export interface SplitStepParams extends SplitParams {
-  fresh: Flag;
-  next: number;
-  keep: number;
-  floor: number;
+export interface SplitStepParams extends SplitParams, SplitStep {
   /** A typical base: penalties are relative to it. */
   size: number;
 }
@@ -197,8 +192,7 @@ export const entrywiseSplit = operation({
   prepare(job: Job, params: SplitStepParams, shared: SplitShared) {
     const { frame } = job;
     const { call } = frame.kernel;
-    const { p, wide, level, size, next, keep, floor } = params;
-    const fresh = params.fresh === 1;
+    const { p, wide, level, fresh, size } = params;
     const split = splitter(job, params, shared);
     const gram = gramSums(job, formOf(job, wide));
     const scales = frame.f64(blockRows);
@@ -207,7 +201,7 @@ export const entrywiseSplit = operation({
       run(block: SplitBlock) {
         const { weights, entrywiseBase: base, entrywiseDual: v } = block.state;
         split.target(block, fresh ? 0 : v, base, level);
-        split.update(block, v, base, { fresh, level, next, keep, floor });
+        split.update(block, v, base, params);
         call.weightedSum(out, split.sums, weights, block.rows);
         call.penaltyScales(scales, weights, base, block.rows, p, size);
         gram.add(block, scales, split.Z);
@@ -257,28 +251,26 @@ export const entrywiseRefit = operation({
     const left = frame.f64(blockRows * rank);
     const against = residualOf(job, exact, shared.right, rank, params);
     const report = reporter(job, p);
-    return {
-      run(block: SplitBlock) {
-        const { rows: n } = block;
-        const { entrywiseBase: base, entrywiseDual: v } = block.state;
-        kernel.f64(bestSums, n).fill(Infinity);
-        split.target(block, 0, base, 0);
-        split.update(block, unused, unusedBase, { fresh: true, level: 0, next: 0, keep: 0, floor: 0 });
+    return (block: SplitBlock) => {
+      const { rows: n } = block;
+      const { entrywiseBase: base, entrywiseDual: v } = block.state;
+      kernel.f64(bestSums, n).fill(Infinity);
+      split.target(block, 0, base, 0);
+      split.update(block, unused, unusedBase, { fresh: 1, level: 0, next: 0, keep: 0, floor: 0 });
+      call.keepBetter(best, bestSums, split.Z, split.sums, n, rowBytes);
+      for (let step = 0; step < steps; ++step) {
+        split.target(block, v, base, level);
+        split.update(block, v, base, { fresh: 0, level, next: 0, keep: 1, floor: 0 });
         call.keepBetter(best, bestSums, split.Z, split.sums, n, rowBytes);
-        for (let step = 0; step < steps; ++step) {
-          split.target(block, v, base, level);
-          split.update(block, v, base, { fresh: false, level, next: 0, keep: 1, floor: 0 });
-          call.keepBetter(best, bestSums, split.Z, split.sums, n, rowBytes);
-        }
-        project.run(left, pack(best, n), n);
-        if (unit !== 1) {
-          const values = kernel.f64(left, n * rank);
-          for (let i = 0; i < values.length; ++i) values[i] /= unit;
-        }
-        call.roundBlock(1, left, n * rank, round);
-        against.run(block.pointer, n, left);
-        return { ...report(block, against.sums), left: { pointer: left, count: n * rank } };
-      },
+      }
+      project.run(left, pack(best, n), n);
+      if (unit !== 1) {
+        const values = kernel.f64(left, n * rank);
+        for (let i = 0; i < values.length; ++i) values[i] /= unit;
+      }
+      call.roundBlock(1, left, n * rank, round);
+      against.run(block.pointer, n, left);
+      return { ...report(block, against.sums), left: { pointer: left, count: n * rank } };
     };
   },
 });

@@ -2,7 +2,7 @@
 import type { Form } from "../../kernel/abi.js";
 import { blockRows } from "../sweep.js";
 import { badEntry } from "./bad-entry.js";
-import { lewisTerms, rowSquares, termReductions } from "./lewis.js";
+import { lewisTerms, rowSquares, termReductions, type StepState } from "./lewis.js";
 import {
   formOf,
   operation,
@@ -113,7 +113,6 @@ function projector(job: Job, form: Form, params: ProjectParams, shared: ProjectS
 }
 
 type Projector = ReturnType<typeof projector>;
-type ProjectState = "weights" | "logWeight" | "before" | "scale" | "rowDistortion";
 
 /**
  * Where [V V_perp] holds the eigenvectors of a Gram matrix, q_i = sum_j (a_i v_j)^2 / lambda_j is had from products that are there
@@ -127,7 +126,7 @@ function proof(job: Job, all: Projector, params: ProjectParams, inverseRoots: Fl
   const q = frame.f64(blockRows);
   const rest = frame.f64(blockRows);
   const terms = lewisTerms(job, params);
-  return (block: Block<ProjectState>): PartialResults => {
+  return (block: Block<StepState>): PartialResults => {
     kernel.call.rowSquares(0, q, all.left, block.rows, rank, roots);
     kernel.call.rowSquares(0, rest, all.outside, block.rows, cols - rank, roots + 8 * rank);
     const sums = kernel.f64(q, block.rows);
@@ -159,18 +158,16 @@ export const project = operation({
     const far = form === 0 && measure ? farRows(job, all, params, shared) : undefined;
     const prove = shared.inverseRoots && proof(job, all, params, shared.inverseRoots);
     const badBlock = badEntry(job, rank);
-    return {
-      run(block: Block<ProjectState>) {
-        all.run(block.pointer, block.rows);
-        const terms = prove?.(block);
-        far?.(block);
-        const partials: PartialResults = { ...(measure && report(block, all.sums)), ...terms };
-        if (!keepLeft) return partials;
-        const count = block.rows * rank;
-        partials.bad = badBlock(block, call.firstInfinite(form ? 1 : 0, all.left, count));
-        partials.left = { pointer: all.left, count, type: form ? undefined : "f32" };
-        return partials;
-      },
+    return (block: Block<StepState>) => {
+      all.run(block.pointer, block.rows);
+      const terms = prove?.(block);
+      far?.(block);
+      const partials: PartialResults = { ...(measure && report(block, all.sums)), ...terms };
+      if (!keepLeft) return partials;
+      const count = block.rows * rank;
+      partials.bad = badBlock(block, call.firstInfinite(form ? 1 : 0, all.left, count));
+      partials.left = { pointer: all.left, count, type: form ? undefined : "f32" };
+      return partials;
     };
   },
 });
@@ -217,11 +214,9 @@ export const residual = operation({
   prepare(job: Job, params: Measure & { rank: number }, { right }: { right: Float64Array }) {
     const against = residualOf(job, formOf(job, 1), right, params.rank, params);
     const report = reporter(job, params.p);
-    return {
-      run(block: Block<"left" | "weights">) {
-        against.run(block.pointer, block.rows, block.state.left);
-        return report(block, against.sums);
-      },
+    return (block: Block<"left" | "weights">) => {
+      against.run(block.pointer, block.rows, block.state.left);
+      return report(block, against.sums);
     };
   },
 });
@@ -236,11 +231,9 @@ export const multiply = operation({
     const { width, run } = product(job, form, matrix, cols);
     const pointer = frame.f64(blockRows * width);
     const pack = packer(job, form, cols);
-    return {
-      run({ pointer: from, rows }: Block) {
-        run(pointer, pack(from, rows), rows);
-        return { product: { pointer, count: rows * width, type: form ? undefined : "f32" } };
-      },
+    return ({ pointer: from, rows }: Block) => {
+      run(pointer, pack(from, rows), rows);
+      return { product: { pointer, count: rows * width, type: form ? undefined : "f32" } };
     };
   },
 });

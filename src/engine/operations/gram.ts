@@ -48,7 +48,7 @@ export function profiler(job: Job): (block: Block) => PartialResults {
 export const profile = operation({
   reduce: profileReductions,
   work: (cols) => 2 * cols,
-  prepare: (job: Job) => ({ run: profiler(job) }),
+  prepare: profiler,
 });
 
 /** A' diag(scale)^2 A of the scaled columns, or A' A of them where rows are `plain`; with `profile` that too. */

@@ -89,8 +89,3 @@ export function sweepOf<Name extends OperationName>(op: Name, given: ParamsOf<Na
 function present<Value>(of: object): [string, Value][] {
   return Object.entries(of).filter(([, value]) => value !== undefined);
 }
-
-/** Multiply-adds a row, about. */
-export function sweepWork({ op, params, reads }: Sweep, cols: number): number {
-  return operationNamed(op).work(cols, params, reads.shared);
-}

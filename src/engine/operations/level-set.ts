@@ -74,22 +74,20 @@ export const levelSetSlopes = operation({
     const pairs = frame.bytes(call.pairBytes(2, rank, blockRows) >>> 0);
     const panel = frame.bytes(call.panelBytes(1, blockRows, width) >>> 0);
     const strip = frame.bytes(call.stripBytes(Math.max(rank, blockRows)) >>> 0);
-    return {
-      run(block: Block<"weights">) {
-        run(block);
-        const { rows } = block;
-        call.levelSetSlopes(V, block.state.weights, rows, width, p, p === 1 ? zeroProduct : 0, sums, tops);
-        const partials: PartialResults = {
-          sums: { pointer: sums, count: width },
-          tops: { pointer: tops, count: width },
-        };
-        if (p === Infinity) return partials;
-        call.transposeBlock(transposed, B, rows, rank);
-        call.packPairs(2, pairs, transposed, rank, rows);
-        call.packPanels(1, panel, V, rows, width);
-        call.multiply(1, gradient, pairs, rank, rows, panel, width, strip);
-        return { ...partials, gradient: { pointer: gradient, count: rank * width } };
-      },
+    return (block: Block<"weights">) => {
+      run(block);
+      const { rows } = block;
+      call.levelSetSlopes(V, block.state.weights, rows, width, p, p === 1 ? zeroProduct : 0, sums, tops);
+      const partials: PartialResults = {
+        sums: { pointer: sums, count: width },
+        tops: { pointer: tops, count: width },
+      };
+      if (p === Infinity) return partials;
+      call.transposeBlock(transposed, B, rows, rank);
+      call.packPairs(2, pairs, transposed, rank, rows);
+      call.packPanels(1, panel, V, rows, width);
+      call.multiply(1, gradient, pairs, rank, rows, panel, width, strip);
+      return { ...partials, gradient: { pointer: gradient, count: rank * width } };
     };
   },
 });
@@ -119,11 +117,9 @@ function alongMoves(
   partials: (block: Block<"weights">, VD: number) => PartialResults,
 ): BlockRunner<"weights"> {
   const { V, run } = products(job, transform, sideBySide(points, moves, transform.length / job.cols));
-  return {
-    run(block) {
-      run(block);
-      return partials(block, V);
-    },
+  return (block) => {
+    run(block);
+    return partials(block, V);
   };
 }
 
@@ -206,7 +202,6 @@ export const levelSetGram = operation({
           const r = scales + 8 * j * block.rows;
           call.gramBlock(2, slots + j * slotBytes, B, block.rows, rank, r, 0, packed, block.number);
         }
-        return {};
       },
       finish(blocks: number) {
         const all = new Float64Array(width * rank * rank);

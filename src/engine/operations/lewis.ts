@@ -53,11 +53,8 @@ export const leverage = operation({
   work: (_cols, _params, { transform }) => 2 * transform.length,
   prepare(job: Job, params: { wide: Flag; triangular: Flag }, { transform }: { transform: Float64Array }) {
     const add = squaredProducts(job, formOf(job, params.wide), transform, params.triangular);
-    return {
-      run({ pointer, rows, state }: Block<"leverage">) {
-        add(state.leverage, pointer, rows);
-        return {};
-      },
+    return ({ pointer, rows, state }: Block<"leverage">) => {
+      add(state.leverage, pointer, rows);
     };
   },
 });
@@ -89,7 +86,7 @@ export const lewisStart = operation({
 });
 
 /** Row state of a step. Without `before` the last step's weights are not known, without `rowDistortion` each row's term is not kept. */
-type StepState = "weights" | "logWeight" | "before" | "scale" | "rowDistortion";
+export type StepState = "weights" | "logWeight" | "before" | "scale" | "rowDistortion";
 
 export interface TermParams {
   p: number;

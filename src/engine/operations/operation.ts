@@ -29,12 +29,13 @@ export interface Job {
 export type PartialResult = { pointer: number; count: number; type?: "f32" | "bytes" };
 export type PartialResults = Record<string, PartialResult>;
 
-export interface BlockRunner<State extends string = string> {
-  /** Partial results by name, valid until the next call. A Gram matrix is summed in the kernel and not among them. */
-  run(block: Block<State>): PartialResults;
-  /** Gram matrices, summed over all blocks, of the scaled columns. */
-  finish?(blocks: number): Record<string, Float64Array>;
-}
+/** Runs kernels on a block. What it gives is valid until the next call; a Gram matrix is summed in the kernel and not among it. */
+type RunBlock<State extends string> = (block: Block<State>) => PartialResults | void;
+
+export type BlockRunner<State extends string = string> =
+  | RunBlock<State>
+  /** `finish` gives the Gram matrices, summed over all blocks, of the scaled columns. */
+  | { run: RunBlock<State>; finish?(blocks: number): Record<string, Float64Array> };
 
 /** Drivers pass booleans. */
 export type Flag = 0 | 1;

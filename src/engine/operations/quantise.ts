@@ -112,21 +112,19 @@ export const quantise = operation({
     const work = frame.bytes(kernel.call.quantiseWorkBytes(padded, blockCols) >>> 0);
     const { pointer, width } = values;
     const difference = Number(values.difference);
-    return {
-      run(block: Block<"weights">) {
-        const { rows } = block;
-        kernel.call.quantiseRows(
-          ...([form ? 1 : 0, pointer, values.load(block), rows, width, padded, blockCols, bits, levelsAt] as const),
-          ...([zero, scaleFactor, startsAt, starts.length, unbiased, difference, first, second, scales, work] as const),
-        );
-        const partials: PartialResults = {
-          ...report(block, values.residual(block)),
-          codes: { pointer: first, count: rows * firstBytes, type: "bytes" },
-          scales: { pointer: scales, count: rows * scaleBytes, type: "bytes" },
-        };
-        if (secondBytes) partials.lowCodes = { pointer: second, count: rows * secondBytes, type: "bytes" };
-        return partials;
-      },
+    return (block: Block<"weights">) => {
+      const { rows } = block;
+      kernel.call.quantiseRows(
+        ...([form ? 1 : 0, pointer, values.load(block), rows, width, padded, blockCols, bits, levelsAt] as const),
+        ...([zero, scaleFactor, startsAt, starts.length, unbiased, difference, first, second, scales, work] as const),
+      );
+      const partials: PartialResults = {
+        ...report(block, values.residual(block)),
+        codes: { pointer: first, count: rows * firstBytes, type: "bytes" },
+        scales: { pointer: scales, count: rows * scaleBytes, type: "bytes" },
+      };
+      if (secondBytes) partials.lowCodes = { pointer: second, count: rows * secondBytes, type: "bytes" };
+      return partials;
     };
   },
 });
