@@ -32,12 +32,12 @@ export const mutations = [
   ["assembly/quantise.ts", "v128.xor(climbed, i32x4.shr_s(x, 31))", "v128.xor(climbed, i32x4.shr_s(x, 30))"],
   ["assembly/convert.ts", "if (x < 0.00006103515625) return", "if (x < 0.000030517578125) return"],
   [
-    "src/geometry/quantise.ts",
+    "src/geometry/codes/quantise.ts",
     "return powerOfTwoBelow(size) / (halfComfort.to / 2);",
     "return powerOfTwoBelow(size) / (halfComfort.to * 4096);",
   ],
   ["src/geometry/certificate.ts", "(-logDistortion * (2 - p)) / (p * p)", "(-logDistortion * (2 - p)) / (2 * p * p)"],
-  ["src/geometry/whiten.ts", "values[rank] > threshold * values[0]", "values[rank] > 1e3 * threshold * values[0]"],
+  ["src/geometry/basis/whiten.ts", "values[rank] > threshold * values[0]", "values[rank] > 1e3 * threshold * values[0]"],
   ["src/engine/operations/factors.ts", "const farRatio = 1e-7 /", "const farRatio = 1e7 /"],
   [
     "src/engine/tree.ts",
@@ -45,9 +45,9 @@ export const mutations = [
     "if (!this.pair || partial[0] >= this.pair[0])",
   ],
   ["assembly/level-set.ts", "return zero / max(1, si);", "return zero;"],
-  ["src/geometry/lewis-sweeps.ts", "top < 2 ** -100", "top < 0"],
+  ["src/geometry/lewis/sweeps.ts", "top < 2 ** -100", "top < 0"],
   ["src/geometry/profile.ts", "size < leastColumn", "size < 0"],
-  ["src/geometry/level-set-climber.ts", "if (top < 2 ** -20) scale", "if (top < 0) scale"],
-  ["src/geometry/spectrum.ts", "(wide ? 2 ** -53 : 2 ** -24)", "(wide ? 2 ** -80 : 2 ** -24)"],
-  ["src/geometry/sample.ts", "factor === Infinity && total > 0", "factor === -1"],
+  ["src/geometry/level-set/climber.ts", "if (top < 2 ** -20) scale", "if (top < 0) scale"],
+  ["src/geometry/basis/spectrum.ts", "(wide ? 2 ** -53 : 2 ** -24)", "(wide ? 2 ** -80 : 2 ** -24)"],
+  ["src/geometry/coreset/sample.ts", "factor === Infinity && total > 0", "factor === -1"],
 ];

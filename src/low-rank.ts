@@ -1,19 +1,19 @@
 // Robust low-rank approximation: the l_p-SVD of Tukan, Maalouf, Weksler, Feldman (arXiv 2009.05647), with its certificate.
 //
-//   1. an ellipsoid {x : |Mx|_2 <= 1} around the level set {x : |Ax|_p <= 1}            geometry/lewis-ellipsoid.ts
+//   1. an ellipsoid {x : |Mx|_2 <= 1} around the level set {x : |Ax|_p <= 1}            geometry/lewis/ellipsoid.ts
 //   2. M = Q D V' : the k right singular vectors with the largest singular values      low-rank/candidates.ts
-//   3. left = A V_k, right = V_k'                                                       geometry/factors.ts
+//   3. left = A V_k, right = V_k'                                                       geometry/basis/factors.ts
 //   4. |(A - left right) x|_p <= upper sigma_{k+1}(M) |x|_2 for every x                 low-rank/certificate.ts
 //
 // "svd" takes M = A in step 2; "auto" tries several methods, and keeps the one with the smallest error in the objective asked for.
 import type { EngineRows } from "./engine/engine.js";
 import { InvalidInputError } from "./errors.js";
-import type { EntrywiseFactors } from "./geometry/entrywise.js";
-import { factors, factorsAlone, placing, type FactorSink } from "./geometry/factors.js";
-import { lewisEllipsoid } from "./geometry/lewis-ellipsoid.js";
-import { profiledStart } from "./geometry/lewis-start.js";
+import type { EntrywiseFactors } from "./geometry/entrywise/entrywise.js";
+import { factors, factorsAlone, placing, type FactorSink } from "./geometry/basis/factors.js";
+import { lewisEllipsoid } from "./geometry/lewis/ellipsoid.js";
+import { profiledStart } from "./geometry/lewis/start.js";
 import { setWeights, type Run } from "./geometry/run.js";
-import { profiledGram, spectrum } from "./geometry/spectrum.js";
+import { profiledGram, spectrum } from "./geometry/basis/spectrum.js";
 import { candidatesOf, fitters, vectorsWanted, type Fit } from "./low-rank/candidates.js";
 import { certificateOf, residualCertificate } from "./low-rank/certificate.js";
 import { canProveWhileProjecting, ProvingProjection } from "./low-rank/proving-projection.js";

@@ -1,14 +1,14 @@
 // The methods: each gives an orthonormal basis of the row space, of which the first `rank` vectors are projected on; or, where
 // it does not project, the pair of factors itself.
 import type { Eigen } from "../engine/dense.js";
-import { entrywiseFactors, entrywiseWork, type EntrywiseFactors } from "../geometry/entrywise.js";
-import { basisSize } from "../geometry/factors.js";
+import { entrywiseFactors, entrywiseWork, type EntrywiseFactors } from "../geometry/entrywise/entrywise.js";
+import { basisSize } from "../geometry/basis/factors.js";
 import { noFacts } from "../geometry/facts.js";
-import { levelSetGram } from "../geometry/level-set.js";
-import type { LewisEllipsoid } from "../geometry/lewis-ellipsoid.js";
-import { orient } from "../geometry/orthonormal.js";
+import { levelSetGram } from "../geometry/level-set/level-set.js";
+import type { LewisEllipsoid } from "../geometry/lewis/ellipsoid.js";
+import { orient } from "../geometry/basis/orthonormal.js";
 import type { Ending, Run } from "../geometry/run.js";
-import { subspaceBasis } from "../geometry/subspace.js";
+import { subspaceBasis } from "../geometry/subspace/subspace.js";
 import type { RowSource } from "../matrix.js";
 import { isInRange, rankForKeep, type PRange } from "../options.js";
 import type { ChosenMethod, LowRankOptions, ObjectiveName } from "../types/index.js";

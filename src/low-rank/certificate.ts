@@ -1,14 +1,14 @@
 // What is proved of a low-rank approximation: |(A - left right) x|_p <= (bound (1 + slack) + rounding) |x|_2.
 import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
-import { pseudoInverse, residual, smallestStep, unitRoundoff } from "../geometry/factors.js";
-import { levelSetGram } from "../geometry/level-set.js";
-import { lewisEllipsoid, type LewisEllipsoid } from "../geometry/lewis-ellipsoid.js";
-import { checkPairShapes, multiplyRows } from "../geometry/pair.js";
+import { pseudoInverse, residual, smallestStep, unitRoundoff } from "../geometry/basis/factors.js";
+import { levelSetGram } from "../geometry/level-set/level-set.js";
+import { lewisEllipsoid, type LewisEllipsoid } from "../geometry/lewis/ellipsoid.js";
+import { checkPairShapes, multiplyRows } from "../geometry/basis/pair.js";
 import { leastColumn, profile, type Profile } from "../geometry/profile.js";
 import { setWeights, type Run } from "../geometry/run.js";
-import { transpose } from "../geometry/small-dense.js";
-import { eigenvalueError, residualNorm, spectrum, type Spectrum } from "../geometry/spectrum.js";
+import { transpose } from "../geometry/basis/small-dense.js";
+import { eigenvalueError, residualNorm, spectrum, type Spectrum } from "../geometry/basis/spectrum.js";
 import { toRowSource, type Matrix, type MatrixLike, type RowSource } from "../matrix.js";
 import { checkOneOf, checkP, checkSeed, checkTolerance } from "../options.js";
 import type { CertifyOptions, LowRankCertificate, Objective, SandwichCertificate } from "../types/index.js";

@@ -2,10 +2,10 @@
 // eigenvectors of M'M, and where the rank is above d / 2 the factors and their error need all of A V anyway.
 import type { Eigen } from "../engine/dense.js";
 import type { EngineRows } from "../engine/engine.js";
-import { factors, isComplementUsed, type FactorRequest, type FactorSink } from "../geometry/factors.js";
-import { isNarrowEnough, productError, type NamedTrial } from "../geometry/lewis-ellipsoid.js";
+import { factors, isComplementUsed, type FactorRequest, type FactorSink } from "../geometry/basis/factors.js";
+import { isNarrowEnough, productError, type NamedTrial } from "../geometry/lewis/ellipsoid.js";
 import type { Terms } from "../geometry/certificate.js";
-import { orient } from "../geometry/orthonormal.js";
+import { orient } from "../geometry/basis/orthonormal.js";
 import type { Profile } from "../geometry/profile.js";
 import type { Run } from "../geometry/run.js";
 import type { LowRankFactorOptions, LowRankOptions, Objective } from "../types/index.js";

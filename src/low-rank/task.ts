@@ -1,9 +1,9 @@
 // What all candidates of one call of lowRank share.
 import type { EngineRows } from "../engine/engine.js";
-import type { LewisEllipsoid } from "../geometry/lewis-ellipsoid.js";
+import type { LewisEllipsoid } from "../geometry/lewis/ellipsoid.js";
 import type { Profile } from "../geometry/profile.js";
 import type { Run } from "../geometry/run.js";
-import type { Spectrum } from "../geometry/spectrum.js";
+import type { Spectrum } from "../geometry/basis/spectrum.js";
 import type { Projected } from "./proving-projection.js";
 import type { FactorType, RowWeights } from "../types/index.js";
 

@@ -3,7 +3,7 @@
 import type { Engine } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import type { Known } from "../geometry/facts.js";
-import { exponentOf, scaledWeights, timesPowerOfTwo, weightExponent } from "../geometry/far-weights.js";
+import { exponentOf, scaledWeights, timesPowerOfTwo, weightExponent } from "../geometry/coreset/far-weights.js";
 import { Run, TooSmall } from "../geometry/run.js";
 import { isRowSource, toRowSource, widenRows, type MatrixLike, type RowSource } from "../matrix.js";
 import type { FactorType, LeftSink, Progress, RowWeights, RunOptions } from "../types/index.js";

@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { toRowSource } from "../../src/matrix.js";
 import { InlineEngine } from "../../src/engine/inline.js";
-import { raiseFewRows } from "../../src/geometry/lewis-raise.js";
-import { LewisSweeps } from "../../src/geometry/lewis-sweeps.js";
+import { raiseFewRows } from "../../src/geometry/lewis/raise.js";
+import { LewisSweeps } from "../../src/geometry/lewis/sweeps.js";
 import { profile } from "../../src/geometry/profile.js";
 import { Run } from "../../src/geometry/run.js";
-import { whiten } from "../../src/geometry/whiten.js";
+import { whiten } from "../../src/geometry/basis/whiten.js";
 import { inlinedKernel } from "../../src/kernel/inlined.js";
 import { bell, matrix, uniform, type Kind } from "./matrices.js";
 

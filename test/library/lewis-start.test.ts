@@ -1,8 +1,8 @@
 // The first sweep tells what a profile and a start of their own would.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InlineEngine } from "../../src/engine/inline.js";
-import { profiledStart } from "../../src/geometry/lewis-start.js";
-import { LewisSweeps } from "../../src/geometry/lewis-sweeps.js";
+import { profiledStart } from "../../src/geometry/lewis/start.js";
+import { LewisSweeps } from "../../src/geometry/lewis/sweeps.js";
 import { profile } from "../../src/geometry/profile.js";
 import { Run } from "../../src/geometry/run.js";
 import { inlinedKernel } from "../../src/kernel/inlined.js";

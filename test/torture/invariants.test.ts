@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createLoewner, type Loewner, type Matrix, type MatrixLike } from "../../src/index.js";
-import { inclusionProbabilities } from "../../src/geometry/sample.js";
+import { inclusionProbabilities } from "../../src/geometry/coreset/sample.js";
 import { bitsOf } from "../library/calls.js";
 import * as threads from "../library/threads.js";
 import { apply, matrix, norm, relative } from "../library/matrices.js";
