@@ -13,7 +13,7 @@ import { type ByteSink, type ByteSource, changed, checkRange, shrank } from "../
 import { codeOf, readFault, writeFault } from "./faults.js";
 import { noteOriginal, realOf, refuseOriginal } from "./originals.js";
 import { publish } from "./publish.js";
-import { createTemporary, removeLeftBehind, removeTemporary, temporaryName } from "./temporary.js";
+import { MAX_TRANSFER, removeLeftBehind, TemporaryFile } from "./temporary.js";
 
 /** An open file; close it when done. */
 export interface FileSource extends ByteSource {
@@ -40,9 +40,6 @@ export interface FileToWrite {
   byteLength?: number;
   write(sink: ByteSink): Promise<unknown>;
 }
-
-/** No call moves more than this: some systems take at most 2^31 - 1 bytes at once. */
-const MAX_TRANSFER = 1 << 30;
 
 /**
  * Opens a regular file for reading by ranges. A file that is written to meanwhile would give rows of two states: every read
@@ -169,7 +166,7 @@ export async function writeAtomically(
  */
 export async function writeAllAtomically(files: readonly FileToWrite[], options: WriteOptions = {}): Promise<void> {
   const { force = false, signal } = options;
-  const temporaries: string[] = [];
+  const temporaries: TemporaryFile[] = [];
   try {
     const targets: string[] = [];
     for (const { path } of files) {
@@ -180,73 +177,56 @@ export async function writeAllAtomically(files: readonly FileToWrite[], options:
       throw new FileError(`The same file is to be written twice: ${targets.join(", ")}.`);
     for (const [i, target] of targets.entries()) {
       throwIfAborted(signal);
-      temporaries.push(temporaryName(target));
+      temporaries.push(await TemporaryFile.create(target, files[i].path));
       await writeTemporary(files[i], temporaries[i], target, signal);
     }
     throwIfAborted(signal);
-    options.onWritten?.(temporaries[temporaries.length - 1]);
-    publish(targets.map((target, i) => ({ temporary: temporaries[i], target })), force); // prettier-ignore
+    options.onWritten?.(temporaries[temporaries.length - 1].path);
+    publish(targets.map((target, i) => ({ temporary: temporaries[i].path, target })), force); // prettier-ignore
   } finally {
-    for (const temporary of temporaries) removeTemporary(temporary);
+    for (const temporary of temporaries) {
+      await temporary.close();
+      temporary.remove();
+    }
   }
 }
 
 async function writeTemporary(
   { path, byteLength, write }: FileToWrite,
-  temporary: string,
+  temporary: TemporaryFile,
   target: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  let handle: FileHandle | undefined;
-  let size = 0;
-  let asked = 0;
   let busy = false;
-  let opened = true;
+  let ended = false;
   const sink: ByteSink = {
     async write(bytes) {
-      if (busy || !opened)
+      if (busy || ended)
         throw new InvalidInputError(
           `${path}: write() was called ${busy ? "before the last one had settled" : "after the end"}; await each call.`,
           { file: path },
         );
       throwIfAborted(signal);
       busy = true;
-      asked = size + bytes.byteLength;
       try {
-        for (let done = 0; done < bytes.byteLength;) {
-          const { bytesWritten } = await handle!
-            .write(bytes, done, Math.min(bytes.byteLength - done, MAX_TRANSFER))
-            .catch(fault);
-          done += bytesWritten;
-          size += bytesWritten;
-        }
+        await temporary.write(bytes, byteLength);
       } finally {
         busy = false;
       }
     },
   };
-  const fault = (error: unknown): never => {
-    throw writeFault(path, error, size, Math.max(asked, byteLength ?? 0));
-  };
+  const old = await stat(target).catch(() => undefined);
+  if (old) await temporary.handle.chmod(old.mode & 0o777).catch(() => undefined); // a replaced file keeps its permissions where it can
   try {
-    createTemporary(temporary, fault);
-    handle = await open(temporary, "r+").catch(fault);
-    const old = await stat(target).catch(() => undefined);
-    if (old) await handle.chmod(old.mode & 0o777).catch(() => undefined); // a replaced file keeps its permissions where it can
     await write(sink);
-    opened = false;
-    if (busy)
-      throw new InvalidInputError(`${path}: the writer ended before its last write() had settled; await each call.`, {
-        file: path,
-      });
-    await handle.sync().catch(fault);
-    const closing = handle;
-    handle = undefined;
-    await closing.close().catch(fault); // some network file systems report a full disk only here
   } finally {
-    opened = false;
-    await handle?.close();
+    ended = true;
   }
+  if (busy)
+    throw new InvalidInputError(`${path}: the writer ended before its last write() had settled; await each call.`, {
+      file: path,
+    });
+  await temporary.flush(byteLength);
 }
 
 function ifMissing(path: string, error: unknown): void {

@@ -36,14 +36,20 @@ export function isLeftBehind(path: string, tag: string, foreignMs = Infinity): b
   if (tag === ownTag) return false;
   const [pid, start, where] = tag.split("-");
   if (where !== host) return ageOf(path) > foreignMs;
-  try {
-    process.kill(Number(pid), 0);
-  } catch (error) {
-    if (codeOf(error) === "ESRCH") return true;
-  }
+  if (!isRunning(Number(pid))) return true;
   const now = processOf(pid);
   // One that ended stays listed until its parent has asked how; another may have the id by now.
   return now !== undefined && (now.ended || (start !== "0" && now.start !== start));
+}
+
+/** A process that may not be asked runs. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) !== "ESRCH";
+  }
 }
 
 /** Milliseconds since the last write; 0 when there is no such file any more. */

@@ -3,7 +3,9 @@
  * where it was killed outright, when a later one comes by.
  */
 import { closeSync, lstatSync, openSync, readdirSync, type Stats, unlinkSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
+import { writeFault } from "./faults.js";
 import { originalAt } from "./originals.js";
 import { isLeftBehind, ownedName, ownerIn } from "./owner.js";
 
@@ -23,6 +25,87 @@ export function createTemporary(path: string, fault: (error: unknown) => never):
     live.add(path);
   } catch (error) {
     fault(error);
+  }
+}
+
+/** No call moves more than this: some systems take at most 2^31 - 1 bytes at once. */
+export const MAX_TRANSFER = 1 << 30;
+
+/** All of the bytes, at the file's position. @param onWritten told of each call's bytes */
+export async function writeWhole(
+  handle: FileHandle,
+  bytes: Uint8Array,
+  onWritten: (count: number) => void,
+): Promise<void> {
+  for (let done = 0; done < bytes.byteLength;) {
+    const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.byteLength - done, MAX_TRANSFER));
+    done += bytesWritten;
+    onWritten(bytesWritten);
+  }
+}
+
+/** A temporary file on its way from its first byte to its last. */
+export class TemporaryFile {
+  /** Bytes written. */
+  size = 0;
+  private isOpen = true;
+
+  private constructor(
+    readonly path: string,
+    readonly handle: FileHandle,
+    private readonly fault: (error: unknown, written: number, needed: number) => never,
+  ) {}
+
+  /**
+   * @param target what it lies beside
+   * @param told the file that errors name; its own name by default
+   * @throws {FileError} when the folder cannot be written to
+   */
+  static async create(target: string, told?: string): Promise<TemporaryFile> {
+    const path = temporaryName(target);
+    const fault = (error: unknown, written = 0, needed = 0): never => {
+      throw writeFault(told ?? path, error, written, needed);
+    };
+    createTemporary(path, fault);
+    const handle = await open(path, "r+").catch((error: unknown) => {
+      removeTemporary(path);
+      return fault(error);
+    });
+    return new TemporaryFile(path, handle, fault);
+  }
+
+  /**
+   * @param needed bytes of the whole file, where they are known, for the message when the disk is full
+   * @throws {FileError} when it cannot be written
+   */
+  async write(bytes: Uint8Array, needed = 0): Promise<void> {
+    const end = this.size + bytes.byteLength;
+    try {
+      await writeWhole(this.handle, bytes, (count) => (this.size += count));
+    } catch (error) {
+      this.fault(error, this.size, Math.max(end, needed));
+    }
+  }
+
+  /** On disk, and closed: some network file systems report a full disk only here. */
+  async flush(needed = 0): Promise<void> {
+    try {
+      await this.handle.sync();
+      await this.close();
+    } catch (error) {
+      this.fault(error, this.size, Math.max(this.size, needed));
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    await this.handle.close();
+  }
+
+  /** Gone, unless it is in place under another name. */
+  remove(): void {
+    removeTemporary(this.path);
   }
 }
 

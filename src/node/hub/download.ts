@@ -11,6 +11,8 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { FileError, isLoewnerError, throwIfAborted } from "../../errors.js";
 import { codeOf, writeFault } from "../files/faults.js";
+import { isRunning } from "../files/owner.js";
+import { writeWhole } from "../files/temporary.js";
 import { makeFolder } from "./cache.js";
 import type { HubClient, HubFile } from "./client.js";
 import { HubUnreachableError } from "./request.js";
@@ -105,15 +107,6 @@ async function takePartial(target: string): Promise<string> {
   return own;
 }
 
-function isRunning(id: number): boolean {
-  try {
-    process.kill(id, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === "EPERM";
-  }
-}
-
 /** Brings the partial file to its full size and gives the digest of all of it. */
 async function transfer(
   client: HubClient,
@@ -138,14 +131,10 @@ async function transfer(
     for await (const chunk of chunks) {
       throwIfAborted(signal);
       if (at + chunk.byteLength > file.size) throw wrongSize(client.endpoint, repo, file);
-      for (let done = 0; done < chunk.byteLength;) {
-        const { bytesWritten } = await handle
-          .write(chunk, done, chunk.byteLength - done)
-          .catch((error: unknown) => fault(target, error, at + done, file.size));
-        done += bytesWritten;
-      }
+      await writeWhole(handle, chunk, (count) => (at += count)).catch((error: unknown) =>
+        fault(target, error, at, file.size),
+      );
       hash.update(chunk);
-      at += chunk.byteLength;
       failures = 0;
       onBytes?.(at);
     }

@@ -10,13 +10,12 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { renameSync } from "node:fs";
-import { type FileHandle, open, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { FileError } from "../../errors.js";
 import { readChunks, type ByteSource } from "../../formats/bytes.js";
-import { writeFault } from "../files/faults.js";
 import { openFile, type FileSource } from "../files/file.js";
-import { createTemporary, removeFile, removeLeftBehind, removeTemporary, temporaryName } from "../files/temporary.js";
+import { removeFile, removeLeftBehind, removeTemporary, TemporaryFile } from "../files/temporary.js";
 import type { Spill } from "../../model/fit.js";
 import type { Journal, JournalFinding, JournalPart } from "../../model/journal.js";
 import { memoryBytes } from "../../model/journal-layer.js";
@@ -207,7 +206,7 @@ export class FolderJournal implements Journal {
       return await writer.end();
     } catch (error) {
       await writer.close();
-      this.remove(writer.path);
+      this.remove(writer.file.path);
       throw error;
     }
   }
@@ -225,13 +224,8 @@ export class FolderJournal implements Journal {
   }
 
   private async newPart(): Promise<PartWriter> {
-    const path = temporaryName(this.at("part"));
-    const fault = (error: unknown): never => {
-      throw writeFault(path, error, 0, 0);
-    };
-    createTemporary(path, fault);
-    this.temporaries.add(path);
-    const writer = new PartWriter(path, await open(path, "r+").catch(fault));
+    const writer = new PartWriter(await TemporaryFile.create(this.at("part")));
+    this.temporaries.add(writer.file.path);
     this.writers.push(writer);
     return writer;
   }
@@ -251,36 +245,21 @@ type PlacedPart = EntryPart & { path: string };
 /** Bytes on their way to a file, digested as they pass. */
 class PartWriter {
   private readonly hash: Hash = createHash("sha256");
-  private size = 0;
-  private isOpen = true;
 
-  constructor(
-    readonly path: string,
-    private readonly handle: FileHandle,
-  ) {}
+  constructor(readonly file: TemporaryFile) {}
 
   async write(bytes: Uint8Array): Promise<void> {
-    for (let done = 0; done < bytes.byteLength;) {
-      const { bytesWritten } = await this.handle
-        .write(bytes, done, Math.min(bytes.byteLength - done, 1 << 30))
-        .catch((error: unknown) => {
-          throw writeFault(this.path, error, this.size + done, this.size + bytes.byteLength);
-        });
-      done += bytesWritten;
-    }
-    this.size += bytes.byteLength;
+    await this.file.write(bytes);
     this.hash.update(bytes);
   }
 
   async end(): Promise<PlacedPart> {
-    this.isOpen = false;
-    await this.handle.close();
-    return { path: this.path, size: this.size, sha256: this.hash.digest("hex") };
+    await this.file.close();
+    return { path: this.file.path, size: this.file.size, sha256: this.hash.digest("hex") };
   }
 
   async close(): Promise<void> {
-    if (this.isOpen) await this.handle.close().catch(() => undefined);
-    this.isOpen = false;
+    await this.file.close().catch(() => undefined);
   }
 }
 
