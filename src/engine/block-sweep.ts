@@ -4,7 +4,7 @@ import { throwIfAborted } from "../errors.js";
 import type { SweepHooks } from "./engine.js";
 import { withFrameAsync, type Frame } from "../kernel/frame.js";
 import type { Kernel } from "../kernel/load.js";
-import { checkRowBytes, rowTypeBytes, type RowSource } from "../matrix.js";
+import { rowsRead, rowTypeBytes, type RowSource } from "../matrix.js";
 import { rowsOfTile, tileBytes } from "./memory.js";
 import { operationNamed } from "./operations/index.js";
 import type { PartialResults } from "./operations/operation.js";
@@ -139,9 +139,8 @@ class Tile {
 
   async load(start: number, count: number, signal?: AbortSignal): Promise<void> {
     const { source, frame } = this;
-    const reading = source.read(start, count);
+    const reading = rowsRead(source, start, count);
     const bytes = reading instanceof Uint8Array ? reading : await untilAborted(reading, signal);
-    checkRowBytes(source, start, count, bytes);
     const { call } = frame.kernel;
     frame.kernel.bytes(this.narrow || this.pointer, bytes.byteLength).set(bytes);
     if (source.dtype === "f16") call.widenF16(this.pointer, this.narrow, count * source.cols);

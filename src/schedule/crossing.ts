@@ -3,7 +3,7 @@
 import type { SentRows } from "../engine/threads/protocol.js";
 import { untilAborted } from "../engine/read-ahead.js";
 import { throwIfAborted } from "../errors.js";
-import { checkRowBytes, isRowSource, rowTypeBytes, type MatrixLike, type RowSource } from "../matrix.js";
+import { isRowSource, rowsRead, rowTypeBytes, type MatrixLike, type RowSource } from "../matrix.js";
 
 /** A row source among the options, as it crosses. */
 interface SentSource {
@@ -66,7 +66,6 @@ export async function sendRows(source: RowSource, over: AbortSignal): Promise<Se
   for (let start = 0; start < rows; start += step) {
     const count = Math.min(step, rows - start);
     const piece = await untilAborted(ownReads.read(start, count), over);
-    checkRowBytes(source, start, count, piece);
     bytes.set(piece, start * width);
   }
   return { rows, cols, dtype, name, bytes };
@@ -94,7 +93,7 @@ export function serialReads(source: RowSource, over: AbortSignal): Omit<RowSourc
       const before = lastReads.get(source) ?? Promise.resolve();
       const turn = before.then(() => {
         throwIfAborted(over);
-        return { reading: (async () => new Uint8Array(await source.read(start, count)))() };
+        return { reading: (async () => new Uint8Array(await rowsRead(source, start, count)))() };
       });
       lastReads.set(
         source,

@@ -1,6 +1,6 @@
 // One sweep over rows that workers hold: hands out the rows they ask for, hands on what they emit in row order, adds up.
 import { AbortedError } from "../../errors.js";
-import { checkRowBytes } from "../../matrix.js";
+import { rowsRead } from "../../matrix.js";
 import type { SweepHooks } from "../engine.js";
 import type { Sweep, SweepResult } from "../sweep.js";
 import type { Listener, Pool } from "./pool.js";
@@ -98,9 +98,8 @@ class ThreadSweep implements Listener {
   private async read({ start, count }: Asked, worker: number): Promise<void> {
     if (this.settled) return;
     const { source } = this.rows;
-    const found = await source.read(start, count);
+    const found = await rowsRead(source, start, count);
     if (this.settled) return;
-    checkRowBytes(source, start, count, found);
     const bytes = new Uint8Array(found);
     this.pool.send(worker, { type: "bytes", call: this.call, bytes }, [bytes.buffer]);
   }

@@ -3,7 +3,7 @@ import { placeOfBad } from "../../engine/operations/bad-entry.js";
 import type { EngineRows } from "../../engine/engine.js";
 import type { ResultOf } from "../../engine/operations/index.js";
 import { blockRows } from "../../engine/sweep.js";
-import { checkRowBytes, rowTypeBytes, type RowSource } from "../../matrix.js";
+import { rowsRead, rowTypeBytes, type RowSource } from "../../matrix.js";
 import { stage } from "./sweeps.js";
 import { profile, profileOf, type Profile } from "../profile.js";
 import type { Run } from "../run.js";
@@ -49,9 +49,7 @@ async function sampledScale(run: Run, source: RowSource): Promise<Float64Array |
         const inside = at % blockRows;
         const here = Math.min(blockRows - inside, start + count - at);
         const from = first(Math.floor(at / blockRows)) + inside;
-        const read = await source.read(from, here);
-        checkRowBytes(source, from, here, read);
-        bytes.set(read, (at - start) * rowBytes);
+        bytes.set(await rowsRead(source, from, here), (at - start) * rowBytes);
         at += here;
       }
       return bytes;
