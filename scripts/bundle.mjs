@@ -20,8 +20,9 @@ const named = (file) => modules.find((path) => path.endsWith(`/${file}`));
 
 /** Modules that look for these beside themselves end up in chunks/, as deep as they were before. */
 const workers = ["node-worker.js", "web-worker.js"];
-/** A script that is read as text by inspect --html, and imported by nobody. */
+/** A script that is read as text by inspect --html, and imported by nobody: it goes beside uPlot, with which it is put into the page. */
 const page = "inspect-page.js";
+const chart = "uplot";
 
 /**
  * A page without a bundler resolves no package: those that the library, formats and models need are in dist/. By the chunk that they
@@ -33,11 +34,11 @@ const isBundled = (id) => Object.values(bundled).some((name) => id === name || i
 /** Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. */
 const groups = {
   base: /^(index|errors|matrix|options|codes|code-levels|formats\/half)\.js$/,
-  onnx: /^(formats|model)\/onnx\/(?!location|http-|node-|types)/,
+  onnx: /^(formats|model)\/onnx\/(?!location|http-|types)/,
   protobuf: /@bufbuild\/protobuf/,
   picomatch: /node_modules\/picomatch\//,
   kernel: /^(create|kernel\/(inlined|wasm\.generated))\.js$/,
-  core: /^(?!(formats|model|cli|cluster)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
+  core: /^(?!(formats|model|node|cli|cluster)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
 };
 
 /** Whose work is in a chunk, and where Deno finds an entry's types. */
@@ -99,11 +100,16 @@ for (const { fileName } of output.filter(({ fileName }) => fileName.endsWith(".m
   renameSync(join(dist, fileName), to);
 }
 copyFileSync(join(lib, named(page)), join(dist, "chunks", page));
+// Every copy of the page has uPlot's license in it, and no address, which uPlot's first comment is.
+const chartScript = readFileSync(fileOf(chart, "dist/uPlot.iife.min.js"), "utf8").replace(/^\s*\/\*![^]*?\*\/\s*/, "");
+const chartLicense = readFileSync(fileOf(chart, "LICENSE"), "utf8").trim();
+writeFileSync(join(dist, "chunks/uplot.js"), `/* uPlot. ${chartLicense} */\n${chartScript}`);
+copyFileSync(fileOf(chart, "dist/uPlot.min.css"), join(dist, "chunks/uplot.css"));
 copyFileSync(kernel, join(dist, "kernel.wasm"));
 // As src/wasm.d.ts has it for every such file, which a package must not do.
 const kernelTypes = "declare const kernel: WebAssembly.Module;\nexport default kernel;\n";
 writeFileSync(join(dist, "kernel.wasm.d.ts"), kernelTypes);
-const texts = Object.values(bundled).map((name) => {
+const texts = [...Object.values(bundled), chart].map((name) => {
   const file = fileOf(name, "LICENSE");
   return `${titleOf(name)}\n\n${existsSync(file) ? readFileSync(file, "utf8") : ""}`;
 });

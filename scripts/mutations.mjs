@@ -38,7 +38,7 @@ export const mutations = [
   ],
   ["src/geometry/certificate.ts", "(-logDistortion * (2 - p)) / (p * p)", "(-logDistortion * (2 - p)) / (2 * p * p)"],
   ["src/geometry/whiten.ts", "values[rank] > threshold * values[0]", "values[rank] > 1e3 * threshold * values[0]"],
-  ["src/engine/factor-operations.ts", "const farRatio = 1e-7 /", "const farRatio = 1e7 /"],
+  ["src/engine/operations/factors.ts", "const farRatio = 1e-7 /", "const farRatio = 1e7 /"],
   [
     "src/engine/tree.ts",
     "if (!this.pair || partial[0] > this.pair[0])",

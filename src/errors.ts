@@ -33,12 +33,18 @@ export interface ErrorPlace {
 /** Longest message: past it the middle is left out, since the end says what to do. */
 const mostCharacters = 2000;
 
-/** What would act on a terminal: control characters, line ends, marks that turn the direction of text. */
-const acting = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
+/** What would act on a terminal or not be seen there: control characters, line ends, marks that turn the direction of text, what has no width. */
+const acting = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 /** Text that came from a file, safe to print: what would act on a terminal is written as \u{1b}. */
 export function printable(text: string): string {
   return text.replace(acting, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
+}
+
+/** The same by escapes of UTF-16 units, for JSON. */
+export function printableJson(text: string): string {
+  const escape = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return text.replace(acting, (char) => [...Array(char.length).keys()].map((i) => escape(char[i])).join(""));
 }
 
 function cut(text: string): string {

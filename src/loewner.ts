@@ -1,4 +1,4 @@
-import type { Engine } from "./engine/sweep.js";
+import type { Engine } from "./engine/engine.js";
 import { checkCoresetStream, openCoresetStream } from "./geometry/coreset-stream.js";
 import type { MultiplyOptions } from "./geometry/pair.js";
 import { InvalidInputError } from "./errors.js";

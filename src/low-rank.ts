@@ -6,17 +6,18 @@
 //   4. |(A - left right) x|_p <= upper sigma_{k+1}(M) |x|_2 for every x                 low-rank/certificate.ts
 //
 // "svd" takes M = A in step 2; "auto" tries several methods, and keeps the one with the smallest error in the objective asked for.
-import type { EngineRows } from "./engine/sweep.js";
+import type { EngineRows } from "./engine/engine.js";
 import { InvalidInputError } from "./errors.js";
 import type { EntrywiseFactors } from "./geometry/entrywise.js";
 import { factors, factorsAlone, placing, type FactorSink } from "./geometry/factors.js";
+import { lewisEllipsoid } from "./geometry/lewis-ellipsoid.js";
 import { profiledStart } from "./geometry/lewis-start.js";
-import type { Run } from "./geometry/run.js";
+import { setWeights, type Run } from "./geometry/run.js";
 import { profiledGram, spectrum } from "./geometry/spectrum.js";
 import { candidatesOf, fitters, vectorsWanted, type Fit } from "./low-rank/candidates.js";
 import { certificateOf, residualCertificate } from "./low-rank/certificate.js";
 import { canProveWhileProjecting, ProvingProjection } from "./low-rank/proving-projection.js";
-import { ellipsoidOf, setWeights, type Task } from "./low-rank/task.js";
+import type { Task } from "./low-rank/task.js";
 import type { RowSource } from "./matrix.js";
 import {
   checkOneOf,
@@ -90,8 +91,10 @@ export async function lowRank(
   const { facts, gram } = needsSpectrum ? await profiledGram(run, rows) : await profiledStart(run, rows, p);
   const plain = needsSpectrum
     ? await spectrum(run, rows, facts, {
-        ...{ cut: cutOf(rank, options, most), vectors: wantsVectors ? vectors : 0 },
-        ...{ first: gram, known: run.facts },
+        cut: cutOf(rank, options, most),
+        vectors: wantsVectors ? vectors : 0,
+        first: gram,
+        known: run.facts,
       })
     : undefined;
   rank ||= rankForEnergy(options.energy!, plain!.singularValues, most);
@@ -102,10 +105,21 @@ export async function lowRank(
     : undefined;
   const start = needsSpectrum ? undefined : gram;
   const request = { p, tolerance, start, prove: proving?.prove, known: run.facts };
-  const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rows, facts, request);
+  const ellipsoid = p === 2 ? undefined : await lewisEllipsoid(run, rows, facts, request);
   const task: Task = {
-    ...{ run, rows, profile: facts, p, rank, factorType, rowWeights, tolerance, seed },
-    ...{ spectrum: plain, ellipsoid, vectors, projected: proving?.projected },
+    run,
+    rows,
+    profile: facts,
+    p,
+    rank,
+    factorType,
+    rowWeights,
+    tolerance,
+    seed,
+    spectrum: plain,
+    ellipsoid,
+    vectors,
+    projected: proving?.projected,
   };
   if (options.report === false) return factorsOf(task, methods[0], left);
   return keepBest(task, methods, options, left);
@@ -200,8 +214,13 @@ function resultOf(
   return {
     left: { data: (left.keep && fit.pair?.left) || left.data, rows: n, cols: rank },
     right: { data: factorType === "f64" ? right : Float32Array.from(right), rows: rank, cols: d },
-    ...{ rank, p, method, certificate },
-    ...{ iterations: fit.iterations, residual: fit.residual, converged: fit.converged },
+    rank,
+    p,
+    method,
+    certificate,
+    iterations: fit.iterations,
+    residual: fit.residual,
+    converged: fit.converged,
     seconds: run.seconds,
   };
 }

@@ -101,16 +101,22 @@ export async function gatherRows(
   return result;
 }
 
+/** @throws {InvalidInputError} when these are not the bytes of `count` whole rows */
+export function checkRowBytes(source: Omit<RowSource, "read">, start: number, count: number, bytes: Uint8Array): void {
+  const { cols, dtype, name } = source;
+  const expected = count * cols * rowTypeBytes[dtype];
+  if (bytes.byteLength === expected) return;
+  throw new InvalidInputError(
+    `${name ?? "The row source"} gave ${bytes.byteLength} bytes for rows ${start} to ${start + count - 1}, expected ${expected}; its read() must return whole rows.`,
+    { tensor: name, row: start },
+  );
+}
+
 /** Rows start ... start + count - 1 as f64, into `to`. */
 export async function widenRows(source: RowSource, start: number, count: number, to: Float64Array): Promise<void> {
   const { cols, dtype } = source;
   const bytes = await source.read(start, count);
-  if (bytes.byteLength !== count * cols * rowTypeBytes[dtype]) {
-    throw new InvalidInputError(
-      `${source.name ?? "The row source"} gave ${bytes.byteLength} bytes for ${count} rows, expected ${count * cols * rowTypeBytes[dtype]}.`,
-      { tensor: source.name, row: start },
-    );
-  }
+  checkRowBytes(source, start, count, bytes);
   if (dtype === "f32" || dtype === "f64") {
     const size = rowTypeBytes[dtype];
     // A Node Buffer's own slice would be a view, at the same odd place.

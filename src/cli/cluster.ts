@@ -1,6 +1,7 @@
 // What a cluster is doing.
 import type { Command } from "commander";
 import { addRedis, redisAddress } from "./options.js";
+import { print, printJson } from "./output.js";
 import { megabytes, table } from "./text.js";
 
 interface Options {
@@ -20,8 +21,8 @@ export function addCluster(program: Command): void {
 async function show({ redis, json, prometheus }: Options): Promise<void> {
   const { clusterMetrics, clusterStatus } = await import("../cluster/index.js");
   const status = await clusterStatus({ redis: redisAddress(redis) });
-  if (json) return void process.stdout.write(`${JSON.stringify(status, null, 2)}\n`);
-  if (prometheus) return void process.stdout.write(clusterMetrics(status));
+  if (json) return printJson(status);
+  if (prometheus) return print(clusterMetrics(status).trimEnd().split("\n"));
   const { workers, layers, shares, totals } = status;
   const rows = workers.map((worker) => [
     worker.name,
@@ -37,7 +38,7 @@ async function show({ redis, json, prometheus }: Options): Promise<void> {
   const queue = (name: string, { waiting, active, delayed, failed }: typeof layers) => [
     ...[name, String(waiting), String(active), String(delayed), String(failed)],
   ];
-  process.stdout.write(
+  print(
     [
       workers.length
         ? table([head, ...rows], [0, 7])
@@ -46,7 +47,6 @@ async function show({ redis, json, prometheus }: Options): Promise<void> {
       table([["jobs", "waiting", "active", "delayed", "failed"], queue("layers", layers), queue("shares", shares)]),
       "",
       `${totals.rows} rows in ${totals.sweeps} sweeps, ${totals.calls} whole calls, ${megabytes(totals.bytesRead)} read, ${megabytes(totals.bytesSent)} sent, ${totals.takenOver} taken over, ${totals.failures} failed`,
-      "",
-    ].join("\n"),
+    ].flat(),
   );
 }

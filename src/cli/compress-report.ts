@@ -31,7 +31,7 @@ export function reportPlan(context: Context, model: Model, { chosen, skipped, by
     megabytes(l.bytesBefore),
     megabytes(l.bytesAfter),
   ]);
-  if (rows.length) context.say(table([["layer", "shape", "rank", "dtype", "before", "after"], ...rows]));
+  if (rows.length) context.sayAll(table([["layer", "shape", "rank", "dtype", "before", "after"], ...rows]));
   if (chosen.some(({ targets }) => targets.length > 1))
     context.say("Where a layer stands more than once, the one that errs least will be taken.");
   sayTotals(context, bytesBefore, bytesAfter, "would be ");
@@ -96,16 +96,16 @@ function sayLayer(context: Context, layer: CompressedLayer): void {
   // Stored in few bits, the error is another than that of the factors.
   if (!candidates.length || candidates[0].objective.l2 !== objective.l2)
     lines.push(line(`as stored (${dtype})`, objective, certificate.bound));
-  context.say(table([["  method", ...ofP(`l_${p}^${p}`), "l_1", "l_2,1", "l_2", "worst row", "bound"], ...lines]));
+  context.sayAll(table([["  method", ...ofP(`l_${p}^${p}`), "l_1", "l_2,1", "l_2", "worst row", "bound"], ...lines]));
   // Of M's own axes alone: others leave more than sigma_{k+1}(M), which every rank-k matrix leaves.
   const hasAxesOfM = layer.method === "lewis" || p === 2;
   const better =
     hasAxesOfM && certificate.lower > 0 && candidates.length && candidates[0].certificate.bound === certificate.bound
       ? `; no rank-${rank} matrix is more than ${number(certificate.upper / certificate.lower)} times better`
       : "";
-  context.say(
-    `  proven: |(A - stored) x|_${p} <= ${number(boundOf(certificate))} |x|_2 for every x${whose}${better}.\n`,
-  );
+  const bound = number(boundOf(certificate));
+  context.say(`  proven: |(A - stored) x|_${p} <= ${bound} |x|_2 for every x${whose}${better}.`);
+  context.say("");
 }
 
 function sayTotals(context: Context, before: number, after: number, tense: string): void {

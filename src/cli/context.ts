@@ -1,15 +1,16 @@
 // What every command shares: the library instance, progress, output, interruption.
+import { dirname } from "node:path";
 import type { SingleBar } from "cli-progress";
 import { createLoewner } from "../create.js";
-import { printable } from "../errors.js";
+import { InvalidInputError, isLoewnerError, printable } from "../errors.js";
 import type { ReadLimits } from "../formats/limits.js";
-import { infinityAsText } from "../model/json.js";
-import { removeTemporaryFiles } from "../formats/node-temporary.js";
+import { checkTarget } from "../node/files/file.js";
+import { keepOriginals, realOf } from "../node/files/originals.js";
+import { asidesIn } from "../node/files/publish.js";
+import { removeTemporaryFiles } from "../node/files/temporary.js";
 import type { Loewner, Progress } from "../types/index.js";
 import { redisAddress } from "./options.js";
-
-/** What acts on a terminal and JSON.stringify leaves as it is. */
-const unescaped = /[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;
+import { note, print, printJson } from "./output.js";
 
 /** Rows that each thread keeps: a model's largest table may be of any size, and the file is read again at little cost. */
 const residentBytes = 64 << 20;
@@ -50,19 +51,38 @@ export class Context {
     return this.options.limit;
   }
 
-  /** A line or more for people: on stdout, unless --json or --quiet. Names in it come from files. */
-  say(text: string): void {
-    if (!this.options.json && !this.options.quiet)
-      process.stdout.write(`${text.split("\n").map(printable).join("\n")}\n`);
+  /** A line for people: on stdout, unless --json or --quiet. A line end in it is part of a name, and is escaped. */
+  say(line: string): void {
+    if (!this.options.json && !this.options.quiet) print(line);
+  }
+
+  /** Several lines, such as those of a table. */
+  sayAll(lines: readonly string[]): void {
+    for (const line of lines) this.say(line);
   }
 
   /** The answer for programs: with --json the only thing on stdout. */
   json(value: unknown): void {
-    if (!this.options.json) return;
-    const text = JSON.stringify(value, infinityAsText, 2);
-    process.stdout.write(
-      `${text.replace(unescaped, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)}\n`,
-    );
+    if (this.options.json) printJson(value);
+  }
+
+  /**
+   * Before any work, and once every input is open: each output may be written, and none is another one or what was read. Whoever
+   * writes checks once more.
+   */
+  async checkOutputs(paths: readonly string[], { force }: { force?: boolean }): Promise<void> {
+    if (new Set(paths.map(realOf)).size < paths.length)
+      throw new InvalidInputError(`Two outputs have the same name: ${paths.join(", ")}.`);
+    this.tellAsides(paths);
+    for (const path of paths) await checkTarget(path, { force });
+  }
+
+  /** What runs that were killed have set aside beside these files: it may be the only copy, so it is told with --quiet too. */
+  tellAsides(paths: readonly string[]): void {
+    for (const aside of new Set(paths.map(dirname).flatMap(asidesIn)))
+      note(
+        `loewner: ${aside} is an old file that a run had set aside to replace it, and was killed. Move it back to its name, or remove it.`,
+      );
   }
 
   /** Loads what draws the bar, when stderr is a terminal and nobody asked for quiet. */
@@ -113,7 +133,7 @@ export class Context {
     const { connectCluster } = await import("../cluster/index.js");
     const loewner = await connectCluster({
       ...{ redis: redisAddress(redis), storage, threads, memory },
-      onNotice: (text) => void (this.options.quiet || process.stderr.write(`loewner: ${text}\n`)),
+      onNotice: (text) => void (this.options.quiet || note(`loewner: ${text}`)),
     });
     this.leave = () => loewner.dispose();
     return loewner;
@@ -131,16 +151,20 @@ export async function runCommand(options: CommonOptions, body: (context: Context
     context.endProgress();
     const stays = context.onInterrupt?.();
     removeTemporaryFiles();
-    process.stderr.write(`loewner: interrupted; no unfinished file is left.${stays ? ` ${stays}` : ""}\n`);
+    note(`loewner: interrupted; no unfinished file is left.${stays ? ` ${stays}` : ""}`);
     if (!context.leave) process.exit(code);
     context.leave();
     setTimeout(() => process.exit(code), leaveMs);
   };
   const handlers = { SIGINT: stop(130), SIGTERM: stop(143) };
   for (const [signal, handler] of Object.entries(handlers)) process.once(signal, handler);
+  keepOriginals();
   try {
     await context.openProgress();
     await body(context);
+  } catch (error) {
+    if (isLoewnerError(error, "FILE") && error.place.file !== undefined) context.tellAsides([error.place.file]);
+    throw error;
   } finally {
     context.endProgress();
     for (const [signal, handler] of Object.entries(handlers)) process.off(signal, handler);

@@ -1,11 +1,15 @@
+import { realpath } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Command } from "commander";
 import { InvalidInputError } from "../errors.js";
 import { writeSafetensors } from "../formats/index.js";
-import { checkTarget, writeAtomically } from "../formats/node-file.js";
+import { writeAtomically } from "../node/files/file.js";
+import { checkSpace } from "../node/files/space.js";
 import { expandModel } from "../model/index.js";
 import { type CommonOptions, runCommand } from "./context.js";
 import { withModel } from "./models.js";
 import { addModelCommon } from "./options.js";
+import { megabytes } from "./text.js";
 import { version } from "./version.js";
 
 export function addExpand(program: Command): void {
@@ -19,7 +23,7 @@ export function addExpand(program: Command): void {
     .addHelpText("after", "\nExample:\n  loewner expand small.safetensors -o dense.safetensors")
     .action((model: string, options: CommonOptions & { output: string; force?: boolean }) =>
       runCommand(options, (context) =>
-        withModel(context, model, async ({ kind, file }) => {
+        withModel(context, model, async ({ kind, file, model: { byteLength: bytesBefore } }) => {
           if (kind === "onnx") {
             throw new InvalidInputError(
               `${model}: an ONNX model runs with its factors as it is; expand is for safetensors.`,
@@ -33,20 +37,22 @@ export function addExpand(program: Command): void {
               { file: output },
             );
           }
-          await checkTarget(output, { force });
+          await context.checkOutputs([output], { force });
           const { signal } = context;
-          const layers = await context.withLoewner(async (loewner) => {
-            const { tensors, metadata, layers } = await expandModel(loewner, file, {
-              signal,
-              onProgress: context.progress,
-            });
-            await writeAtomically(output, { force, signal }, (sink) =>
+          const { layers, byteLength } = await context.withLoewner(async (loewner) => {
+            const run = { signal, onProgress: context.progress };
+            const expanded = await expandModel(loewner, file, run);
+            const { tensors, metadata, byteLength } = expanded;
+            const target = await realpath(output).catch(() => output);
+            await checkSpace(dirname(target), byteLength, output, "name a file elsewhere with -o");
+            context.say(`${megabytes(bytesBefore)} -> ${megabytes(byteLength)}`);
+            await writeAtomically(output, { force, signal, byteLength }, (sink) =>
               writeSafetensors(sink, { tensors, metadata }, { signal }),
             );
-            return layers;
+            return expanded;
           });
           context.endProgress();
-          context.json({ input: model, output, layers, version });
+          context.json({ input: model, output, bytesBefore, bytesAfter: byteLength, layers, version });
           for (const name of layers) context.say(`${name}: left * right`);
           context.say(`Written: ${output}`);
         }),

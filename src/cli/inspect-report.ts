@@ -1,4 +1,5 @@
 // What inspect tells people in a terminal.
+import { printable } from "../errors.js";
 import type { Inspection } from "../model/index.js";
 import {
   blockedByReason,
@@ -26,6 +27,7 @@ export interface ReportOptions {
 const leastName = 16;
 const widestText = 100;
 
+/** Printable lines: names in them are escaped. */
 export function inspectionReport(
   inspection: Inspection,
   { all = false, width = Infinity }: ReportOptions = {},
@@ -33,26 +35,31 @@ export function inspectionReport(
   const { file, format, bytes, layers } = inspection;
   const stored = storedLayers(layers);
   const blocked = blockedByReason(layers);
-  const line = (text: string) => wrap(text, Math.min(width, widestText));
+  const line = (text: string, hang?: string) => wrap(printable(text), Math.min(width, widestText), hang);
   return [
-    `${file}: ${format}, ${inMegabytes(bytes)} MB, ${layers.length} ${layers.length === 1 ? "tensor" : "tensors"}\n`,
-    mainTable(inspection, all, width),
-    ...footnotes(layers).map(({ mark, text }) => line(`${mark.padStart(3)} ${text}`)),
-    `\n${line(legend(inspection))}`,
+    printable(
+      `${file}: ${format}, ${inMegabytes(bytes)} MB, ${layers.length} ${layers.length === 1 ? "tensor" : "tensors"}`,
+    ),
+    "",
+    ...mainTable(inspection, all, width),
+    ...footnotes(layers).flatMap(({ mark, text }) => line(`${mark.padStart(3)} ${text}`, "    ")),
+    "",
+    ...line(legend(inspection)),
     ...(stored.length
-      ? ["\nStored as factors, |(A - left right) x|_p <= bound |x|_2:", storedTable(stored, width)]
+      ? ["", "Stored as factors, |(A - left right) x|_p <= bound |x|_2:", ...storedTable(stored, width)]
       : []),
-    ...(blocked.length ? ["\nCannot be factored:"] : []),
-    ...blocked.map(({ reason, names }) => line(`  ${some(names, all)}: ${reason}`)),
-    `\n${line(defaultOutcome(inspection))}`,
+    ...(blocked.length ? ["", "Cannot be factored:"] : []),
+    ...blocked.flatMap(({ reason, names }) => line(`  ${some(names, all)}: ${reason}`, "    ")),
+    "",
+    ...line(defaultOutcome(inspection), "  "),
   ].join("\n");
 }
 
-function mainTable(inspection: Inspection, all: boolean, width: number): string {
+function mainTable(inspection: Inspection, all: boolean, width: number): string[] {
   const { layers, remainders } = listing(inspection, all);
   const size = columns.findIndex(({ marked }) => marked);
   const cells = [0, 1].map((line) => columns.map(({ head }) => head[line]));
-  for (const layer of layers) cells.push(columns.map(({ cell }) => cell(layer)));
+  for (const layer of layers) cells.push(columns.map(({ cell }) => printable(cell(layer))));
   for (const { name, bytes } of remainders) {
     const row = columns.map(() => "");
     row[0] = name;
@@ -77,9 +84,9 @@ function fitNames(cells: string[][], count: number, width: number): string[][] {
   return cells.map((row, i) => (short[i - 2] === undefined ? row : [short[i - 2], ...row.slice(1)]));
 }
 
-function storedTable(layers: ReturnType<typeof storedLayers>, width: number): string {
+function storedTable(layers: ReturnType<typeof storedLayers>, width: number): string[] {
   const heads = [0, 1].map((line) => storedColumns.map(({ head }) => head[line]));
-  const rows = layers.map((layer) => storedColumns.map(({ cell }) => cell(layer)));
+  const rows = layers.map((layer) => storedColumns.map(({ cell }) => printable(cell(layer))));
   return table(fitNames([...heads, ...rows], rows.length, width), textColumns(storedColumns));
 }
 
@@ -89,15 +96,15 @@ function some(names: readonly string[], all: boolean): string {
   return all || names.length <= 4 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
 }
 
-/** Broken between words; what is indented has its further lines set in by two more. */
-function wrap(text: string, width: number): string {
+/** Broken between words. Further lines are set in by `hang`: words of a name must not begin a line. */
+function wrap(text: string, width: number, hang = ""): string[] {
   const indent = /^ */.exec(text)![0];
   const [first, ...words] = text.trim().split(" ");
   const lines = [indent + first];
   for (const word of words) {
     const longer = `${lines[lines.length - 1]} ${word}`;
     if (longer.length <= width) lines[lines.length - 1] = longer;
-    else lines.push(`${indent && `${indent}  `}${word}`);
+    else lines.push(hang + word);
   }
-  return lines.join("\n");
+  return lines;
 }

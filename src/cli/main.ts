@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { InvalidInputError, isLoewnerError } from "../errors.js";
+import { note } from "./output.js";
 import { version } from "./version.js";
 
 /** In the order that help lists them. Only the one that runs is loaded: most of a short run would be loading the others. */
@@ -35,11 +36,14 @@ for (const command of program.commands) {
   command.exitOverride().showHelpAfterError(`(run "loewner ${command.name()} --help" for what there is)`);
 }
 
-// A reader that closes early (head) is not an error.
+// What cannot be printed is no reason to stop: the work is done, and the exit code is its own. A reader that closes early (head) is
+// not even told.
+let isTold = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  if (error.code !== "EPIPE" && !isTold) note(`loewner: Cannot write to stdout: ${error.message}.`);
+  isTold = true;
 });
+process.stderr.on("error", () => undefined);
 
 /** 0 done, 1 could not do it, 2 bad usage. 130 and 143 are set where signals are caught. */
 function exitCodeOf(error: unknown): number {
@@ -52,6 +56,12 @@ function exitCodeOf(error: unknown): number {
     : 1;
 }
 
+/** Without the message, whose lines are not the stack's. */
+function stackOf({ name, message, stack = "" }: Error): string[] {
+  const head = `${name}: ${message}`;
+  return stack.startsWith(head) ? [head, ...stack.slice(head.length).trim().split("\n")] : stack.split("\n");
+}
+
 try {
   await program.parseAsync();
 } catch (error) {
@@ -60,11 +70,8 @@ try {
   if (!(error instanceof CommanderError)) {
     const verbose = process.argv.includes("--verbose");
     const message = error instanceof Error ? error.message : String(error);
-    if (isLoewnerError(error)) process.stderr.write(`loewner: ${message}\n`);
-    else
-      process.stderr.write(
-        `loewner: ${message} (this is a bug in loewner${verbose ? "" : "; --verbose shows where"})\n`,
-      );
-    if (verbose && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    if (isLoewnerError(error)) note(`loewner: ${message}`);
+    else note(`loewner: ${message} (this is a bug in loewner${verbose ? "" : "; --verbose shows where"})`);
+    if (verbose && error instanceof Error) note(stackOf(error));
   }
 }

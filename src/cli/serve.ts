@@ -5,8 +5,9 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { FileError } from "../errors.js";
-import { codeOf } from "../formats/file-faults.js";
+import { codeOf } from "../node/files/faults.js";
 import { parsePort } from "./options.js";
+import { print } from "./output.js";
 import { pageServer } from "./page-server.js";
 
 const usualPort = 8420;
@@ -33,7 +34,7 @@ async function serve(port: number | undefined): Promise<void> {
   }
   const server = pageServer(folder);
   const taken = await listen(server, port);
-  process.stdout.write(`The page is at http://127.0.0.1:${taken}/\nCtrl-C ends it.\n`);
+  print([`The page is at http://127.0.0.1:${taken}/`, "Ctrl-C ends it."]);
   await new Promise<void>((resolve) => {
     const end = () => {
       server.close(() => resolve());

@@ -1,16 +1,16 @@
 // Numbers and tables for people.
+import { printable } from "../errors.js";
 
-/** Columns padded to their widest cell: the first left, the others right, unless `left` names them. */
-export function table(rows: string[][], left: readonly number[] = [0]): string {
+/** Lines of columns padded to their widest cell: the first left, the others right, unless `left` names them. */
+export function table(texts: string[][], left: readonly number[] = [0]): string[] {
+  const rows = texts.map((row) => row.map(printable));
   const widths = rows[0].map((_, c) => Math.max(...rows.map((row) => row[c].length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, c) => (left.includes(c) ? cell.padEnd(widths[c]) : cell.padStart(widths[c])))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  return rows.map((row) =>
+    row
+      .map((cell, c) => (left.includes(c) ? cell.padEnd(widths[c]) : cell.padStart(widths[c])))
+      .join("  ")
+      .trimEnd(),
+  );
 }
 
 /** MB = 10^6 bytes. */

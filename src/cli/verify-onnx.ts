@@ -2,10 +2,10 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { InvalidInputError, VerificationError } from "../errors.js";
 import type { LimitOptions } from "../formats/limits.js";
-import { openFile } from "../formats/node-file.js";
+import { openFile } from "../node/files/file.js";
 import { type NpyTensor, readNpyArray } from "../formats/npy-array.js";
 import type { OnnxModel } from "../formats/onnx/types.js";
-import type { RuntimeKind } from "../model/onnx/node-runtime.js";
+import type { RuntimeKind } from "../node/onnxruntime.js";
 import type { ComparedOutput } from "../model/onnx/output-difference.js";
 import type { OnnxComparison } from "../model/onnx/run.js";
 import type { CommonOptions, Context } from "./context.js";
@@ -66,7 +66,7 @@ export async function prepareRun(
   { inputs: files = [], shape: shapes, runtime: kind, seed, limit }: RunOptions & CommonOptions,
 ) {
   const { onnxInputs } = await import("../model/onnx/inputs.js");
-  const { loadRuntime } = await import("../model/onnx/node-runtime.js");
+  const { loadRuntime } = await import("../node/onnxruntime.js");
   const given = await readInputs(file, files, { limits: limit });
   return { inputs: await onnxInputs(file, { given, shapes, seed }), runtime: await loadRuntime(kind) };
 }
@@ -82,7 +82,7 @@ export async function verifyOnnx(
   options: RunOptions,
 ): Promise<OnnxRunReport> {
   const { compareOnnx } = await import("../model/onnx/run.js");
-  const { runnableFile } = await import("../model/onnx/node-runtime.js");
+  const { runnableFile } = await import("../node/onnxruntime.js");
   const { runtime, inputs } = await prepareRun(original, options);
   const { repeats } = options;
   const comparison = await compareOnnx(
@@ -162,7 +162,7 @@ function say(context: Context, report: OnnxRunReport, repeats = 5): void {
   const shapeOf = (shape: readonly number[]) => shape.join(" x ") || "scalar";
   context.say(`run in ${runtime}`);
   const fed = inputs.map(({ name, dtype, shape, source }) => [name, dtype, shapeOf(shape), source]);
-  context.say(table([["input", "type", "shape", "numbers"], ...fed], [0, 1, 2, 3]));
+  context.sayAll(table([["input", "type", "shape", "numbers"], ...fed], [0, 1, 2, 3]));
   const optional = (value: number | undefined, text: (x: number) => string) => (value === undefined ? "" : text(value));
   const compared = outputs.map((output) => [
     output.name,
@@ -174,12 +174,13 @@ function say(context: Context, report: OnnxRunReport, repeats = 5): void {
     output.shapes ? "another shape" : percent(output.equal),
   ]);
   const head = ["output", "type", "cosine", "largest difference", "relative (l_2)", "same top 1", "equal"];
-  context.say(`\n${table([head, ...compared], [0, 1])}`);
+  context.sayAll(["", ...table([head, ...compared], [0, 1])]);
   const ms = (s: number) => `${number(1e3 * s)} ms`;
   const { original, compressed, ratio } = seconds;
   const each = rows === undefined ? "a run" : `a run of ${rows} rows`;
-  context.say(
-    `\n${each}: ${ms(original)}, compressed ${ms(compressed)}, ${number(ratio)} times (median of ${repeats}); loading: ${ms(loadSeconds.original)}, compressed ${ms(loadSeconds.compressed)}`,
-  );
+  context.sayAll([
+    "",
+    `${each}: ${ms(original)}, compressed ${ms(compressed)}, ${number(ratio)} times (median of ${repeats}); loading: ${ms(loadSeconds.original)}, compressed ${ms(loadSeconds.compressed)}`,
+  ]);
   context.say(`size: ${megabytes(bytes.before)}, compressed ${megabytes(bytes.after)}`);
 }

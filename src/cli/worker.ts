@@ -2,8 +2,9 @@
 import { createServer, type Server } from "node:http";
 import { InvalidArgumentError, type Command } from "commander";
 import { FileError } from "../errors.js";
-import { codeOf } from "../formats/file-faults.js";
+import { codeOf } from "../node/files/faults.js";
 import { addRedis, collect, parseBytes, parseNumber, parsePort, parseThreads, redisAddress } from "./options.js";
+import { note } from "./output.js";
 
 interface Options {
   redis?: string;
@@ -38,7 +39,7 @@ export function addWorker(program: Command): void {
 
 async function work(options: Options): Promise<void> {
   const { storage = ["."], threads, memory: residentBytes, lease, name, metrics, quiet } = options;
-  const say = (text: string) => void (quiet || process.stderr.write(`${new Date().toISOString()} ${text}\n`));
+  const say = (text: string) => void (quiet || note(`${new Date().toISOString()} ${text}`));
   const { startClusterWorker, workerMetrics } = await import("../cluster/index.js");
   const worker = await startClusterWorker({
     ...{ redis: redisAddress(options.redis), storage, threads, residentBytes, name, onEvent: say },

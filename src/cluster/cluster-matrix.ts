@@ -117,7 +117,7 @@ export class ClusterMatrix implements ReplyListener {
       // Nobody is to make row state of what has failed.
       const dropped = sending.then(() => this.drop(order));
       this.dropping = coordinator.ask(dropped).catch(() => undefined);
-      throw error;
+      throw coordinator.explain(error);
     } finally {
       clearInterval(watch);
       signal?.removeEventListener("abort", abort);
@@ -293,7 +293,8 @@ export class ClusterMatrix implements ReplyListener {
       const queue = claim.subtrees ? queues.shares : queues.layers;
       const job = await queue.getJob(jobOf(claim));
       if (!job) {
-        await coordinator.addJob(claim);
+        await coordinator.live(); // Redis may have lost everything: then this is over
+        if (this.pending === pending) await coordinator.addJob(claim);
         continue;
       }
       if (await job.isFailed()) {
@@ -322,9 +323,8 @@ export class ClusterMatrix implements ReplyListener {
   async close(): Promise<void> {
     if (!this.claiming) return;
     const { coordinator, id } = this;
-    coordinator.leave(id);
     // Also after a failure: other shares are held still.
-    await coordinator.ask(coordinator.append(id, ++this.orders, 1, { type: "end" })).catch(() => undefined);
+    await coordinator.release(id, ++this.orders).catch(() => undefined);
     this.over ??= new ClusterError("This matrix is closed.");
   }
 }

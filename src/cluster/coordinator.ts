@@ -4,12 +4,13 @@ import type { Redis } from "ioredis";
 import type * as Bullmq from "bullmq";
 import type { FlowProducer, Queue } from "bullmq";
 import { untilAborted } from "../engine/read-ahead.js";
-import { ClusterError, DisposedError } from "../errors.js";
+import { ClusterError, DisposedError, printable } from "../errors.js";
+import { forgetMatrix } from "./cleaning.js";
 import type { Claim, Closing, Order, Reply } from "./messages.js";
 import type { CoordinatorOptions } from "./cluster-options.js";
 import { layerQueue, Names, shareQueue } from "./names.js";
 import { pack, unpack } from "./pack.js";
-import { connect, loadBullmq, plainAddress } from "./redis.js";
+import { connect, explained, loadBullmq, plainAddress } from "./redis.js";
 import { readWorkers } from "./status.js";
 import { release } from "./release.js";
 import { carryOut, getValue } from "./values.js";
@@ -39,6 +40,9 @@ export class Coordinator {
   private readonly gone = new AbortController();
   private readonly beat: NodeJS.Timeout;
   private away: NodeJS.Timeout | undefined;
+  private fullSince: number | undefined;
+  /** Matrices that workers were asked to hold, and not yet to let go. */
+  private readonly claimed = new Set<string>();
 
   private constructor(
     readonly redis: Redis,
@@ -73,7 +77,7 @@ export class Coordinator {
       return await Coordinator.begin(redis, names, options, { FlowProducer, Queue });
     } catch (error) {
       redis.disconnect();
-      throw error;
+      throw explained(error, address);
     }
   }
 
@@ -93,7 +97,8 @@ export class Coordinator {
     for (const queue of [queues.layers, queues.shares]) queue.on("error", triesAgain);
     await reader.connect();
     const at = plainAddress(address);
-    const coordinator = new Coordinator(redis, reader, flow, queues, names, at, lifeMs, patienceMs, onNotice);
+    const notice = (text: string) => onNotice(printable(text));
+    const coordinator = new Coordinator(redis, reader, flow, queues, names, at, lifeMs, patienceMs, notice);
     // Workers add to a stream that is there, and make none.
     const replies = names.replies(coordinator.id);
     await redis.xdel(replies, (await redis.xadd(replies, "*", "reply", ""))!);
@@ -116,8 +121,13 @@ export class Coordinator {
       return await untilAborted(answer, until);
     } catch (error) {
       this.check();
-      throw error;
+      throw this.explain(error);
     }
+  }
+
+  /** What ends in an error for people: Redis is out of memory. */
+  explain(error: unknown): unknown {
+    return explained(error, this.address);
   }
 
   /** Says that it lives; `ms`: for that long, because this thread will be busy. */
@@ -128,13 +138,23 @@ export class Coordinator {
       .pipeline()
       .set(names.coordinator(id), release, "PX", Math.ceil(ms))
       .pexpire(names.replies(id), Math.ceil(ms) + repliesMs);
-    const [, isThere] = await carryOut(sign);
+    const isThere = await carryOut(sign).then(([, found]) => found, (error: unknown) => this.isFull(error)); // prettier-ignore
     if (isThere || this.over) return;
     this.fail(
       new ClusterError(
         `This process, or Redis at ${this.address}, was away for so long that the workers have let go. Give the command again, with --resume.`,
       ),
     );
+  }
+
+  /** Full for a moment is no matter; once workers believe that nobody is here, it ends. */
+  private isFull(error: unknown): boolean {
+    const full = this.explain(error);
+    if (!(full instanceof ClusterError)) throw error;
+    if (this.fullSince === undefined) this.onNotice(full.message);
+    this.fullSince ??= Date.now();
+    if (Date.now() - this.fullSince >= this.lifeMs) this.fail(full);
+    return true;
   }
 
   /** Threads of all workers that are there now. */
@@ -175,8 +195,9 @@ export class Coordinator {
   async claim(matrix: string, claims: readonly Claim[], listener: ReplyListener): Promise<void> {
     this.check();
     this.listeners.set(matrix, listener);
-    await this.redis.hset(this.names.matrices, matrix, this.id);
+    this.claimed.add(matrix);
     if (!claims[0].subtrees) return this.addJob(claims[0]);
+    await this.redis.hset(this.names.matrices, matrix, this.id);
     const closing: Closing = { matrix, closing: true };
     await this.flow.add({
       name: "matrix",
@@ -195,6 +216,7 @@ export class Coordinator {
 
   /** For a worker to hold; added twice it is one. */
   async addJob(claim: Claim): Promise<void> {
+    await this.redis.hset(this.names.matrices, claim.matrix, this.id);
     const [queue, name] = claim.subtrees ? [this.queues.shares, "share"] : [this.queues.layers, "layer"];
     await queue.add(name, claim, { ...jobOptions, jobId: jobOf(claim) });
   }
@@ -207,19 +229,32 @@ export class Coordinator {
     });
   }
 
-  leave(matrix: string): void {
+  /** Has the workers let go of a matrix; what it left in Redis goes with the last of them. */
+  async release(matrix: string, order: number): Promise<void> {
     this.listeners.delete(matrix);
+    if (this.over) return; // end() does it
+    await this.ask(this.letGo(matrix, order));
   }
 
-  /** What workers still hold for it they drop by themselves. */
+  private async letGo(matrix: string, order: number): Promise<void> {
+    const { redis, names } = this;
+    // After a FLUSHALL nobody holds it, and an order would stay for ever.
+    if (await redis.hexists(names.matrices, matrix)) await this.append(matrix, order, 1, { type: "end" });
+    else await forgetMatrix(redis, names, matrix);
+    this.claimed.delete(matrix);
+  }
+
+  /** What workers still hold for it they are told to let go. */
   async end(): Promise<void> {
     if (this.ended) return;
     this.ended = true;
     const { redis, names, id } = this;
     this.fail(new DisposedError());
-    if (redis.status === "ready") await redis.del(names.coordinator(id), names.replies(id)).catch(() => undefined);
-    const closed = Promise.allSettled([this.flow.close(), this.queues.layers.close(), this.queues.shares.close()]);
-    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 1000).unref())]); // Redis may be away
+    if (redis.status === "ready") {
+      const released = [...this.claimed].map((matrix) => this.letGo(matrix, Number.MAX_SAFE_INTEGER));
+      await atMostASecond([...released, redis.del(names.coordinator(id), names.replies(id))]);
+    }
+    await atMostASecond([this.flow.close(), this.queues.layers.close(), this.queues.shares.close()]);
     this.reader.disconnect();
     redis.disconnect();
   }
@@ -246,8 +281,8 @@ export class Coordinator {
           const packed = isLarge ? await getValue(this.redis, value.toString()) : value;
           last = id.toString();
           if (!packed?.length) continue; // the one that made the stream, or lost
-          const reply = unpack(packed) as Reply;
-          this.listeners.get(reply.matrix)?.take(reply);
+          const reply = unpack(packed) as Reply | null;
+          if (reply) this.listeners.get(reply.matrix)?.take(reply);
           await this.redis.xdel(key, last);
           if (isLarge) await this.redis.unlink(value.toString());
         }
@@ -278,5 +313,9 @@ export class Coordinator {
     void this.live().catch(() => undefined);
   }
 }
+
+/** Redis may be away. */
+const atMostASecond = (work: Promise<unknown>[]) =>
+  Promise.race([Promise.allSettled(work), new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
 
 export const jobOf = ({ matrix, share }: Pick<Claim, "matrix" | "share">) => `${matrix}-${share}`;

@@ -32,6 +32,16 @@ export function plainAddress(url: string): string {
   }
 }
 
+/** What ends in an error for people: a Redis whose memory is full refuses every write. Anything else stays as it is. */
+export function explained(error: unknown, url: string): unknown {
+  const message = error instanceof Error ? error.message : "";
+  if (!/\bOOM command not allowed/.test(message)) return error;
+  return new ClusterError(
+    `Redis at ${plainAddress(url)} is out of memory: it has reached its maxmemory, and refuses writes. Raise maxmemory, or remove what fills it; then give the command again, with --resume.`,
+    { cause: new Error(message) },
+  );
+}
+
 /**
  * A connection that waits for Redis to come back whenever it is lost, once it was there.
  * @throws {ClusterError} when there is no Redis at the address, it refuses, is too old, or would throw keys away

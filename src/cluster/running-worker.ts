@@ -5,15 +5,18 @@ import type { Redis } from "ioredis";
 import { toSent } from "../engine/threads/protocol.js";
 import type { Pool } from "../engine/threads/pool.js";
 import { blockRows } from "../engine/sweep.js";
-import { FileError } from "../errors.js";
+import { FileError, printable } from "../errors.js";
 import type { RowSource } from "../matrix.js";
 import { forgetMatrix, forgetOrphans } from "./cleaning.js";
+import { checkJob } from "./claims.js";
 import { Holding } from "./holding.js";
 import type { Claim, Closing, Counters, WorkerState } from "./messages.js";
 import { layerQueue, shareQueue, type Names } from "./names.js";
+import { explained } from "./redis.js";
 import { release } from "./release.js";
 import { sendReply, type Holder } from "./signs.js";
 import { fingerprintOf, storedRows, type Storage } from "./storage.js";
+import { carryOut } from "./values.js";
 
 export interface ClusterWorker {
   readonly id: string;
@@ -51,6 +54,8 @@ export interface Queues {
 }
 
 export interface Settings {
+  /** Of Redis. */
+  readonly address: string;
   readonly leaseMs: number;
   readonly threads: number;
   readonly residentBytes: number;
@@ -77,6 +82,7 @@ export class RunningWorker implements ClusterWorker {
   private finish!: () => void;
   private fail!: (error: unknown) => void;
   private roomChanged: () => void = () => undefined;
+  private isFull = false;
 
   constructor(
     private readonly redis: Redis,
@@ -94,7 +100,7 @@ export class RunningWorker implements ClusterWorker {
   get state(): WorkerState {
     const { id, settings, counters, held } = this;
     const { name, threads, residentBytes } = settings;
-    const shares = [...held].filter(({ job }) => "subtrees" in job.data).length;
+    const shares = [...held].filter(({ queue }) => queue === this.queues.shares).length;
     return {
       ...{ id, name, release, threads, layers: held.size - shares, shares, counters: { ...counters } },
       ...{ ...this.rates, residentBytes },
@@ -102,18 +108,18 @@ export class RunningWorker implements ClusterWorker {
   }
 
   async begin(): Promise<void> {
-    const { queues, settings } = this;
-    const { leaseMs } = settings;
+    const { queues } = this;
+    const { leaseMs } = this.settings;
     for (const queue of [queues.layers, queues.shares]) {
       queue.on("error", () => undefined); // it tries again
-      queue.on("stalled", (job) => settings.onEvent(`${job}: whoever held it is gone`));
+      queue.on("stalled", (job) => this.say(`${job}: whoever held it is gone`));
       await queue.waitUntilReady();
       await queue.startStalledCheckTimer();
     }
     for (const queue of [queues.layersToSee, queues.sharesToSee]) queue.on("error", () => undefined);
-    await this.sign();
+    await this.sign().catch((error: unknown) => Promise.reject(explained(error, this.settings.address)));
     const every = (ms: number, what: () => Promise<unknown>) =>
-      this.timers.push(setInterval(() => void what().catch(() => undefined), ms));
+      this.timers.push(setInterval(() => void what().catch((error: unknown) => this.hear(error)), ms));
     every(signMs, () => this.sign());
     every(leaseMs / 3, () => this.renew());
     every(leaseMs / 2, () => this.grow());
@@ -167,7 +173,8 @@ export class RunningWorker implements ClusterWorker {
         const job = await queue.getNextJob(token, { block: true });
         if (job && this.closing) await job.moveToWait(token);
         else if (job) this.hold(queue, job, token);
-      } catch {
+      } catch (error) {
+        this.hear(error);
         await wait(200); // Redis is away, or the job went elsewhere
       }
     }
@@ -203,9 +210,25 @@ export class RunningWorker implements ClusterWorker {
     return load.indexOf(Math.min(...load));
   }
 
-  private async work(job: Job<Claim | Closing>, token: string, thread: number, signal: AbortSignal): Promise<void> {
-    const { onEvent } = this.settings;
-    const { data } = job;
+  private say(event: string): void {
+    this.settings.onEvent(printable(event));
+  }
+
+  /** Of faults that pass, one is for people: Redis is out of memory. It is told once, until it is over. */
+  private hear(error: unknown): void {
+    const found = explained(error, this.settings.address);
+    if (found === error || this.isFull) return;
+    this.isFull = true;
+    this.say((found as Error).message);
+  }
+
+  private async work(job: Job<unknown>, token: string, thread: number, signal: AbortSignal): Promise<void> {
+    let data: Claim | Closing;
+    try {
+      data = checkJob(job.data);
+    } catch (error) {
+      return this.refuse(job, token, error as Error);
+    }
     try {
       if ("closing" in data) await forgetMatrix(this.redis, this.names, data.matrix);
       else {
@@ -218,16 +241,35 @@ export class RunningWorker implements ClusterWorker {
         await job.moveToWait(token).catch(() => undefined);
         return;
       }
-      if (signal.aborted) return onEvent(`${job.id}: the lease was lost; somebody else has it`);
+      if (signal.aborted) return this.say(`${job.id}: the lease was lost; somebody else has it`);
       this.counters.failures += 1;
-      const failure = error instanceof Error ? error : new Error(String(error));
-      onEvent(`${job.id}: ${failure.message}`);
+      const found = explained(error, this.settings.address);
+      const failure = found instanceof Error ? found : new Error(String(found));
+      this.say(`${job.id}: ${failure.message}`);
       const named = new Error(`${this.settings.name}: ${failure.message}`, { cause: failure });
       if (!("closing" in data) && job.attemptsMade + 1 >= (job.opts.attempts ?? 1))
         await sendReply(this.holder, data, { type: "failed", error: toSent(failure) }).catch(() => undefined);
       await job.moveToFailed(named, token, false).catch(() => undefined);
       this.checkThreads();
+    } finally {
+      await this.forgetUnknown(data.matrix).catch(() => undefined);
     }
+  }
+
+  /** Whoever put it there is nobody who could be answered. */
+  private async refuse(job: Job<unknown>, token: string, error: Error): Promise<void> {
+    this.counters.failures += 1;
+    this.say(`${job.id}: ${error.message}`);
+    job.opts.attempts = 1;
+    job.opts.removeOnFail = true;
+    await job.moveToFailed(error, token, false).catch(() => undefined);
+  }
+
+  /** Of a matrix that Redis has lost, or that is done with, what was written too late would stay for ever. */
+  private async forgetUnknown(matrix: string): Promise<void> {
+    const { redis, names } = this;
+    if (redis.status !== "ready" || (await redis.hexists(names.matrices, matrix))) return;
+    await forgetMatrix(redis, names, matrix);
   }
 
   /** Without its threads a worker is of no use. */
@@ -239,14 +281,14 @@ export class RunningWorker implements ClusterWorker {
     }
   }
 
-  private async workOn(claim: Claim, job: Job, thread: number, signal: AbortSignal): Promise<void> {
-    const { counters, settings, holder } = this;
+  private async workOn(claim: Claim, job: Job<unknown>, thread: number, signal: AbortSignal): Promise<void> {
+    const { counters, holder } = this;
     const again = job.attemptsStarted > 1;
     counters.claims += 1;
     if (again) counters.takenOver += 1;
     const { location, shape, fingerprint, subtrees } = claim;
     const what = subtrees ? `rows ${subtrees[0].first * blockRows} on of ${shape.name ?? "a matrix"}` : shape.name;
-    settings.onEvent(`${job.id}: ${again ? "took over" : "holds"} ${what}`);
+    this.say(`${job.id}: ${again ? "took over" : "holds"} ${what}`);
     const bytes = await this.storage.source(location.address);
     try {
       const source = this.counted(storedRows(bytes, location, shape.name));
@@ -260,7 +302,7 @@ export class RunningWorker implements ClusterWorker {
     } finally {
       await bytes.close?.();
     }
-    settings.onEvent(`${job.id}: done`);
+    this.say(`${job.id}: done`);
   }
 
   private async follow(claim: Claim, source: RowSource, thread: number, signal: AbortSignal): Promise<void> {
@@ -304,12 +346,14 @@ export class RunningWorker implements ClusterWorker {
       .pipeline()
       .set(names.worker(id), JSON.stringify(this.state), "PX", lifeMs)
       .sadd(names.workers, id);
-    this.told = { ...counters };
-    for (const [name, value] of Object.entries(this.told)) {
+    const current = { ...counters };
+    for (const [name, value] of Object.entries(current)) {
       const more = value - told[name as keyof Counters];
       if (more) sign.hincrby(names.totals, name, more);
     }
-    await sign.exec();
+    await carryOut(sign);
+    this.told = current;
+    this.isFull = false;
   }
 
   /** Keeps what is held; what somebody else has meanwhile is let go. */

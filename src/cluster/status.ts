@@ -30,8 +30,24 @@ export async function readWorkers(redis: Redis, names: Names): Promise<WorkerSta
   const gone = ids.filter((_, i) => texts[i] === null);
   if (gone.length) await redis.srem(names.workers, ...gone);
   return texts
-    .flatMap((text) => (text === null ? [] : [JSON.parse(text) as WorkerState]))
+    .flatMap((text) => stateIn(text) ?? [])
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id < b.id ? -1 : 1));
+}
+
+/** Undefined for one that is gone, and for what no worker wrote. */
+function stateIn(text: string | null): WorkerState | undefined {
+  try {
+    const state = JSON.parse(text ?? "null") as WorkerState | null;
+    const isWorker =
+      [state?.id, state?.name, state?.release].every((each) => typeof each === "string") &&
+      [state?.threads, state?.layers, state?.shares, state?.rowsPerSecond, state?.bytesPerSecond].every(
+        Number.isFinite,
+      ) &&
+      Number.isFinite(state?.counters?.takenOver);
+    return isWorker ? state! : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 // Starts a worker of a cluster: it holds layers and shares of rows under leases, carries out what their coordinators order, and gives them
 // back when it is told to end.
 import { hostname } from "node:os";
+import type { JobJson } from "bullmq";
 import { Pool } from "../engine/threads/pool.js";
 import { threadCount } from "../engine/threads/spawn.js";
 import { InvalidInputError } from "../errors.js";
@@ -67,14 +68,30 @@ export async function startClusterWorker(options: ClusterWorkerOptions): Promise
     stalledInterval: Math.min(leaseMs / 2, 5000),
     maxStalledCount: 50,
   };
+  class JobReader extends Worker<Claim | Closing> {
+    /** What is no JSON would throw before anyone knows whose job it is; checkJob() refuses what it is read as. */
+    protected override createJob(raw: JobJson, id: string) {
+      try {
+        return super.createJob(raw, id);
+      } catch {
+        return super.createJob({ ...raw, data: "null" }, id);
+      }
+    }
+  }
   const queues = {
-    layers: new Worker<Claim | Closing>(layerQueue, null, manual),
-    shares: new Worker<Claim | Closing>(shareQueue, null, manual),
+    layers: new JobReader(layerQueue, null, manual),
+    shares: new JobReader(shareQueue, null, manual),
     layersToSee: new Queue(layerQueue, shared),
     sharesToSee: new Queue(shareQueue, shared),
   };
   const running = new RunningWorker(redis, names, queues, pool, roots, {
-    ...{ leaseMs, threads: count, onEvent: options.onEvent ?? (() => undefined), residentBytes },
+    ...{
+      address: options.redis,
+      leaseMs,
+      threads: count,
+      onEvent: options.onEvent ?? (() => undefined),
+      residentBytes,
+    },
     name: options.name ?? `${hostname()}-${process.pid}`,
   });
   try {

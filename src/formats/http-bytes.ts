@@ -7,7 +7,7 @@
  */
 import { FileError, InvalidInputError, throwIfAborted } from "../errors.js";
 import { type ByteSource, changed, checkRange } from "./bytes.js";
-import { Passing, patiently, unlessStalled, unreachable } from "./http-patience.js";
+import { defaultStallMs, Pace, Passing, patiently, unlessStalled, unreachable } from "./http-patience.js";
 
 export interface HttpOptions {
   /** Default: the runtime's own. */
@@ -16,11 +16,12 @@ export interface HttpOptions {
   headers?: Readonly<Record<string, string>>;
   /** Ends what is under way, and every later read, with AbortedError. */
   signal?: AbortSignal;
-  /** Milliseconds after which an answer of which nothing comes is given up, and asked for again. Default 60,000. */
+  /**
+   * Milliseconds after which an answer of which nothing comes is given up, and asked for again; a range that comes at less than 1 KB/s for
+   * so long is an error. Default 60,000.
+   */
   stallMs?: number;
 }
-
-const defaultStallMs = 60_000;
 
 /** What tells one state of a file from another. */
 interface Version {
@@ -40,8 +41,8 @@ export function isHttpAddress(text: string): boolean {
  * A page that reads from another origin sees the size only if that server exposes Content-Range or answers HEAD
  * (Access-Control-Expose-Headers: Content-Range, ETag).
  * @throws {InvalidInputError} when it is no http or https address.
- * @throws {FileError} when there is no such file or it may not be read, the server does not do ranges, packs them, or cannot be reached; from reads also
- *   when the file has changed since it was opened.
+ * @throws {FileError} when there is no such file or it may not be read, the server does not do ranges, packs them, cannot be reached, or
+ *   sends less than 1 KB/s; from reads also when the file has changed since it was opened.
  * @throws {AbortedError} when `signal` fires.
  */
 export async function openHttp(address: string | URL, options: HttpOptions = {}): Promise<ByteSource> {
@@ -54,11 +55,11 @@ export async function openHttp(address: string | URL, options: HttpOptions = {})
   const { size } = first;
 
   /** What a range brings before it ends or breaks, into `target`; the number of bytes. */
-  async function receive(target: Uint8Array, start: number): Promise<number> {
+  async function receive(target: Uint8Array, start: number, pace: Pace): Promise<number> {
     const response = await ask("GET", `bytes=${start}-${start + target.byteLength - 1}`);
     try {
       check(response, start);
-      return await fill(target, response, name, stallMs);
+      return await fill(target, response, name, pace);
     } catch (error) {
       await discard(response);
       throw error;
@@ -90,10 +91,11 @@ export async function openHttp(address: string | URL, options: HttpOptions = {})
 
   async function readInto(target: Uint8Array, start: number): Promise<void> {
     checkRange(name, size, start, start + target.byteLength);
+    const pace = new Pace(stallMs, (what) => tooSlow(name, start + done, what));
     let done = 0;
     while (done < target.byteLength) {
       await patiently(name, signal, async () => {
-        const got = await receive(target.subarray(done), start + done);
+        const got = await receive(target.subarray(done), start + done, pace);
         done += got;
         if (got === 0) throw new Passing("it sent no bytes");
       });
@@ -187,13 +189,14 @@ async function opening(ask: Ask, name: string): Promise<Version & { size: number
 }
 
 /** Copies a body into `target`, as far as it goes; the number of bytes. */
-async function fill(target: Uint8Array, response: Response, name: string, stallMs: number): Promise<number> {
+async function fill(target: Uint8Array, response: Response, name: string, pace: Pace): Promise<number> {
   if (!response.body) return 0;
   let done = 0;
   const reader = response.body.getReader();
   for (;;) {
-    const next = unlessStalled(reader.read(), stallMs, () => void reader.cancel().catch(() => undefined));
+    const next = pace.wait(reader.read(), () => void reader.cancel().catch(() => undefined));
     const { done: ended, value } = await next.catch((cause: unknown) => {
+      if (cause instanceof FileError) throw cause;
       if (done === 0) throw cause instanceof Passing ? cause : unreachable(cause);
       return { done: true, value: undefined } as const; // the rest is asked for anew
     });
@@ -207,6 +210,7 @@ async function fill(target: Uint8Array, response: Response, name: string, stallM
     }
     target.set(value, done);
     done += value.byteLength;
+    pace.came(value.byteLength);
   }
 }
 
@@ -243,6 +247,13 @@ function ignoresRanges(name: string): FileError {
   return new FileError(
     `${name}: the server does not answer ranges; it sent the whole file (HTTP 200) where a part was asked for. Download the file and name the copy, or serve it by one that does, such as nginx or an object store.`,
     { file: name },
+  );
+}
+
+function tooSlow(name: string, offset: number, what: string): FileError {
+  return new FileError(
+    `${name} cannot be read: the server sends ${what}. Try again later, or download the file and name the copy.`,
+    { file: name, offset },
   );
 }
 

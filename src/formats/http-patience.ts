@@ -1,5 +1,6 @@
 /**
- * Patience with a server: what is worth another attempt, how often, after what pause, and how long to wait for anything at all.
+ * Patience with a server: what is worth another attempt, how often, after what pause, how long to wait for anything at all, and how slow
+ * it may be.
  */
 import { AbortedError, FileError, throwIfAborted } from "../errors.js";
 
@@ -52,6 +53,52 @@ export async function unlessStalled<T>(coming: Promise<T>, ms: number, giveUp: (
     return await Promise.race([coming, stalled]);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** How long nothing may come of an answer, unless a caller says otherwise; also the time over which its pace is taken. */
+export const defaultStallMs = 60_000;
+
+/**
+ * How fast a server sends, over spans of `ms` in which it was waited for: less than 1 KB/s, which is a byte a millisecond, is too slow.
+ * Time before the first byte is no pace, and one wait counts half of `ms` at most: both are for `unlessStalled`, and pass.
+ */
+export class Pace {
+  private waited = 0;
+  private bytes = 0;
+
+  /** @param tooSlow what to throw, given how slow it was. */
+  constructor(
+    private readonly ms: number,
+    private readonly tooSlow: (what: string) => Error,
+  ) {}
+
+  /** Waits for what a server sends. */
+  async wait<T>(coming: Promise<T>, giveUp: () => void): Promise<T> {
+    if (this.waited >= this.ms) {
+      if (this.bytes > 0 && this.bytes < this.ms) {
+        giveUp();
+        coming.catch(() => undefined);
+        throw this.tooSlow(`less than 1 KB/s: ${this.bytes} bytes in ${this.ms / 1000} s`);
+      }
+      this.waited = this.bytes = 0;
+    }
+    const from = performance.now();
+    try {
+      return await unlessStalled(coming, this.ms, giveUp);
+    } finally {
+      this.spent(performance.now() - from);
+    }
+  }
+
+  /** Counts time for which the server is to blame. */
+  spent(ms: number): void {
+    this.waited += Math.min(ms, this.ms / 2);
+  }
+
+  came(bytes: number): void {
+    if (this.bytes === 0) this.waited = 0;
+    this.bytes += bytes;
   }
 }
 

@@ -5,7 +5,7 @@
  *
  * Cost: one pass over the bytes; depth of recursion at most `limits.jsonDepth`.
  */
-import { InvalidFormatError } from "../errors.js";
+import { InvalidFormatError, printable } from "../errors.js";
 import { overLimit, type ReadLimits } from "./limits.js";
 
 /** What `parseJson` gives: objects are Maps in the order of the text. */
@@ -245,7 +245,7 @@ export function checkJsonDepth(text: string, limits: ReadLimits, file: string): 
 /** A name in double quotes for a message of one line: cut to 100 characters, with control and direction marks escaped. */
 export function quote(name: string): string {
   const text = JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}...` : name);
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
+  return printable(text);
 }
 
 /** A value of JSON.parse for a message: its JSON, cut to 100 characters. JSON.parse reads deeper nesting than JSON.stringify writes. */

@@ -6,7 +6,7 @@
 //
 // Cost     three sweeps a step; n r^2 / 2 multiply-adds a point for the Gram matrices
 import { scale, type LevelSetSpace } from "./level-set-space.js";
-import { choleskyInPlace, dot, solveInPlace } from "./small-dense.js";
+import { choleskyInPlace, dot, solveInPlace, timesVector } from "./small-dense.js";
 
 export interface SmoothOptions {
   maxSteps: number;
@@ -38,7 +38,7 @@ export async function climbSmooth(
     if (moves.length === 0) return;
     const trials = moves.map(({ full }) => parts.map((x) => x * full!));
     const steps = Float64Array.from(trials.flat());
-    const { sums } = await space.moves(
+    const sums = await space.trials(
       moves.map(({ y }) => y),
       moves.map(({ direction }) => direction!),
       steps,
@@ -47,8 +47,8 @@ export async function climbSmooth(
     active = [];
     moves.forEach(({ y, direction, value }, j) => {
       // y'Hy beside |By|^2 along y + t direction: a parabola in t over what the sweep found.
-      const along = dot(direction!, 0, times(H, y), 0, r);
-      const curve = dot(direction!, 0, times(H, direction!), 0, r);
+      const along = dot(direction!, 0, timesVector(H, y), 0, r);
+      const curve = dot(direction!, 0, timesVector(H, direction!), 0, r);
       let best = -1;
       let height = value * (1 + 1e-15);
       trials[j].forEach((t, k) => {
@@ -82,13 +82,6 @@ interface Ascent {
   full?: number;
 }
 
-function times(H: Float64Array, x: Float64Array): Float64Array {
-  const r = x.length;
-  const y = new Float64Array(r);
-  for (let i = 0; i < r; ++i) y[i] = dot(H, i * r, x, 0, r);
-  return y;
-}
-
 /**
  * Newton's direction for y'Hy on the surface |By|_p = 1, where its second-order condition holds: Hessian H - q (p - 1) G on the
  * tangent space g'x = 0, q = y'Hy. Elsewhere from y towards the least y'Gy with c'y kept. None where that gains less than
@@ -103,9 +96,9 @@ function ascent(
   tolerance: number,
 ): Ascent {
   const r = y.length;
-  const c = times(H, y);
+  const c = timesVector(H, y);
   const value = dot(c, 0, y, 0, r);
-  const energy = dot(times(G, y), 0, y, 0, r);
+  const energy = dot(timesVector(G, y), 0, y, 0, r);
   const rest = c.map((x, i) => x - value * gradient[i]);
   if (p > 1) {
     const N = new Float64Array(r * r);
@@ -136,7 +129,7 @@ function ascent(
 /** Along the gradient of log y'Hy / 2 - log |By|_p, as long as y: L is round in these coordinates, up to its corners. */
 function steepest(H: Float64Array, y: Float64Array, gradient: Float64Array, tolerance: number): Ascent {
   const r = y.length;
-  const c = times(H, y);
+  const c = timesVector(H, y);
   const value = dot(c, 0, y, 0, r);
   const direction = c.map((x, i) => x / value - gradient[i]);
   const size = Math.sqrt(dot(direction, 0, direction, 0, r));

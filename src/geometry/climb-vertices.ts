@@ -9,9 +9,9 @@
 // Where fewer rows are known, free ones make the basis up to r (vertex.ts), and the first moves go down (or up) within what
 // they leave free.
 // Cost     two sweeps a step, each n r (r + 2 m) multiply-adds for m points, and O(r^2) a point
-import { breakBins } from "../engine/level-set-operations.js";
+import { breakBins } from "../engine/operations/level-set.js";
 import { scale, type LevelSetSpace } from "./level-set-space.js";
-import { dot } from "./small-dense.js";
+import { dot, timesVector } from "./small-dense.js";
 import { fixed, free, Vertex } from "./vertex.js";
 
 /** Relative: a multiplier this little outside its bounds counts as inside. */
@@ -65,11 +65,11 @@ export async function climbVertices(
       if (move) moves.push(move);
     });
     if (moves.length === 0) return;
-    const found = await space.moves(
+    const ends = await endsOf(
+      space,
       moves.map(({ vertex }) => vertex.y),
       moves.map(({ direction }) => direction),
     );
-    const ends = moves.map((_, j) => (p === 1 ? nearLeast(found.slopes, found.firsts, j) : firstFace(found.firsts, j)));
     const white = await space.whiteRows(ends.map((end) => end.row).filter((row) => row >= 0));
     let at = 0;
     for (let j = 0; j < moves.length; ++j) {
@@ -105,13 +105,6 @@ function moveTo({ vertex, leaving, direction }: Move, { t, row, sign }: End, whi
   }
   vertex.replace(k, b, row);
   ++vertex.steps;
-}
-
-function timesVector(H: Float64Array, y: Float64Array): Float64Array {
-  const r = y.length;
-  const c = new Float64Array(r);
-  for (let i = 0; i < r; ++i) c[i] = dot(H, i * r, y, 0, r);
-  return c;
 }
 
 /** p = 1: the move along which |B y|_1 falls fastest while c'y stays; nothing at a vertex that has none. */
@@ -206,6 +199,16 @@ interface End {
   t: number;
   row: number;
   sign: number;
+}
+
+/** Where a move from each point ends. */
+async function endsOf(space: LevelSetSpace, points: Float64Array[], moves: Float64Array[]): Promise<End[]> {
+  if (space.p === 1) {
+    const { slopes, firsts } = await space.breaks(points, moves);
+    return moves.map((_, j) => nearLeast(slopes, firsts, j));
+  }
+  const { firsts } = await space.faces(points, moves);
+  return moves.map((_, j) => firstFace(firsts, j));
 }
 
 const nowhere: End = { t: 0, row: -1, sign: 1 };

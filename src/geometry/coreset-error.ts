@@ -5,13 +5,14 @@
 // Measured Random directions; then, from the extreme eigenvectors of the Gram matrix with A's own weights restricted to the
 //          coreset, steps of gradient ascent (and descent) of log |Cx|_p - log |Ax|_p. All in the coordinates in which A's
 //          ellipsoid is the unit ball, so that linear maps of A's columns change nothing.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { toRowSource, type Matrix } from "../matrix.js";
 import type { Ratios, RealisedError, SandwichCertificate } from "../types/index.js";
 import { convergedWeights } from "./lewis.js";
 import type { Parts } from "./parts.js";
 import type { Run } from "./run.js";
-import { scaledGram, scaleRows, weightedEllipsoid, type WeightedEllipsoid } from "./sensitivities.js";
+import { scaledGram, weightedEllipsoid, type WeightedEllipsoid } from "./sensitivities.js";
+import { scaleRows, transpose } from "./small-dense.js";
 
 /** Stream of assembly/random.ts that directions come from. */
 const directionStream = 17;
@@ -76,16 +77,15 @@ export async function realisedError(
 async function pencil(run: Run, gram: Float64Array, transform: Float64Array, rank: number) {
   if (rank === 0) return { values: new Float64Array(), vectors: new Float64Array() };
   const d = transform.length / rank;
-  const product = async (left: Float64Array, right: Float64Array, rows: number) =>
-    (await run.engine.dense({ op: "multiply", left, right, rows, inner: d, cols: rank })).matrix;
+  const product = (left: Float64Array, right: Float64Array, rows: number) =>
+    run.engine.dense("multiply", { left, right, rows, inner: d, cols: rank });
   const matrix = await product(transpose(transform, d, rank), await product(gram, transform, d), rank);
   for (let i = 0; i < rank; ++i) {
     for (let j = 0; j < i; ++j) {
       matrix[i * rank + j] = matrix[j * rank + i] = (matrix[i * rank + j] + matrix[j * rank + i]) / 2;
     }
   }
-  const { values, matrix: vectors } = await run.engine.dense({ op: "eigen", matrix, n: rank, vectors: true });
-  return { values, vectors };
+  return run.engine.dense("eigen", { matrix, n: rank });
 }
 
 function provedRatios(
@@ -137,14 +137,8 @@ class Search {
   async random(seed: number): Promise<void> {
     const { rank } = this;
     const count = randomDirections;
-    const { values } = await this.run.engine.dense({
-      op: "random",
-      kind: "normal",
-      seed,
-      stream: directionStream,
-      first: 0,
-      count: rank * count,
-    });
+    const draw = { kind: "normal", seed, stream: directionStream, first: 0, count: rank * count } as const;
+    const values = await this.run.engine.dense("random", draw);
     const directions = Array.from({ length: count }, (_, i) => unit(values.slice(i * rank, (i + 1) * rank)));
     await this.measure(directions, false);
   }
@@ -195,7 +189,7 @@ class Search {
       const slope = new Float64Array(slopes ? rank : 0);
       for (let i = 0; slopes && i < d; ++i) {
         const at = ((j >> 3) * d + i) * 8 + (j & 7);
-        const g = C.gradients[at] / C.norms[j] - A.gradients[at] / A.norms[j];
+        const g = C.gradients![at] / C.norms[j] - A.gradients![at] / A.norms[j];
         for (let k = 0; k < rank; ++k) slope[k] += transform[i * rank + k] * g;
       }
       return { z, ratio, slope };
@@ -203,14 +197,7 @@ class Search {
   }
 
   private norms(rows: EngineRows, directions: Float64Array, gradient: boolean) {
-    const count = directions.length / rows.source.cols;
-    return this.run.sweep(rows, "realised error", rows.source.cols * count * (gradient ? 2 : 1), {
-      op: "norms",
-      params: { p: this.p, gradient: Number(gradient) },
-      reads: { shared: { directions }, state: ["weights"] },
-      writes: { state: [] },
-      reduce: gradient ? { norms: "sum", gradients: "sum" } : { norms: "sum" },
-    });
+    return this.run.sweep("norms", rows, "realised error", { p: this.p, gradient }, { directions });
   }
 }
 
@@ -231,10 +218,4 @@ function dot(x: Float64Array, y: Float64Array): number {
   let sum = 0;
   for (let i = 0; i < x.length; ++i) sum += x[i] * y[i];
   return sum;
-}
-
-function transpose(matrix: Float64Array, rows: number, cols: number): Float64Array {
-  const result = new Float64Array(matrix.length);
-  for (let i = 0; i < rows; ++i) for (let j = 0; j < cols; ++j) result[j * rows + i] = matrix[i * cols + j];
-  return result;
 }

@@ -4,7 +4,7 @@
 // Rows gather into tiles of a fixed size, whatever the pieces were. A tile is reduced to 4 * size rows; two of a level merge
 // and are reduced to one of the next, so log2(tiles) of them are held; finish() reduces what there is to `size`. With 4 * size
 // rows a level adds a quarter of the variance that the last step has.
-import type { Engine } from "../engine/sweep.js";
+import type { Engine } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import { gatherRows, isRowSource, readRows, toRowSource, type MatrixLike } from "../matrix.js";
 import { checkRowWeights } from "../options.js";
@@ -244,23 +244,12 @@ class Reducer {
     if (!this.directions) {
       const { columnScale } = await profile(run, opened);
       const count = cols * directionCount;
-      const { values } = await run.engine.dense({
-        op: "random",
-        kind: "normal",
-        seed,
-        stream: directionStream,
-        first: 0,
-        count,
-      });
+      const draw = { kind: "normal", seed, stream: directionStream, first: 0, count } as const;
+      const values = await run.engine.dense("random", draw);
       this.directions = values.map((x, i) => x * columnScale[Math.floor(i / directionCount)]);
     }
-    const { norms } = await run.sweep(opened, "realised error", cols * directionCount, {
-      op: "norms",
-      params: { p, gradient: 0 },
-      reads: { shared: { directions: this.directions }, state: ["weights"] },
-      writes: { state: [] },
-      reduce: { norms: "sum" },
-    });
+    const { directions } = this;
+    const { norms } = await run.sweep("norms", opened, "realised error", { p, gradient: false }, { directions });
     for (let j = 0; j < directionCount; ++j) this.norms[j] += norms[j];
   }
 

@@ -3,7 +3,7 @@
 // Cohen, Peng, l_p row sampling by Lewis weights (arXiv 1412.0588): row i with probability pi_i = min(1, m q_i), q its Lewis
 // weight, counted 1 / pi_i times. The choice itself is by ordered pivotal sampling (sample.ts), in the order of the directions
 // that rows point in (assembly/sensitivity.ts): rows that point alike compete, so every direction keeps its share.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import type { Matrix, RowSource } from "../matrix.js";
 import { checkOneOf, checkSeed } from "../options.js";
@@ -176,15 +176,8 @@ async function uniforms(run: Run, count: number, { seed, stream, first }: Draw):
   const step = 1 << 16;
   for (let i = 0; i < count; i += step) {
     const size = Math.min(step, count - i);
-    const { values } = await run.engine.dense({
-      op: "random",
-      kind: "uniform",
-      seed,
-      stream,
-      first: first + i,
-      count: size,
-    });
-    result.set(values, i);
+    const draw = { kind: "uniform", seed, stream, first: first + i, count: size } as const;
+    result.set(await run.engine.dense("random", draw), i);
   }
   return result;
 }

@@ -6,13 +6,13 @@
 // add the rows that stick out, until none sticks out by more than the tolerance.
 // Inner rows leave the active set by Harman, Pronzato 2007, Improvements on removing nonoptimal support points in D-optimum
 // design algorithms: a row whose omega is below a bound that the residual gives is in no optimal design.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import type { RowSource } from "../matrix.js";
 import { enclose } from "./enclosing.js";
-import type { Run } from "./run.js";
+import type { Ending, Run } from "./run.js";
 import { dot, product, removeAlong } from "./small-dense.js";
 
-export interface RowEnclosing {
+export interface RowEnclosing extends Ending {
   /** Rows of positive weight, ascending, and their weights: on the simplex. */
   contacts: Int32Array;
   weights: Float64Array;
@@ -20,9 +20,6 @@ export interface RowEnclosing {
   transform: Float64Array;
   /** Largest omega of all rows; at least D. */
   top: number;
-  iterations: number;
-  residual: number;
-  converged: boolean;
 }
 
 /** The inner solver's steps a round. */
@@ -89,13 +86,7 @@ function harmanPronzato(gap: number, D: number): number {
 
 /** |x_i T|^2 of every row. */
 export async function scores(run: Run, rows: EngineRows, transform: Float64Array): Promise<Float64Array> {
-  await run.sweep(rows, "scores", 2 * transform.length, {
-    op: "leverage",
-    params: { wide: 1, triangular: 0 },
-    reads: { shared: { transform }, state: [] },
-    writes: { state: ["leverage"] },
-    reduce: {},
-  });
+  await run.sweep("leverage", rows, "scores", { wide: true, triangular: false }, { transform });
   return (await rows.state.get("leverage"))!;
 }
 

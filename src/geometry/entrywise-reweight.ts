@@ -3,10 +3,10 @@
 // The smoothing starts large and shrinks, eps = 0.5 * 0.9^t mean |A|: from the SVD start alone that beats several starts with
 // a fixed small one (tried). Rows are solved in place, columns by d systems of k unknowns summed over all rows: exact steps
 // rather than bounds, since rank is small where this is chosen.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { orthonormalise } from "./orthonormal.js";
 import type { Profile } from "./profile.js";
-import type { Run } from "./run.js";
+import type { Ending, Run } from "./run.js";
 
 export interface ReweightRequest {
   /** n x k and k x d, of A times unit; taken over. */
@@ -21,17 +21,9 @@ export interface ReweightRequest {
 }
 
 /** A pair, right with orthonormal rows, of A times unit. */
-export interface ReweightResult {
+export interface ReweightResult extends Ending {
   left: Float64Array;
   right: Float64Array;
-  iterations: number;
-  residual: number;
-  converged: boolean;
-}
-
-/** Multiply-adds of one step, all rows. */
-export function reweightWork(n: number, d: number, k: number): number {
-  return n * (2 * d * ((k * (k + 1)) / 2 + 3 * k) + (k * k * k) / 6);
 }
 
 export async function reweight(
@@ -55,13 +47,8 @@ export async function reweight(
   for (; iterations < maxIterations && still < 3; ++iterations) {
     const eps = Math.max(0.5 * shrink, smallest) * size;
     const before = iterations === 0 ? (await rows.state.get("left"))!.slice() : undefined;
-    const sums = await run.sweep(rows, "reweighting", reweightWork(1, d, k), {
-      op: "entrywiseReweight",
-      params: { rank: k, p, unit, eps, damping },
-      reads: { shared: { right }, state: ["weights", "left"] },
-      writes: { state: ["left"] },
-      reduce: { before: "sum", after: "sum", systems: "sum", sides: "sum" },
-    });
+    const params = { rank: k, p, unit, eps, damping };
+    const sums = await run.sweep("entrywiseReweight", rows, "reweighting", params, { right });
     if (before) {
       previous = sums.before[0];
       best = { value: previous, left: before, right };
@@ -73,13 +60,7 @@ export async function reweight(
     still = residual <= tolerance && (eps * n * d <= settled * value || 0.5 * shrink <= smallest) ? still + 1 : 0;
     if (value === 0) still = 3;
     previous = value;
-    const { matrix: step } = await run.engine.dense({
-      op: "solve",
-      systems: sums.systems,
-      sides: sums.sides,
-      count: d,
-      n: k,
-    });
+    const step = await run.engine.dense("solve", { systems: sums.systems, sides: sums.sides, count: d, n: k });
     right = right.map((x, at) => x + damping * step[(at % d) * k + Math.floor(at / d)]);
     shrink *= 0.9;
   }

@@ -4,14 +4,14 @@
 // At p = 1 the clip's level starts at 1.2 of each row's mean |residual| and shrinks geometrically to 0.3 in 20 steps, less in
 // more (tried, from 0.9 to 2 and from 0.05 to 0.5): 20 steps then reach what 20 to 50 of reweighting do. A soft threshold without
 // the dual variable, a majorised Huber loss, gets half as far in as many steps, and two thirds with momentum (tried).
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import type { FactorType, Objective } from "../types/index.js";
-import { basisSize, anyObjective, ofOwnScale, roundCode, roundTo } from "./factors.js";
+import { anyObjective, basisSize, ofOwnScale, placing, roundCode, roundTo } from "./factors.js";
 import { areRootScalesNarrow } from "./narrow.js";
 import { orient } from "./orthonormal.js";
 import type { Profile } from "./profile.js";
-import type { Run } from "./run.js";
-import { transpose } from "./spectrum.js";
+import type { Ending, Run } from "./run.js";
+import { transpose } from "./small-dense.js";
 
 export interface SplitRequest {
   /** Orthonormal rows, f64: cols x cols, of which the first `rank` are the start; or just those. */
@@ -25,19 +25,11 @@ export interface SplitRequest {
   maxIterations: number;
 }
 
-export interface SplitResult {
+export interface SplitResult extends Ending {
   left: Float32Array | Float64Array;
   /** Orthonormal rows, rounded to the factor type. */
   right: Float64Array;
   objective: Objective;
-  iterations: number;
-  residual: number;
-  converged: boolean;
-}
-
-/** Multiply-adds of one step, all rows. */
-export function splitWork(n: number, d: number, k: number): number {
-  return n * d * (2 * Math.min(k, d - k) + d / 2);
 }
 
 /** First level and last, tried for each range of p; more than 20 steps go lower for p <= 2. */
@@ -75,21 +67,11 @@ export async function split(
   let level = first;
 
   const step = async (fresh: boolean, next: number) => {
-    const { gram, objective } = await run.sweep(rows, "splitting", splitWork(1, d, k) * (wide ? 2 : 1), {
-      op: "entrywiseSplit",
-      params: {
-        ...{ p, unit, wide: Number(wide), fresh: Number(fresh), level, next, keep, floor: lowestBase * size, size },
-        outside: Number(isOutside(basis, k, d)),
-      },
-      reads: { shared: sides(basis, k, d), state: ["weights", "entrywiseBase", "entrywiseDual"] },
-      writes: { state: ["entrywiseBase", "entrywiseDual"] },
-      reduce: { gram: "sum", objective: "sum" },
-    });
-    const { values, matrix } = await run.engine.dense({
-      ...{ op: "eigen", matrix: gram, n: d },
-      ...{ vectors: true, count: basisSize(k, d) },
-    });
-    return { value: objective[0], values, vectors: matrix };
+    const outside = isOutside(basis, k, d);
+    const params = { p, unit, wide, outside, fresh, level, next, keep, floor: lowestBase * size, size };
+    const { gram, objective } = await run.sweep("entrywiseSplit", rows, "splitting", params, sides(basis, k, d));
+    const axes = await run.engine.dense("eigen", { matrix: gram, n: d, count: basisSize(k, d) });
+    return { value: objective[0], ...axes };
   };
 
   let best = { value: Infinity, basis };
@@ -119,25 +101,14 @@ export async function split(
     orient(from.subarray(0, k * d), d);
     const left = factorType === "f64" ? new Float64Array(n * k) : new Float32Array(n * k);
     const right = await roundTo(run, from.slice(0, k * d), factorType);
-    const work = 2 * d * Math.min(k, d - k) * (wide ? 2 : 1) * (refitSteps + 1) + 4 * d * k;
+    const outside = isOutside(from, k, d);
     const result = await run.sweep(
+      "entrywiseRefit",
       rows,
       "refit",
-      work,
-      {
-        op: "entrywiseRefit",
-        params: {
-          ...{ p, unit, wide: Number(wide), level, rank: k, steps: refitSteps, round: roundCode[factorType] },
-          outside: Number(isOutside(from, k, d)),
-        },
-        reads: {
-          shared: { ...sides(from, k, d), basis: transpose(from.subarray(0, k * d), k, d), right },
-          state: ["weights", "entrywiseBase", "entrywiseDual"],
-        },
-        writes: { state: [] },
-        reduce: { sums: "sum", worst: "worst", top: "max", left: "concat" },
-      },
-      { emit: (_name, start, block) => left.set(block, start * k), anyOrder: true },
+      { p, unit, wide, outside, level, rank: k, steps: refitSteps, round: roundCode[factorType] },
+      { ...sides(from, k, d), basis: transpose(from.subarray(0, k * d), k, d), right },
+      placing(left, k),
     );
     return { left, right, objective: await anyObjective(run, result, p, unit) };
   };

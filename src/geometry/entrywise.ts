@@ -4,7 +4,8 @@
 //
 // Small rank by alternating reweighted least squares (entrywise-reweight.ts), large rank by splitting (entrywise-split.ts).
 // Which of the two follows from an estimate of the multiply-adds, never from the clock.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
+import { reweightWork, splitWork } from "../engine/operations/entrywise.js";
 import { toRowSource, type Matrix, type RowSource } from "../matrix.js";
 import {
   checkMaxIterations,
@@ -16,13 +17,13 @@ import {
   checkTolerance,
 } from "../options.js";
 import type { EntrywiseOptions, EntrywiseResult, EntrywiseStart, FactorType, Objective } from "../types/index.js";
-import { reweight, reweightWork } from "./entrywise-reweight.js";
-import { split, splitWork } from "./entrywise-split.js";
+import { reweight } from "./entrywise-reweight.js";
+import { split } from "./entrywise-split.js";
 import { basisSize, factors, placing, residual as residualOf, roundTo, unitRoundoff } from "./factors.js";
 import { lewisEllipsoid } from "./lewis-ellipsoid.js";
 import { orient, orthonormalise } from "./orthonormal.js";
 import { profile, type Profile } from "./profile.js";
-import type { Run } from "./run.js";
+import { setWeights, type Run, type Ending } from "./run.js";
 import { spectrum } from "./spectrum.js";
 
 /** Multiply-adds that 100 steps of reweighting from one start may take; above, the rank counts as large. */
@@ -46,7 +47,7 @@ export interface EntrywiseRequest {
   method?: EntrywiseOptions["method"];
 }
 
-export interface EntrywiseFactors {
+export interface EntrywiseFactors extends Ending {
   /** rows x rank, rounded to the factor type: Float64Array for f64, else Float32Array. */
   left: Float32Array | Float64Array;
   /** rank x cols, f64, rounded alike; orthonormal rows up to that. */
@@ -56,9 +57,6 @@ export interface EntrywiseFactors {
   /** Of the projection on the basis. */
   projection: Objective;
   method: "projection" | "reweighting" | "splitting";
-  iterations: number;
-  residual: number;
-  converged: boolean;
 }
 
 /** What the starts of one call share. */
@@ -222,7 +220,7 @@ export async function entrywiseLowRank(
   source: RowSource,
   options: EntrywiseOptions,
 ): Promise<EntrywiseResult> {
-  const { rank, p = 1, seed = 0, rowWeights } = options;
+  const { rank, p = 1, seed = 0 } = options;
   const { rows: n, cols: d, dtype } = source;
   const rows = run.open(source);
   const factorType = dtype === "f64" ? "f64" : "f32";
@@ -230,10 +228,7 @@ export async function entrywiseLowRank(
   expectWork(run, source, options, count);
 
   const facts = await profile(run, rows);
-  if (rowWeights) {
-    rows.state.set("weights", Float64Array.from(rowWeights));
-    rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
-  }
+  setWeights(rows, options);
   const task = await taskOf(run, rows, facts, { ...options, p, factorType });
   const { vectors } = await spectrum(run, rows, facts, { cut: () => rank, vectors: source.cols });
   const starts: { start: EntrywiseStart["start"]; basis: Float64Array }[] = [{ start: "svd", basis: vectors }];
@@ -277,22 +272,15 @@ export async function entrywiseLowRank(
 /** The l_p-SVD's right singular vectors. */
 async function lewisBasis({ run, rows, profile, p, rank }: Task): Promise<Float64Array> {
   // A start need not be exact: weights within a tenth of the ideal distortion will do.
-  const { gram } = await lewisEllipsoid(run, rows, profile, { p, tolerance: 0.1, maxIterations: 50 });
+  const { gram } = await lewisEllipsoid(run, rows, profile, { p, tolerance: 0.1 });
   const n = rows.source.cols;
-  return (await run.engine.dense({ op: "eigen", matrix: gram, n, vectors: true, count: basisSize(rank, n) })).matrix;
+  return (await run.engine.dense("eigen", { matrix: gram, n, count: basisSize(rank, n) })).vectors;
 }
 
 async function randomBasis({ run, rows, rank }: Task, seed: number, number: number): Promise<Float64Array> {
   const d = rows.source.cols;
-  const draw = {
-    op: "random",
-    kind: "normal",
-    seed,
-    stream: randomStream + number,
-    first: 0,
-    count: rank * d,
-  } as const;
-  const { values } = await run.engine.dense(draw);
+  const draw = { kind: "normal", seed, stream: randomStream + number, first: 0, count: rank * d } as const;
+  const values = await run.engine.dense("random", draw);
   orthonormalise(new Float64Array(), values, 0, rank, d);
   return values;
 }

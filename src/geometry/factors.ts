@@ -1,13 +1,19 @@
 // From an orthonormal basis of the row space to stored factors, and the error of what was stored: one sweep.
-import { placeOfBad } from "../engine/bad-entry.js";
-import { blockRows, type EngineRows, type SweepResult } from "../engine/sweep.js";
+import { placeOfBad } from "../engine/operations/bad-entry.js";
+import type { EngineRows } from "../engine/engine.js";
+import type { ResultOf } from "../engine/operations/index.js";
+import { blockRows } from "../engine/sweep.js";
 import { InvalidInputError } from "../errors.js";
 import { Maximum, SumTree, Worst } from "../engine/tree.js";
 import { widenRows, type Matrix, type RowSource, type RowType } from "../matrix.js";
 import type { FactorType, Objective } from "../types/index.js";
+import { termsOf } from "./certificate.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
-import { transpose } from "./spectrum.js";
+import { inverseCholesky, transpose } from "./small-dense.js";
+
+/** What is known of the residual of a pair. */
+type Report = ResultOf<"residual">;
 
 /** Kernel codes of the types that factors are rounded to; 0 leaves them as computed. */
 export const roundCode: Record<FactorType, number> = { f64: 0, f32: 1, f16: 2, bf16: 3 };
@@ -69,11 +75,11 @@ export function isComplementUsed(rows: EngineRows, { basis, rank, factorType }: 
  */
 export async function factors(run: Run, rows: EngineRows, profile: Profile, request: FactorRequest) {
   const { right, result } = await project(run, rows, profile, request, true);
-  const { total, distortion, residual } = result;
+  const found = result as Required<typeof result>;
   return {
     right,
-    objective: await objectiveOf(run, result, request.p, profile.unit),
-    terms: request.proof && { total: total[0], distortion: distortion[0], residual: residual[0] },
+    objective: await objectiveOf(run, found, request.p, profile.unit),
+    terms: request.proof && termsOf(found),
   };
 }
 
@@ -93,34 +99,29 @@ async function project(run: Run, rows: EngineRows, { unit }: Profile, request: F
   const wide = factorType === "f64" || dtype === "f64" || unit > 2 ** 120;
   const useRest = measure && isComplementUsed(rows, request);
   const result = await run.sweep(
+    "project",
     rows,
     "factors",
-    (wide ? 2 : 1) * (measure ? 2 : 1) * d * rank,
     {
-      op: "project",
-      params: {
-        ...{ rank, p, unit, round: roundCode[factorType], wide: Number(wide) },
-        ...{ keepLeft: Number(sink !== undefined), measure: Number(measure), inflation: proof?.inflation ?? 0 },
-      },
-      reads: {
-        shared: {
-          basis: coarse ? await pseudoInverse(run, right, rank, d) : transpose(basis, rank, d),
-          right,
-          ...(useRest && { complement: transpose(rest, d - rank, d), complementRight: rest }),
-          ...(proof && { inverseRoots: proof.inverseRoots }),
-        },
-        state: proof ? ["weights", "logWeight"] : ["weights"],
-      },
-      writes: { state: proof ? ["scale", "rowDistortion"] : [] },
-      reduce: {
-        ...(sink && { left: "concat", bad: "max" }),
-        ...(measure && { sums: "sum", worst: "worst", top: "max" }),
-        ...(proof && { total: "sum", distortion: "max", residual: "max" }),
-      },
+      rank,
+      p,
+      unit,
+      round: roundCode[factorType],
+      wide,
+      keepLeft: sink !== undefined,
+      measure,
+      inflation: proof?.inflation ?? 0,
     },
-    sink && { emit: (_name, start, block) => sink.emit(start, block), anyOrder: sink.anyOrder },
+    {
+      basis: coarse ? await pseudoInverse(run, right, rank, d) : transpose(basis, rank, d),
+      right,
+      complement: useRest ? transpose(rest, d - rank, d) : undefined,
+      complementRight: useRest ? rest : undefined,
+      inverseRoots: proof?.inverseRoots,
+    },
+    sink,
   );
-  if (sink) checkLeft(result.bad, rank, factorType);
+  if (sink) checkLeft(result.bad!, rank, factorType);
   return { right, result };
 }
 
@@ -162,13 +163,7 @@ export async function residual(
     const factor = new Float64Array(count * rank);
     await widenRows(left, first, count, factor);
     slab.state.set("left", factor);
-    const { sums, worst, top } = await run.sweep(slab, "residual", 2 * cols * rank, {
-      op: "residual",
-      params: { rank, p, unit },
-      reads: { shared, state: ["left", "weights"] },
-      writes: { state: [] },
-      reduce: { sums: "sum", worst: "worst", top: "max" },
-    });
+    const { sums, worst, top } = await run.sweep("residual", slab, "residual", { rank, p, unit }, shared);
     run.close(slab);
     total.sums.add(sums);
     total.worst.add(Float64Array.of(worst[0], first + worst[1]));
@@ -192,7 +187,7 @@ export async function ofOwnScale(run: Run, sum: number, unit: number, p: number)
 /** The kernel multiplies residuals by `unit`, a power of two, so that squares neither overflow nor vanish. */
 export async function anyObjective(
   run: Run,
-  { sums, worst, top }: SweepResult,
+  { sums, worst, top }: Report,
   p: number,
   unit: number,
 ): Promise<Objective> {
@@ -210,7 +205,7 @@ export async function anyObjective(
  * The same, which is to be handed out.
  * @throws {InvalidInputError} where it is past the range of f64
  */
-export async function objectiveOf(run: Run, result: SweepResult, p: number, unit: number): Promise<Objective> {
+export async function objectiveOf(run: Run, result: Report, p: number, unit: number): Promise<Objective> {
   const objective = await anyObjective(run, result, p, unit);
   const { worstRow, ...norms } = objective;
   for (const [name, x] of Object.entries({ ...norms, worstRow: worstRow.norm })) {
@@ -224,30 +219,16 @@ export async function objectiveOf(run: Run, result: SweepResult, p: number, unit
 
 export async function roundTo(run: Run, matrix: Float64Array, type: FactorType): Promise<Float64Array> {
   if (type === "f64") return matrix;
-  return (await run.engine.dense({ op: "round", matrix, to: roundCode[type] })).matrix;
+  return run.engine.dense("round", { matrix, to: roundCode[type] });
 }
 
 /** R' (R R')^-1, d x k: R R' is within a percent of I, so Cholesky is safe. */
 export async function pseudoInverse(run: Run, right: Float64Array, rank: number, d: number): Promise<Float64Array> {
   const { engine } = run;
   const transposed = transpose(right, rank, d);
-  const { matrix: gram } = await engine.dense({
-    op: "multiply",
-    left: right,
-    right: transposed,
-    rows: rank,
-    inner: d,
-    cols: rank,
-  });
-  const { matrix: T } = await engine.dense({ op: "inverseCholesky", matrix: gram, n: rank, tolerance: 0 });
-  const { matrix: inverse } = await engine.dense({
-    op: "multiply",
-    left: T,
-    right: transpose(T, rank, rank),
-    rows: rank,
-    inner: rank,
-    cols: rank,
-  });
-  return (await engine.dense({ op: "multiply", left: transposed, right: inverse, rows: d, inner: rank, cols: rank }))
-    .matrix;
+  const gram = await engine.dense("multiply", { left: right, right: transposed, rows: rank, inner: d, cols: rank });
+  const T = await inverseCholesky(engine, gram, rank);
+  const square = { left: T, right: transpose(T, rank, rank), rows: rank, inner: rank, cols: rank };
+  const inverse = await engine.dense("multiply", square);
+  return engine.dense("multiply", { left: transposed, right: inverse, rows: d, inner: rank, cols: rank });
 }

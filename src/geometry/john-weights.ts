@@ -5,7 +5,7 @@
 // enclosing-rows.ts, exactly. Else by w <- w q averaged over the iterates: max q <= (n / rank)^(1/T) after T sweeps (Cohen,
 // Cousins, Lee, Yang, arXiv 1905.11580). What is proved holds for both: any weights give
 //   |Ax|_inf <= max q^(1/2) |Mx|_2  and  |Mx|_2 <= (sum w)^(1/2) |Ax|_inf.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import type { RowSource } from "../matrix.js";
 import type { SandwichCertificate } from "../types/index.js";
 import { sandwich, slackOf } from "./certificate.js";
@@ -13,14 +13,14 @@ import { encloseRows } from "./enclosing-rows.js";
 import { LewisSweeps, unscale } from "./lewis-sweeps.js";
 import { linearSpan } from "./min-volume.js";
 import type { Profile } from "./profile.js";
-import type { Run } from "./run.js";
+import type { Ending, Run } from "./run.js";
 import { outer } from "./small-dense.js";
 import { whiten } from "./whiten.js";
 
 /** Up to this rank the rows that may touch the ellipsoid fit in memory. */
 const coreRank = 128;
 
-export interface JohnWeights {
+export interface JohnWeights extends Ending {
   /** n of them; they sum to the rank. */
   weights: Float64Array;
   /** A'WA times unit^2 of the profile. */
@@ -29,9 +29,6 @@ export interface JohnWeights {
   scaledGram: Float64Array;
   rank: number;
   certificate: SandwichCertificate;
-  iterations: number;
-  residual: number;
-  converged: boolean;
 }
 
 /**
@@ -74,8 +71,14 @@ export async function johnWeights(
     slack: slackOf(span.condition, dtype === "f64"),
   };
   return {
-    ...{ weights, gram: outer(scaled, d, found.contacts.length), scaledGram: span.gram, rank, certificate },
-    ...{ iterations, residual, converged },
+    weights,
+    gram: outer(scaled, d, found.contacts.length),
+    scaledGram: span.gram,
+    rank,
+    certificate,
+    iterations,
+    residual,
+    converged,
   };
 }
 
@@ -85,9 +88,9 @@ async function averaged(
   { columnScale, unit }: Profile,
   { tolerance, maxIterations }: { tolerance: number; maxIterations: number },
 ): Promise<JohnWeights> {
-  const { rows: n, cols: d, dtype } = rows.source;
+  const { rows: n, dtype } = rows.source;
   const sweeps = new LewisSweeps(run, rows, Infinity, columnScale);
-  const white = (gram: Float64Array) => whiten(run.engine, gram, d, n, dtype);
+  const white = (gram: Float64Array) => whiten(run.engine, gram, rows.source);
   let gram = await sweeps.start(true);
   let whitening = await white(gram);
   // As many as the paper's bound asks for; what is proved in the end is measured.
@@ -101,19 +104,18 @@ async function averaged(
     whitening = await white(gram);
   }
   const terms = await sweeps.step(whitening, {});
-  const certificate = await sandwich(
-    run,
-    Infinity,
-    terms.total,
-    terms.distortion,
-    whitening.condition,
-    dtype === "f64",
-  );
-  const { values: weights } = await run.engine.dense({ op: "exp", values: (await rows.state.get("logWeight"))! });
+  const certificate = await sandwich(run, Infinity, terms, whitening.condition, dtype === "f64");
+  const weights = await run.engine.dense("exp", (await rows.state.get("logWeight"))!);
   const residual = Math.max(0, certificate.upper * certificate.upper - 1);
   return {
-    ...{ weights, gram: unscale(gram, columnScale, unit), scaledGram: gram, rank: whitening.rank, certificate },
-    ...{ iterations: steps, residual, converged: residual <= tolerance },
+    weights,
+    gram: unscale(gram, columnScale, unit),
+    scaledGram: gram,
+    rank: whitening.rank,
+    certificate,
+    iterations: steps,
+    residual,
+    converged: residual <= tolerance,
   };
 }
 

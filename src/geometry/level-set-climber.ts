@@ -30,19 +30,23 @@ export class Starts {
   /** Directions of a normal distribution in the round coordinates. */
   async random(count: number): Promise<Float64Array[]> {
     const { rank: r, run } = this.space;
-    const values = await run.engine.dense({
-      ...{ op: "random", kind: "normal", seed: this.seed, stream: directionStream },
-      ...{ first: this.used, count: count * r },
-    });
+    const draw = {
+      kind: "normal",
+      seed: this.seed,
+      stream: directionStream,
+      first: this.used,
+      count: count * r,
+    } as const;
+    const values = await run.engine.dense("random", draw);
     this.used += count * r;
-    return Array.from({ length: count }, (_, j) => values.values.slice(j * r, (j + 1) * r) as Float64Array);
+    return Array.from({ length: count }, (_, j) => values.slice(j * r, (j + 1) * r));
   }
 
   /** Some rows of B, nonzero ones. */
   async rows(count: number): Promise<Float64Array[]> {
     const { run, rows, rank } = this.space;
-    const step = { op: "random", kind: "uniform", seed: this.seed, stream: rowStream, first: 0, count } as const;
-    const { values } = await run.engine.dense(step);
+    const draw = { kind: "uniform", seed: this.seed, stream: rowStream, first: 0, count } as const;
+    const values = await run.engine.dense("random", draw);
     const indices = new Set(Array.from(values, (x) => Math.floor(x * rows.source.rows)));
     const white = await this.space.whiteRows([...indices]);
     return white.filter((b) => b.some((x) => x !== 0)).map((b) => raised(b.slice(0, rank)));

@@ -1,11 +1,11 @@
 // Coordinates y in which a level set L = {x : |Ax|_p <= 1} is round: x = T y with T T' = (M'M)^+ of the Lewis ellipsoid, so
 // that lower |y| <= |B y|_p <= upper |y|, B = A T (n x r). Null directions of A have no coordinate. Sweeps over L in them.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import type { SandwichCertificate } from "../types/index.js";
 import { lewisEllipsoid } from "./lewis-ellipsoid.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
-import { dot } from "./small-dense.js";
+import { dot, transpose } from "./small-dense.js";
 import { whitenInverse } from "./whiten-inverse.js";
 import { whiten } from "./whiten.js";
 
@@ -38,7 +38,7 @@ export class LevelSetSpace {
   ) {}
 
   static async open(run: Run, rows: EngineRows, scales: Profile, p: number) {
-    const { cols: d, rows: n, dtype } = rows.source;
+    const { cols: d } = rows.source;
     const { columnScale, unit } = scales;
     const lewis = await lewisEllipsoid(run, rows, scales, { p, ...lewisGoal });
     const gram = new Float64Array(d * d);
@@ -47,7 +47,7 @@ export class LevelSetSpace {
         gram[i * d + j] = (((lewis.gram[i * d + j] / unit) * columnScale[i]) / unit) * columnScale[j];
       }
     }
-    const whitening = await whiten(run.engine, gram, d, n, dtype);
+    const whitening = await whiten(run.engine, gram, rows.source);
     const { transform, rank, triangular } = whitening;
     const inverse = whitenInverse(whitening, gram, d);
     const own = transform.map((x, i) => x * columnScale[Math.floor(i / rank)]);
@@ -58,19 +58,9 @@ export class LevelSetSpace {
 
   /** Norms of the points, which are scaled to norm 1 in place, and the gradients there. */
   async slopes(points: Float64Array[]): Promise<Slopes> {
-    const { p, rank } = this;
+    const { run, rows, p, rank } = this;
     for (;;) {
-      const { sums, tops, gradient } = await this.sweep(
-        "levelSetSlopes",
-        points,
-        points.length,
-        {},
-        {
-          sums: "sum",
-          tops: "max",
-          ...(p === Infinity ? {} : { gradient: "sum" }),
-        },
-      );
+      const { sums, tops, gradient } = await run.sweep("levelSetSlopes", rows, stage, { p }, this.at(points));
       let redo = false;
       for (let j = 0; j < points.length; ++j) {
         // Sums of high powers may leave the range of f64: once more, with the largest product at 1.
@@ -81,7 +71,7 @@ export class LevelSetSpace {
         continue;
       }
       const norms = p === Infinity ? tops : await this.powers(sums, 1 / p);
-      const gradients = p === Infinity ? [] : columns(gradient, rank, points.length);
+      const gradients = p === Infinity ? [] : columns(gradient!, rank, points.length);
       for (let j = 0; j < points.length; ++j) {
         scale(points[j], 1 / norms[j]);
         if (p !== Infinity && p !== 1) scale(gradients[j], norms[j] / sums[j]);
@@ -96,21 +86,16 @@ export class LevelSetSpace {
     const lists = points.map(() => ({ sizes: [] as number[], rows: [] as number[] }));
     const columns = asColumns(points, this.rank);
     const d = this.transform.length / this.rank;
-    const step = { op: "multiply", left: this.transform, right: columns, rows: d, inner: this.rank, cols: m } as const;
-    const { matrix } = await this.run.engine.dense(step);
+    const product = { left: this.transform, right: columns, rows: d, inner: this.rank, cols: m };
+    const matrix = await this.run.engine.dense("multiply", product);
     await this.run.sweep(
+      "multiply",
       this.rows,
-      "level set",
-      d * m,
+      stage,
+      { wide: true },
+      { matrix },
       {
-        op: "multiply",
-        params: { wide: 1 },
-        reads: { shared: { matrix }, state: [] },
-        writes: { state: [] },
-        reduce: { product: "concat" },
-      },
-      {
-        emit: (_, start, block) => {
+        emit: (start, block) => {
           for (let at = 0; at < block.length; ++at) {
             const { sizes, rows } = lists[at % m];
             const size = Math.abs(block[at]);
@@ -135,32 +120,33 @@ export class LevelSetSpace {
 
   async powers(values: Float64Array, exponent: number): Promise<Float64Array> {
     if (exponent === 1) return values;
-    return (await this.run.engine.dense({ op: "powers", values, exponent })).values;
+    return this.run.engine.dense("powers", { values, exponent });
   }
 
   /** Weighted Gram matrices at points of norm 1. */
   async grams(points: Float64Array[], floors: Float64Array): Promise<Float64Array[]> {
     const size = this.rank * this.rank;
-    const { gram } = await this.sweep(
-      "levelSetGram",
-      points,
-      (points.length * this.rank) / 2,
-      { floors },
-      { gram: "sum" },
-    );
+    const shared = { ...this.at(points), floors };
+    const { gram } = await this.run.sweep("levelSetGram", this.rows, stage, { p: this.p }, shared);
     return points.map((_, j) => gram.subarray(j * size, (j + 1) * size));
   }
 
-  /** What lies along a move from each point; level-set-operations.ts says what comes back. */
-  moves(points: Float64Array[], moves: Float64Array[], steps?: Float64Array) {
-    const { p } = this;
-    return this.sweep(
-      "levelSetMoves",
-      points,
-      2 * points.length,
-      { moves: asColumns(moves, this.rank), ...(steps ? { steps } : {}) },
-      steps ? { sums: "sum" } : p === 1 ? { firsts: "worst", slopes: "sum" } : { firsts: "worst" },
-    );
+  // What lies along a move from each point.
+
+  /** p = 1: where the norm breaks. */
+  breaks(points: Float64Array[], moves: Float64Array[]) {
+    return this.run.sweep("levelSetBreaks", this.rows, stage, {}, this.along(points, moves));
+  }
+
+  /** p = Infinity: the first face. */
+  faces(points: Float64Array[], moves: Float64Array[]) {
+    return this.run.sweep("levelSetFaces", this.rows, stage, {}, this.along(points, moves));
+  }
+
+  /** Norms to the power p at these lengths of each move. */
+  async trials(points: Float64Array[], moves: Float64Array[], steps: Float64Array): Promise<Float64Array> {
+    const shared = { ...this.along(points, moves), steps };
+    return (await this.run.sweep("levelSetTrials", this.rows, stage, { p: this.p }, shared)).sums;
   }
 
   /** s_i */
@@ -175,7 +161,7 @@ export class LevelSetSpace {
     if (missing.length) {
       const left = await this.run.gather(rows.source, missing);
       const shape = { rows: missing.length, inner: rows.source.cols, cols: rank };
-      const { matrix } = await this.run.engine.dense({ op: "multiply", left, right: this.transform, ...shape });
+      const matrix = await this.run.engine.dense("multiply", { left, right: this.transform, ...shape });
       missing.forEach((i, k) => cache.set(i, matrix.slice(k * rank, (k + 1) * rank)));
     }
     const result = indices.map((i) => cache.get(i)!);
@@ -263,24 +249,16 @@ export class LevelSetSpace {
     return { basis, sizes };
   }
 
-  private sweep(
-    op: "levelSetSlopes" | "levelSetMoves" | "levelSetGram",
-    points: Float64Array[],
-    width: number,
-    shared: Record<string, Float64Array>,
-    reduce: Record<string, "sum" | "max" | "worst">,
-  ) {
-    const { transform, rank } = this;
-    const work = rank * (transform.length / rank + 2 * width);
-    return this.run.sweep(this.rows, "level set", work, {
-      op,
-      params: { p: this.p },
-      reads: { shared: { transform, points: asColumns(points, rank), ...shared }, state: ["weights"] },
-      writes: { state: [] },
-      reduce,
-    });
+  private at(points: Float64Array[]) {
+    return { transform: this.transform, points: asColumns(points, this.rank) };
+  }
+
+  private along(points: Float64Array[], moves: Float64Array[]) {
+    return { ...this.at(points), moves: asColumns(moves, this.rank) };
   }
 }
+
+const stage = "level set";
 
 const lewisGoal = { tolerance: 0.01, maxIterations: 100 };
 /** Gathered rows kept at most: 32 MB. */
@@ -299,9 +277,6 @@ function asColumns(points: Float64Array[], rank: number): Float64Array {
 }
 
 function columns(matrix: Float64Array, rank: number, m: number): Float64Array[] {
-  return Array.from({ length: m }, (_, j) => {
-    const column = new Float64Array(rank);
-    for (let i = 0; i < rank; ++i) column[i] = matrix[i * m + j];
-    return column;
-  });
+  const rows = transpose(matrix, rank, m);
+  return Array.from({ length: m }, (_, j) => rows.subarray(j * rank, (j + 1) * rank));
 }

@@ -6,7 +6,7 @@
 //   L in {x : x'Hx <= factor}   Lewis weights (certificate.ts): lower^2 x'Gx <= 1 on L, and x'Hx <= lambda_max(G^-1 H) x'Gx
 //   E / sqrt(omega) in L        the contact points x_i lie in L and span E: max_i |x_i'z| >= sqrt(z' sum u_i x_i x_i' z) for
 //                               every z, whatever u on the simplex; at the optimum omega is the rank (John 1948)
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import type { RowSource } from "../matrix.js";
 import { checkMaxIterations, checkP, checkSeed, checkTolerance } from "../options.js";
@@ -49,7 +49,7 @@ async function solve(run: Run, rows: EngineRows, scales: Profile, options: Level
     return { space, found, factor: 1, certificate, eigenvalues: new Float64Array(r).fill(1) };
   }
   const found = await search(space, options);
-  const { values } = await run.engine.dense({ op: "eigen", matrix: found.H, n: r, vectors: false });
+  const { values } = await run.engine.dense("eigen", { matrix: found.H, n: r, count: 0 });
   const factor = Math.max(1, values[0] / (lewis.lower * lewis.lower));
   const certificate = {
     lower: 1,
@@ -97,12 +97,12 @@ export async function levelSetEllipsoid(
     );
   }
   const { sizes, basis } = space.rowSpace();
-  const logs = await run.engine.dense({ op: "log", values: Float64Array.from([...sizes, ...sizes, ...eigenvalues]) });
+  const logs = await run.engine.dense("log", Float64Array.from([...sizes, ...sizes, ...eigenvalues]));
   const contacts = space.own(found.contacts, rank < d ? basis : undefined);
   run.finish();
   return {
     H: { data: H, rows: d, cols: d },
-    logDet: logs.values.reduce((a, b) => a + b, 0),
+    logDet: logs.reduce((a, b) => a + b, 0),
     factor,
     contacts: { data: contacts, rows: found.contacts.length, cols: d },
     certificate,

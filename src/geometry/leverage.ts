@@ -3,6 +3,7 @@ import type { RowSource } from "../matrix.js";
 import type { LeverageResult, WeightedOptions } from "../types/index.js";
 import { profile } from "./profile.js";
 import type { Run } from "./run.js";
+import { scaleRows } from "./small-dense.js";
 import { whiten } from "./whiten.js";
 
 /** Scores of diag(s)^(1/2) A in f64, whatever the type of A. Cost: n d (1.5 d + O(1)) multiply-adds. */
@@ -11,27 +12,15 @@ export async function leverageScores(
   source: RowSource,
   { rowWeights }: WeightedOptions,
 ): Promise<LeverageResult> {
-  const { rows: n, cols: d, dtype } = source;
+  const { rows: n, cols: d } = source;
   const rows = run.open(source);
   run.expect(n * (2 * d + 4 * d * d));
   const { columnScale } = await profile(run, rows);
   if (rowWeights) rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
-  const { gram } = await run.sweep(rows, "Gram matrix", 2 * d * d, {
-    op: "gram",
-    params: { wide: 1 },
-    reads: { shared: { columnScale }, state: ["scale"] },
-    writes: { state: [] },
-    reduce: { gram: "sum" },
-  });
-  const { transform, rank, triangular } = await whiten(run.engine, gram, d, n, dtype);
-  const scaled = transform.map((x, i) => x * columnScale[Math.floor(i / (transform.length / d))]);
-  await run.sweep(rows, "leverage scores", 2 * d * d, {
-    op: "leverage",
-    params: { wide: 1, triangular: Number(triangular) },
-    reads: { shared: { transform: scaled }, state: [] },
-    writes: { state: ["leverage"] },
-    reduce: {},
-  });
+  const { gram } = await run.sweep("gram", rows, "Gram matrix", { wide: true }, { columnScale });
+  const { transform, rank, triangular } = await whiten(run.engine, gram, source);
+  const scaled = scaleRows(transform, columnScale);
+  await run.sweep("leverage", rows, "leverage scores", { wide: true, triangular }, { transform: scaled });
   const scores = (await rows.state.get("leverage"))!;
   // Rounding goes above 1 where a row is all there is in its direction.
   for (let i = 0; i < n; ++i) scores[i] = Math.min(1, rowWeights ? scores[i] * rowWeights[i] : scores[i]);

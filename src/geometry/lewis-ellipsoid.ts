@@ -1,15 +1,15 @@
 // The ellipsoid {x : |Mx|_2 <= 1}, M = W^(1/2-1/p) A, of Lewis weights that are good enough for a certificate.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import type { SandwichCertificate } from "../types/index.js";
-import { idealDistortion, sandwich } from "./certificate.js";
+import { idealDistortion, sandwich, type Terms } from "./certificate.js";
 import { noFacts, type Known } from "./facts.js";
 import { johnWeights } from "./john-weights.js";
 import { raiseFewRows } from "./lewis-raise.js";
-import type { LewisSweeps, Terms } from "./lewis-sweeps.js";
+import type { LewisSweeps } from "./lewis-sweeps.js";
 import { LewisWalk, type Trial } from "./lewis-walk.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
-import type { Whitening } from "./whiten.js";
+import { sumOfSquares } from "./small-dense.js";
 
 /** Weights (as row state logWeight) with their Gram matrix and what they prove. */
 export interface LewisEllipsoid {
@@ -31,7 +31,8 @@ export type NamedTrial = Trial & { key: string };
 export interface EllipsoidOptions {
   p: number;
   tolerance: number;
-  maxIterations: number;
+  /** Sweeps after which it takes what it has; the certificate holds all the same. Default 50. */
+  maxIterations?: number;
   /**
    * Computes the certificate's terms in a sweep that does something else besides, with each row's as row state rowDistortion; or
    * nothing, where it cannot: then they take a sweep of their own.
@@ -51,7 +52,7 @@ export async function lewisEllipsoid(
   run: Run,
   rows: EngineRows,
   profile: Profile,
-  { p, tolerance, maxIterations, prove, start, known = noFacts }: EllipsoidOptions,
+  { p, tolerance, maxIterations = 50, prove, start, known = noFacts }: EllipsoidOptions,
 ): Promise<LewisEllipsoid> {
   if (p === Infinity) {
     // upper / lower is the root of the largest q: twice the tolerance does.
@@ -65,8 +66,7 @@ export async function lewisEllipsoid(
     const trial = await known.once(key, () => walk.next());
     walk.resume(trial);
     const { whitening } = trial;
-    const proofOf = (terms: Terms) =>
-      sandwich(run, p, terms.total, terms.distortion, whitening.condition, dtype === "f64");
+    const proofOf = (terms: Terms) => sandwich(run, p, terms, whitening.condition, dtype === "f64");
     const ideal = await idealDistortion(run, p, whitening.rank);
     const excessOf = ({ upper, lower }: SandwichCertificate) => upper / lower / ideal - 1;
     const certified = async (terms: Terms) => {
@@ -99,7 +99,7 @@ function certify(
   { rows, tolerance, p }: { rows: EngineRows; tolerance: number; p: number },
 ): Promise<Terms> {
   const { cols: d } = rows.source;
-  const inflation = wide ? 0 : productError(d, squares(whitening));
+  const inflation = wide ? 0 : productError(d, sumOfSquares(whitening.transform));
   const narrow = !wide && isNarrowEnough(d, whitening.condition, tolerance);
   return sweeps.step(whitening, { ...(narrow && { wide: false, inflation }), keep: p < 2 });
 }
@@ -116,10 +116,4 @@ export function productError(d: number, size: number): number {
 /** Whether what such an error adds to a certificate is little beside the tolerance. */
 export function isNarrowEnough(d: number, condition: number, tolerance: number): boolean {
   return productError(d, condition) < 0.3 * tolerance;
-}
-
-function squares({ transform }: Whitening): number {
-  let sum = 0;
-  for (const v of transform) sum += v * v;
-  return sum;
 }

@@ -8,10 +8,11 @@
 //   |Ax|_p >= max(q'^(p/2) / w')^(-(2-p)/p^2) |M'x|_2 >= alpha'^(-(2-p)/p^2) (1 - theta)^(1/p) |Mx|_2
 //
 // while upper is still that of w. theta is bounded by the Frobenius norm, of the rows' own m x m products: E has rank m at most.
-import { blockRows, type EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
+import { blockRows } from "../engine/sweep.js";
 import type { RowSource } from "../matrix.js";
 import type { Run } from "./run.js";
-import { transpose } from "./spectrum.js";
+import { transpose } from "./small-dense.js";
 import type { Whitening } from "./whiten.js";
 
 /** Rows that are raised, at most: a block, whose products cost less than a sweep by far. */
@@ -40,13 +41,17 @@ export async function raiseFewRows(
   const { engine } = run;
   const products = await whiteProducts(run, source, raised, { transform, rank, columnScale });
   const logs = weights
-    ? (await engine.dense({ op: "log", values: Float64Array.from(raised, (i) => weights[i]) })).values
+    ? await engine.dense(
+        "log",
+        Float64Array.from(raised, (i) => weights[i]),
+      )
     : new Float64Array(most);
   /** s_i^(2/p) w^(1-2/p) of the rows, where `more` is added to log w. */
-  const powers = async (more: (i: number) => number) => {
-    const values = Float64Array.from(raised, (i, k) => (1 - 2 / p) * (logWeight[i] + more(i)) + (2 / p) * logs[k]);
-    return (await engine.dense({ op: "exp", values })).values;
-  };
+  const powers = (more: (i: number) => number) =>
+    engine.dense(
+      "exp",
+      Float64Array.from(raised, (i, k) => (1 - 2 / p) * (logWeight[i] + more(i)) + (2 / p) * logs[k]),
+    );
   const before = await powers(() => 0);
   let best = Infinity;
   for (let count = 1; count <= most; count = count < most ? Math.min(2 * count, most) : most + 1) {
@@ -64,7 +69,7 @@ export async function raiseFewRows(
     }
     const theta = Math.sqrt(squares);
     if (!(theta < 1)) continue;
-    const [loss] = (await engine.dense({ op: "log", values: Float64Array.of(1 - theta) })).values;
+    const [loss] = await engine.dense("log", Float64Array.of(1 - theta));
     best = Math.min(best, next - (p / (2 - p)) * loss);
   }
   return best;
@@ -87,8 +92,8 @@ async function whiteProducts(
     const from = sorted.indexOf(index) * d;
     for (let j = 0; j < d; ++j) left[k * d + j] = read[from + j] * columnScale[j];
   });
-  const multiply = async (a: Float64Array, b: Float64Array, inner: number, cols: number) =>
-    (await run.engine.dense({ op: "multiply", left: a, right: b, rows: count, inner, cols })).matrix;
+  const multiply = (a: Float64Array, b: Float64Array, inner: number, cols: number) =>
+    run.engine.dense("multiply", { left: a, right: b, rows: count, inner, cols });
   const white = await multiply(left, transform, d, rank);
   return multiply(white, transpose(white, count, rank), rank, count);
 }

@@ -1,9 +1,11 @@
 // Profile and start of Lewis weights in one sweep over the rows: the start needs the columns' scales, which a few blocks tell.
-import { placeOfBad } from "../engine/bad-entry.js";
-import { blockRows, type EngineRows } from "../engine/sweep.js";
-import type { RowSource } from "../matrix.js";
-import { LewisSweeps } from "./lewis-sweeps.js";
-import { profile, profileOf, profileReductions, type Profile } from "./profile.js";
+import { placeOfBad } from "../engine/operations/bad-entry.js";
+import type { EngineRows } from "../engine/engine.js";
+import type { ResultOf } from "../engine/operations/index.js";
+import { blockRows } from "../engine/sweep.js";
+import { checkRowBytes, rowTypeBytes, type RowSource } from "../matrix.js";
+import { stage } from "./lewis-sweeps.js";
+import { profile, profileOf, type Profile } from "./profile.js";
 import type { Run } from "./run.js";
 
 /** Blocks that the scales are read off, and of how many blocks they have to be for that to be worth it. */
@@ -22,12 +24,12 @@ async function start(run: Run, rows: EngineRows, p: number): Promise<{ facts: Pr
   // John's weights begin otherwise.
   const columnScale = p < Infinity ? await sampledScale(run, source) : undefined;
   if (!columnScale) return { facts: await run.facts.once("profile", () => profile(run, rows)) };
-  const sweeps = new LewisSweeps(run, rows, p, columnScale);
-  const result = await sweeps.startWith(source.dtype === "f64", profileReductions);
-  const facts = profileOf(run, source, result);
+  const params = { p, wide: source.dtype === "f64", profile: true };
+  const { gram, ...profiled } = await run.sweep("lewisStart", rows, stage, params, { columnScale });
+  const facts = profileOf(run, source, profiled as ResultOf<"profile">);
   const ratios = facts.columnScale.map((x, j) => x / columnScale[j]);
   const fits = Math.max(...ratios) <= looseness * Math.min(...ratios);
-  return facts.unit === 1 && fits ? { facts: { ...facts, columnScale }, gram: result.gram } : { facts };
+  return facts.unit === 1 && fits ? { facts: { ...facts, columnScale }, gram } : { facts };
 }
 
 /** From blocks spread over the rows; nothing where there are few blocks, or the entries are out of the ordinary. */
@@ -37,38 +39,27 @@ async function sampledScale(run: Run, source: RowSource): Promise<Float64Array |
   if (blocks < manyBlocks) return undefined;
   const first = (index: number) => Math.floor((index * blocks) / sampleBlocks) * blockRows;
   const sample = run.open({
-    ...{ rows: sampleBlocks * blockRows, cols, dtype },
+    rows: sampleBlocks * blockRows,
+    cols,
+    dtype,
     async read(start, count) {
-      const parts: Uint8Array[] = [];
+      const rowBytes = cols * rowTypeBytes[dtype];
+      const bytes = new Uint8Array(count * rowBytes);
       for (let at = start; at < start + count;) {
         const inside = at % blockRows;
         const here = Math.min(blockRows - inside, start + count - at);
-        // The source may use its buffer again, and a Node Buffer's own slice would be a view of it.
-        parts.push(new Uint8Array(await source.read(first(Math.floor(at / blockRows)) + inside, here)));
+        const from = first(Math.floor(at / blockRows)) + inside;
+        const read = await source.read(from, here);
+        checkRowBytes(source, from, here, read);
+        bytes.set(read, (at - start) * rowBytes);
         at += here;
       }
-      return join(parts);
+      return bytes;
     },
   });
-  const found = await run.sweep(sample, "profile", 2 * cols, {
-    op: "profile",
-    params: {},
-    reads: { shared: {}, state: [] },
-    writes: { state: [] },
-    reduce: profileReductions,
-  });
+  const found = await run.sweep("profile", sample, "profile", {}, {});
   run.close(sample);
   if (placeOfBad(found.bad, cols)) return undefined;
   const { unit, columnScale } = profileOf(run, source, found);
   return unit === 1 ? columnScale : undefined;
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
 }

@@ -1,15 +1,11 @@
 // The sweeps that Lewis weights are made of: w_i = tau_i(W^(1/2-1/p) A).
 //
 // Cohen, Peng, l_p row sampling by Lewis weights (arXiv 1412.0588) for p < 2; Lee's iteration for p >= 2.
-import type { EngineRows, Sweep, SweepResult } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
+import { termsOf, type Terms } from "./certificate.js";
 import type { Run } from "./run.js";
+import { scaleRows } from "./small-dense.js";
 import type { Whitening } from "./whiten.js";
-
-export interface Terms {
-  total: number;
-  distortion: number;
-  residual: number;
-}
 
 interface StepOptions {
   gamma?: number;
@@ -37,7 +33,7 @@ function isNarrowTransform(transform: Float64Array, d: number): boolean {
   return true;
 }
 
-const state = ["weights", "logWeight", "before", "scale"];
+export const stage = "Lewis weights";
 
 /** The sweeps that Lewis weights are made of. */
 export class LewisSweeps {
@@ -48,71 +44,40 @@ export class LewisSweeps {
     private readonly columnScale: Float64Array,
   ) {}
 
-  private get cols(): number {
-    return this.rows.source.cols;
-  }
-
   /** w_i = s_i |a_i|^p (p > 2: uniform), and their Gram matrix. */
   async start(wide: boolean): Promise<Float64Array> {
-    return (await this.startWith(wide, {})).gram;
-  }
-
-  /** The same, and what else the sweep is to tell. */
-  startWith(wide: boolean, more: Sweep["reduce"]): Promise<SweepResult> {
-    const { p, columnScale, rows, run } = this;
-    return run.sweep(rows, "Lewis weights", (wide ? 2 : 1) * this.cols * this.cols, {
-      op: "lewisStart",
-      params: { p, wide: Number(wide) },
-      reads: { shared: { columnScale }, state: ["weights"] },
-      writes: { state: ["logWeight", "scale"] },
-      reduce: { gram: "sum", ...more },
-    });
+    const { run, rows, p, columnScale } = this;
+    return (await run.sweep("lewisStart", rows, stage, { p, wide }, { columnScale })).gram;
   }
 
   /** Gram matrix of the present weights in f64. */
   async gram(): Promise<Float64Array> {
-    const { columnScale, rows, run } = this;
-    const { gram } = await run.sweep(rows, "Lewis weights", 2 * this.cols * this.cols, {
-      op: "gram",
-      params: { wide: 1 },
-      reads: { shared: { columnScale }, state: ["scale"] },
-      writes: { state: [] },
-      reduce: { gram: "sum" },
-    });
-    return gram;
+    const { run, rows, columnScale } = this;
+    return (await run.sweep("gram", rows, stage, { wide: true }, { columnScale })).gram;
   }
 
   /** Terms of the present weights; with omega > 0 also the next weights, and their Gram matrix. */
-  async step(
-    whitening: Whitening,
-    { gamma = 1, omega = 0, wide: wanted = true, wideGram = true, inflation = 0, keep = false }: StepOptions,
-  ): Promise<Terms & { gram: Float64Array }> {
-    const { p, columnScale, rows, run, cols } = this;
+  async step(whitening: Whitening, options: StepOptions): Promise<Terms & { gram: Float64Array }> {
+    const { run, rows, p, columnScale } = this;
+    const { gamma = 1, omega = 0, wide = true, wideGram = true, inflation = 0, keep } = options;
     const transform = scaleRows(whitening.transform, columnScale);
-    const wide = wanted || !isNarrowTransform(transform, cols);
-    const { total, distortion, residual, gram } = await run.sweep(
+    const { gram, ...terms } = await run.sweep(
+      "lewisStep",
       rows,
-      "Lewis weights",
-      ((wide ? 2 : 1) + (omega ? (wideGram ? 2 : 1) : 0)) * cols * cols,
+      stage,
       {
-        op: "lewisStep",
-        params: {
-          p,
-          gamma,
-          omega,
-          wide: Number(wide),
-          wideGram: Number(wideGram),
-          triangular: Number(whitening.triangular),
-          inflation,
-        },
-        reads: { shared: { transform, columnScale }, state },
-        writes: {
-          state: ["scale", ...(omega ? ["logWeight", "before"] : []), ...(keep ? ["rowDistortion"] : [])],
-        },
-        reduce: { total: "sum", distortion: "max", residual: "max", ...(omega ? { gram: "sum" } : {}) },
+        p,
+        gamma,
+        omega,
+        wide: wide || !isNarrowTransform(transform, rows.source.cols),
+        wideGram,
+        triangular: whitening.triangular,
+        inflation,
+        keep,
       },
+      { transform, columnScale },
     );
-    return { total: total[0], distortion: distortion[0], residual: residual[0], gram };
+    return { ...termsOf(terms), gram: gram! };
   }
 }
 
@@ -148,15 +113,6 @@ export class Chebyshev {
     if (this.plain > 0) this.omega = 1;
     this.previous = residual;
   }
-}
-
-function scaleRows(matrix: Float64Array, scale: Float64Array): Float64Array {
-  const width = matrix.length / scale.length;
-  const result = new Float64Array(matrix.length);
-  for (let i = 0; i < scale.length; ++i) {
-    for (let k = i * width; k < (i + 1) * width; ++k) result[k] = matrix[k] * scale[i];
-  }
-  return result;
 }
 
 /** From the Gram matrix of the scaled columns to unit^2 times that of A's own: powers of two, so exact. */

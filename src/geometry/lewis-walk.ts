@@ -1,7 +1,7 @@
 // The way to Lewis weights that are worth a certificate: steps that prove nothing run in f32 where that is safe.
 //
 // Up to p = 2 the start w_i = |a_i|^p with equilibrated columns is within a few percent already: one step, mostly, does.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import type { RowSource } from "../matrix.js";
 import { idealDistortion, sandwich } from "./certificate.js";
 import { Chebyshev, LewisSweeps, unscale } from "./lewis-sweeps.js";
@@ -96,7 +96,7 @@ export class LewisWalk {
       // Up to p = 2 one step is enough for trained tables, so its Gram matrix is summed in f64 at once.
       const wideGram = wide || p < 2 || iterations > 0;
       const terms = await sweeps.step(whitening, { ...(p > 2 ? schedule.step : { omega: 1 }), wide, wideGram });
-      const { lower, upper } = await sandwich(run, p, terms.total, terms.distortion, 1, true);
+      const { lower, upper } = await sandwich(run, p, terms, 1, true);
       excess = upper / lower / ideal - 1;
       schedule.saw(terms.residual);
       gram = terms.gram;
@@ -124,7 +124,6 @@ export class LewisWalk {
   }
 
   private white(gram: Float64Array): Promise<Whitening> {
-    const { rows: n, cols: d, dtype } = this.rows.source;
-    return whiten(this.run.engine, gram, d, n, dtype);
+    return whiten(this.run.engine, gram, this.rows.source);
   }
 }

@@ -68,11 +68,11 @@ export async function convergedWeights(run: Run, source: RowSource, options: Lew
   const settled = Math.max(narrowResidual, tolerance);
   for (let iterations = 0; ; ++iterations) {
     const last = iterations >= maxIterations;
-    let whitening = await whiten(run.engine, gram, d, n, dtype);
+    let whitening = await whiten(run.engine, gram, source);
     wide ||= last || !isNarrowSafe(whitening);
     if (wide && !exact) {
       gram = await sweeps.gram();
-      whitening = await whiten(run.engine, gram, d, n, dtype);
+      whitening = await whiten(run.engine, gram, source);
     }
     const { gamma, omega } = schedule.step;
     const wideGram = wide || residual < 4 * settled || iterations + 1 >= maxIterations;
@@ -80,21 +80,27 @@ export async function convergedWeights(run: Run, source: RowSource, options: Lew
     residual = terms.residual;
     const converged = wide && residual <= tolerance;
     if (converged || last) {
-      const certificate = await sandwich(run, p, terms.total, terms.distortion, whitening.condition, dtype === "f64");
+      const certificate = await sandwich(run, p, terms, whitening.condition, dtype === "f64");
       const now = (await rows.state.get("logWeight"))!;
       const before = last ? now : (await rows.state.get("before"))!;
       const answer = last ? now : before.map((x, i) => (now[i] === -Infinity ? -Infinity : x));
-      const { values: weights } = await run.engine.dense({ op: "exp", values: answer });
+      const weights = await run.engine.dense("exp", answer);
       run.finish();
       const scaled = gram;
       return {
-        ...{ weights, rank: whitening.rank, certificate, unit },
+        weights,
+        rank: whitening.rank,
+        certificate,
+        unit,
         grams: () => ({
           own: unscale(scaled, columnScale, 1),
           inUnits: unscale(scaled, columnScale, unit),
           scaled,
         }),
-        ...{ iterations, residual, converged, seconds: run.seconds },
+        iterations,
+        residual,
+        converged,
+        seconds: run.seconds,
       };
     }
     schedule.saw(residual);

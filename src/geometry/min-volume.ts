@@ -7,7 +7,7 @@
 // Polar: {x : x' H^-1 x <= 1} is the largest ellipsoid in {x : |a_i x| <= 1}, for a_i' H a_i <= 1 says that a_i x <= 1 there.
 //
 // Cost       2 sweeps for coordinates (3 with a free centre), one a round after that; each n d (d + O(1)) multiply-adds
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import { type Matrix, type RowSource } from "../matrix.js";
 import { checkMaxIterations, checkTolerance } from "../options.js";
@@ -16,7 +16,7 @@ import { encloseRows, largest, scores, type RowEnclosing } from "./enclosing-row
 import { lifted } from "./lifted.js";
 import { profile } from "./profile.js";
 import type { Run } from "./run.js";
-import { logAbsDeterminant, orthonormalSpan, outer, product } from "./small-dense.js";
+import { logAbsDeterminant, orthonormalSpan, outer, product, transpose } from "./small-dense.js";
 import { whiten } from "./whiten.js";
 
 export function checkMinVolume({ tolerance = 1e-7, maxIterations = 100, freeCenter = false }: MinVolumeOptions): void {
@@ -72,8 +72,17 @@ export async function minVolumeEllipsoid(
   const H = { data: representable(outer(shape, rank, rank), rank, source), rows: rank, cols: rank };
   run.finish();
   return {
-    ...{ H, center, ...(basis && { basis }), logDet, rank, weights: spreadOut(solution, n), contacts },
-    ...{ iterations, residual, converged, seconds: run.seconds },
+    H,
+    center,
+    ...(basis && { basis }),
+    logDet,
+    rank,
+    weights: spreadOut(solution, n),
+    contacts,
+    iterations,
+    residual,
+    converged,
+    seconds: run.seconds,
   };
 }
 
@@ -92,8 +101,15 @@ export async function johnEllipsoid(run: Run, source: RowSource, options: JohnOp
   const logDet = rank < d ? -Infinity : d * (await log(run, most)) - 2 * (await logAbsDeterminant(run.engine, X, d));
   run.finish();
   return {
-    ...{ H, logDet, rank, weights: spreadOut(solution, n), contacts },
-    ...{ iterations, residual, converged, seconds: run.seconds },
+    H,
+    logDet,
+    rank,
+    weights: spreadOut(solution, n),
+    contacts,
+    iterations,
+    residual,
+    converged,
+    seconds: run.seconds,
   };
 }
 
@@ -143,7 +159,7 @@ export interface Span {
 export async function linearSpan(run: Run, rows: EngineRows, columnScale: Float64Array): Promise<Span> {
   const { rows: n, cols: d, dtype } = rows.source;
   const G = await gram(run, rows, columnScale);
-  const { transform, rank, condition } = await whiten(run.engine, G, d, Math.min(n, fewRows), dtype);
+  const { transform, rank, condition } = await whiten(run.engine, G, { rows: Math.min(n, fewRows), cols: d, dtype });
   return {
     rows,
     white: transform.map((x, i) => x * columnScale[Math.floor(i / rank)]),
@@ -165,7 +181,11 @@ async function affineSpan(run: Run, source: RowSource, columnScale: Float64Array
   const G = await gram(run, rows);
   const spread = new Float64Array(d * d);
   for (let j = 0; j < d; ++j) for (let k = 0; k < d; ++k) spread[j * d + k] = G[(j + 1) * p + k + 1];
-  const { transform, rank, condition } = await whiten(run.engine, spread, d, Math.min(n, fewRows), dtype);
+  const { transform, rank, condition } = await whiten(run.engine, spread, {
+    rows: Math.min(n, fewRows),
+    cols: d,
+    dtype,
+  });
   const white = new Float64Array(p * (rank + 1));
   white[0] = 1;
   for (let j = 0; j < d; ++j) {
@@ -187,14 +207,7 @@ async function affineSpan(run: Run, source: RowSource, columnScale: Float64Array
 }
 
 async function gram(run: Run, rows: EngineRows, columnScale?: Float64Array): Promise<Float64Array> {
-  const sweep = await run.sweep(rows, "Gram matrix", 2 * rows.source.cols * rows.source.cols, {
-    op: "gram",
-    params: { wide: 1 },
-    reads: { shared: columnScale ? { columnScale } : {}, state: [] },
-    writes: { state: [] },
-    reduce: { gram: "sum" },
-  });
-  return sweep.gram;
+  return (await run.sweep("gram", rows, "Gram matrix", { wide: true, plain: true }, { columnScale })).gram;
 }
 
 /** All n weights, from those of the contacts. */
@@ -223,10 +236,6 @@ function representable(H: Float64Array, rank: number, { name = "A" }: RowSource)
   return H;
 }
 
-function transpose(A: Float64Array, rows: number, cols: number): Float64Array {
-  return A.map((_, i) => A[(i % rows) * cols + Math.floor(i / rows)]);
-}
-
 async function log(run: Run, x: number): Promise<number> {
-  return (await run.engine.dense({ op: "log", values: Float64Array.of(x) })).values[0];
+  return (await run.engine.dense("log", Float64Array.of(x)))[0];
 }

@@ -1,5 +1,5 @@
 // What sums in f32 can hold: rows are multiplied by powers of their weights before they are squared, and f32 ends at 2^±126.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 
 /** The smallest and the largest positive row weight; 1 where there are none. */
 export async function weightRange({ state }: EngineRows): Promise<{ least: number; most: number }> {

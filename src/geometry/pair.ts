@@ -1,5 +1,5 @@
 // What any factor pair is worth, and its product: small public primitives around one sweep.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import { toRowSource, type Matrix, type RowSource } from "../matrix.js";
 import { checkP } from "../options.js";
@@ -83,19 +83,8 @@ export async function multiplyRows(
   wide: boolean,
   sink: MultiplyOptions["sink"],
 ): Promise<void> {
-  await run.sweep(
-    left,
-    "product",
-    left.source.cols * right.cols,
-    {
-      op: "multiply",
-      params: { wide: Number(wide) },
-      reads: { shared: { matrix: Float64Array.from(right.data) }, state: [] },
-      writes: { state: [] },
-      reduce: { product: "concat" },
-    },
-    { emit: (_name, start, block) => sink(start, block) },
-  );
+  const matrix = Float64Array.from(right.data);
+  await run.sweep("multiply", left, "product", { wide }, { matrix }, { emit: sink });
 }
 
 export function checkMultiply({ right }: { right: Matrix }, left: RowSource): void {

@@ -1,5 +1,5 @@
 // A call made of calls: each part gets a run of its own, whose progress advances the whole by its share.
-import type { Engine } from "../engine/sweep.js";
+import type { Engine } from "../engine/engine.js";
 import type { RowSource } from "../matrix.js";
 import type { RunOptions } from "../types/index.js";
 import { noFacts } from "./facts.js";

@@ -3,7 +3,7 @@
 // left right = (left Q)(Q' right) for any orthogonal Q. A random one spreads each row of left evenly over its columns, so that one
 // scale a row and the levels of the normal distribution lose little. right is stored first; left is then the best factor for what
 // it decodes to.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { blockColumns, codedBytes, decodeRows, paddedColumns, planeBits } from "../codes.js";
 import { levelsOf } from "../code-levels.js";
 import { InvalidInputError } from "../errors.js";
@@ -22,7 +22,7 @@ import { objectiveOf, pseudoInverse } from "./factors.js";
 import { powerOfTwoBelow, profile, type Profile } from "./profile.js";
 import { randomRotation } from "./rotation.js";
 import type { Run } from "./run.js";
-import { transpose } from "./spectrum.js";
+import { transpose } from "./small-dense.js";
 
 /** Columns of a block of a table as it is trained; rotated rows are even, and one scale serves all of a row. */
 const tableBlock = 32;
@@ -146,38 +146,19 @@ async function encode(
   const [codes, lowCodes] = coded.planes.map(({ bytes }) => bytes);
   const parts: Record<string, Uint8Array> = { codes, lowCodes, scales: new Uint8Array(coded.scales.buffer) };
   const result = await run.sweep(
+    "quantise",
     rows,
     "codes",
-    passes * cols + (projection ? 2 * d * cols : d),
+    { bits, padded: paddedCols, block, zero: levels.zero, factor, unbiased: scale === "unbiased", p, unit },
     {
-      op: "quantise",
-      params: {
-        bits,
-        padded: paddedCols,
-        block,
-        zero: levels.zero,
-        factor,
-        unbiased: Number(scale === "unbiased"),
-        p,
-        unit,
-      },
-      reads: {
-        shared: {
-          levels: Float64Array.from(levels.values),
-          starts: Float64Array.from(startRatios, (ratio) => ratio * levels.scale),
-          ...(projection && { basis: projection.basis, right: projection.decoded }),
-        },
-        state: ["weights"],
-      },
-      writes: { state: [] },
-      reduce: {
-        ...{ sums: "sum", worst: "worst", top: "max" },
-        ...{ codes: "concat", lowCodes: "concat", scales: "concat" },
-      },
+      levels: Float64Array.from(levels.values),
+      starts: Float64Array.from(startRatios, (ratio) => ratio * levels.scale),
+      basis: projection?.basis,
+      right: projection?.decoded,
     },
     {
       // Bytes a row, a whole number, come first: (start / n) * length may be just below the offset, and would be cut to the one before.
-      emitBytes: (name, start, bytes) => parts[name].set(bytes, start * (parts[name].length / n)),
+      emit: (start, bytes, name) => parts[name].set(bytes, start * (parts[name].length / n)),
       anyOrder: true,
     },
   );
@@ -207,7 +188,7 @@ async function rotatedRows(run: Run, { data, rows: k, cols: d }: Matrix, rotate:
   const right = Float64Array.from(data);
   const { engine } = run;
   const size = { rows: k, inner: d, cols: k };
-  const { matrix: gram } = await engine.dense({ op: "multiply", left: right, right: transpose(right, k, d), ...size });
+  const gram = await engine.dense("multiply", { left: right, right: transpose(right, k, d), ...size });
   for (let i = 0; i < k * k; ++i) {
     const [row, column] = [Math.floor(i / k), i % k];
     const expected = row === column ? 1 : 0;
@@ -219,5 +200,5 @@ async function rotatedRows(run: Run, { data, rows: k, cols: d }: Matrix, rotate:
   }
   if (!rotate) return right;
   const rotation = await randomRotation(run, k, seed);
-  return (await engine.dense({ op: "multiply", left: rotation, right, rows: k, inner: k, cols: d })).matrix;
+  return engine.dense("multiply", { left: rotation, right, rows: k, inner: k, cols: d });
 }

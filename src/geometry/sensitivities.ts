@@ -1,16 +1,17 @@
 // l_p sensitivities, sup_x s_i |a_i x|^p / |Ax|_p^p, bounded from Lewis weights (assembly/sensitivity.ts has the proof):
 // score_i = s_i q_i^(p/2) / lower^p, where lower |Mx|_2 <= |Ax|_p is the certificate of the very weights that q comes from, so
 // the bound holds for weights that have not converged too. At p = 2 the leverage scores: exact.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import type { RowSource } from "../matrix.js";
 import type { SandwichCertificate, SensitivityOptions, SensitivityResult } from "../types/index.js";
-import { sandwich } from "./certificate.js";
+import { sandwich, termsOf } from "./certificate.js";
 import { leverageScores } from "./leverage.js";
 import { checkLewis, convergedWeights } from "./lewis.js";
 import { Parts } from "./parts.js";
 import { profile } from "./profile.js";
 import type { Run } from "./run.js";
+import { scaleRows } from "./small-dense.js";
 import { whiten, type Whitening } from "./whiten.js";
 
 /** What given weights prove. Row state: logWeight, scale (of M), live, score (s_i q_i^(p/2)), order (assembly/sensitivity.ts). */
@@ -35,60 +36,36 @@ export async function weightedEllipsoid(
   columnScale: Float64Array,
   p: number,
 ): Promise<WeightedEllipsoid> {
-  const { rows: n, cols: d, dtype } = rows.source;
+  const { cols: d, dtype } = rows.source;
   await scaleByWeights(run, rows, columnScale, p);
   const gram = await scaledGram(run, rows, columnScale);
-  const whitening = await whiten(run.engine, gram, d, n, dtype);
-  const { total, distortion, residual } = await run.sweep(rows, "sensitivities", 2 * d * d, {
-    op: "sensitivity",
-    params: { p, triangular: Number(whitening.triangular) },
-    reads: { shared: { transform: scaleRows(whitening.transform, columnScale) }, state: ["logWeight", "weights"] },
-    writes: { state: ["score", "order"] },
-    reduce: { total: "sum", distortion: "max", residual: "max" },
-  });
-  const certificate = await sandwich(run, p, total[0], distortion[0], whitening.condition, dtype === "f64");
-  const rank = whitening.triangular ? d : Math.max(whitening.rank, await plainRank(run, rows, columnScale));
+  const whitening = await whiten(run.engine, gram, rows.source);
+  const { triangular } = whitening;
+  const transform = scaleRows(whitening.transform, columnScale);
+  const terms = termsOf(await run.sweep("sensitivity", rows, "sensitivities", { p, triangular }, { transform }));
+  const certificate = await sandwich(run, p, terms, whitening.condition, dtype === "f64");
+  const rank = triangular ? d : Math.max(whitening.rank, await plainRank(run, rows, columnScale));
   const complete = whitening.rank === rank;
-  return { columnScale, gram, whitening, certificate, residual: residual[0], rank, complete };
+  return { columnScale, gram, whitening, certificate, residual: terms.residual, rank, complete };
 }
 
 /** Rank of diag(s)^(1/2) A. */
 async function plainRank(run: Run, rows: EngineRows, columnScale: Float64Array): Promise<number> {
-  const { rows: n, cols: d, dtype } = rows.source;
   const scale = (await rows.state.get("scale"))!;
   const s = await rows.state.get("weights");
-  rows.state.set("scale", s ? s.map(Math.sqrt) : new Float64Array(n).fill(1));
+  rows.state.set("scale", s ? s.map(Math.sqrt) : new Float64Array(rows.source.rows).fill(1));
   const gram = await scaledGram(run, rows, columnScale);
   rows.state.set("scale", scale);
-  return (await whiten(run.engine, gram, d, n, dtype)).rank;
+  return (await whiten(run.engine, gram, rows.source)).rank;
 }
 
 export async function scaleByWeights(run: Run, rows: EngineRows, columnScale: Float64Array, p: number): Promise<void> {
-  await run.sweep(rows, "row scales", 2 * rows.source.cols, {
-    op: "lewisScale",
-    params: { p },
-    reads: { shared: { columnScale }, state: ["lewis", "weights"] },
-    writes: { state: ["logWeight", "scale", "live"] },
-    reduce: {},
-  });
+  await run.sweep("lewisScale", rows, "row scales", { p }, { columnScale });
 }
 
 /** Gram matrix in f64 of the scaled columns and of the rows times their state "scale". */
 export async function scaledGram(run: Run, rows: EngineRows, columnScale: Float64Array): Promise<Float64Array> {
-  const { gram } = await run.sweep(rows, "Gram matrix", 2 * rows.source.cols * rows.source.cols, {
-    op: "gram",
-    params: { wide: 1 },
-    reads: { shared: { columnScale }, state: ["scale"] },
-    writes: { state: [] },
-    reduce: { gram: "sum" },
-  });
-  return gram;
-}
-
-/** diag(scale) M, M row-major with as many rows as there are scales. */
-export function scaleRows(matrix: Float64Array, scale: Float64Array): Float64Array {
-  const width = matrix.length / scale.length;
-  return matrix.map((x, i) => x * scale[Math.floor(i / width)]);
+  return (await run.sweep("gram", rows, "Gram matrix", { wide: true }, { columnScale })).gram;
 }
 
 /** Multiply-adds of the Lewis weights of n x d, roughly: 14 sweeps. */

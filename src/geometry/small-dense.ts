@@ -1,6 +1,7 @@
 // Dense steps on small matrices held by a driver, f64, + - * / and sqrt only, so the same bits in every engine.
 // The kernel's own (run.engine.dense) serve d x d steps between sweeps; these serve loops that touch one row at a time.
-import type { Engine } from "../engine/sweep.js";
+import type { Engine } from "../engine/engine.js";
+import { InvalidInputError } from "../errors.js";
 
 /** x . y of two runs of entries. Four partial sums. */
 export function dot(x: Float64Array, xAt: number, y: Float64Array, yAt: number, count: number): number {
@@ -100,6 +101,36 @@ export function weightedGram(B: Float64Array, m: number, d: number, u: Float64Ar
   return G;
 }
 
+/** M x */
+export function timesVector(M: Float64Array, x: Float64Array): Float64Array {
+  const d = x.length;
+  const y = new Float64Array(M.length / d);
+  for (let i = 0; i < y.length; ++i) y[i] = dot(M, i * d, x, 0, d);
+  return y;
+}
+
+export function sumOfSquares(x: Float64Array): number {
+  let sum = 0;
+  for (const v of x) sum += v * v;
+  return sum;
+}
+
+/** diag(scale) M, M row-major with as many rows as there are scales. */
+export function scaleRows(matrix: Float64Array, scale: Float64Array): Float64Array {
+  const width = matrix.length / scale.length;
+  const result = new Float64Array(matrix.length);
+  for (let i = 0; i < scale.length; ++i) {
+    for (let k = i * width; k < (i + 1) * width; ++k) result[k] = matrix[k] * scale[i];
+  }
+  return result;
+}
+
+export function transpose(matrix: Float64Array, rows: number, cols: number): Float64Array {
+  const result = new Float64Array(rows * cols);
+  for (let i = 0; i < rows; ++i) for (let j = 0; j < cols; ++j) result[j * rows + i] = matrix[i * cols + j];
+  return result;
+}
+
 /** X (m x k) times Y (k x d). */
 export function product(X: Float64Array, Y: Float64Array, m: number, k: number, d: number): Float64Array {
   const Z = new Float64Array(m * d);
@@ -180,6 +211,15 @@ export async function logAbsDeterminant(engine: Engine, X: Float64Array, n: numb
       for (let j = k; j < n; ++j) A[i * n + j] -= x * A[k * n + j];
     }
   }
-  const { values } = await engine.dense({ op: "log", values: factors });
-  return values.reduce((sum, x) => sum + x, 0);
+  const logs = await engine.dense("log", factors);
+  return logs.reduce((sum, x) => sum + x, 0);
+}
+
+/** L^-T of G = L L', for a G that is near the identity or was made of independent rows. */
+export async function inverseCholesky(engine: Engine, G: Float64Array, n: number): Promise<Float64Array> {
+  const result = await engine.dense("inverseCholesky", { matrix: G, n, tolerance: 0 });
+  if ("inverse" in result) return result.inverse;
+  throw new InvalidInputError(
+    `A ${n} x ${n} Gram matrix is not positive definite (pivot ${result.failedPivot}): its rows depend on each other.`,
+  );
 }

@@ -2,11 +2,16 @@
 //
 // Sums in f32 lose small eigenvalues on heavy-tailed rows. They are used only where the eigenvalue at the cut stays above
 // 10^4 * 2^-24 of the largest; else the sweep is repeated in f64.
-import { blockRows, type EngineRows, type Sweep } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
+import type { ResultOf } from "../engine/operations/index.js";
+import { blockRows } from "../engine/sweep.js";
 import { noFacts, type Known } from "./facts.js";
 import { areRootScalesNarrow } from "./narrow.js";
-import { profileOf, profileReductions, type Profile } from "./profile.js";
+import { profileOf, type Profile } from "./profile.js";
 import type { Run } from "./run.js";
+import { transpose } from "./small-dense.js";
+
+const stage = "Gram matrix";
 
 /** f32 sums are trusted where an eigenvalue is above this share of the largest. */
 export const narrowLimit = 1e4 * 2 ** -24;
@@ -29,9 +34,10 @@ export interface Spectrum {
 export function profiledGram(run: Run, rows: EngineRows): Promise<{ facts: Profile; gram: Float64Array }> {
   const { source } = rows;
   return run.facts.once("profiled gram", async () => {
-    const result = await gramSweep(run, rows, source.dtype === "f64", {}, profileReductions);
-    const facts = await run.facts.once("profile", () => Promise.resolve(profileOf(run, source, result)));
-    return { facts, gram: result.gram };
+    const params = { wide: source.dtype === "f64", profile: true };
+    const { gram, ...profiled } = await run.sweep("gram", rows, stage, params, {});
+    const profile = () => Promise.resolve(profileOf(run, source, profiled as ResultOf<"profile">));
+    return { facts: await run.facts.once("profile", profile), gram };
   });
 }
 
@@ -50,42 +56,22 @@ export async function spectrum(
   run: Run,
   rows: EngineRows,
   { unit, top }: Profile,
-  { cut, vectors, first, known = noFacts }: SpectrumRequest,
+  { cut, vectors: count, first, known = noFacts }: SpectrumRequest,
 ): Promise<Spectrum> {
   const { cols: d, dtype } = rows.source;
-  const shared: Record<string, Float64Array> = unit === 1 ? {} : { columnScale: new Float64Array(d).fill(unit) };
+  const columnScale = unit === 1 ? undefined : new Float64Array(d).fill(unit);
   let summed: Float64Array | undefined;
   const narrow = dtype !== "f64" && unit <= 2 ** 120 && (await areRootScalesNarrow(rows, top * unit));
   if (unit === 1 && (narrow || dtype === "f64")) summed = first;
   for (let wide = !narrow; ; wide = true, summed = undefined) {
-    const { gram, values, matrix } = await known.once(`spectrum ${wide} ${vectors}`, async () => {
-      const gram = summed ?? (await gramSweep(run, rows, wide, shared)).gram;
-      return {
-        gram,
-        ...(await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors: vectors > 0, count: vectors })),
-      };
+    const { gram, values, vectors } = await known.once(`spectrum ${wide} ${count}`, async () => {
+      const gram = summed ?? (await run.sweep("gram", rows, stage, { wide }, { columnScale })).gram;
+      return { gram, ...(await run.engine.dense("eigen", { matrix: gram, n: d, count })) };
     });
     if (!wide && !(values[Math.min(d - 1, cut(values))] > narrowLimit * values[0])) continue;
     const singularValues = values.map((x) => Math.sqrt(Math.max(0, x)) / unit);
-    return { singularValues, gram, vectors: matrix, wide };
+    return { singularValues, gram, vectors, wide };
   }
-}
-
-function gramSweep(
-  run: Run,
-  rows: EngineRows,
-  wide: boolean,
-  shared: Record<string, Float64Array>,
-  more: Sweep["reduce"] = {},
-) {
-  const { cols: d } = rows.source;
-  return run.sweep(rows, "Gram matrix", (wide ? 2 : 1) * d * d, {
-    op: "gram",
-    params: { wide: Number(wide) },
-    reads: { shared, state: ["scale"] },
-    writes: { state: [] },
-    reduce: { gram: "sum", ...more },
-  });
 }
 
 /**
@@ -115,26 +101,13 @@ export async function residualNorm(
 ): Promise<number> {
   const { engine } = run;
   // The rows of `right` are only as orthonormal as its type: I - R'R is what the stored factor really leaves.
-  const { matrix: leave } = await engine.dense({
-    op: "multiply",
-    left: inverse,
-    right,
-    rows: d,
-    inner: rank,
-    cols: d,
-  });
+  const leave = await engine.dense("multiply", { left: inverse, right, rows: d, inner: rank, cols: d });
   for (let i = 0; i < d * d; ++i) leave[i] = (i % (d + 1) === 0 ? 1 : 0) - leave[i];
   let top = 0;
   for (let i = 0; i < d; ++i) top = Math.max(top, gram[i * (d + 1)]);
   if (top === 0) return 0;
-  const { matrix: half } = await engine.dense({ op: "multiply", left: gram, right: leave, rows: d, inner: d, cols: d });
-  const { matrix: rest } = await engine.dense({ op: "multiply", left: leave, right: half, rows: d, inner: d, cols: d });
-  const { values } = await engine.dense({ op: "eigen", matrix: rest, n: d, vectors: false });
+  const half = await engine.dense("multiply", { left: gram, right: leave, rows: d, inner: d, cols: d });
+  const rest = await engine.dense("multiply", { left: leave, right: half, rows: d, inner: d, cols: d });
+  const { values } = await engine.dense("eigen", { matrix: rest, n: d, count: 0 });
   return Math.sqrt(Math.max(0, values[0]));
-}
-
-export function transpose(matrix: Float64Array, rows: number, cols: number): Float64Array {
-  const result = new Float64Array(rows * cols);
-  for (let i = 0; i < rows; ++i) for (let j = 0; j < cols; ++j) result[j * rows + i] = matrix[i * cols + j];
-  return result;
 }

@@ -2,7 +2,7 @@
 // seed and its own number alone.
 import type { RowSource } from "../matrix.js";
 import type { Run } from "./run.js";
-import { transpose } from "./spectrum.js";
+import { transpose } from "./small-dense.js";
 
 /** Streams of the random generator, one a purpose. */
 const normalStream = 48;
@@ -19,34 +19,20 @@ export async function randomStart(
   const { cols: d } = source;
   const rows =
     index % 2 === 0 ? await normals(run, rank * d, seed, index) : await someRows(run, source, rank, seed, index);
-  const { matrix } = await run.engine.dense({
-    op: "multiply",
-    left: transpose(rows, rank, d),
-    right: rows,
-    rows: d,
-    inner: rank,
-    cols: d,
-  });
-  return (await run.engine.dense({ op: "eigen", matrix, n: d, vectors: true })).matrix;
+  const product = { left: transpose(rows, rank, d), right: rows, rows: d, inner: rank, cols: d };
+  const matrix = await run.engine.dense("multiply", product);
+  return (await run.engine.dense("eigen", { matrix, n: d })).vectors;
 }
 
-async function normals(run: Run, count: number, seed: number, index: number): Promise<Float64Array> {
-  const step = { op: "random", kind: "normal", seed, stream: normalStream, first: index * count, count } as const;
-  return (await run.engine.dense(step)).values;
+function normals(run: Run, count: number, seed: number, index: number): Promise<Float64Array> {
+  return run.engine.dense("random", { kind: "normal", seed, stream: normalStream, first: index * count, count });
 }
 
 /** `rank` different rows of A, each scaled to length 1. */
 async function someRows(run: Run, source: RowSource, rank: number, seed: number, index: number): Promise<Float64Array> {
   const { rows: n, cols: d } = source;
-  const first = index * rank;
-  const { values } = await run.engine.dense({
-    op: "random",
-    kind: "uniform",
-    seed,
-    stream: rowStream,
-    first,
-    count: rank,
-  });
+  const draw = { kind: "uniform", seed, stream: rowStream, first: index * rank, count: rank } as const;
+  const values = await run.engine.dense("random", draw);
   // Floyd's sample without replacement (Bentley, Floyd 1987).
   const chosen = new Set<number>();
   values.forEach((u, i) => {

@@ -1,9 +1,10 @@
 // The sweeps that a robust subspace is made of, and when f32 is enough for them.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { areRootScalesNarrow } from "./narrow.js";
 import type { Profile } from "./profile.js";
 import type { Run } from "./run.js";
-import { narrowLimit, transpose } from "./spectrum.js";
+import { transpose } from "./small-dense.js";
+import { narrowLimit } from "./spectrum.js";
 
 /** What one sweep tells of a subspace; distances are times the profile's unit. */
 export interface Sums {
@@ -77,15 +78,13 @@ export class SubspaceSweeps {
       const result = await this.sweep(basis, floor, true, false);
       const sums = this.read(result.sums);
       if (!sums) continue;
-      const { values, matrix } = await this.run.engine.dense({
-        ...{ op: "eigen", matrix: result.gram, n: d, vectors: true },
-        count: this.isOutside ? d : this.rank,
-      });
+      const count = this.isOutside ? d : this.rank;
+      const { values, vectors } = await this.run.engine.dense("eigen", { matrix: result.gram!, n: d, count });
       const cut = values[Math.min(d - 1, this.rank)] / values[0];
       if (!this.wide && !(cut > uselessLimit)) this.wide = true;
       else {
         if (!this.wide && !(cut > this.coarseLimit)) this.isCoarse = true;
-        return { ...sums, next: matrix };
+        return { ...sums, next: vectors };
       }
     }
   }
@@ -110,21 +109,15 @@ export class SubspaceSweeps {
     const { cols: d } = rows.source;
     const right = basis.slice(0, rank * d);
     const rest = basis.slice(rank * d, d * d);
-    const outside = this.isOutside;
-    const product = outside ? d - rank : 2 * rank;
-    const shared: Record<string, Float64Array> = outside
-      ? { complement: transpose(rest, d - rank, d) }
-      : { basis: transpose(right, rank, d), right };
-    if (unit !== 1) shared.columnScale = new Float64Array(d).fill(unit);
-    return run.sweep(rows, "robust subspace", (wide ? 2 : 1) * d * (2 * product + (reweight ? d : 0)), {
-      op: "subspace",
-      params: {
-        ...{ p, floor, size, unit, error: wide ? wideError : narrowError },
-        ...{ wide: Number(wide), reweight: Number(reweight) },
-      },
-      reads: { shared, state: ["weights"] },
-      writes: { state: keep ? ["distance"] : [] },
-      reduce: { sums: "sum", ...(reweight && { gram: "sum" as const }) },
-    });
+    const columnScale = unit === 1 ? undefined : new Float64Array(d).fill(unit);
+    return run.sweep(
+      "subspace",
+      rows,
+      "robust subspace",
+      { p, unit, floor, size, error: wide ? wideError : narrowError, wide, reweight, keep },
+      this.isOutside
+        ? { complement: transpose(rest, d - rank, d), columnScale }
+        : { basis: transpose(right, rank, d), right, columnScale },
+    );
   }
 }

@@ -5,15 +5,16 @@
 // the sum smoothed below the floor in every sweep. The problem is not convex, and the floor decides which minimum is met: one
 // descent from PCA keeps a small floor, another starts with a large one that shrinks, and the lower of the two goes on,
 // with ever smaller floors where rows lie below the last. Restarts are further descents from random subspaces.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import type { RowSource } from "../matrix.js";
 import { checkMaxIterations, checkP, checkRank, checkSeed, checkTolerance } from "../options.js";
 import type { SubspaceOptions, SubspaceResult } from "../types/index.js";
 import { ofOwnScale } from "./factors.js";
 import type { Profile } from "./profile.js";
-import type { Run } from "./run.js";
-import { profiledGram, spectrum, transpose } from "./spectrum.js";
+import { setWeights, type Run, type Ending } from "./run.js";
+import { transpose } from "./small-dense.js";
+import { profiledGram, spectrum } from "./spectrum.js";
 import { randomStart } from "./subspace-starts.js";
 import { SubspaceSweeps } from "./subspace-sweeps.js";
 
@@ -53,15 +54,12 @@ export type BasisOptions = Pick<SubspaceOptions, "rank" | "p" | "restarts" | "se
   start: Float64Array;
 };
 
-export interface SubspaceBasis {
+export interface SubspaceBasis extends Ending {
   /** Orthonormal rows, f64: the first `rank` span the subspace, the others, where there are any, its complement. */
   basis: Float64Array;
   /** sum_i s_i dist_i^p and the distances, in f64, of A's own scale. */
   objective: number;
   distances: Float64Array;
-  iterations: number;
-  residual: number;
-  converged: boolean;
 }
 
 export function checkSubspace(options: SubspaceOptions, source: RowSource): void {
@@ -77,19 +75,18 @@ export function checkSubspace(options: SubspaceOptions, source: RowSource): void
 }
 
 export async function robustSubspace(run: Run, source: RowSource, options: SubspaceOptions): Promise<SubspaceResult> {
-  const { rank, restarts = 0, p = 1, rowWeights } = options;
+  const { rank, restarts = 0, p = 1 } = options;
   const { rows: n, cols: d, dtype } = source;
   const rows = run.open(source);
   const sweep = (dtype === "f64" ? 2 : 1) * d * (d + 2 * Math.min(d - rank, 2 * rank));
   run.expect(n * (2 * d + 2 * d * d + (p === 2 ? 1 : 24 + 8 * restarts) * sweep));
-  if (rowWeights) {
-    rows.state.set("weights", Float64Array.from(rowWeights));
-    rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
-  }
+  setWeights(rows, options);
   const { facts, gram } = await profiledGram(run, rows);
   const { vectors: start } = await spectrum(run, rows, facts, {
-    ...{ cut: () => rank, vectors: d },
-    ...{ first: gram, known: run.facts },
+    cut: () => rank,
+    vectors: d,
+    first: gram,
+    known: run.facts,
   });
   const { basis, ...found } = await subspaceBasis(run, rows, facts, { ...options, start });
   run.finish();

@@ -1,7 +1,8 @@
 // From a Gram matrix to the transform T with T T' = G^+, so that |a T|_2^2 is a' G^+ a: by Cholesky where G is safely of
 // full rank, by eigenvectors where it is not.
-import type { Engine } from "../engine/sweep.js";
-import type { RowType } from "../matrix.js";
+import type { Engine } from "../engine/engine.js";
+import type { RowSource } from "../matrix.js";
+import { dot, scaleRows, sumOfSquares, timesVector } from "./small-dense.js";
 
 export interface Whitening {
   /** d x m f64, row-major; upper triangular when `triangular`. */
@@ -23,9 +24,7 @@ const epsilon = 2 ** -52;
 export async function whiten(
   engine: Engine,
   G: Float64Array,
-  d: number,
-  n: number,
-  dtype: RowType,
+  { rows: n, cols: d, dtype }: Pick<RowSource, "rows" | "cols" | "dtype">,
 ): Promise<Whitening> {
   const threshold = Math.max(n, d, dtype === "f64" ? 1 : 64) * epsilon;
   const scale = new Float64Array(d);
@@ -39,44 +38,33 @@ export async function whiten(
   for (let i = 0; i < d; ++i) for (let j = 0; j < d; ++j) equilibrated[i * d + j] = G[i * d + j] * scale[i] * scale[j];
 
   if (!zero) {
-    const { matrix, pivot } = await engine.dense({
-      op: "inverseCholesky",
-      matrix: equilibrated,
-      n: d,
-      tolerance: threshold,
-    });
-    if (pivot < 0) {
-      const trace = squares(matrix);
+    const factor = await engine.dense("inverseCholesky", { matrix: equilibrated, n: d, tolerance: threshold });
+    if ("inverse" in factor) {
+      const { inverse } = factor;
+      const trace = sumOfSquares(inverse);
       const condition =
-        largestEigenvalue(d, d, (x) => times(equilibrated, d, x)) *
-        largestEigenvalue(d, trace, (x) => timesUpper(matrix, d, timesUpperTransposed(matrix, d, x)));
+        largestEigenvalue(d, d, (x) => timesVector(equilibrated, x)) *
+        largestEigenvalue(d, trace, (x) => timesUpper(inverse, d, timesUpperTransposed(inverse, d, x)));
       // 1 / |T|_F^2 is below the smallest eigenvalue, and d is above the largest: surely of full rank.
       if (trace * d * threshold < 1 || condition * threshold * 4 < 1) {
-        scaleRows(matrix, scale, d, d);
-        return { transform: matrix, rank: d, triangular: true, condition };
+        return { transform: scaleRows(inverse, scale), rank: d, triangular: true, condition };
       }
     }
   }
-  const { values, matrix } = await engine.dense({ op: "eigen", matrix: equilibrated, n: d, vectors: true });
+  const { values, vectors } = await engine.dense("eigen", { matrix: equilibrated, n: d });
   let rank = 0;
   while (rank < d && values[rank] > threshold * values[0]) ++rank;
   const transform = new Float64Array(d * rank);
   for (let k = 0; k < rank; ++k) {
     const size = 1 / Math.sqrt(values[k]);
-    for (let j = 0; j < d; ++j) transform[j * rank + k] = matrix[k * d + j] * size;
+    for (let j = 0; j < d; ++j) transform[j * rank + k] = vectors[k * d + j] * size;
   }
-  scaleRows(transform, scale, d, rank);
-  return { transform, rank, triangular: false, condition: rank ? values[0] / values[rank - 1] : 1 };
-}
-
-function squares(x: Float64Array): number {
-  let sum = 0;
-  for (const v of x) sum += v * v;
-  return sum;
-}
-
-function scaleRows(matrix: Float64Array, scale: Float64Array, rows: number, cols: number): void {
-  for (let i = 0; i < rows; ++i) for (let j = 0; j < cols; ++j) matrix[i * cols + j] *= scale[i];
+  return {
+    transform: scaleRows(transform, scale),
+    rank,
+    triangular: false,
+    condition: rank ? values[0] / values[rank - 1] : 1,
+  };
 }
 
 /**
@@ -89,19 +77,12 @@ function largestEigenvalue(d: number, trace: number, multiply: (x: Float64Array)
   let size = 0;
   for (let step = 0; step < 8; ++step) {
     const y = multiply(x);
-    size = Math.sqrt(squares(y) / squares(x));
+    size = Math.sqrt(sumOfSquares(y) / sumOfSquares(x));
     if (!(size > 0)) return trace;
-    const scale = 1 / Math.sqrt(squares(y));
+    const scale = 1 / Math.sqrt(sumOfSquares(y));
     x = y.map((v) => v * scale);
   }
   return Math.min(trace, 2 * size);
-}
-
-/** M x for M d x d. */
-function times(matrix: Float64Array, d: number, x: Float64Array): Float64Array {
-  const y = new Float64Array(d);
-  for (let i = 0; i < d; ++i) y[i] = dot(matrix, i * d, x, 0, d);
-  return y;
 }
 
 /** T x for T d x d, upper triangular. */
@@ -119,21 +100,4 @@ function timesUpperTransposed(matrix: Float64Array, d: number, x: Float64Array):
     for (let j = i, k = i * d + i; j < d; ++j, ++k) y[j] += matrix[k] * factor;
   }
   return y;
-}
-
-/** Of `count` entries from places i and j on, in four sums: one alone waits for itself. */
-function dot(a: Float64Array, i: number, b: Float64Array, j: number, count: number): number {
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  const end = i + (count & ~3);
-  for (; i < end; i += 4, j += 4) {
-    s0 += a[i] * b[j];
-    s1 += a[i + 1] * b[j + 1];
-    s2 += a[i + 2] * b[j + 2];
-    s3 += a[i + 3] * b[j + 3];
-  }
-  for (let rest = count & 3; rest > 0; --rest, ++i, ++j) s0 += a[i] * b[j];
-  return s0 + s1 + (s2 + s3);
 }

@@ -1,15 +1,18 @@
 // What is proved of a low-rank approximation: |(A - left right) x|_p <= (bound (1 + slack) + rounding) |x|_2.
-import type { EngineRows } from "../engine/sweep.js";
+import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import { pseudoInverse, residual, smallestStep, unitRoundoff } from "../geometry/factors.js";
+import { levelSetGram } from "../geometry/level-set.js";
+import { lewisEllipsoid, type LewisEllipsoid } from "../geometry/lewis-ellipsoid.js";
 import { checkPairShapes, multiplyRows } from "../geometry/pair.js";
 import { leastColumn, profile, type Profile } from "../geometry/profile.js";
-import type { Run } from "../geometry/run.js";
-import { eigenvalueError, residualNorm, spectrum, transpose, type Spectrum } from "../geometry/spectrum.js";
+import { setWeights, type Run } from "../geometry/run.js";
+import { transpose } from "../geometry/small-dense.js";
+import { eigenvalueError, residualNorm, spectrum, type Spectrum } from "../geometry/spectrum.js";
 import { toRowSource, type Matrix, type MatrixLike, type RowSource } from "../matrix.js";
 import { checkOneOf, checkP, checkSeed, checkTolerance } from "../options.js";
 import type { CertifyOptions, LowRankCertificate, Objective, SandwichCertificate } from "../types/index.js";
-import { ellipsoidOf, levelSetOf, setWeights, type Ellipsoid, type Task } from "./task.js";
+import type { Task } from "./task.js";
 
 /** The certificate of ALGORITHMS: for a basis of any origin, bound = upper sigma_1(M (I - V V')). */
 export async function certificateOf(
@@ -19,7 +22,7 @@ export async function certificateOf(
   known: {
     sigmaNext?: number;
     plain?: Pick<Spectrum, "gram" | "wide">;
-    ellipsoid?: Ellipsoid;
+    ellipsoid?: LewisEllipsoid;
     /** |right - basis|_F at most, where only right is known. */
     rightError?: number;
   },
@@ -147,10 +150,10 @@ export async function residualCertificate(
   const rest = run.open(toRowSource({ data, rows: n, cols: d }));
   const facts = await profile(run, rest);
   setWeights(rest, { rowWeights });
-  const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rest, facts, { p, tolerance });
+  const ellipsoid = p === 2 ? undefined : await lewisEllipsoid(run, rest, facts, { p, tolerance });
   const plain = p === 2 ? await spectrum(run, rest, facts, { cut: () => 0, vectors: 0 }) : undefined;
   const gram = ellipsoid?.gram ?? plain!.gram;
-  const { values } = await run.engine.dense({ op: "eigen", matrix: gram, n: d, vectors: false });
+  const { values } = await run.engine.dense("eigen", { matrix: gram, n: d, count: 0 });
   const sandwich = ellipsoid?.certificate ?? { lower: 1, upper: 1, slack: f64 ? 1e-12 : 1e-6 };
   const sigmaNext = Math.sqrt(Math.max(0, values[0])) / facts.unit;
   // Of the product: sums in f64 over the rank. Of R: kept in its type.
@@ -181,12 +184,17 @@ async function projectionCertificate(
 ): Promise<LowRankCertificate> {
   const { run, rows, profile: facts, p, rank, rowWeights, ellipsoid } = task;
   const { rows: n, cols: d, dtype } = rows.source;
-  const { matrix: rightGram } = await run.engine.dense({
-    ...{ op: "multiply", left: right, right: transpose(right, rank, d), rows: rank, inner: d, cols: rank },
+  const transposed = transpose(right, rank, d);
+  const rightGram = await run.engine.dense("multiply", {
+    left: right,
+    right: transposed,
+    rows: rank,
+    inner: d,
+    cols: rank,
   });
-  const { values } = await run.engine.dense({ op: "eigen", matrix: rightGram.slice(), n: rank, vectors: false });
+  const { values } = await run.engine.dense("eigen", { matrix: rightGram, n: rank, count: 0 });
   const isRegular = values[rank - 1] > 1e-6 * values[0];
-  const inverse = isRegular ? await pseudoInverse(run, right, rank, d) : transpose(right, rank, d);
+  const inverse = isRegular ? await pseudoInverse(run, right, rank, d) : transposed;
   const { gram, wide } = ellipsoid ? { gram: ellipsoid.gram, wide: true } : plain!;
   const sigmaNext = (await residualNorm(run, gram, right, rank, d, inverse)) / facts.unit;
   const leftRows = run.open(toRowSource(left, "left"));
@@ -285,8 +293,8 @@ export async function certify(
     p === 2
       ? undefined
       : options.ellipsoid === "level-set"
-        ? await levelSetOf({ run, rows, profile: facts, p, seed, tolerance })
-        : await ellipsoidOf(run, rows, facts, { p, tolerance, known: run.facts });
+        ? await levelSetGram(run, rows, facts, { p, seed, tolerance })
+        : await lewisEllipsoid(run, rows, facts, { p, tolerance, known: run.facts });
   const plain =
     p === 2 ? await spectrum(run, rows, facts, { cut: () => rank, vectors: 0, known: run.facts }) : undefined;
   const shared = { run, rows, profile: facts, p, rank, rowWeights, tolerance, seed, ellipsoid } as const;

@@ -4,10 +4,9 @@ import { infinityAsText, textAsInfinity } from "./json.js";
 import { InvalidFormatError } from "../errors.js";
 import { quote, shownJson } from "../formats/json.js";
 import { rowTypeOf, type SafetensorsDtype } from "../formats/index.js";
+import type { RowSource } from "../matrix.js";
 import type { CodeBits, CodedMatrix, LowRankCertificate, Objective } from "../types/index.js";
-import type { Model } from "./model.js";
-import { storedTypes } from "./plan-file.js";
-import type { StoredLayer, StoredMatrix, StoredType } from "./stored.js";
+import { storedTypes, type StoredLayer, type StoredMatrix, type StoredType } from "./stored.js";
 import { transposedRows } from "./transposed-rows.js";
 
 export const metadataKey = "loewner";
@@ -273,11 +272,23 @@ function hasTypes({ dtype, type }: LayerDescription): boolean {
   return typeof dtype === "string" && rowTypeOf(dtype as SafetensorsDtype) !== undefined && storedTypes.includes(type);
 }
 
+/** Where a description's tensors are found: a model. */
+interface Tensors {
+  readonly name: string;
+  rows(name: string): RowSource;
+  bytes(name: string): Promise<Uint8Array>;
+}
+
 /**
  * The numbers of a described factor.
  * @throws {InvalidFormatError} when a tensor of codes or scales is of a type that takes fewer bytes than they do
  */
-export async function openPart(model: Model, part: PartDescription, rows: number, cols: number): Promise<StoredMatrix> {
+export async function openPart(
+  model: Tensors,
+  part: PartDescription,
+  rows: number,
+  cols: number,
+): Promise<StoredMatrix> {
   if (typeof part === "string") return { kind: "float", rows: model.rows(part) };
   if ("tensor" in part) return { kind: "float", rows: transposedRows(model.rows(part.tensor)) };
   const { bits, block, paddedCols, levels, unsigned } = part;
@@ -294,7 +305,7 @@ export async function openPart(model: Model, part: PartDescription, rows: number
 }
 
 /** A description says how many elements a tensor has, not of what type. */
-async function firstBytes(model: Model, tensor: string, count: number): Promise<Uint8Array> {
+async function firstBytes(model: Tensors, tensor: string, count: number): Promise<Uint8Array> {
   const bytes = await model.bytes(tensor);
   if (bytes.byteLength >= count) return bytes.subarray(0, count);
   throw new InvalidFormatError(

@@ -1,8 +1,10 @@
 // Factors multiplied back, for tools that know nothing of them.
 import { codedRows, decodeRows } from "../codes.js";
-import { InvalidInputError, OutOfMemoryError } from "../errors.js";
+import { takeTurn } from "../engine/turn.js";
+import { InvalidInputError, OutOfMemoryError, throwIfAborted } from "../errors.js";
 import {
   encodeNumbers,
+  layOutSafetensors,
   rowTypeOf,
   tensorBytes,
   type SafetensorsDtype,
@@ -10,23 +12,25 @@ import {
   type SafetensorsInput,
 } from "../formats/index.js";
 import { quote } from "../formats/json.js";
-import { widenRows } from "../matrix.js";
+import { type Matrix, widenRows } from "../matrix.js";
 import type { Loewner, RunOptions } from "../types/index.js";
 import { metadataKey, openPart, tensorsOf, type LayerDescription } from "./description.js";
-import { matrixIn } from "./fit.js";
 import type { Model } from "./model.js";
 import { passThrough, safetensorsModel } from "./safetensors/model.js";
+import type { StoredMatrix } from "./stored.js";
 
 export interface ExpandedModel {
   tensors: SafetensorsInput[];
   metadata: [string, string][] | undefined;
+  /** Of the file that will be written. */
+  byteLength: number;
   /** Names of the tensors that were made whole. */
   layers: string[];
 }
 
 /**
  * The same file with X in place of its factors. Products are computed while the file is being written; those of a layer that was
- * fitted transposed are held in memory.
+ * fitted transposed are held in memory. The event loop gets its turn meanwhile, and `options.signal` ends it.
  * @throws {InvalidInputError} when the file holds no factors
  * @throws {OutOfMemoryError} when a product is larger than can be; from writing, when one that was fitted transposed is
  */
@@ -60,7 +64,9 @@ export async function expandModel(
   const metadata = file.metadataEntries
     ?.filter(([key]) => key !== metadataKey)
     .map(([k, v]): [string, string] => [k, v]);
-  return { tensors, metadata: metadata?.length ? metadata : undefined, layers: [...described.keys()] };
+  const kept = metadata?.length ? metadata : undefined;
+  const { byteLength } = layOutSafetensors(tensors, kept);
+  return { tensors, metadata: kept, byteLength, layers: [...described.keys()] };
 }
 
 function product(
@@ -70,33 +76,55 @@ function product(
   described: LayerDescription,
   options: RunOptions,
 ): SafetensorsInput {
-  const { rows, cols, transposed } = described;
+  const { left, right, rows, cols, rank, transposed } = described;
   const dtype = described.dtype as SafetensorsDtype;
   const type = rowTypeOf(dtype)!;
   const shape = transposed ? [cols, rows] : [rows, cols];
-  const { right } = described;
-  const blocks = () =>
-    right ? productBlocks(loewner, model, { ...described, right }, options) : decodedBlocks(model, described);
+  const { signal } = options;
+  async function* blocks() {
+    if (right) yield* productBlocks(loewner, model, name, { ...described, right }, options);
+    else yield* decodedBlocks(await openPart(model, left, rows, rank)); // of full rank
+  }
+  /** Some at a time: a block of a wide table is large. */
+  async function* encoded(values: Float32Array | Float64Array) {
+    for (let at = 0; at < values.length; at += atATime) {
+      await heed(signal);
+      yield encodeNumbers(values.subarray(at, at + atATime), type);
+    }
+  }
   const byteLength = tensorBytes(dtype, shape);
   if (typeof byteLength !== "number") throw tooLarge(model, name, shape, "more than 2^53");
   return {
     ...{ name, dtype, shape, byteLength },
     async *chunks() {
       if (!transposed) {
-        for await (const block of blocks()) yield encodeNumbers(block, type);
+        for await (const block of blocks()) yield* encoded(block);
         return;
       }
       const whole = numbers(rows * cols, type === "f64");
       if (!whole) throw tooLarge(model, name, shape, `${byteLength}`);
       let row = 0;
+      let moved = 0;
       for await (const block of blocks()) {
         for (let i = 0; i < block.length / cols; ++i, ++row) {
           for (let j = 0; j < cols; ++j) whole[j * rows + row] = block[i * cols + j];
+          if ((moved += cols) < atATime) continue;
+          await heed(signal);
+          moved = 0;
         }
       }
-      yield encodeNumbers(whole, type);
+      yield* encoded(whole);
     },
   };
+}
+
+/** Numbers that are decoded, moved or encoded without a look at the signal: milliseconds. */
+const atATime = 1 << 20;
+
+/** Whoever wants it to stop is heard. */
+async function heed(signal?: AbortSignal): Promise<void> {
+  await takeTurn();
+  throwIfAborted(signal);
 }
 
 /** Undefined where the runtime has no room for so many. */
@@ -117,34 +145,45 @@ function tooLarge(model: Model, tensor: string, shape: readonly number[], bytes:
   );
 }
 
-/** A table of full rank that needs no right factor, read block by block. */
-async function* decodedBlocks(
-  model: Model,
-  { left, rows, rank }: LayerDescription,
-): AsyncGenerator<Float32Array | Float64Array> {
-  const stored = await openPart(model, left, rows, rank);
-  const step = Math.max(1, Math.floor((1 << 20) / rank));
+/** What is stored, decoded or widened block by block. */
+async function* decodedBlocks(stored: StoredMatrix): AsyncGenerator<Float32Array | Float64Array> {
+  const { rows, cols } = stored.kind === "codes" ? stored : stored.rows;
+  const step = Math.max(1, Math.floor(atATime / cols));
   for (let row = 0; row < rows; row += step) {
     const count = Math.min(step, rows - row);
     if (stored.kind === "codes") yield decodeRows(stored, row, count);
     else {
-      const block = new Float64Array(count * rank);
+      const block = new Float64Array(count * cols);
       await widenRows(stored.rows, row, count, block);
       yield block;
     }
   }
 }
 
+async function matrixIn(model: Model, tensor: string, stored: StoredMatrix, { signal }: RunOptions): Promise<Matrix> {
+  const { rows, cols } = stored.kind === "codes" ? stored : stored.rows;
+  const data = numbers(rows * cols, stored.kind === "float" && stored.rows.dtype === "f64");
+  if (!data) throw tooLarge(model, tensor, [rows, cols], `${4 * rows * cols}`);
+  let at = 0;
+  for await (const block of decodedBlocks(stored)) {
+    await heed(signal);
+    data.set(block, at);
+    at += block.length;
+  }
+  return { data, rows, cols };
+}
+
 /** left * right, block by block: a queue of one turns the callback into a stream. */
 async function* productBlocks(
   loewner: Loewner,
   model: Model,
+  name: string,
   { left, right, rows, cols, rank }: LayerDescription & Required<Pick<LayerDescription, "right">>,
   options: RunOptions,
 ): AsyncGenerator<Float32Array | Float64Array> {
   const stored = await openPart(model, left, rows, rank);
   const leftRows = stored.kind === "codes" ? codedRows(stored) : stored.rows;
-  const whole = await matrixIn(await openPart(model, right, rank, cols));
+  const whole = await matrixIn(model, name, await openPart(model, right, rank, cols), options);
   let ready: ((block: Float32Array | Float64Array | undefined) => void) | undefined;
   let taken: (() => void) | undefined;
   let wanted = true;

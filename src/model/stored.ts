@@ -16,6 +16,8 @@ export type StoredMatrix = FloatMatrix | CodedMatrix;
 /** How numbers are stored: the tensor's own type, another float type, or few bits. */
 export type StoredType = RowType | `int${CodeBits}`;
 
+export const storedTypes: readonly StoredType[] = ["f64", "f32", "f16", "bf16", "int8", "int4", "int3", "int2"];
+
 /** What replaces a layer's tensor. */
 export interface StoredLayer {
   readonly name: string;

@@ -2,8 +2,8 @@
 // over, so that neither side's own are touched.
 import type { SentRows } from "../engine/threads/protocol.js";
 import { untilAborted } from "../engine/read-ahead.js";
-import { InvalidInputError, throwIfAborted } from "../errors.js";
-import { isRowSource, rowTypeBytes, type MatrixLike, type RowSource } from "../matrix.js";
+import { throwIfAborted } from "../errors.js";
+import { checkRowBytes, isRowSource, rowTypeBytes, type MatrixLike, type RowSource } from "../matrix.js";
 
 /** A row source among the options, as it crosses. */
 interface SentSource {
@@ -66,12 +66,7 @@ export async function sendRows(source: RowSource, over: AbortSignal): Promise<Se
   for (let start = 0; start < rows; start += step) {
     const count = Math.min(step, rows - start);
     const piece = await untilAborted(ownReads.read(start, count), over);
-    if (piece.byteLength !== count * width) {
-      throw new InvalidInputError(
-        `${name ?? "The row source"} gave ${piece.byteLength} bytes for rows ${start} to ${start + count - 1}, expected ${count * width}; its read() must return whole rows.`,
-        { tensor: name, row: start },
-      );
-    }
+    checkRowBytes(source, start, count, piece);
     bytes.set(piece, start * width);
   }
   return { rows, cols, dtype, name, bytes };

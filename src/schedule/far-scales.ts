@@ -1,6 +1,6 @@
 // Calls whose numbers leave the range of f64 on the way, though their answers do not: f64 rows too small for their squares, row
 // weights too large or too small for sums. They run on powers of two times these, which is exact, and their results are put back.
-import type { Engine } from "../engine/sweep.js";
+import type { Engine } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import type { Known } from "../geometry/facts.js";
 import { exponentOf, scaledWeights, timesPowerOfTwo, weightExponent } from "../geometry/far-weights.js";

@@ -277,12 +277,12 @@ describe("files that exist", () => {
     const before = bytesOf(folder, "model.safetensors");
     const { status, stderr } = inspect("model.safetensors", "--plan", "model.safetensors", "--force");
     expect(status).toBe(1);
-    expect(stderr).toMatch(/is the model itself/);
+    expect(stderr).toMatch(/is the input itself/);
     expect(bytesOf(folder, "model.safetensors").equals(before)).toBe(true);
   });
 
   test("one name for both is refused, and neither is written", () => {
-    expect(inspect("model.safetensors", "--plan", "both", "--html", "both").status).toBe(1);
+    expect(inspect("model.safetensors", "--plan", "both", "--html", "both").status).toBe(2);
     expect(listing(folder)).not.toContain("both");
   });
 });

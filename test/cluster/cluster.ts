@@ -10,6 +10,8 @@ import type * as Formats from "../../src/formats/index.js";
 import type { Matrix, RowSource } from "../../src/index.js";
 import { startRedis, type RedisServer } from "./servers.mjs";
 
+export type { ClusterWorker } from "../../src/cluster/index.js";
+
 const dist = (path: string) => new URL(`../../dist/${path}`, import.meta.url).href;
 export const { connectCluster, startClusterWorker, clusterStatus, locate } = (await import(
   dist("cluster/index.js")
@@ -50,7 +52,7 @@ export class Bench {
   }
 
   connect(options: Partial<ClusterModule.ClusterOptions> = {}) {
-    return connectCluster({ redis: this.redis.url, patienceMs: 20_000, ...options });
+    return connectCluster({ redis: this.redis.url, patienceMs: 200_000, ...options });
   }
 
   async write(name: string, { data, rows, cols }: Matrix): Promise<string> {

@@ -30,7 +30,7 @@ let folder: string;
 let loewner: Loewner;
 let npy: Uint8Array<ArrayBuffer>;
 beforeAll(async () => {
-  ({ folder } = installPacked());
+  ({ folder } = await installPacked());
   cpSync(fileURLToPath(new URL("../../examples/", import.meta.url)), join(folder, "examples"), { recursive: true });
   loewner = await createLoewner();
   npy = await npyOf(table);

@@ -189,8 +189,7 @@ describe("a damaged description", () => {
     ...{ objective: numbers, bound: 1, rowWeights: false },
   };
   const certificate = { lower: 0, upper: 1, slack: 0.5, sigmaNext: 1, bound: 1, rounding: 2 };
-  const { bound: _, ...before } = whole;
-  const ofVersion1 = { ...before, method: "svd", certificate, tolerance: 0.01, seed: 0 };
+  const ofVersion1 = { ...whole, bound: undefined, method: "svd", certificate, tolerance: 0.01, seed: 0 };
   const coded = { codes: ["c"], scales: "s", bits: 8, block: 8, paddedCols: 8, levels: 1 };
   const inCodes = { ...whole, left: coded, right: undefined, rank: 4, type: "int8" };
   const read = (text: string) => readDescription(text, "small.onnx", (name) => shapes[name]);

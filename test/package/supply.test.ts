@@ -4,6 +4,7 @@ import { readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { smallModel, writeModel } from "../cli/run.js";
 import { installPacked } from "./packed.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -22,9 +23,9 @@ const lock = JSON.parse(read("package-lock.json")) as { lockfileVersion: number;
 const locked = Object.entries(lock.packages).filter(([path]) => path !== "");
 
 describe("the package as npm packs it", () => {
-  let packed: ReturnType<typeof installPacked>;
-  beforeAll(() => {
-    packed = installPacked();
+  let packed: Awaited<ReturnType<typeof installPacked>>;
+  beforeAll(async () => {
+    packed = await installPacked();
   });
   afterAll(() => rmSync(packed.folder, { recursive: true }));
 
@@ -42,6 +43,38 @@ describe("the package as npm packs it", () => {
     const files = execFileSync("tar", ["-tzf", packed.tarball], { encoding: "utf8" }).trim().split("\n");
     const wrong = /(^|\/)(\.(?!vite)|node_modules\/|test\/|src\/)|\.(map|tgz|pem|key)$|npmrc|\.env/;
     expect(files.map((name) => name.replace(/^package\//, "")).filter((name) => wrong.test(name))).toEqual([]);
+  });
+
+  test("asks npm for every package that its files load, and for no other", () => {
+    const folder = join(packed.folder, "node_modules/loewner");
+    const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Record<
+      string,
+      object
+    >;
+    const loaded = new Set<string>();
+    for (const name of readdirSync(join(folder, "dist"), { recursive: true, encoding: "utf8" })) {
+      if (!/\.(js|d\.ts)$/.test(name) || /^web[/\\]/.test(name)) continue;
+      const text = readFileSync(join(folder, "dist", name), "utf8");
+      for (const [, from] of text.matchAll(/\b(?:from|import)\s*\(?\s*["']((?:@[\w.-]+\/)?[\w.-]+)(?:\/[^"']*)?["']/g))
+        if (/^[@\w]/.test(from)) loaded.add(from);
+    }
+    const asked = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
+    expect([...loaded].filter((name) => !asked.includes(name))).toEqual([]);
+    // The loader is in dist/, too; it stays among those that are named, as what every kernel call goes through.
+    const idle = Object.keys(dependencies).filter((name) => !loaded.has(name));
+    expect(idle).toEqual(["@assemblyscript/loader"]);
+  });
+
+  test("writes the page of inspect --html, uPlot and its license in it, where nobody installed uPlot", async () => {
+    await writeModel(packed.folder, "model.safetensors", smallModel());
+    const args = ["node_modules/loewner/dist/cli/main.js", "inspect", "model.safetensors", "--html", "page.html"];
+    execFileSync(process.execPath, args, { cwd: packed.folder });
+    const page = readFileSync(join(packed.folder, "page.html"), "utf8");
+    expect(page).toMatch(/var uPlot=function/);
+    expect(page).toMatch(/Copyright \(c\) \d+ Leon Sorokin/);
+    expect(readFileSync(join(packed.folder, "node_modules/loewner/dist/LICENSES.txt"), "utf8")).toMatch(
+      /^uplot [\d.]+ by Leon Sorokin, MIT\n\n[^]*Copyright \(c\) \d+ Leon Sorokin/m,
+    );
   });
 
   test("is published with provenance", () => {

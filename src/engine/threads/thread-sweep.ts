@@ -1,7 +1,8 @@
 // One sweep over rows that workers hold: hands out the rows they ask for, hands on what they emit in row order, adds up.
-import { AbortedError, InvalidInputError } from "../../errors.js";
-import { rowTypeBytes } from "../../matrix.js";
-import type { Sweep, SweepHooks, SweepResult } from "../sweep.js";
+import { AbortedError } from "../../errors.js";
+import { checkRowBytes } from "../../matrix.js";
+import type { SweepHooks } from "../engine.js";
+import type { Sweep, SweepResult } from "../sweep.js";
 import type { Listener, Pool } from "./pool.js";
 import { fromSent, type Report } from "./protocol.js";
 import { combine } from "./shares.js";
@@ -43,7 +44,7 @@ class ThreadSweep implements Listener {
     try {
       rows.prepare(sweep);
       const { id, limits } = rows;
-      const order = { type: "sweep", rows: id, call: this.call, sweep: compact(sweep), limits } as const;
+      const order = { type: "sweep", rows: id, call: this.call, sweep, limits } as const;
       rows.shares.forEach((_, worker) => pool.send(worker, order));
     } catch (error) {
       this.stop(error);
@@ -99,13 +100,7 @@ class ThreadSweep implements Listener {
     const { source } = this.rows;
     const found = await source.read(start, count);
     if (this.settled) return;
-    const expected = count * source.cols * rowTypeBytes[source.dtype];
-    if (found.byteLength !== expected) {
-      throw new InvalidInputError(
-        `${source.name ?? "The row source"} gave ${found.byteLength} bytes for rows ${start} to ${start + count - 1}, expected ${expected}; its read() must return whole rows.`,
-        { tensor: source.name, row: start },
-      );
-    }
+    checkRowBytes(source, start, count, found);
     const bytes = new Uint8Array(found);
     this.pool.send(worker, { type: "bytes", call: this.call, bytes }, [bytes.buffer]);
   }
@@ -133,9 +128,8 @@ class ThreadSweep implements Listener {
   }
 
   private async emit({ name, start, block }: Emitted, worker: number): Promise<void> {
-    const { emit, emitBytes } = this.hooks;
     const bytes = block.byteLength;
-    const waiting = block instanceof Uint8Array ? emitBytes?.(name, start, block) : emit?.(name, start, block);
+    const waiting = this.hooks.emit?.(start, block, name);
     if (waiting) await waiting;
     if (this.settled) return;
     // The block was only lent: its memory goes back, for another one, unless somebody has sent it elsewhere.
@@ -148,15 +142,4 @@ class ThreadSweep implements Listener {
     const result = combine(this.sweep, this.rows.shares.flat(), results);
     this.settle(() => this.resolve(result));
   }
-}
-
-/** A part of a larger array would take all of it along. */
-function compact(sweep: Sweep): Sweep {
-  const shared = Object.fromEntries(
-    Object.entries(sweep.reads.shared).map(([name, array]) => [
-      name,
-      array?.byteLength < array?.buffer.byteLength ? array.slice() : array,
-    ]),
-  );
-  return { ...sweep, reads: { ...sweep.reads, shared } };
 }

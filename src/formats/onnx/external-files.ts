@@ -5,8 +5,10 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { InvalidInputError } from "../../errors.js";
+import { readChunks } from "../bytes.js";
 import { innerPathFault } from "../inner-path.js";
 import { quote } from "../json.js";
+import { type Stretch, stretchesOf } from "./external-ranges.js";
 import { StringStringEntryProtoSchema } from "./onnx_pb.js";
 import { concatenation, lengthDelimited, type Piece } from "./splice.js";
 import { onnxTensorChunks } from "./tensor-bytes.js";
@@ -28,19 +30,25 @@ const EXTERNAL_DATA = 13;
 const DATA_LOCATION = 14;
 const EXTERNAL = 1;
 
+/** Where bytes went: the number of the file, and the byte at which they begin. */
+interface Place {
+  readonly file: number;
+  readonly offset: number;
+}
+
 /** Fills the files of one model, in the order of the calls. */
 export class ExternalFiles {
   private readonly pieces: Piece[][] = [];
   /** Bytes in the last file. */
   private size = 0;
-  /** Fields already made for ranges of the old external files: tensors that shared one go on doing so. */
-  private readonly moved = new Map<string, Uint8Array>();
+  /** Of the old external files, and where what was moved of them lies now: tensors that shared bytes go on doing so. */
+  private stretches: ReadonlyMap<OnnxTensor, Stretch> = new Map();
+  private readonly moved = new Map<Stretch, Place>();
 
   /** @throws {InvalidInputError} when `name` is not one that external data may have. */
   constructor(
     private readonly model: OnnxModel,
     private readonly name: string,
-    private readonly rename: (name: string) => string = (same) => same,
   ) {
     const wrong = innerPathFault(name);
     if (wrong !== undefined)
@@ -49,32 +57,63 @@ export class ExternalFiles {
       );
   }
 
+  /** Says which tensors will move, before the first does: those that overlap go together. */
+  expect(tensors: readonly OnnxTensor[]): void {
+    this.stretches = stretchesOf(tensors);
+  }
+
   /** Takes a tensor of the model; returns the fields of its TensorProto that say where it lies. */
   move(tensor: OnnxTensor): Uint8Array {
     const { data, byteLength } = tensor;
-    const place = () => this.add({ byteLength, chunks: () => onnxTensorChunks(this.model, tensor) });
-    if (data.kind !== "external") return place();
-    const range = `${data.offset} ${data.length} ${data.location}`;
-    const fields = this.moved.get(range) ?? place();
-    this.moved.set(range, fields);
-    return fields;
+    const stretch = this.stretches.get(tensor);
+    if (data.kind !== "external" || !stretch)
+      return this.add({ byteLength, chunks: () => onnxTensorChunks(this.model, tensor) });
+    const { file, offset } = this.moved.get(stretch) ?? this.moveStretch(stretch, data.length);
+    return this.fieldsOf(file, offset + data.offset - stretch.start, data.length);
+  }
+
+  /** @param length of the tensor whose turn it is: what several share lies to multiples of 4096 as it did before */
+  private moveStretch(stretch: Stretch, length: number): Place {
+    const { location, start, end } = stretch;
+    const { model } = this;
+    const byteLength = end - start;
+    const bytes = {
+      byteLength,
+      async *chunks() {
+        yield* readChunks(await model.external(location), start, end);
+      },
+    };
+    const place = this.put(bytes, length === byteLength ? 0 : start % ALIGNMENT);
+    this.moved.set(stretch, place);
+    return place;
   }
 
   /** Takes a new tensor; returns the fields of its TensorProto that say where it lies. */
   add(data: StreamedBytes): Uint8Array {
-    let offset = Math.ceil(this.size / ALIGNMENT) * ALIGNMENT;
+    const { file, offset } = this.put(data);
+    return this.fieldsOf(file, offset, data.byteLength);
+  }
+
+  /** At `shift` past a multiple of 4096. */
+  private put(data: StreamedBytes, shift = 0): Place {
+    let offset = Math.ceil(this.size / ALIGNMENT) * ALIGNMENT + shift;
     if (this.pieces.length === 0 || (this.size > 0 && offset + data.byteLength > MAX_FILE)) {
       this.pieces.push([]);
-      this.size = offset = 0;
+      this.size = 0;
+      offset = shift;
     }
     const file = this.pieces[this.pieces.length - 1];
     if (offset > this.size) file.push(new Uint8Array(offset - this.size));
     file.push(data);
     this.size = offset + data.byteLength;
+    return { file: this.pieces.length - 1, offset };
+  }
+
+  private fieldsOf(file: number, offset: number, length: number): Uint8Array {
     return fields([
-      ["location", this.nameOf(this.pieces.length - 1)],
+      ["location", this.nameOf(file)],
       ["offset", String(offset)],
-      ["length", String(data.byteLength)],
+      ["length", String(length)],
     ]);
   }
 
@@ -84,7 +123,7 @@ export class ExternalFiles {
   }
 
   private nameOf(index: number): string {
-    return this.rename(index === 0 ? this.name : `${this.name}_${index}`);
+    return index === 0 ? this.name : `${this.name}_${index}`;
   }
 }
 

@@ -38,8 +38,6 @@ const RAW_DATA = 9;
 export interface OnnxLayoutOptions {
   /** Name of the file for external data, relative to the model's folder. Default: the source's own name + "_data". */
   externalName?: string;
-  /** What files of external data are called instead, by the names that they would have. */
-  nameOf?: (name: string) => string;
 }
 
 /** Where everything will lie. */
@@ -53,7 +51,7 @@ export interface OnnxLayout {
 /**
  * Lays out a changed model. Without changes and without external data it is the same file.
  *
- * Tensors that were external stay so and are written to new files; new tensors of 1 KiB or more join them. A model without
+ * Tensors that were external stay so and are written to new files, bytes that several share once; new tensors of 1 KiB or more join them. A model without
  * external data stays one file while it has at most 2^31 - 1 bytes, protocol buffers' limit; past it, every tensor of
  * 1 KiB or more that lies in raw_data goes to external files.
  *
@@ -69,9 +67,9 @@ export function layOutOnnx(model: OnnxModel, edits: OnnxEdits = {}, options: Onn
     const cuts = [...common, ...tensorCuts(model, edits, outside, evictAll)];
     return { main: splice(model.source, cuts), external: outside?.files() ?? [] };
   };
-  const first = place(model.hasExternalData ? new ExternalFiles(model, name, options.nameOf) : undefined, false);
+  const first = place(model.hasExternalData ? new ExternalFiles(model, name) : undefined, false);
   if (first.main.byteLength <= MAX_ONNX_FILE) return first;
-  const second = place(new ExternalFiles(model, name, options.nameOf), true);
+  const second = place(new ExternalFiles(model, name), true);
   if (second.main.byteLength <= MAX_ONNX_FILE) return second;
   throw new InvalidInputError(
     `${model.source.name}: the model would have ${second.main.byteLength} bytes without its external data; protocol buffers allow ${MAX_ONNX_FILE}. Move constants of nodes to initializers first.`,
@@ -195,15 +193,17 @@ function tensorCuts(
   const cuts: Cut[] = [];
   const added = edits.addTensors ?? [];
   if (outside) {
-    for (const tensor of graph.initializers.values()) {
-      if (edits.dropTensors?.has(tensor.name) || !moves(tensor, evictAll)) continue;
-      cuts.push({ ...tensor.field, by: tensorField(INITIALIZER, [...tensor.header, outside.move(tensor)]), parent });
-    }
+    const own = [...graph.initializers.values()].filter(
+      (tensor) => !edits.dropTensors?.has(tensor.name) && moves(tensor, evictAll),
+    );
     const gone = new Set(
       [...(edits.dropNodes ?? []), ...(edits.replaceNodes?.keys() ?? [])].map((node) => node.field.start),
     );
-    for (const { tensor, message } of nested) {
-      if (liesIn(message, gone)) continue;
+    const kept = nested.filter(({ message }) => !liesIn(message, gone));
+    outside.expect([...own, ...kept.map(({ tensor }) => tensor)]);
+    for (const tensor of own)
+      cuts.push({ ...tensor.field, by: tensorField(INITIALIZER, [...tensor.header, outside.move(tensor)]), parent });
+    for (const { tensor, message } of kept) {
       const by = tensorField(message.number, [...tensor.header, outside.move(tensor)]);
       cuts.push({ ...tensor.field, by, parent: message.parent! });
     }

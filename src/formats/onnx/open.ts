@@ -11,6 +11,7 @@ import { type LimitOptions, limitsOf, overLimit } from "../limits.js";
 import { sniff } from "../sniff.js";
 import { Cursor, type Field, type Message } from "./cursor.js";
 import { type NodeProto, NodeProtoSchema, OperatorSetIdProtoSchema, StringStringEntryProtoSchema } from "./onnx_pb.js";
+import { distinctBytes } from "./external-ranges.js";
 import { externalLocations } from "./location.js";
 import { checkOrder } from "./order.js";
 import { decode, type Scan, scanAttribute, scanGraph, scanNode } from "./scan-graph.js";
@@ -202,14 +203,6 @@ async function scanTraining(scan: Scan, message: Message): Promise<void> {
 function externalTensors(graph: OnnxGraph, { nested }: Scan): OnnxTensor[] {
   const initializers = [...graph.initializers.values()].filter(({ data }) => data.kind === "external");
   return [...initializers, ...nested.map(({ tensor }) => tensor)];
-}
-
-/** Tensors may share a range. */
-function distinctBytes(tensors: readonly OnnxTensor[]): number {
-  const ranges = new Map<string, number>();
-  for (const { data } of tensors)
-    if (data.kind === "external") ranges.set(`${data.offset} ${data.length} ${data.location}`, data.length);
-  return [...ranges.values()].reduce((sum, length) => sum + length, 0);
 }
 
 /** The external files of a model, each opened once. */

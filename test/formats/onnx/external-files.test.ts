@@ -93,6 +93,59 @@ describe("external data", () => {
     expect(await readRows(onnxRows(again, initializers.get("tied")!))).toEqual(new Float64Array(a));
   });
 
+  describe("ranges that overlap", () => {
+    const all = numbers(5000, 0);
+    const files = { "w.bin": raw(all), "./w.bin": raw(all), "v.bin": raw(b) };
+    const at = (location: string, offset: number, elements: number) =>
+      place(location, String(offset), String(4 * elements));
+    // Windows that slide over one file, one window under another way to write its name, and a range of their own.
+    const windows = Array.from({ length: 40 }, (_, i) =>
+      externalTensor(`w${i}`, [1000], at(i === 7 ? "./w.bin" : "w.bin", 64 + 400 * i, 1000)),
+    );
+    const overlapping = model({
+      initializers: [
+        ...windows,
+        externalTensor("inside", [10], at("w.bin", 2064, 10)),
+        externalTensor("v", [300], at("v.bin", 0, 300)),
+      ],
+      nodes: [node("Constant", [], ["c"], { value: externalTensor("deep", [1000], at("w.bin", 1264, 1000)) })],
+    });
+    const [from, to] = [64, 64 + 400 * 39 + 4000];
+    const numbersOf = async (again: OnnxModel, name: string) => {
+      const { data } = again.graph.initializers.get(name)!;
+      if (data.kind !== "external") throw new Error(name);
+      return (await again.external(data.location)).slice(data.offset, data.offset + data.length);
+    };
+
+    test("are written once, and go on being shared", async () => {
+      const opened = await open(overlapping, files);
+      expect(opened.byteLength).toBe(overlapping.length + (to - from) + 1200);
+      const { data, again } = await reopened(opened, {});
+      const written = data["m.onnx_data"];
+      expect(written.length).toBeLessThan(64 + (to - from) + 4096 + 1200);
+      expect(written.subarray(64, 64 + to - from)).toEqual(files["w.bin"].subarray(from, to));
+      for (const [i] of windows.entries())
+        expect(await numbersOf(again, `w${i}`)).toEqual(files["w.bin"].slice(64 + 400 * i, 4064 + 400 * i));
+      expect(await numbersOf(again, "inside")).toEqual(files["w.bin"].slice(2064, 2104));
+      expect(await numbersOf(again, "v")).toEqual(files["v.bin"]);
+      expect(again.nested[0].tensor.data).toEqual(again.graph.initializers.get("w3")!.data);
+      // And once more: the same file.
+      const twice = await reopened(again, {});
+      expect(twice.data["m.onnx_data"].length).toBe(written.length);
+    });
+
+    test("of tensors that go are not kept for their sake", async () => {
+      const opened = await open(overlapping, files);
+      const gone = windows.map(({ name }) => name).filter((name) => name !== "w0" && name !== "w39");
+      const { data, again } = await reopened(opened, {
+        dropTensors: new Set(gone),
+        dropNodes: new Set(opened.graph.nodes),
+      });
+      expect(data["m.onnx_data"].length).toBe(8192 + 1200);
+      expect(await numbersOf(again, "w39")).toEqual(files["w.bin"].slice(to - 4000, to));
+    });
+  });
+
   test("goes with the nodes and tensors that go", async () => {
     const opened = await open(bytes, files);
     const { data, again } = await reopened(opened, {
