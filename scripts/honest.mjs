@@ -1,5 +1,5 @@
 // What compress writes, verify finds true: `node scripts/honest.mjs [STEP]`. 500 files of every kind of table, method, p and type, or
-// every STEP-th of them; `npm test` takes every 25th.
+// every STEP-th of them; `npm test` takes every 40th.
 import { spawnSync } from "node:child_process";
 import { setup } from "./setup.mjs";
 

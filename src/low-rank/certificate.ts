@@ -37,7 +37,8 @@ export async function certificateOf(
   const rightError = known.rightError ?? distance(right, basis);
   // Products are summed 256 deep, then added up: gamma of that depth, for k columns; then the rounding of left itself.
   const working = unitRoundoff[f64 || factorType === "f64" ? "f64" : "f32"];
-  const gamma = (Math.min(d, 256) + Math.ceil(d / 256) + 2) * working;
+  // In f64 as much again, and more, is left for who measures it in f64 too (projectionCertificate).
+  const gamma = (Math.min(d, 256) + Math.ceil(d / 256) + 2) * working * (factorType === "f64" ? 4 : 1);
   const relative = Math.sqrt(rank) * (gamma + unitRoundoff[factorType]) + rightError;
   const factorError = relative * (await rowNormBound(run, rows, profile, p, rowWeights));
   // Numbers too small to be rounded beside themselves, and columns that count as zeros.
@@ -192,7 +193,8 @@ async function projectionCertificate(
     cols: rank,
   });
   const { values } = await run.engine.dense("eigen", { matrix: rightGram, n: rank, count: 0 });
-  const inverse = values[rank - 1] > 1e-6 * values[0] ? await pseudoInverse(run, right, rank, d) : transposed;
+  const isRegular = values[rank - 1] > 1e-6 * values[0];
+  const inverse = isRegular ? await pseudoInverse(run, right, rank, d) : transposed;
   const { gram, wide } = ellipsoid ? { gram: ellipsoid.gram, wide: true } : plain!;
   const sigmaNext = (await residualNorm(run, gram, right, rank, d, inverse)) / facts.unit;
   const leftRows = run.open(toRowSource(left, "left"));
@@ -200,10 +202,11 @@ async function projectionCertificate(
   if (rowWeights) leftRows.state.set("weights", Float64Array.from(rowWeights));
   const pair = { left: rows.source, right: { data: inverse, rows: d, cols: rank } };
   const off = await residual(run, leftRows, leftFacts, { ...pair, p, mayOverflow: true });
-  // Sums in f64 over d columns, of rows no longer than A's times the norm of right+ (beside right's: the condition, at most 1000).
   const rightNorm = Math.sqrt(Math.max(0, values[0]));
-  const sums = 2 * (d + 4) * unitRoundoff.f64;
-  const size = (await rowNormBound(run, rows, facts, p, rowWeights)) * Math.sqrt(rank) * 1e3;
+  // Sums in f64 over d columns err by so much beside |a_i| |right+|_F, times |right|.
+  const sums =
+    (d + 4) * unitRoundoff.f64 * Math.sqrt(rank) * (isRegular ? Math.sqrt(values[0] / values[rank - 1]) : values[0]);
+  const size = await rowNormBound(run, rows, facts, p, rowWeights);
   const deviation = (await normOfRows(run, off, p, totalWeight(rows, rowWeights))) * rightNorm * (1 + 1e-12);
   const step = (dtype === "f64" ? Math.sqrt(d) * leastColumn : 0) * (await rootOfWeights(run, rows, p, rowWeights));
   const sandwich = ellipsoid?.certificate ?? { lower: 1, upper: 1, slack: dtype === "f64" ? 1e-12 : 1e-6 };

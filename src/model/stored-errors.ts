@@ -58,11 +58,13 @@ export async function errorFaults(
   return faults;
 }
 
-/** sum |r|^p goes with the p-th power of what errs; below p = 1 entries near 0 count for more, and their rounding does. */
+/** sum |r|^p errs like the norm and its p-th power; below p = 1 by the sum of |error|^p at most, which is more where entries are near 0. */
 function allowanceOfSum(computed: Objective, size: Objective, p: number, unit: number): number {
   if (p === Infinity) return tolerance * computed.lp + unit * size.lp;
   const ratios = (["l1", "l21", "l2"] as const).map((key) => (computed[key] > 0 ? size[key] / computed[key] : 0));
-  return Math.max(1, p) * computed.lp * (tolerance + unit * Math.max(...ratios));
+  const byNorm = Math.max(1, p) * computed.lp * (tolerance + unit * Math.max(...ratios));
+  // A power by the host: it decides nothing that is written.
+  return p < 1 ? byNorm + size.lp * unit ** p : byNorm;
 }
 
 /** |a_i - left_i right|_2, in f64. */

@@ -7,7 +7,7 @@ import { compressModel, safetensorsModel, verifyLayers } from "../../src/model/i
 import { mainFile, openBytes } from "../model/in-memory.js";
 import { cases, nameOf, tableOf, type Case } from "./cases.js";
 
-const step = Number(process.env.LOEWNER_HONEST_STEP ?? 25);
+const step = Number(process.env.LOEWNER_HONEST_STEP ?? 40);
 
 let loewner: Loewner;
 beforeAll(async () => {
