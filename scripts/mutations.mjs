@@ -36,7 +36,7 @@ export const mutations = [
     "return powerOfTwoBelow(size) / (halfComfort.to / 2);",
     "return powerOfTwoBelow(size) / (halfComfort.to * 4096);",
   ],
-  ["src/geometry/certificate.ts", "(-logDistortion * (2 - p)) / (p * p)", "(-logDistortion * (2 - p)) / (2 * p * p)"],
+  ["src/geometry/certificate.ts", "(-distortion * (2 - p)) / (p * p)", "(-distortion * (2 - p)) / (2 * p * p)"],
   ["src/geometry/whiten.ts", "values[rank] > threshold * values[0]", "values[rank] > 1e3 * threshold * values[0]"],
   ["src/engine/operations/factors.ts", "const farRatio = 1e-7 /", "const farRatio = 1e7 /"],
   [
