@@ -88,28 +88,28 @@ export async function lowRank(
   const wantsVectors = methods.some((method) => fitters[method].needsSpectrum);
   const needsSpectrum = wantsVectors || rank === 0;
   const vectors = vectorsWanted(run, methods, rank, d);
-  const { facts, gram } = needsSpectrum ? await profiledGram(run, rows) : await profiledStart(run, rows, p);
+  const { scales, gram } = needsSpectrum ? await profiledGram(run, rows) : await profiledStart(run, rows, p);
   const plain = needsSpectrum
-    ? await spectrum(run, rows, facts, {
+    ? await spectrum(run, rows, scales, {
         cut: cutOf(rank, options, most),
         vectors: wantsVectors ? vectors : 0,
         first: gram,
-        known: run.facts,
+        cache: run.cache,
       })
     : undefined;
   rank ||= rankForEnergy(options.energy!, plain!.singularValues, most);
 
   const left = new Left(options.left, n, rank, factorType);
   const proving = canProveWhileProjecting(options, methods[0])
-    ? new ProvingProjection(run, rows, facts, { rank, p, factorType, tolerance }, left.keep)
+    ? new ProvingProjection(run, rows, scales, { rank, p, factorType, tolerance }, left.keep)
     : undefined;
   const start = needsSpectrum ? undefined : gram;
-  const request = { p, tolerance, start, prove: proving?.prove, known: run.facts };
-  const ellipsoid = p === 2 ? undefined : await lewisEllipsoid(run, rows, facts, request);
+  const request = { p, tolerance, start, prove: proving?.prove, cache: run.cache };
+  const ellipsoid = p === 2 ? undefined : await lewisEllipsoid(run, rows, scales, request);
   const task: Task = {
     run,
     rows,
-    profile: facts,
+    profile: scales,
     p,
     rank,
     factorType,

@@ -2,7 +2,7 @@
 import type { Engine } from "../engine/engine.js";
 import type { RowSource } from "../matrix.js";
 import type { RunOptions } from "../types/index.js";
-import { noFacts } from "./facts.js";
+import { noCache } from "./matrix-cache.js";
 import { Run } from "./run.js";
 
 export class Parts {
@@ -41,7 +41,7 @@ export class Parts {
           onProgress({ stage: progress.stage, done: Math.min(done, total - 1), total });
         }),
     };
-    const run = new Run(this.engine, own, noFacts, this.scalable);
+    const run = new Run(this.engine, own, noCache, this.scalable);
     run.expect(work);
     return run;
   }

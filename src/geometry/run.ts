@@ -11,7 +11,7 @@ import {
 import { untilAborted } from "../engine/read-ahead.js";
 import { gatherRows, type RowSource } from "../matrix.js";
 import type { Convergence, RunOptions, WeightedOptions } from "../types/index.js";
-import { noFacts, type Known } from "./facts.js";
+import { noCache, type Cache } from "./matrix-cache.js";
 
 /**
  * Ends the first sweep of a call on f64 rows whose squares would vanish; schedule/far-scales.ts runs it again, on larger ones. Nobody
@@ -43,7 +43,7 @@ export class Run {
     readonly engine: Engine,
     private readonly options: RunOptions,
     /** Of the matrix that the call is about. */
-    readonly facts: Known = noFacts,
+    readonly cache: Cache = noCache,
     /** Rows that the call can be run again on, times a power of two. */
     readonly scalable?: RowSource,
   ) {}

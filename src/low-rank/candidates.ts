@@ -3,7 +3,7 @@
 import type { Eigen } from "../engine/dense.js";
 import { entrywiseFactors, entrywiseWork, type EntrywiseFactors } from "../geometry/entrywise/entrywise.js";
 import { basisSize } from "../geometry/basis/factors.js";
-import { noFacts } from "../geometry/facts.js";
+import { noCache } from "../geometry/matrix-cache.js";
 import { levelSetGram } from "../geometry/level-set/level-set.js";
 import type { LewisEllipsoid } from "../geometry/lewis/ellipsoid.js";
 import { orient } from "../geometry/basis/orthonormal.js";
@@ -147,7 +147,7 @@ export function candidatesOf(
  */
 export function vectorsWanted(run: Run, methods: readonly ChosenMethod[], rank: number, cols: number): number {
   const projectsOnly = methods.every((method) => method === "svd" || method === "lewis");
-  return projectsOnly && rank > 0 && run.facts === noFacts ? basisSize(rank, cols) : cols;
+  return projectsOnly && rank > 0 && run.cache === noCache ? basisSize(rank, cols) : cols;
 }
 
 async function byEllipsoid(

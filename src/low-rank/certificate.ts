@@ -148,24 +148,24 @@ export async function residualCertificate(
     for (let i = 0; i < a.length; ++i) data[start * d + i] = a[i] - product[i];
   });
   const rest = run.open(toRowSource({ data, rows: n, cols: d }));
-  const facts = await profile(run, rest);
+  const scales = await profile(run, rest);
   setWeights(rest, { rowWeights });
-  const ellipsoid = p === 2 ? undefined : await lewisEllipsoid(run, rest, facts, { p, tolerance });
-  const plain = p === 2 ? await spectrum(run, rest, facts, { cut: () => 0, vectors: 0 }) : undefined;
+  const ellipsoid = p === 2 ? undefined : await lewisEllipsoid(run, rest, scales, { p, tolerance });
+  const plain = p === 2 ? await spectrum(run, rest, scales, { cut: () => 0, vectors: 0 }) : undefined;
   const gram = ellipsoid?.gram ?? plain!.gram;
   const { values } = await run.engine.dense("eigen", { matrix: gram, n: d, count: 0 });
   const sandwich = ellipsoid?.certificate ?? { lower: 1, upper: 1, slack: f64 ? 1e-12 : 1e-6 };
-  const sigmaNext = Math.sqrt(Math.max(0, values[0])) / facts.unit;
+  const sigmaNext = Math.sqrt(Math.max(0, values[0])) / scales.unit;
   // Of the product: sums in f64 over the rank. Of R: kept in its type.
   const rightSize = Math.max(1, Math.sqrt(squaresOf(right.data)));
   const leftSize = await rowNormBound(run, leftRows, await profile(run, leftRows), p, rowWeights);
-  const size = await rowNormBound(run, rest, facts, p, rowWeights);
+  const size = await rowNormBound(run, rest, scales, p, rowWeights);
   const type = f64 ? "f64" : "f32";
   const step = smallestStep[type] * Math.sqrt(d) * (await rootOfWeights(run, rest, p, rowWeights));
   const product = 2 * (right.rows + 4) * unitRoundoff.f64 * leftSize * rightSize;
   const errors = [product + unitRoundoff[type] * size, step];
   const squareError = eigenvalueError(gram, d, n, plain?.wide ?? true);
-  return provedBy(run, p, { sandwich, sigmaNext, squareError, unit: facts.unit, errors });
+  return provedBy(run, p, { sandwich, sigmaNext, squareError, unit: scales.unit, errors });
 }
 
 /**
@@ -182,7 +182,7 @@ async function projectionCertificate(
   right: Float64Array,
   plain: Pick<Spectrum, "gram" | "wide"> | undefined,
 ): Promise<LowRankCertificate> {
-  const { run, rows, profile: facts, p, rank, rowWeights, ellipsoid } = task;
+  const { run, rows, profile: scales, p, rank, rowWeights, ellipsoid } = task;
   const { rows: n, cols: d, dtype } = rows.source;
   const transposed = transpose(right, rank, d);
   const rightGram = await run.engine.dense("multiply", {
@@ -196,7 +196,7 @@ async function projectionCertificate(
   const isRegular = values[rank - 1] > 1e-6 * values[0];
   const inverse = isRegular ? await pseudoInverse(run, right, rank, d) : transposed;
   const { gram, wide } = ellipsoid ? { gram: ellipsoid.gram, wide: true } : plain!;
-  const sigmaNext = (await residualNorm(run, gram, right, rank, d, inverse)) / facts.unit;
+  const sigmaNext = (await residualNorm(run, gram, right, rank, d, inverse)) / scales.unit;
   const leftRows = run.open(toRowSource(left, "left"));
   const leftFacts = await profile(run, leftRows);
   if (rowWeights) leftRows.state.set("weights", Float64Array.from(rowWeights));
@@ -206,13 +206,13 @@ async function projectionCertificate(
   // Sums in f64 over d columns err by so much beside |a_i| |right+|_F, times |right|.
   const sums =
     (d + 4) * unitRoundoff.f64 * Math.sqrt(rank) * (isRegular ? Math.sqrt(values[0] / values[rank - 1]) : values[0]);
-  const size = await rowNormBound(run, rows, facts, p, rowWeights);
+  const size = await rowNormBound(run, rows, scales, p, rowWeights);
   const deviation = (await normOfRows(run, off, p, totalWeight(rows, rowWeights))) * rightNorm * (1 + 1e-12);
   const step = (dtype === "f64" ? Math.sqrt(d) * leastColumn : 0) * (await rootOfWeights(run, rows, p, rowWeights));
   const sandwich = ellipsoid?.certificate ?? { lower: 1, upper: 1, slack: dtype === "f64" ? 1e-12 : 1e-6 };
   const squareError = rank < d ? eigenvalueError(gram, d, n, wide) : 0;
   const errors = [deviation + sums * size, step];
-  return provedBy(run, p, { sandwich, sigmaNext, squareError, unit: facts.unit, errors });
+  return provedBy(run, p, { sandwich, sigmaNext, squareError, unit: scales.unit, errors });
 }
 
 /**
@@ -282,7 +282,7 @@ export async function certify(
   const right = Float64Array.from(data);
   const rows = run.open(source);
   run.expect(source.rows * source.cols * source.cols * 6);
-  const facts = await run.facts.once("profile", () => profile(run, rows));
+  const scales = await run.cache.once("profile", () => profile(run, rows));
   setWeights(rows, { rowWeights });
   if (options.left && options.by !== "projection") {
     const certificate = await residualCertificate({ run, rows, p, tolerance, rowWeights }, options.left, options.right);
@@ -293,11 +293,11 @@ export async function certify(
     p === 2
       ? undefined
       : options.ellipsoid === "level-set"
-        ? await levelSetGram(run, rows, facts, { p, seed, tolerance })
-        : await lewisEllipsoid(run, rows, facts, { p, tolerance, known: run.facts });
+        ? await levelSetGram(run, rows, scales, { p, seed, tolerance })
+        : await lewisEllipsoid(run, rows, scales, { p, tolerance, cache: run.cache });
   const plain =
-    p === 2 ? await spectrum(run, rows, facts, { cut: () => rank, vectors: 0, known: run.facts }) : undefined;
-  const shared = { run, rows, profile: facts, p, rank, rowWeights, tolerance, seed, ellipsoid } as const;
+    p === 2 ? await spectrum(run, rows, scales, { cut: () => rank, vectors: 0, cache: run.cache }) : undefined;
+  const shared = { run, rows, profile: scales, p, rank, rowWeights, tolerance, seed, ellipsoid } as const;
   let certificate: LowRankCertificate;
   if (options.left) certificate = await projectionCertificate(shared, options.left, right, plain);
   else {

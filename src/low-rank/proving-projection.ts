@@ -63,7 +63,7 @@ export function axesOf(
   count = n,
 ): Promise<Eigen> {
   const axes = () => run.engine.dense("eigen", { matrix: gram, n, count });
-  return key === undefined ? axes() : run.facts.once(`axes of ${key}`, axes);
+  return key === undefined ? axes() : run.cache.once(`axes of ${key}`, axes);
 }
 
 /** Whether the weights of a call may be proved while it projects: the first method is to be theirs, and its factors made at once. */

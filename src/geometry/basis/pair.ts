@@ -18,9 +18,9 @@ export async function singularValues(
   const rows = run.open(source);
   run.expect(source.rows * (2 * source.cols + source.cols * source.cols));
   if (rowWeights) rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
-  const { facts, gram } = await profiledGram(run, rows);
+  const { scales, gram } = await profiledGram(run, rows);
   const cut = () => source.cols - 1;
-  const { singularValues } = await spectrum(run, rows, facts, { cut, vectors: 0, first: gram, known: run.facts });
+  const { singularValues } = await spectrum(run, rows, scales, { cut, vectors: 0, first: gram, cache: run.cache });
   run.finish();
   if (!(singularValues[0] < Infinity)) {
     throw new InvalidInputError(
@@ -39,7 +39,7 @@ export async function pairResidual(
 ): Promise<Objective> {
   const rows = run.open(source);
   run.expect(source.rows * source.cols * (2 + 2 * right.rows));
-  const known = await run.facts.once("profile", () => profile(run, rows));
+  const known = await run.cache.once("profile", () => profile(run, rows));
   if (rowWeights) rows.state.set("weights", Float64Array.from(rowWeights));
   const objective = await residual(run, rows, known, { left: toRowSource(left, "left"), right, p });
   run.finish();

@@ -5,7 +5,7 @@
 import type { EngineRows } from "../../engine/engine.js";
 import type { ResultOf } from "../../engine/operations/index.js";
 import { blockRows } from "../../engine/sweep.js";
-import { noFacts, type Known } from "../facts.js";
+import { noCache, type Cache } from "../matrix-cache.js";
 import { areRootScalesNarrow } from "./narrow.js";
 import { profileOf, type Profile } from "../profile.js";
 import type { Run } from "../run.js";
@@ -31,13 +31,13 @@ export interface Spectrum {
  * Profile and Gram matrix in one sweep: it goes by the matrix being neither huge nor tiny, and its sums in f32 (of f32 rows) being
  * enough, as they mostly are; else `spectrum` sweeps again.
  */
-export function profiledGram(run: Run, rows: EngineRows): Promise<{ facts: Profile; gram: Float64Array }> {
+export function profiledGram(run: Run, rows: EngineRows): Promise<{ scales: Profile; gram: Float64Array }> {
   const { source } = rows;
-  return run.facts.once("profiled gram", async () => {
+  return run.cache.once("profiled gram", async () => {
     const params = { wide: source.dtype === "f64", profile: true };
     const { gram, ...profiled } = await run.sweep("gram", rows, stage, params, {});
     const profile = () => Promise.resolve(profileOf(run, source, profiled as ResultOf<"profile">));
-    return { facts: await run.facts.once("profile", profile), gram };
+    return { scales: await run.cache.once("profile", profile), gram };
   });
 }
 
@@ -49,14 +49,14 @@ interface SpectrumRequest {
   /** What `profiledGram` found. */
   first?: Float64Array;
   /** Of these rows, where other calls may have found it. */
-  known?: Known;
+  cache?: Cache;
 }
 
 export async function spectrum(
   run: Run,
   rows: EngineRows,
   { unit, top }: Profile,
-  { cut, vectors: count, first, known = noFacts }: SpectrumRequest,
+  { cut, vectors: count, first, cache = noCache }: SpectrumRequest,
 ): Promise<Spectrum> {
   const { cols: d, dtype } = rows.source;
   const columnScale = unit === 1 ? undefined : new Float64Array(d).fill(unit);
@@ -64,7 +64,7 @@ export async function spectrum(
   const narrow = dtype !== "f64" && unit <= 2 ** 120 && (await areRootScalesNarrow(rows, top * unit));
   if (unit === 1 && (narrow || dtype === "f64")) summed = first;
   for (let wide = !narrow; ; wide = true, summed = undefined) {
-    const { gram, values, vectors } = await known.once(`spectrum ${wide} ${count}`, async () => {
+    const { gram, values, vectors } = await cache.once(`spectrum ${wide} ${count}`, async () => {
       const gram = summed ?? (await run.sweep("gram", rows, stage, { wide }, { columnScale })).gram;
       return { gram, ...(await run.engine.dense("eigen", { matrix: gram, n: d, count })) };
     });

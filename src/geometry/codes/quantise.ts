@@ -72,23 +72,23 @@ export async function quantise(run: Run, source: RowSource, options: QuantiseOpt
   const width = right ? right.rows : d;
   run.expect(n * (2 * d + (right ? 2 * d * width : d) + passes * width));
   const rows = run.open(source);
-  const facts = await run.facts.once("profile", () => profile(run, rows));
-  checkRange(facts, source);
+  const sizes = await run.cache.once("profile", () => profile(run, rows));
+  checkRange(sizes, source);
   if (rowWeights) rows.state.set("weights", Float64Array.from(rowWeights));
   const target = { bits, levels, scale, block, p };
   if (!right) {
-    const { coded, objective } = await encode(run, rows, facts, target);
+    const { coded, objective } = await encode(run, rows, sizes, target);
     run.finish();
     return { left: coded, objective, byteLength: bytesOf(coded), seed, seconds: run.seconds };
   }
   const rotated = await rotatedRows(run, right, rotate, seed);
   const rightRows = run.open(toRowSource({ data: rotated, rows: width, cols: d }, "right"));
-  const rightFacts = await profile(run, rightRows);
+  const rightSizes = await profile(run, rightRows);
   const whole = { bits: rightBits, levels, scale, block: Infinity, p };
-  const { coded: rightCoded } = await encode(run, rightRows, rightFacts, whole);
+  const { coded: rightCoded } = await encode(run, rightRows, rightSizes, whole);
   const decoded = Float64Array.from(decodeRows(rightCoded, 0, width));
   const basis = await pseudoInverse(run, decoded, width, d);
-  const { coded, objective } = await encode(run, rows, facts, target, { basis, decoded, rank: width });
+  const { coded, objective } = await encode(run, rows, sizes, target, { basis, decoded, rank: width });
   run.finish();
   const byteLength = bytesOf(coded) + bytesOf(rightCoded);
   return { left: coded, right: rightCoded, objective, byteLength, seed, seconds: run.seconds };

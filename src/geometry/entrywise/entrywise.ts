@@ -79,7 +79,7 @@ interface Task {
 async function taskOf(
   run: Run,
   rows: EngineRows,
-  facts: Profile,
+  scales: Profile,
   options: Omit<EntrywiseRequest, "basis">,
 ): Promise<Task> {
   const { rank, p, factorType, tolerance = defaultTolerance } = options;
@@ -87,12 +87,12 @@ async function taskOf(
   const small = isSmall(n, d, options);
   const zeros = toRowSource({ data: new Float64Array(n), rows: n, cols: 1 });
   const nothing = { left: zeros, right: { data: new Float64Array(d), rows: 1, cols: d }, p: 1 };
-  const { l1 } = await residualOf(run, rows, facts, nothing);
+  const { l1 } = await residualOf(run, rows, scales, nothing);
   const weights = await rows.state.get("weights");
   const entries = d * (weights ? weights.reduce((a, b) => a + b, 0) : n);
   const maxIterations = options.maxIterations ?? defaultSteps(n, d, options);
   const mean = entries > 0 ? l1 / entries : 0;
-  return { run, rows, profile: facts, rank, p, factorType, tolerance, maxIterations, small, mean, entries };
+  return { run, rows, profile: scales, rank, p, factorType, tolerance, maxIterations, small, mean, entries };
 }
 
 type Size = Pick<EntrywiseOptions, "rank" | "method">;
@@ -151,10 +151,10 @@ function isDone({ p, mean, entries, factorType, rank, rows }: Task, { l1 }: Obje
 export async function entrywiseFactors(
   run: Run,
   rows: EngineRows,
-  facts: Profile,
+  scales: Profile,
   request: EntrywiseRequest,
 ): Promise<EntrywiseFactors> {
-  const task = await taskOf(run, rows, facts, request);
+  const task = await taskOf(run, rows, scales, request);
   return refine(task, request.basis, await scoreOf(task, request.basis));
 }
 
@@ -227,10 +227,10 @@ export async function entrywiseLowRank(
   const count = p === 2 ? 0 : (options.starts ?? randomStarts(n, d, options));
   expectWork(run, source, options, count);
 
-  const facts = await profile(run, rows);
+  const scales = await profile(run, rows);
   setWeights(rows, options);
-  const task = await taskOf(run, rows, facts, { ...options, p, factorType });
-  const { vectors } = await spectrum(run, rows, facts, { cut: () => rank, vectors: source.cols });
+  const task = await taskOf(run, rows, scales, { ...options, p, factorType });
+  const { vectors } = await spectrum(run, rows, scales, { cut: () => rank, vectors: source.cols });
   const starts: { start: EntrywiseStart["start"]; basis: Float64Array }[] = [{ start: "svd", basis: vectors }];
   if (p !== 2) starts.push({ start: "lewis", basis: await lewisBasis(task) });
   for (let i = 0; i < count; ++i) starts.push({ start: "random", basis: await randomBasis(task, seed, i) });

@@ -2,7 +2,7 @@
 import type { EngineRows } from "../../engine/engine.js";
 import type { SandwichCertificate } from "../../types/index.js";
 import { idealDistortion, sandwich, type Terms } from "../certificate.js";
-import { noFacts, type Known } from "../facts.js";
+import { noCache, type Cache } from "../matrix-cache.js";
 import { johnWeights } from "./john.js";
 import { raiseFewRows } from "./raise.js";
 import type { LewisSweeps } from "./sweeps.js";
@@ -41,7 +41,7 @@ export interface EllipsoidOptions {
   /** Gram matrix of the start, where `profiledStart` made it. */
   start?: Float64Array;
   /** Of these rows, where other calls may have found it. */
-  known?: Known;
+  cache?: Cache;
 }
 
 /**
@@ -52,18 +52,18 @@ export async function lewisEllipsoid(
   run: Run,
   rows: EngineRows,
   profile: Profile,
-  { p, tolerance, maxIterations = 50, prove, start, known = noFacts }: EllipsoidOptions,
+  { p, tolerance, maxIterations = 50, prove, start, cache = noCache }: EllipsoidOptions,
 ): Promise<LewisEllipsoid> {
   if (p === Infinity) {
     // upper / lower is the root of the largest q: twice the tolerance does.
     const john = () => johnWeights(run, rows, profile, { tolerance: 2 * tolerance, maxIterations });
-    return known.once(`ellipsoid ${p} ${tolerance}`, john);
+    return cache.once(`ellipsoid ${p} ${tolerance}`, john);
   }
   const { dtype } = rows.source;
-  const walk = new LewisWalk(run, rows, profile, { p, tolerance, maxIterations, start, keep: known !== noFacts });
+  const walk = new LewisWalk(run, rows, profile, { p, tolerance, maxIterations, start, keep: cache !== noCache });
   for (let attempt = 0; ; ++attempt) {
     const key = `weights ${p} ${tolerance} ${start ? "sampled" : "exact"} ${attempt}`;
-    const trial = await known.once(key, () => walk.next());
+    const trial = await cache.once(key, () => walk.next());
     walk.resume(trial);
     const { whitening } = trial;
     const proofOf = (terms: Terms) => sandwich(run, p, terms, whitening.condition, dtype === "f64");
@@ -82,7 +82,7 @@ export async function lewisEllipsoid(
     const terms = await prove?.({ ...trial, key });
     const { certificate, residual } = terms
       ? await certified(terms)
-      : await known.once(`proof of ${key}`, async () =>
+      : await cache.once(`proof of ${key}`, async () =>
           certified(await certify(walk.sweeps, trial, { rows, tolerance, p })),
         );
     const converged = excessOf(certificate) <= tolerance;

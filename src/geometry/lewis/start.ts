@@ -14,22 +14,26 @@ const manyBlocks = 64;
 /** Scales that differ from the sample's by no more than this, beside each other, leave the start as good as it is. */
 const looseness = 16;
 
-/** `gram`: that of LewisSweeps.start, for the columnScale of the facts; nothing where they had to be found first. */
-export function profiledStart(run: Run, rows: EngineRows, p: number): Promise<{ facts: Profile; gram?: Float64Array }> {
-  return run.facts.once(`start ${p}`, () => start(run, rows, p));
+/** `gram`: that of LewisSweeps.start, for these scales; nothing where they had to be found first. */
+export function profiledStart(
+  run: Run,
+  rows: EngineRows,
+  p: number,
+): Promise<{ scales: Profile; gram?: Float64Array }> {
+  return run.cache.once(`start ${p}`, () => start(run, rows, p));
 }
 
-async function start(run: Run, rows: EngineRows, p: number): Promise<{ facts: Profile; gram?: Float64Array }> {
+async function start(run: Run, rows: EngineRows, p: number): Promise<{ scales: Profile; gram?: Float64Array }> {
   const { source } = rows;
   // John's weights begin otherwise.
   const columnScale = p < Infinity ? await sampledScale(run, source) : undefined;
-  if (!columnScale) return { facts: await run.facts.once("profile", () => profile(run, rows)) };
+  if (!columnScale) return { scales: await run.cache.once("profile", () => profile(run, rows)) };
   const params = { p, wide: source.dtype === "f64", profile: true };
   const { gram, ...profiled } = await run.sweep("lewisStart", rows, stage, params, { columnScale });
-  const facts = profileOf(run, source, profiled as ResultOf<"profile">);
-  const ratios = facts.columnScale.map((x, j) => x / columnScale[j]);
+  const scales = profileOf(run, source, profiled as ResultOf<"profile">);
+  const ratios = scales.columnScale.map((x, j) => x / columnScale[j]);
   const fits = Math.max(...ratios) <= looseness * Math.min(...ratios);
-  return facts.unit === 1 && fits ? { facts: { ...facts, columnScale }, gram } : { facts };
+  return scales.unit === 1 && fits ? { scales: { ...scales, columnScale }, gram } : { scales };
 }
 
 /** From blocks spread over the rows; nothing where there are few blocks, or the entries are out of the ordinary. */

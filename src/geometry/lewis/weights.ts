@@ -50,10 +50,10 @@ export async function convergedWeights(run: Run, source: RowSource, options: Lew
   const rows = run.open(source);
   if (options.rowWeights) rows.state.set("weights", Float64Array.from(options.rowWeights));
   run.expect(n * (2 * d + 2 * d * d + 14 * 4 * d * d));
-  const facts = await profile(run, rows);
-  const { columnScale, unit } = facts;
+  const scales = await profile(run, rows);
+  const { columnScale, unit } = scales;
   if (p === Infinity) {
-    const { gram, scaledGram, ...john } = await johnWeights(run, rows, facts, { tolerance, maxIterations });
+    const { gram, scaledGram, ...john } = await johnWeights(run, rows, scales, { tolerance, maxIterations });
     run.finish();
     const grams = () => ({ own: gram.map((x) => x / unit / unit), inUnits: gram, scaled: scaledGram });
     return { ...john, grams, unit, seconds: run.seconds };

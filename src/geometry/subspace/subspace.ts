@@ -81,14 +81,14 @@ export async function robustSubspace(run: Run, source: RowSource, options: Subsp
   const sweep = (dtype === "f64" ? 2 : 1) * d * (d + 2 * Math.min(d - rank, 2 * rank));
   run.expect(n * (2 * d + 2 * d * d + (p === 2 ? 1 : 24 + 8 * restarts) * sweep));
   setWeights(rows, options);
-  const { facts, gram } = await profiledGram(run, rows);
-  const { vectors: start } = await spectrum(run, rows, facts, {
+  const { scales, gram } = await profiledGram(run, rows);
+  const { vectors: start } = await spectrum(run, rows, scales, {
     cut: () => rank,
     vectors: d,
     first: gram,
-    known: run.facts,
+    cache: run.cache,
   });
-  const { basis, ...found } = await subspaceBasis(run, rows, facts, { ...options, start });
+  const { basis, ...found } = await subspaceBasis(run, rows, scales, { ...options, start });
   run.finish();
   const data = orientColumns(transpose(basis.subarray(0, rank * d), rank, d), rank);
   return { ...found, basis: { data, rows: d, cols: rank }, seconds: run.seconds };
@@ -101,11 +101,11 @@ export async function robustSubspace(run: Run, source: RowSource, options: Subsp
 export async function subspaceBasis(
   run: Run,
   rows: EngineRows,
-  facts: Profile,
+  scales: Profile,
   options: BasisOptions,
 ): Promise<SubspaceBasis> {
   const { rank, p = 1, restarts = 0, seed = 0, tolerance = 1e-6, maxIterations = 300, start } = options;
-  const sweeps = await SubspaceSweeps.create(run, rows, facts, { rank, p, tolerance });
+  const sweeps = await SubspaceSweeps.create(run, rows, scales, { rank, p, tolerance });
   const first = await sweeps.measure(start);
   const pca = { basis: start, objective: first.objective, residual: 0, converged: true, floor: 0, gap: 0, smoothed: 0 };
   const pcaWide = sweeps.wide;
@@ -146,7 +146,7 @@ export async function subspaceBasis(
       objective = (await sweeps.measure(start, true)).objective;
     }
   }
-  const { unit } = facts;
+  const { unit } = scales;
   const distances = (await rows.state.get("distance"))!.slice();
   rows.state.delete("distance");
   const sum = await ofOwnScale(run, objective, unit, p);

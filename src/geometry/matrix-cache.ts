@@ -3,7 +3,7 @@
 import type { RowWeights } from "../types/index.js";
 
 /** Where drivers ask. */
-export interface Known {
+export interface Cache {
   /**
    * What `compute` gives, computed once for each `key`, which names all that it depends on beside the rows and their weights.
    * Whoever gets it must not change it, but for the signs of vectors, which `orient` sets the same way every time.
@@ -12,9 +12,9 @@ export interface Known {
 }
 
 /** Of a matrix that no other call will be about: nothing is kept longer than it is used. */
-export const noFacts: Known = { once: (_, compute) => compute() };
+export const noCache: Cache = { once: (_, compute) => compute() };
 
-export class Facts implements Known {
+export class MatrixCache implements Cache {
   private readonly found = new Map<string, unknown>();
   private weights: RowWeights | undefined;
 
