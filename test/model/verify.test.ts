@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodeNumbers, memorySink, tensorRows, writeSafetensors } from "../../src/formats/index.js";
 import { createLoewner, type Loewner } from "../../src/index.js";
-import { readRows, type Matrix } from "../../src/matrix.js";
+import { readRows, type Matrix, type RowType } from "../../src/matrix.js";
 import { compressModel, safetensorsModel, verifyLayers, type CompressOptions } from "../../src/model/index.js";
 import { failure } from "../formats/fixtures.js";
 import { apply, matrix, norm, residualOf, uniform } from "../library/matrices.js";
@@ -20,7 +20,7 @@ const modelOf = async (bytes: Uint8Array) => safetensorsModel(await openBytes(by
 async function compressed(
   a: Matrix,
   { tensor = name, ...options }: CompressOptions & { tensor?: string },
-  type: "f32" | "f16" | "bf16" = "f32",
+  type: RowType = "f32",
 ) {
   const original = await safetensorsBytes([{ name: tensor, ...a, type }]);
   const { files, layers } = await compressModel(loewner, await modelOf(original), { layers: ["all"], ...options });
@@ -212,7 +212,7 @@ describe("honest files that were once refused", () => {
   const plain = (seed: number, cols: number) => (i: number, j: number) =>
     matrix("plain", 1, 1, { seed: seed + i * cols + j }).data[0];
 
-  test.each<[string, Matrix, CompressOptions, ("f32" | "bf16")?]>([
+  test.each<[string, Matrix, CompressOptions, ("f64" | "f32" | "bf16")?]>([
     [
       "a thousand tiny rows and two huge ones, rank 3 of 4",
       table(1002, 4, (i, j) => plain(1, 4)(i, j) * (i < 1000 ? 1e-4 : 1e4)),
@@ -234,6 +234,18 @@ describe("honest files that were once refused", () => {
       { rank: 20, type: "int4" },
     ],
     ["equal rows in bf16", table(5000, 48, (_, j) => plain(4, 48)(0, j)), { rank: 20 }, "bf16"],
+    [
+      "a few far rows in 2 bits, to a tolerance that moves the bound by half",
+      table(1500, 33, (i, j) => plain(5, 33)(i, j) * (i % 500 === 7 ? 1e3 : 1)),
+      { rank: 18, type: "int2", tolerance: 1e-4 },
+    ],
+    ["rank 2 in f64, p = 0.3", matrix("rank 2", 1500, 16), { rank: 10, p: 0.3, method: "lewis" }, "f64"],
+    [
+      "equal rows of bf16 in f32, p = 0.3",
+      table(1500, 7, (_, j) => plain(6, 7)(0, j)),
+      { rank: 1, p: 0.3, type: "f32" },
+      "bf16",
+    ],
     ["equal rows stored in bf16", table(5000, 48, (_, j) => plain(4, 48)(0, j)), { rank: 20, type: "bf16" }],
   ])("%s", async (_, a, options, type) => {
     const { original, small } = await compressed(a, options, type);
