@@ -16,7 +16,7 @@ import type { Task } from "./task.js";
 
 /** The certificate of ALGORITHMS: for a basis of any origin, bound = upper sigma_1(M (I - V V')). */
 export async function certificateOf(
-  task: Task,
+  task: Omit<Task, "left">,
   basis: Float64Array,
   right: Float64Array,
   known: {

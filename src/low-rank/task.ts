@@ -4,6 +4,7 @@ import type { LewisEllipsoid } from "../geometry/lewis/ellipsoid.js";
 import type { Profile } from "../geometry/profile.js";
 import type { Run } from "../geometry/run.js";
 import type { Spectrum } from "../geometry/basis/spectrum.js";
+import type { Left } from "./left.js";
 import type { Projected } from "./proving-projection.js";
 import type { FactorType, RowWeights } from "../types/index.js";
 
@@ -25,6 +26,9 @@ export interface Task {
   best?: { basis: Float64Array; lp: number };
   /** None at p = 2, where A itself is M. */
   ellipsoid?: LewisEllipsoid;
+  /** Gram matrix that Lewis weights start from, until they have. */
+  start?: Float64Array;
+  left: Left;
   /** What the sweep that proved the ellipsoid made besides. */
   projected?: Projected;
 }
