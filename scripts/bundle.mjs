@@ -8,6 +8,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameS
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { licensesOf, titleOf } from "./licenses.mjs";
 
 const lib = fileURLToPath(new URL("../build/lib/", import.meta.url));
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -43,7 +44,7 @@ const groups = {
 
 /** Whose work is in a chunk, and where Deno finds an entry's types. */
 function head({ name, isEntry }) {
-  if (bundled[name]) return `// With ${titleOf(bundled[name])}: see LICENSES.txt.`;
+  if (bundled[name]) return `// With ${titleOf(factsOf(bundled[name]))}: see LICENSES.txt.`;
   return isEntry && entries.includes(name) && name !== "cli/main"
     ? `/* @ts-self-types="./${basename(name)}.d.ts" */`
     : "";
@@ -51,11 +52,7 @@ function head({ name, isEntry }) {
 
 const fileOf = (name, file) => new URL(`../node_modules/${name}/${file}`, import.meta.url);
 
-function titleOf(name) {
-  const { version, license, author } = JSON.parse(readFileSync(fileOf(name, "package.json"), "utf8"));
-  const by = author ? ` by ${(author.name ?? author).replace(/ [<(].*/, "")}` : "";
-  return `${name} ${version}${by}, ${license}`;
-}
+const factsOf = (name) => JSON.parse(readFileSync(fileOf(name, "package.json"), "utf8"));
 
 const withMaps = process.argv.includes("--source-maps");
 
@@ -109,8 +106,8 @@ copyFileSync(kernel, join(dist, "kernel.wasm"));
 // As src/wasm.d.ts has it for every such file, which a package must not do.
 const kernelTypes = "declare const kernel: WebAssembly.Module;\nexport default kernel;\n";
 writeFileSync(join(dist, "kernel.wasm.d.ts"), kernelTypes);
-const texts = [...Object.values(bundled), chart].map((name) => {
-  const file = fileOf(name, "LICENSE");
-  return `${titleOf(name)}\n\n${existsSync(file) ? readFileSync(file, "utf8") : ""}`;
-});
-writeFileSync(join(dist, "LICENSES.txt"), texts.join("\n"));
+const modulesIn = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
+writeFileSync(
+  join(dist, "LICENSES.txt"),
+  licensesOf([...modulesIn, fileURLToPath(fileOf(chart, "dist/uPlot.iife.min.js"))]),
+);

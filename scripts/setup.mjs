@@ -114,7 +114,7 @@ export function setup({ force = false, page = false } = {}) {
       `// Made from assembly/ by scripts/setup.mjs.\nexport const kernelHex =\n  "${hex}";\n`,
     );
   });
-  const sources = ["src", "tsconfig.json", "package.json", "scripts/bundle.mjs"];
+  const sources = ["src", "tsconfig.json", "package.json", "scripts/bundle.mjs", "scripts/licenses.mjs"];
   stamp("dist", sources, ["dist/index.js", "build/lib/index.js"], force, () => {
     for (const folder of ["dist", "build/lib"]) rmSync(at(folder), { recursive: true, force: true });
     node("building dist/", "typescript/bin/tsc", "-p", "tsconfig.json");

@@ -77,6 +77,27 @@ describe("the package as npm packs it", () => {
     );
   });
 
+  test.each(["dist/LICENSES.txt", "dist/web/LICENSES.txt"])(
+    "%s has the whole licence of all that is bundled",
+    (name) => {
+      const text = readFileSync(join(packed.folder, "node_modules/loewner", name), "utf8");
+      const titles = [...text.matchAll(/^([@\w/.-]+) [\d.]+.*, \(?([A-Z][\w.-]+(?: AND [\w.-]+)*)\)?$/gm)];
+      expect(titles.map(([, title, license]) => [title, license])).toEqual([
+        ["@assemblyscript/loader", "Apache-2.0"],
+        ["@bufbuild/protobuf", "Apache-2.0 AND BSD-3-Clause"],
+        ["picomatch", "MIT"],
+        ["uplot", "MIT"],
+      ]);
+      const said = titles.map(({ index }, i) => text.slice(index, titles[i + 1]?.index));
+      const apache = /TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION[^]*END OF TERMS AND CONDITIONS/;
+      const bsd =
+        /Copyright 2008 Google Inc\.[^]*Redistributions in binary form must reproduce[^]*POSSIBILITY OF SUCH DAMAGE/;
+      const mit = /Copyright \(c\) [^]*THE SOFTWARE IS PROVIDED "AS IS"/;
+      for (const [i, texts] of [[apache], [apache, bsd], [mit], [mit]].entries())
+        for (const each of texts) expect(said[i], titles[i][1]).toMatch(each);
+    },
+  );
+
   test("is published with provenance", () => {
     const { publishConfig } = JSON.parse(read("package.json")) as { publishConfig?: unknown };
     expect(publishConfig).toEqual({ access: "public", provenance: true });
