@@ -152,11 +152,11 @@ export function trellisEncode(
   for (let row: u32 = 0; row < rows; ++row) {
     forward(work, X, n, bits, plane, table);
     memory.fill(codes, 0, rowBytes);
-    let u = leastOf(work + n * plane, <u32>(plane >> 2));
+    let u = leastOf(work + <usize>n * plane, <u32>(plane >> 2));
     let error: f64 = 0, along: f64 = 0, square: f64 = 0;
     for (let i = n; i-- > 0; ) {
       const x = load<f32>(X + (<usize>i << 2));
-      const w = windowInto(work + i * plane, table, x, u, bits, plane);
+      const w = windowInto(work + <usize>i * plane, table, x, u, bits, plane);
       const y = <f64>load<f32>(table + (<usize>w << 2)), r = <f64>x - y;
       error += r * r;
       along += <f64>x * y;
