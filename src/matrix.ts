@@ -51,7 +51,12 @@ export function toRowSource(a: MatrixLike, name = "A"): RowSource {
       `${name} must have at least one row and one column, as whole numbers; got rows ${rows}, cols ${cols}.`,
     );
   }
-  if (isRowSource(a)) return a;
+  if (isRowSource(a)) {
+    if (Object.hasOwn(rowTypeBytes, a.dtype)) return a;
+    throw new InvalidInputError(
+      `${a.name ?? name} is a row source of dtype ${String(a.dtype)}; it must be one of ${Object.keys(rowTypeBytes).join(", ")}.`,
+    );
+  }
   const { data } = a;
   if (!(data instanceof Float32Array) && !(data instanceof Float64Array)) {
     throw new InvalidInputError(`${name}.data must be a Float32Array or a Float64Array; copy it into one first.`);
@@ -68,8 +73,66 @@ export function toRowSource(a: MatrixLike, name = "A"): RowSource {
     cols,
     dtype: data instanceof Float32Array ? "f32" : "f64",
     name,
-    read: (start, count) => bytes.subarray(start * rowBytes, (start + count) * rowBytes),
+    read(start, count) {
+      if (bytes.byteLength === rows * rowBytes) return bytes.subarray(start * rowBytes, (start + count) * rowBytes);
+      throw new InvalidInputError(
+        `${name}.data was transferred to another thread while it was in use; pass a copy, or wait until the call is over.`,
+      );
+    },
   };
+}
+
+/**
+ * What a source gives for some rows, checked.
+ * @throws {InvalidInputError} unless it is their bytes
+ */
+export function rowsRead(source: RowSource, start: number, count: number): Uint8Array | Promise<Uint8Array> {
+  const found: unknown = source.read(start, count);
+  const isThere = found instanceof Uint8Array;
+  return isThere ? checkRows(found, source, start, count) : Promise.resolve(found).then((bytes) => checkRows(bytes, source, start, count)); // prettier-ignore
+}
+
+function checkRows(found: unknown, source: RowSource, start: number, count: number): Uint8Array {
+  const expected = count * source.cols * rowTypeBytes[source.dtype];
+  const isBytes = isTyped(found) && found.BYTES_PER_ELEMENT === 1;
+  if (isBytes && found.byteLength === expected) return found as Uint8Array;
+  const gave = !isBytes
+    ? kindOf(found)
+    : isDetached(found)
+      ? "bytes of a detached buffer"
+      : `${found.byteLength} bytes`;
+  const asked = `for rows ${start} to ${start + count - 1}, expected ${expected}`;
+  const remedy = !isBytes
+    ? "its read() must return a Uint8Array of them, or a promise of one: new Uint8Array(x.buffer, x.byteOffset, x.byteLength)"
+    : isDetached(found)
+      ? "its read() must return bytes that it has not transferred to another thread: a copy of them"
+      : "its read() must return whole rows";
+  throw new InvalidInputError(`${source.name ?? "The row source"} gave ${gave} ${asked}; ${remedy}.`, {
+    tensor: source.name,
+    row: start,
+  });
+}
+
+/** Arrays of numbers and of bytes, of any realm; a DataView is none. */
+function isTyped(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value) && "BYTES_PER_ELEMENT" in value;
+}
+
+/** What a value is, for a message: "a DataView", "null". */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return typeof value === "object" ? `a ${Object.prototype.toString.call(value).slice(8, -1)}` : `a ${typeof value}`;
+}
+
+/** Its memory went to another thread: nothing is left of it here. */
+export function isDetached(view: ArrayBufferView): boolean {
+  if (view.byteLength > 0) return false;
+  try {
+    new Uint8Array(view.buffer);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** All rows of a source as f64, in memory. f16 and bf16 are widened through their bits. */
@@ -104,13 +167,7 @@ export async function gatherRows(
 /** Rows start ... start + count - 1 as f64, into `to`. */
 export async function widenRows(source: RowSource, start: number, count: number, to: Float64Array): Promise<void> {
   const { cols, dtype } = source;
-  const bytes = await source.read(start, count);
-  if (bytes.byteLength !== count * cols * rowTypeBytes[dtype]) {
-    throw new InvalidInputError(
-      `${source.name ?? "The row source"} gave ${bytes.byteLength} bytes for ${count} rows, expected ${count * cols * rowTypeBytes[dtype]}.`,
-      { tensor: source.name, row: start },
-    );
-  }
+  const bytes = await rowsRead(source, start, count);
   if (dtype === "f32" || dtype === "f64") {
     const size = rowTypeBytes[dtype];
     // A Node Buffer's own slice would be a view, at the same odd place.

@@ -1,6 +1,6 @@
 // Checks of what callers pass in, before any work: each message names the argument, what it was, and what it may be.
 import { InvalidInputError } from "./errors.js";
-import type { RowSource } from "./matrix.js";
+import { isDetached, kindOf, type RowSource } from "./matrix.js";
 import type { LowRankOptions, RowWeights } from "./types/index.js";
 
 /** @throws {InvalidInputError} unless p is in the range; ends are open with `above` and `below`, closed with `from` and `to`. */
@@ -80,19 +80,46 @@ export function checkOneOf<T extends string>(name: string, value: T, allowed: re
   }
 }
 
-export function checkRowWeights(weights: RowWeights | undefined, { rows, name = "A" }: RowSource): void {
-  if (weights === undefined) return;
-  if (weights.length !== rows) {
+export function checkRowWeights(weights: RowWeights | undefined, source: RowSource): void {
+  checkOneARow("rowWeights", "row weights", weights, source);
+}
+
+/** @throws {InvalidInputError} unless there is one finite number of at least 0 for each row, or none at all */
+export function checkOneARow(
+  option: string,
+  what: string,
+  values: RowWeights | undefined,
+  { rows, name = "A" }: RowSource,
+): void {
+  if (values === undefined) return;
+  checkNumbers(option, values);
+  if (values.length !== rows) {
+    const why = ArrayBuffer.isView(values) && isDetached(values) ? ", for its buffer was transferred away" : "";
     throw new InvalidInputError(
-      `rowWeights has ${weights.length} entries, but ${name} has ${rows} rows; it needs one a row.`,
+      `${option} has ${values.length} entries${why}, but ${name} has ${rows} rows; it needs one a row.`,
     );
   }
   for (let i = 0; i < rows; ++i) {
-    if (!(weights[i] >= 0 && weights[i] < Infinity)) {
-      throw new InvalidInputError(`rowWeights[${i}] is ${weights[i]}; row weights must be finite and at least 0.`, {
+    if (!(values[i] >= 0 && values[i] < Infinity)) {
+      throw new InvalidInputError(`${option}[${i}] is ${values[i]}; ${what} must be finite and at least 0.`, {
         row: i,
       });
     }
+  }
+}
+
+/** @throws {InvalidInputError} for what is no array, or holds what is no number, such as a BigInt */
+export function checkNumbers(option: string, values: unknown): asserts values is ArrayLike<number> {
+  const pass = "pass a Float64Array, a Float32Array or an array of numbers";
+  if (typeof values !== "object" || typeof (values as ArrayLike<number> | null)?.length !== "number")
+    throw new InvalidInputError(`${option} is ${kindOf(values)}; ${pass}.`);
+  const list = values as ArrayLike<unknown>;
+  for (let i = 0; i < list.length; ++i) {
+    const value = list[i];
+    if (typeof value === "number") continue;
+    const shown = typeof value === "bigint" ? `the BigInt ${value}n` : kindOf(value);
+    const how = typeof value === "bigint" ? `, such as Float64Array.from(${option}, Number)` : "";
+    throw new InvalidInputError(`${option}[${i}] is ${shown}, not a number; ${pass}${how}.`, { row: i });
   }
 }
 

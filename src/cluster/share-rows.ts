@@ -4,7 +4,7 @@ import type { Sweep, SweepResult } from "../engine/sweep.js";
 import type { Listener, Pool } from "../engine/threads/pool.js";
 import { fromSent, type Report } from "../engine/threads/protocol.js";
 import { AbortedError } from "../errors.js";
-import { rowTypeBytes, type RowSource } from "../matrix.js";
+import { rowsRead, type RowSource } from "../matrix.js";
 import type { Emitted } from "./messages.js";
 
 export interface ShareHooks {
@@ -147,11 +147,9 @@ class ShareSweep implements Listener {
 
   private async read(start: number, count: number): Promise<void> {
     if (this.failure) return;
-    const read = await this.source.read(start, count);
+    const read = await rowsRead(this.source, start, count);
     // Handed over; what the source still has a part in is copied first.
     const bytes = read.byteLength === read.buffer.byteLength ? read : new Uint8Array(read);
-    const expected = count * this.source.cols * rowTypeBytes[this.source.dtype];
-    if (bytes.byteLength !== expected) throw new Error(`${bytes.byteLength} bytes were read, not ${expected}.`);
     this.pool.send(this.thread, { type: "bytes", call: this.call, bytes }, [bytes.buffer as ArrayBuffer]);
   }
 

@@ -7,7 +7,7 @@ import type { ByteSource } from "../formats/bytes.js";
 import { isHttpAddress, openHttp } from "../formats/http-bytes.js";
 import { openFile } from "../formats/node-file.js";
 import { contains } from "../formats/node-inner-path.js";
-import { rowTypeBytes, type RowSource } from "../matrix.js";
+import { rowsRead, rowTypeBytes, type RowSource } from "../matrix.js";
 import type { RowLocation } from "../location.js";
 import { transposedRows } from "../model/transposed-rows.js";
 
@@ -98,6 +98,6 @@ export async function fingerprintOf(
   const { rows, cols, dtype } = source;
   const hash = createHash("sha256").update(`${rows} ${cols} ${dtype}`);
   const count = transposed ? 1 : Math.min(rows, samples);
-  for (let i = 0; i < count; ++i) hash.update(await source.read(Math.floor((i * rows) / count), 1));
+  for (let i = 0; i < count; ++i) hash.update(await rowsRead(source, Math.floor((i * rows) / count), 1));
   return hash.digest("hex");
 }

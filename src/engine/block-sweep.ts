@@ -1,9 +1,9 @@
 // One kernel instance sweeps over rows that it can reach: what the inline engine does with all of them, and a worker with its
 // own. Rows stream through wasm memory tile by tile; between tiles the event loop gets its turn.
-import { InvalidInputError, throwIfAborted } from "../errors.js";
+import { throwIfAborted } from "../errors.js";
 import { withFrameAsync, type Frame } from "../kernel/frame.js";
 import type { Kernel } from "../kernel/load.js";
-import { rowTypeBytes, type RowSource } from "../matrix.js";
+import { rowsRead, rowTypeBytes, type RowSource } from "../matrix.js";
 import type { BlockRunner } from "./job.js";
 import { rowsOfTile, tileBytes } from "./memory.js";
 import { operations } from "./operations.js";
@@ -139,17 +139,10 @@ class Tile {
 
   async load(start: number, count: number, signal?: AbortSignal): Promise<void> {
     const { source, frame } = this;
-    const reading = source.read(start, count);
+    const reading = rowsRead(source, start, count);
     const bytes = reading instanceof Uint8Array ? reading : await untilAborted(reading, signal);
-    const expected = count * source.cols * rowTypeBytes[source.dtype];
-    if (bytes.byteLength !== expected) {
-      throw new InvalidInputError(
-        `${source.name ?? "The row source"} gave ${bytes.byteLength} bytes for rows ${start} to ${start + count - 1}, expected ${expected}; its read() must return whole rows.`,
-        { tensor: source.name, row: start },
-      );
-    }
     const { call } = frame.kernel;
-    frame.kernel.bytes(this.narrow || this.pointer, expected).set(bytes);
+    frame.kernel.bytes(this.narrow || this.pointer, bytes.byteLength).set(bytes);
     if (source.dtype === "f16") call.widenF16(this.pointer, this.narrow, count * source.cols);
     if (source.dtype === "bf16") call.widenBF16(this.pointer, this.narrow, count * source.cols);
   }

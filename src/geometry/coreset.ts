@@ -6,8 +6,8 @@
 import type { EngineRows } from "../engine/sweep.js";
 import { InvalidInputError } from "../errors.js";
 import type { Matrix, RowSource } from "../matrix.js";
-import { checkOneOf, checkSeed } from "../options.js";
-import type { CoresetOptions, CoresetResult, CoresetScheme, RowWeights } from "../types/index.js";
+import { checkOneARow, checkOneOf, checkSeed } from "../options.js";
+import type { CoresetOptions, CoresetResult, CoresetScheme } from "../types/index.js";
 import { realisedError, realisedWork } from "./coreset-error.js";
 import { leverageScores } from "./leverage.js";
 import { checkLewis, convergedWeights } from "./lewis.js";
@@ -34,25 +34,11 @@ export function checkCoresetChoice(options: Omit<CoresetOptions, "scores">): voi
 
 export function checkCoreset(options: CoresetOptions, source: RowSource): void {
   checkCoresetChoice(options);
-  checkScores(options.scores, source);
+  checkOneARow("scores", "scores", options.scores, source);
   if (source.rows > 2 ** 31 - 1) {
     throw new InvalidInputError(
       `${source.name ?? "A"} has ${source.rows} rows; a coreset numbers them in 31 bits. Use coresetStream on parts of it.`,
     );
-  }
-}
-
-function checkScores(scores: RowWeights | undefined, { rows, name = "A" }: RowSource): void {
-  if (scores === undefined) return;
-  if (scores.length !== rows) {
-    throw new InvalidInputError(
-      `scores has ${scores.length} entries, but ${name} has ${rows} rows; it needs one a row.`,
-    );
-  }
-  for (let i = 0; i < rows; ++i) {
-    if (!(scores[i] >= 0 && scores[i] < Infinity)) {
-      throw new InvalidInputError(`scores[${i}] is ${scores[i]}; scores must be finite and at least 0.`, { row: i });
-    }
   }
 }
 

@@ -6,7 +6,7 @@
 // Cousins, Lee, Yang, arXiv 1905.11580). What is proved holds for both: any weights give
 //   |Ax|_inf <= max q^(1/2) |Mx|_2  and  |Mx|_2 <= (sum w)^(1/2) |Ax|_inf.
 import type { EngineRows } from "../engine/sweep.js";
-import type { RowSource } from "../matrix.js";
+import { rowsRead, type RowSource } from "../matrix.js";
 import type { SandwichCertificate } from "../types/index.js";
 import { sandwich, slackOf } from "./certificate.js";
 import { encloseRows } from "./enclosing-rows.js";
@@ -122,7 +122,7 @@ function without(source: RowSource, s: Float64Array): RowSource {
   return {
     ...source,
     async read(start, count) {
-      const bytes = new Uint8Array(await source.read(start, count));
+      const bytes = new Uint8Array(await rowsRead(source, start, count));
       const rowBytes = bytes.length / count;
       for (let i = 0; i < count; ++i) if (s[start + i] === 0) bytes.fill(0, i * rowBytes, (i + 1) * rowBytes);
       return bytes;

@@ -1,7 +1,7 @@
 // Profile and start of Lewis weights in one sweep over the rows: the start needs the columns' scales, which a few blocks tell.
 import { placeOfBad } from "../engine/bad-entry.js";
 import { blockRows, type EngineRows } from "../engine/sweep.js";
-import type { RowSource } from "../matrix.js";
+import { rowsRead, type RowSource } from "../matrix.js";
 import { LewisSweeps } from "./lewis-sweeps.js";
 import { profile, profileOf, profileReductions, type Profile } from "./profile.js";
 import type { Run } from "./run.js";
@@ -44,7 +44,7 @@ async function sampledScale(run: Run, source: RowSource): Promise<Float64Array |
         const inside = at % blockRows;
         const here = Math.min(blockRows - inside, start + count - at);
         // The source may use its buffer again, and a Node Buffer's own slice would be a view of it.
-        parts.push(new Uint8Array(await source.read(first(Math.floor(at / blockRows)) + inside, here)));
+        parts.push(new Uint8Array(await rowsRead(source, first(Math.floor(at / blockRows)) + inside, here)));
         at += here;
       }
       return join(parts);

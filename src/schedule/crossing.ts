@@ -2,8 +2,8 @@
 // over, so that neither side's own are touched.
 import type { SentRows } from "../engine/threads/protocol.js";
 import { untilAborted } from "../engine/read-ahead.js";
-import { InvalidInputError, throwIfAborted } from "../errors.js";
-import { isRowSource, rowTypeBytes, type MatrixLike, type RowSource } from "../matrix.js";
+import { throwIfAborted } from "../errors.js";
+import { isRowSource, rowsRead, rowTypeBytes, type MatrixLike, type RowSource } from "../matrix.js";
 
 /** A row source among the options, as it crosses. */
 interface SentSource {
@@ -66,12 +66,6 @@ export async function sendRows(source: RowSource, over: AbortSignal): Promise<Se
   for (let start = 0; start < rows; start += step) {
     const count = Math.min(step, rows - start);
     const piece = await untilAborted(ownReads.read(start, count), over);
-    if (piece.byteLength !== count * width) {
-      throw new InvalidInputError(
-        `${name ?? "The row source"} gave ${piece.byteLength} bytes for rows ${start} to ${start + count - 1}, expected ${count * width}; its read() must return whole rows.`,
-        { tensor: name, row: start },
-      );
-    }
     bytes.set(piece, start * width);
   }
   return { rows, cols, dtype, name, bytes };
@@ -99,7 +93,7 @@ export function serialReads(source: RowSource, over: AbortSignal): Omit<RowSourc
       const before = lastReads.get(source) ?? Promise.resolve();
       const turn = before.then(() => {
         throwIfAborted(over);
-        return { reading: (async () => new Uint8Array(await source.read(start, count)))() };
+        return { reading: (async () => new Uint8Array(await rowsRead(source, start, count)))() };
       });
       lastReads.set(
         source,

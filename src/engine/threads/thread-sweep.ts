@@ -1,6 +1,6 @@
 // One sweep over rows that workers hold: hands out the rows they ask for, hands on what they emit in row order, adds up.
-import { AbortedError, InvalidInputError } from "../../errors.js";
-import { rowTypeBytes } from "../../matrix.js";
+import { AbortedError } from "../../errors.js";
+import { rowsRead } from "../../matrix.js";
 import type { Sweep, SweepHooks, SweepResult } from "../sweep.js";
 import type { Listener, Pool } from "./pool.js";
 import { fromSent, type Report } from "./protocol.js";
@@ -97,15 +97,8 @@ class ThreadSweep implements Listener {
   private async read({ start, count }: Asked, worker: number): Promise<void> {
     if (this.settled) return;
     const { source } = this.rows;
-    const found = await source.read(start, count);
+    const found = await rowsRead(source, start, count);
     if (this.settled) return;
-    const expected = count * source.cols * rowTypeBytes[source.dtype];
-    if (found.byteLength !== expected) {
-      throw new InvalidInputError(
-        `${source.name ?? "The row source"} gave ${found.byteLength} bytes for rows ${start} to ${start + count - 1}, expected ${expected}; its read() must return whole rows.`,
-        { tensor: source.name, row: start },
-      );
-    }
     const bytes = new Uint8Array(found);
     this.pool.send(worker, { type: "bytes", call: this.call, bytes }, [bytes.buffer]);
   }

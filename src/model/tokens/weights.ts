@@ -4,6 +4,7 @@
  */
 import { InvalidFormatError, InvalidInputError } from "../../errors.js";
 import { quote } from "../../formats/json.js";
+import { checkNumbers } from "../../options.js";
 import { estimateFrequency } from "./frequency.js";
 import { readTokenizer, type Tokenizer } from "./tokenizer.js";
 
@@ -89,6 +90,7 @@ export const defaultRowWeightsPower = 0.25;
  */
 export function rowWeightsOf(counts: ArrayLike<number>, power = defaultRowWeightsPower): Float64Array {
   checkPower(power);
+  checkNumbers("counts", counts);
   let least = Infinity;
   for (let i = 0; i < counts.length; ++i) {
     const count = counts[i];
