@@ -1,10 +1,26 @@
 import tseslint from "typescript-eslint";
 
-// Dependencies point one way: cli, web -> model -> schedule -> low-rank -> geometry -> engine -> kernel. Formats know nothing of
-// wasm; geometry knows nothing of files; only model/ sees both.
-const forbid = (files, patterns, message) => ({
+// Imports point one way: each floor of src/ takes from those before it, and formats/ knows nothing of wasm.
+const floors = ["kernel", "engine", "geometry", "low-rank", "schedule", "model", "node", "cluster", "cli"];
+const paths = (floor) => [`**/${floor}/**`, ...(floor === "low-rank" ? ["**/low-rank.js"] : [])];
+const starters = ["src/engine/threads/node-spawn.ts", "src/schedule/node-worker.ts"];
+const nodeFloors = ["node", "cluster", "cli"];
+
+/** What files of a floor may not import: `above` floors, and node: where they run in a browser too. */
+const forbid = (files, above, { ignores = [], needsNode = false } = {}) => ({
   files,
-  rules: { "no-restricted-imports": ["error", { patterns: [{ group: patterns, message }] }] },
+  ignores,
+  rules: {
+    "no-restricted-imports": [
+      "error",
+      {
+        patterns: [
+          { group: above.flatMap(paths), message: "Imports point one way (CONTRIBUTING.md, the tree)." },
+          ...(needsNode ? [] : [{ group: ["node:*"], message: "What needs Node lies in src/node, cluster and cli." }]),
+        ].filter(({ group }) => group.length > 0),
+      },
+    ],
+  },
 });
 
 export default tseslint.config(
@@ -68,49 +84,19 @@ export default tseslint.config(
       ],
     },
   },
-  forbid(
-    ["src/kernel/**"],
-    [
-      "../engine/*",
-      "../geometry/*",
-      "../formats/*",
-      "../model/*",
-      "../cli/*",
-      "../low-rank.js",
-      "../low-rank/*",
-      "../schedule/*",
-    ],
-    "kernel/ is the bottom layer",
+  ...floors.map((floor, i) =>
+    forbid(
+      [`src/${floor}/**`, ...(floor === "low-rank" ? ["src/low-rank.ts"] : [])],
+      [...floors.slice(i + 1), ...(i < 3 ? ["formats"] : [])],
+      {
+        needsNode: nodeFloors.includes(floor),
+        ignores: starters,
+      },
+    ),
   ),
-  forbid(
-    ["src/engine/**"],
-    ["../geometry/*", "../formats/*", "../model/*", "../cli/*", "../low-rank.js", "../low-rank/*", "../schedule/*"],
-    "engine/ sees only kernel/",
-  ),
-  forbid(
-    ["src/geometry/**"],
-    ["../formats/*", "../model/*", "../cli/*", "../low-rank.js", "../low-rank/*", "../schedule/*"],
-    "geometry/ knows nothing of files",
-  ),
-  forbid(
-    ["src/formats/**"],
-    [
-      "../kernel/*",
-      "../engine/*",
-      "../geometry/*",
-      "../model/*",
-      "../cli/*",
-      "../low-rank.js",
-      "../low-rank/*",
-      "../schedule/*",
-    ],
-    "formats/ know nothing of wasm",
-  ),
-  forbid(["src/model/**"], ["../cli/*", "../cluster/*"], "model/ knows nothing of the command line, nor of clusters"),
-  forbid(
-    ["src/schedule/**", "src/low-rank/**", "src/*.ts"],
-    ["./cluster/*", "../cluster/*"],
-    "cluster/ stands above the library",
-  ),
-  forbid(["src/cluster/**"], ["../cli/*"], "cluster/ knows nothing of the command line"),
+  // The two that start a worker in Node are loaded there alone.
+  forbid([starters[0]], floors.slice(2), { needsNode: true }),
+  forbid([starters[1]], floors.slice(5), { needsNode: true }),
+  forbid(["src/formats/**"], floors),
+  forbid(["src/types/**", "src/*.ts"], nodeFloors, { ignores: ["src/low-rank.ts", "src/node.ts"] }),
 );

@@ -10,7 +10,7 @@ import { Coordinator } from "../build/lib/cluster/coordinator.js";
 import { fingerprintOf } from "../build/lib/cluster/storage.js";
 import { shares } from "../build/lib/engine/threads/shares.js";
 import { openNpy } from "../build/lib/formats/index.js";
-import { openFile } from "../build/lib/formats/node-file.js";
+import { openFile } from "../build/lib/node/files/file.js";
 import { locationOf } from "../build/lib/location.js";
 import { clusterStatus, connectCluster } from "../dist/cluster/index.js";
 import * as built from "../dist/formats/index.js";

@@ -8,6 +8,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameS
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import { licensesOf, titleOf } from "./licenses.mjs";
 
 const lib = fileURLToPath(new URL("../build/lib/", import.meta.url));
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -20,8 +21,9 @@ const named = (file) => modules.find((path) => path.endsWith(`/${file}`));
 
 /** Modules that look for these beside themselves end up in chunks/, as deep as they were before. */
 const workers = ["node-worker.js", "web-worker.js"];
-/** A script that is read as text by inspect --html, and imported by nobody. */
+/** A script that is read as text by inspect --html, and imported by nobody: it goes beside uPlot, with which it is put into the page. */
 const page = "inspect-page.js";
+const chart = "uplot";
 
 /**
  * A page without a bundler resolves no package: those that the library, formats and models need are in dist/. By the chunk that they
@@ -33,16 +35,16 @@ const isBundled = (id) => Object.values(bundled).some((name) => id === name || i
 /** Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. */
 const groups = {
   base: /^(index|errors|matrix|options|codes|code-levels|formats\/half)\.js$/,
-  onnx: /^(formats|model)\/onnx\/(?!location|http-|node-|types)/,
+  onnx: /^(formats|model)\/onnx\/(?!location|http-|types)/,
   protobuf: /@bufbuild\/protobuf/,
   picomatch: /node_modules\/picomatch\//,
   kernel: /^(create|kernel\/(inlined|wasm\.generated))\.js$/,
-  core: /^(?!(formats|model|cli|cluster)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
+  core: /^(?!(formats|model|node|cli|cluster)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
 };
 
 /** Whose work is in a chunk, and where Deno finds an entry's types. */
 function head({ name, isEntry }) {
-  if (bundled[name]) return `// With ${titleOf(bundled[name])}: see LICENSES.txt.`;
+  if (bundled[name]) return `// With ${titleOf(factsOf(bundled[name]))}: see LICENSES.txt.`;
   return isEntry && entries.includes(name) && name !== "cli/main"
     ? `/* @ts-self-types="./${basename(name)}.d.ts" */`
     : "";
@@ -50,11 +52,7 @@ function head({ name, isEntry }) {
 
 const fileOf = (name, file) => new URL(`../node_modules/${name}/${file}`, import.meta.url);
 
-function titleOf(name) {
-  const { version, license, author } = JSON.parse(readFileSync(fileOf(name, "package.json"), "utf8"));
-  const by = author ? ` by ${(author.name ?? author).replace(/ [<(].*/, "")}` : "";
-  return `${name} ${version}${by}, ${license}`;
-}
+const factsOf = (name) => JSON.parse(readFileSync(fileOf(name, "package.json"), "utf8"));
 
 const withMaps = process.argv.includes("--source-maps");
 
@@ -99,12 +97,17 @@ for (const { fileName } of output.filter(({ fileName }) => fileName.endsWith(".m
   renameSync(join(dist, fileName), to);
 }
 copyFileSync(join(lib, named(page)), join(dist, "chunks", page));
+// Every copy of the page has uPlot's license in it, and no address, which uPlot's first comment is.
+const chartScript = readFileSync(fileOf(chart, "dist/uPlot.iife.min.js"), "utf8").replace(/^\s*\/\*![^]*?\*\/\s*/, "");
+const chartLicense = readFileSync(fileOf(chart, "LICENSE"), "utf8").trim();
+writeFileSync(join(dist, "chunks/uplot.js"), `/* uPlot. ${chartLicense} */\n${chartScript}`);
+copyFileSync(fileOf(chart, "dist/uPlot.min.css"), join(dist, "chunks/uplot.css"));
 copyFileSync(kernel, join(dist, "kernel.wasm"));
 // As src/wasm.d.ts has it for every such file, which a package must not do.
 const kernelTypes = "declare const kernel: WebAssembly.Module;\nexport default kernel;\n";
 writeFileSync(join(dist, "kernel.wasm.d.ts"), kernelTypes);
-const texts = Object.values(bundled).map((name) => {
-  const file = fileOf(name, "LICENSE");
-  return `${titleOf(name)}\n\n${existsSync(file) ? readFileSync(file, "utf8") : ""}`;
-});
-writeFileSync(join(dist, "LICENSES.txt"), texts.join("\n"));
+const modulesIn = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
+writeFileSync(
+  join(dist, "LICENSES.txt"),
+  licensesOf([...modulesIn, fileURLToPath(fileOf(chart, "dist/uPlot.iife.min.js"))]),
+);

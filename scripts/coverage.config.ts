@@ -18,8 +18,6 @@ export default mergeConfig(config, {
   test: {
     exclude: elsewhere,
     setupFiles: [fileURLToPath(new URL("coverage-children.mjs", import.meta.url))],
-    // Coverage counts every block that runs: what has a deadline is slower.
-    testTimeout: 180_000,
     coverage: {
       enabled: true,
       provider: "v8",

@@ -1,5 +1,6 @@
 // Brings a checkout to where it can run: dependencies when the lock file is newer than what is installed, the wasm binary
-// and dist/ when their sources are newer. Does nothing, quickly, when all is up to date. `--force` builds anyway, `--page` the page too.
+// and dist/ when their sources are newer. Does nothing, quickly, when all is up to date. `--force` builds anyway, `--page` the page too;
+// `--tests` brings what only the tests need, and nothing else.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync, rmSync, chmodSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -64,7 +65,7 @@ export function setupDocs() {
 }
 
 /** What only the tests need: other runtimes, from npm, and a browser. */
-export function setupTests() {
+function setupTests() {
   const folder = "test/runtimes";
   stamp("runtimes", [`${folder}/package.json`], [`${folder}/node_modules`], false, () =>
     npm("installing runtimes for the tests", ["install", "--prefix", folder, "--no-package-lock"], {
@@ -113,7 +114,7 @@ export function setup({ force = false, page = false } = {}) {
       `// Made from assembly/ by scripts/setup.mjs.\nexport const kernelHex =\n  "${hex}";\n`,
     );
   });
-  const sources = ["src", "tsconfig.json", "package.json", "scripts/bundle.mjs"];
+  const sources = ["src", "tsconfig.json", "package.json", "scripts/bundle.mjs", "scripts/licenses.mjs"];
   stamp("dist", sources, ["dist/index.js", "build/lib/index.js"], force, () => {
     for (const folder of ["dist", "build/lib"]) rmSync(at(folder), { recursive: true, force: true });
     node("building dist/", "typescript/bin/tsc", "-p", "tsconfig.json");
@@ -128,7 +129,8 @@ export function setup({ force = false, page = false } = {}) {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   try {
-    setup({ force: process.argv.includes("--force"), page: process.argv.includes("--page") });
+    if (process.argv.includes("--tests")) setupTests();
+    else setup({ force: process.argv.includes("--force"), page: process.argv.includes("--page") });
   } catch (error) {
     process.stderr.write(`${error.message}\n`);
     process.exitCode = 1;

@@ -1,19 +1,26 @@
 // Sets up, runs as-pect and vitest, and ends with one line over both: `N passed, N failed`.
-import { spawnSync } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setup, setupTests } from "./setup.mjs";
+import { fileURLToPath } from "node:url";
+import { setup } from "./setup.mjs";
 
-setup({ page: true });
-setupTests();
+/** What only the tests need is installed while the rest is built and as-pect runs. */
+async function installed(child) {
+  const [code] = await once(child, "exit");
+  if (code !== 0) process.exit(1);
+}
 
-function asPect() {
-  const run = spawnSync(process.execPath, ["node_modules/@as-pect/cli/bin/asp.js", "--verbose"], {
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
-  });
-  const output = `${run.stdout}${run.stderr}`;
+async function asPect() {
+  const args = ["node_modules/@as-pect/cli/bin/asp.js", "--verbose"];
+  const run = await new Promise((resolve) =>
+    execFile(process.execPath, args, { maxBuffer: 1 << 28 }, (error, stdout, stderr) =>
+      resolve({ status: error ? 1 : 0, output: `${stdout}${stderr}` }),
+    ),
+  );
+  const { output } = run;
   process.stdout.write(output);
   // The last summary counts tests over all files: "[Tests]: 10 / 10".
   const plain = output.replace(/\u001b\[[0-9;]*m/g, "");
@@ -52,7 +59,12 @@ function vitest() {
   }
 }
 
-const suites = [asPect(), vitest()];
+const script = fileURLToPath(new URL("setup.mjs", import.meta.url));
+const others = installed(spawn(process.execPath, [script, "--tests"], { stdio: "inherit" }));
+setup({ page: true });
+const suites = [await asPect()];
+await others;
+suites.push(vitest());
 const passed = suites.reduce((sum, s) => sum + s.passed, 0);
 const failed = suites.reduce((sum, s) => sum + s.failed, 0);
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`);

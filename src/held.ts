@@ -25,7 +25,7 @@ export function heldByEntrywise({ rank }: { rank: number }, { rows, cols, dtype 
   return { columns: ellipsoidColumns + rank + dual + 1, bytes: 16 * rows * rank };
 }
 
-/** Certifying a pair that does not project takes its residual matrix. */
+/** Certifying a pair by its residual takes that matrix. */
 const residualBytes = ({ rows, cols, dtype }: RowSource) => rows * cols * rowTypeBytes[dtype === "f64" ? "f64" : "f32"];
 
 export function heldByLowRank(options: LowRankOptions | LowRankFactorOptions, source: RowSource): Held {
@@ -37,6 +37,7 @@ export function heldByLowRank(options: LowRankOptions | LowRankFactorOptions, so
   return { columns, bytes: bytes + residualBytes(source) };
 }
 
-export function heldByCertify({ left, p }: CertifyOptions, source: RowSource): Held {
-  return { ...(p === Infinity ? heldByDefault : heldByEllipsoid()), bytes: left ? residualBytes(source) : 0 };
+export function heldByCertify({ left, by, p }: CertifyOptions, source: RowSource): Held {
+  const bytes = left && by !== "projection" ? residualBytes(source) : 0;
+  return { ...(p === Infinity ? heldByDefault : heldByEllipsoid()), bytes };
 }

@@ -1,6 +1,6 @@
-import type { Engine } from "./engine/sweep.js";
-import { checkCoresetStream, openCoresetStream } from "./geometry/coreset-stream.js";
-import type { MultiplyOptions } from "./geometry/pair.js";
+import type { Engine } from "./engine/engine.js";
+import { checkCoresetStream, openCoresetStream } from "./geometry/coreset/stream.js";
+import type { MultiplyOptions } from "./geometry/basis/pair.js";
 import { InvalidInputError } from "./errors.js";
 import { toRowSource, type Matrix, type MatrixLike } from "./matrix.js";
 import { checkRowWeights } from "./options.js";

@@ -1,34 +1,22 @@
 // Robust low-rank approximation: the l_p-SVD of Tukan, Maalouf, Weksler, Feldman (arXiv 2009.05647), with its certificate.
 //
-//   1. an ellipsoid {x : |Mx|_2 <= 1} around the level set {x : |Ax|_p <= 1}            geometry/lewis-ellipsoid.ts
+//   1. an ellipsoid {x : |Mx|_2 <= 1} around the level set {x : |Ax|_p <= 1}            geometry/lewis/ellipsoid.ts
 //   2. M = Q D V' : the k right singular vectors with the largest singular values      low-rank/candidates.ts
-//   3. left = A V_k, right = V_k'                                                       geometry/factors.ts
+//   3. left = A V_k, right = V_k'                                                       geometry/basis/factors.ts
 //   4. |(A - left right) x|_p <= upper sigma_{k+1}(M) |x|_2 for every x                 low-rank/certificate.ts
 //
 // "svd" takes M = A in step 2; "auto" tries several methods, and keeps the one with the smallest error in the objective asked for.
-import type { EngineRows } from "./engine/sweep.js";
-import { InvalidInputError } from "./errors.js";
-import type { EntrywiseFactors } from "./geometry/entrywise.js";
-import { factors, factorsAlone, placing, type FactorSink } from "./geometry/factors.js";
-import { profiledStart } from "./geometry/lewis-start.js";
+import type { EngineRows } from "./engine/engine.js";
+import { factors, factorsAlone, type FactorSink } from "./geometry/basis/factors.js";
+import { lewisEllipsoid } from "./geometry/lewis/ellipsoid.js";
 import type { Run } from "./geometry/run.js";
-import { profiledGram, spectrum } from "./geometry/spectrum.js";
-import { candidatesOf, fitters, vectorsWanted, type Fit } from "./low-rank/candidates.js";
+import { candidatesOf, fitters, type Fit } from "./low-rank/candidates.js";
 import { certificateOf, residualCertificate } from "./low-rank/certificate.js";
+import { handOver } from "./low-rank/left.js";
+import { openTask } from "./low-rank/opening.js";
 import { canProveWhileProjecting, ProvingProjection } from "./low-rank/proving-projection.js";
-import { ellipsoidOf, setWeights, type Task } from "./low-rank/task.js";
+import type { Task } from "./low-rank/task.js";
 import type { RowSource } from "./matrix.js";
-import {
-  checkOneOf,
-  checkP,
-  checkSeed,
-  checkSize,
-  checkTolerance,
-  describeRange,
-  isInRange,
-  rankForEnergy,
-  rankForKeep,
-} from "./options.js";
 import type {
   Candidate,
   ChosenMethod,
@@ -40,112 +28,43 @@ import type {
   ObjectiveName,
 } from "./types/index.js";
 
-export function checkLowRank(options: LowRankOptions | LowRankFactorOptions, source: RowSource): void {
-  const {
-    p = 1,
-    tolerance = 0.01,
-    method = "auto",
-    objective = "lp",
-    factorType = source.dtype,
-    maxWork = 0,
-    report = true,
-  } = options;
-  checkSize(options, source);
-  checkP(p, { above: 0, to: Infinity });
-  checkTolerance(tolerance);
-  checkSeed(options.seed ?? 0);
-  checkOneOf("method", method, ["auto", ...(Object.keys(fitters) as ChosenMethod[])]);
-  if (method !== "auto" && !isInRange(p, fitters[method].range)) {
-    throw new InvalidInputError(
-      `method "${method}" does not take p = ${p}; it takes ${describeRange(fitters[method].range)}. "auto" and "lewis" take every p.`,
-    );
-  }
-  if (!report && candidatesOf(options, source).methods.length > 1) {
-    throw new InvalidInputError(
-      `report: false takes one method; ${method === "auto" ? '"auto"' : "compareSvd"} compares the errors of several. Name one, such as "lewis".`,
-    );
-  }
-  if (!(maxWork >= 0)) throw new InvalidInputError(`maxWork must be a number of at least 0; got ${maxWork}.`);
-  checkOneOf("objective", objective, ["lp", "l21", "l2", "operator"]);
-  checkOneOf("factorType", factorType, ["f64", "f32", "f16", "bf16"]);
-}
+export { checkLowRank } from "./low-rank/check.js";
 
 export async function lowRank(
   run: Run,
   source: RowSource,
   options: LowRankOptions | LowRankFactorOptions,
 ): Promise<LowRankFactors | LowRankResult> {
-  const { p = 1, tolerance = 0.01, seed = 0, factorType = source.dtype, rowWeights } = options;
   const { methods, work } = candidatesOf(options, source);
   run.expect(work);
-  const rows = run.open(source);
-  setWeights(rows, options);
-
-  const { rows: n, cols: d } = source;
-  const most = Math.min(n, d);
-  let rank = options.rank ?? (options.keep !== undefined ? rankForKeep(options.keep, n, d) : 0);
-  const wantsVectors = methods.some((method) => fitters[method].needsSpectrum);
-  const needsSpectrum = wantsVectors || rank === 0;
-  const vectors = vectorsWanted(run, methods, rank, d);
-  const { facts, gram } = needsSpectrum ? await profiledGram(run, rows) : await profiledStart(run, rows, p);
-  const plain = needsSpectrum
-    ? await spectrum(run, rows, facts, {
-        ...{ cut: cutOf(rank, options, most), vectors: wantsVectors ? vectors : 0 },
-        ...{ first: gram, known: run.facts },
-      })
-    : undefined;
-  rank ||= rankForEnergy(options.energy!, plain!.singularValues, most);
-
-  const left = new Left(options.left, n, rank, factorType);
-  const proving = canProveWhileProjecting(options, methods[0])
-    ? new ProvingProjection(run, rows, facts, { rank, p, factorType, tolerance }, left.keep)
-    : undefined;
-  const start = needsSpectrum ? undefined : gram;
-  const request = { p, tolerance, start, prove: proving?.prove, known: run.facts };
-  const ellipsoid = p === 2 ? undefined : await ellipsoidOf(run, rows, facts, request);
-  const task: Task = {
-    ...{ run, rows, profile: facts, p, rank, factorType, rowWeights, tolerance, seed },
-    ...{ spectrum: plain, ellipsoid, vectors, projected: proving?.projected },
-  };
-  if (options.report === false) return factorsOf(task, methods[0], left);
-  return keepBest(task, methods, options, left);
+  const task = await openTask(run, source, options, methods);
+  if (task.p !== 2) await setEllipsoid(task, canProveWhileProjecting(options, methods[0]));
+  return options.report === false ? factorsOf(task, methods[0]) : keepBest(task, methods, options);
 }
 
-/** The eigenvalue that the rank asked for is read off at. */
-function cutOf(rank: number, { energy }: Pick<LowRankOptions, "energy">, most: number) {
-  const singular = (values: Float64Array) => values.map((x) => Math.sqrt(Math.max(0, x)));
-  return (values: Float64Array) => rank || rankForEnergy(energy!, singular(values), most);
-}
-
-/** Where the left factor goes. */
-class Left {
-  /** Empty when it goes elsewhere or nowhere. */
-  readonly data: Float64Array | Float32Array;
-  /** What is made by the way is kept here. */
-  readonly keep: FactorSink | undefined;
-  readonly sink: FactorSink | undefined;
-
-  constructor(wanted: LowRankOptions["left"], n: number, rank: number, factorType: LowRankOptions["factorType"]) {
-    const length = wanted === undefined ? n * rank : 0;
-    const data = factorType === "f64" ? new Float64Array(length) : new Float32Array(length);
-    this.data = data;
-    this.sink = wanted ? { emit: wanted } : undefined;
-    this.keep = wanted === undefined ? placing(data, rank) : undefined;
-  }
+/** Step 1, for all methods. Where the rank is high and lewis comes first, the sweep that proves the ellipsoid does its step 3 too. */
+async function setEllipsoid(task: Task, mayProject: boolean): Promise<void> {
+  const { run, rows, profile, rank, p, factorType, tolerance, left, start } = task;
+  const request = { rank, p, factorType, tolerance };
+  const proving = mayProject ? new ProvingProjection(run, rows, profile, request, left.keep) : undefined;
+  const { cache } = run;
+  task.ellipsoid = await lewisEllipsoid(run, rows, profile, { p, tolerance, start, prove: proving?.prove, cache });
+  task.projected = proving?.projected;
+  task.start = undefined;
 }
 
 /** One method's factors and certificate, without a sweep for their error. */
-async function factorsOf(task: Task, method: ChosenMethod, left: Left): Promise<LowRankFactors> {
-  const { run, rows, rank, p, factorType } = task;
+async function factorsOf(task: Task, method: ChosenMethod): Promise<LowRankFactors> {
+  const { run, rows, rank, p, factorType, left } = task;
   const fit = await fitters[method].fit(task);
   const sink = left.sink ?? left.keep;
   dropState(rows);
   let right = fit.pair?.right;
-  if (fit.pair && left.sink) await handOver(fit.pair, left.sink, rank);
+  if (fit.pair && left.sink) await handOver(fit.pair.left, left.sink, rank);
   right ??= await factorsAlone(run, rows, task.profile, { basis: fit.basis, rank, p, factorType, sink });
   const certificate = await certified(task, fit, right);
   run.finish();
-  return resultOf(task, method, fit, right, certificate, left);
+  return resultOf(task, method, fit, right, certificate);
 }
 
 /** Fits by every method and scores what would be stored; the factors of the first, which mostly wins, are kept as they are made. */
@@ -153,9 +72,8 @@ async function keepBest(
   task: Task,
   methods: ChosenMethod[],
   { method = "auto", objective: by = "lp" }: Pick<LowRankOptions, "method" | "objective">,
-  left: Left,
 ): Promise<LowRankResult> {
-  const { run, rows, rank, factorType } = task;
+  const { run, rows, rank, factorType, left } = task;
   /** A projection, where its left factor goes, and what it errs by. */
   const project = ({ basis }: Fit, sink?: FactorSink) =>
     factors(run, rows, task.profile, { basis, rank, p: task.p, factorType, sink });
@@ -175,7 +93,7 @@ async function keepBest(
     for (const other of tried) if (score(other.candidate, by) < score(winner.candidate, by)) winner = other;
   }
   const { candidate, right, fit } = winner;
-  if (left.sink && fit.pair) await handOver(fit.pair, left.sink, rank);
+  if (left.sink && fit.pair) await handOver(fit.pair.left, left.sink, rank);
   else if (left.sink && !onlyOne) await project(fit, left.sink);
   else if (left.keep && winner !== tried[0] && !fit.pair) await project(fit, left.keep);
   run.finish();
@@ -183,25 +101,29 @@ async function keepBest(
   const { certificate, objective } = candidate;
   const others = tried.filter((x) => x !== winner).map((x) => x.candidate);
   return {
-    ...resultOf(task, candidate.method, fit, right, certificate, left),
+    ...resultOf(task, candidate.method, fit, right, certificate),
     report: { objective, certificate, candidates: [candidate, ...others], seed: task.seed },
   };
 }
 
 function resultOf(
-  { run, rows, rank, p, factorType }: Task,
+  { run, rows, rank, p, factorType, left }: Task,
   method: ChosenMethod,
   fit: Fit,
   right: Float64Array,
   certificate: LowRankCertificate,
-  left: Left,
 ): LowRankFactors {
   const { rows: n, cols: d } = rows.source;
   return {
     left: { data: (left.keep && fit.pair?.left) || left.data, rows: n, cols: rank },
     right: { data: factorType === "f64" ? right : Float32Array.from(right), rows: rank, cols: d },
-    ...{ rank, p, method, certificate },
-    ...{ iterations: fit.iterations, residual: fit.residual, converged: fit.converged },
+    rank,
+    p,
+    method,
+    certificate,
+    iterations: fit.iterations,
+    residual: fit.residual,
+    converged: fit.converged,
     seconds: run.seconds,
   };
 }
@@ -213,11 +135,6 @@ async function certified(task: Task, fit: Fit, right: Float64Array): Promise<Low
   if (!fit.pair) return certificateOf(task, fit.basis.subarray(0, rank * d), right, fit);
   const left = { data: fit.pair.left, rows: n, cols: rank };
   return residualCertificate(task, left, { data: fit.pair.right, rows: rank, cols: d });
-}
-
-/** A left factor, block by block. */
-async function handOver({ left }: EntrywiseFactors, { emit }: FactorSink, rank: number): Promise<void> {
-  for (let at = 0; at < left.length; at += 256 * rank) await emit(at / rank, left.subarray(at, at + 256 * rank));
 }
 
 /** What a method left in the rows' state is of no use to the next. */

@@ -88,8 +88,8 @@ export function toRowSource(a: MatrixLike, name = "A"): RowSource {
  */
 export function rowsRead(source: RowSource, start: number, count: number): Uint8Array | Promise<Uint8Array> {
   const found: unknown = source.read(start, count);
-  const isThere = found instanceof Uint8Array;
-  return isThere ? checkRows(found, source, start, count) : Promise.resolve(found).then((bytes) => checkRows(bytes, source, start, count)); // prettier-ignore
+  if (found instanceof Uint8Array) return checkRows(found, source, start, count);
+  return Promise.resolve(found).then((bytes) => checkRows(bytes, source, start, count));
 }
 
 function checkRows(found: unknown, source: RowSource, start: number, count: number): Uint8Array {

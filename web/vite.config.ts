@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
+import { licensesOf } from "../scripts/licenses.mjs";
 
 const root = fileURLToPath(new URL("./", import.meta.url));
 const lib = fileURLToPath(new URL("../build/lib/", import.meta.url));
@@ -33,19 +34,15 @@ function offline(): Plugin {
   };
 }
 
-/** Folders of the packages that are in the scripts, those of workers too, which are built before the page's own. */
-const packages = new Set<string>();
+/** What is in the scripts, those of workers too, which are built before the page's own. */
+const modules = new Set<string>();
 
-function notePackages(): Plugin {
+function noteModules(): Plugin {
   return {
-    name: "note-packages",
+    name: "note-modules",
     generateBundle(_, bundle) {
-      for (const file of Object.values(bundle)) {
-        for (const id of file.type === "chunk" ? file.moduleIds : []) {
-          const folder = /^\0?(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1];
-          if (folder) packages.add(folder);
-        }
-      }
+      for (const file of Object.values(bundle))
+        for (const id of file.type === "chunk" ? file.moduleIds : []) modules.add(id);
     },
   };
 }
@@ -56,14 +53,7 @@ function licenses(): Plugin {
     name: "licenses",
     apply: "build",
     generateBundle() {
-      const texts = [...packages].sort().map((folder) => {
-        const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
-          [key in "name" | "version" | "license"]: string;
-        };
-        const file = ["LICENSE", "LICENSE.md", "LICENSE.txt"].map((each) => join(folder, each)).find(existsSync);
-        return `${name} ${version}, ${license}\n\n${file ? readFileSync(file, "utf8") : ""}`;
-      });
-      this.emitFile({ type: "asset", fileName: "LICENSES.txt", source: texts.join("\n") });
+      this.emitFile({ type: "asset", fileName: "LICENSES.txt", source: licensesOf(modules) });
     },
   };
 }
@@ -102,6 +92,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
   },
-  worker: { format: "es", plugins: () => [notePackages()] },
-  plugins: [notePackages(), licenses(), offline(), runtime()],
+  worker: { format: "es", plugins: () => [noteModules()] },
+  plugins: [noteModules(), licenses(), offline(), runtime()],
 });

@@ -2,7 +2,8 @@
 import { createLoewner } from "../../build/lib/create.js";
 import { isLoewnerError } from "../../build/lib/errors.js";
 import { planCompression, readPlan } from "../../build/lib/model/index.js";
-import { checkPlan, storedTypes } from "../../build/lib/model/plan-file.js";
+import { checkPlan } from "../../build/lib/model/plan-file.js";
+import { storedTypes } from "../../build/lib/model/stored.js";
 import fc from "fast-check";
 import { mutateBytes } from "../mutate/bytes.mjs";
 import { jsonTree, mutateJson, writeJson } from "../mutate/json.mjs";

@@ -1,5 +1,6 @@
 // What compress tells, to people and to programs.
 import type { CompressedLayer, CompressedModel, Model, Plan } from "../model/index.js";
+import { boundOf } from "../model/description.js";
 import { shapeOf } from "../model/model.js";
 import { targetBytes } from "../model/sizes.js";
 import type { Context } from "./context.js";
@@ -96,11 +97,14 @@ function sayLayer(context: Context, layer: CompressedLayer): void {
   if (!candidates.length || candidates[0].objective.l2 !== objective.l2)
     lines.push(line(`as stored (${dtype})`, objective, certificate.bound));
   context.sayAll(table([["  method", ...ofP(`l_${p}^${p}`), "l_1", "l_2,1", "l_2", "worst row", "bound"], ...lines]));
+  // Of M's own axes alone: others leave more than sigma_{k+1}(M), which every rank-k matrix leaves.
+  const hasAxesOfM = layer.method === "lewis" || p === 2;
   const better =
-    certificate.lower > 0 && candidates.length && candidates[0].certificate.bound === certificate.bound
+    hasAxesOfM && certificate.lower > 0 && candidates.length && candidates[0].certificate.bound === certificate.bound
       ? `; no rank-${rank} matrix is more than ${number(certificate.upper / certificate.lower)} times better`
       : "";
-  context.say(`  proven: |(A - stored) x|_${p} <= ${number(certificate.bound)} |x|_2 for every x${whose}${better}.`);
+  const bound = number(boundOf(certificate));
+  context.say(`  proven: |(A - stored) x|_${p} <= ${bound} |x|_2 for every x${whose}${better}.`);
   context.say("");
 }
 

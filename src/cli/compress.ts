@@ -1,11 +1,11 @@
-import { readFile, realpath } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Command } from "commander";
 import { InvalidInputError, isLoewnerError } from "../errors.js";
-import { codeOf } from "../formats/file-faults.js";
-import { isHttpAddress } from "../formats/http-bytes.js";
-import { checkTarget, type FileToWrite, writeAllAtomically } from "../formats/node-file.js";
-import { checkOutputsIn } from "../formats/node-inner-path.js";
+import { codeOf } from "../node/files/faults.js";
+import { type FileToWrite, writeAllAtomically } from "../node/files/file.js";
+import { checkOutputsIn } from "../node/files/inner-path.js";
+import { noteOriginal, refuseOriginal } from "../node/files/originals.js";
 import {
   compressModel,
   defaultRowWeightsPower,
@@ -14,11 +14,12 @@ import {
   readPlan,
   type CompressedModel,
   type CompressOptions,
+  type OutputFile,
   type PlanFile,
 } from "../model/index.js";
-import { type FolderJournal, openJournal } from "../model/node-journal.js";
-import { removeFinishedJournal } from "../model/node-journal-folder.js";
-import { storedTypes } from "../model/plan-file.js";
+import { type FolderJournal, openJournal } from "../node/journal/journal.js";
+import { removeFinishedJournal } from "../node/journal/folder.js";
+import { storedTypes } from "../model/stored.js";
 import { reportJson, reportLayers, reportPlan } from "./compress-report.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
 import { withModel, type OpenModel } from "./models.js";
@@ -112,10 +113,10 @@ async function compress(context: Context, path: string, options: Options): Promi
   checkCombination(options);
   const plan = options.plan === undefined ? undefined : await planFrom(options.plan, context);
   await withModel(context, path, async (open) => {
-    if (output !== undefined && !dryRun) await checkOutput(open, output, options);
     // Fitting may take long: what --verify lacks is told first.
     if (options.verify && open.kind === "onnx") await prepareRun(open, options);
     const weights = await weightsOf(options);
+    if (output !== undefined && !dryRun) await checkOutput(context, open, output, options);
     const { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes } = options;
     const { layers, exclude, minRank, multipleOf, operators, dtype: type } = options;
     const wanted: CompressOptions = {
@@ -173,15 +174,12 @@ async function write(
     );
   try {
     const result = await context.withLoewner((loewner) => compressModel(loewner, open.model, { ...wanted, journal }));
-    const files = result.files.map(({ name, byteLength, write, writeNaming }): FileToWrite => ({
+    const files = result.files.map(({ name, byteLength, write }): FileToWrite => ({
       path: name === "" ? output : join(dirname(output), name),
       byteLength,
       write: (sink) => write(sink, { signal }),
-      ...(writeNaming && { writeNaming: (sink, nameOf) => writeNaming(sink, nameOf, { signal }) }),
     }));
-    const besides = result.files.map(({ name }) => name).filter((name) => name !== "");
-    await checkOutputsIn(output, besides);
-    await checkOriginal(open, files);
+    await checkOutputsIn(output, besides(result.files));
     await journal.giveWay(result.bytesAfter);
     await writeAllAtomically(files, { force, signal, onWritten: (main) => journal.finishing(main) });
     await journal.finish();
@@ -198,39 +196,23 @@ async function write(
 const staysIn = ({ folder }: FolderJournal) =>
   `What was finished is kept in ${folder}: the same command with --resume goes on from there.`;
 
-async function checkOutput({ path, kind }: OpenModel, output: string, { force }: Options): Promise<void> {
-  const place = { file: output };
-  const input = isHttpAddress(path) ? undefined : await realpath(path);
-  if (input !== undefined && (await realpath(output).catch(() => undefined)) === input) {
-    throw new InvalidInputError(
-      `The output ${output} is the input itself; name another file, so that the original stays.`,
-      place,
-    );
-  }
+/** Where files will go beside the main one is told by the model as it is: of these too none may be what was read. */
+async function checkOutput(context: Context, { path, kind, model }: OpenModel, output: string, options: Options) {
   const other = kind === "onnx" ? /\.(safetensors|json)$/i : /\.onnx$/i;
   if (other.test(output)) {
     throw new InvalidInputError(
       `${path} is ${kind === "onnx" ? "an ONNX" : "a safetensors"} model, and so will be what comes out: name the output .${kind}, not ${output}.`,
-      place,
+      { file: output },
     );
   }
+  refuseOriginal(output);
   removeFinishedJournal(output);
-  await checkTarget(output, { force });
+  const names = besides(await model.layOut([], { mainName: basename(output) }));
+  await checkOutputsIn(output, names);
+  await context.checkOutputs([...names.map((name) => join(dirname(output), name)), output], options);
 }
 
-/** Data files and shards that were read stay as they are too, --force or not. */
-async function checkOriginal({ path, files }: OpenModel, targets: readonly FileToWrite[]): Promise<void> {
-  const real = (file: string) => realpath(file).catch(() => undefined);
-  const originals = new Set(await Promise.all(files.map(real)));
-  for (const target of targets) {
-    const existing = await real(target.path);
-    if (existing === undefined || !originals.has(existing)) continue;
-    throw new InvalidInputError(
-      `${target.path} belongs to the model ${path} itself; write to another folder, or under another name.`,
-      { file: target.path },
-    );
-  }
-}
+const besides = (files: readonly OutputFile[]) => files.map(({ name }) => name).filter((name) => name !== "");
 
 async function weightsOf({ rowWeights, rowWeightsPower: power = defaultRowWeightsPower, limit }: Options) {
   return rowWeights === undefined
@@ -244,5 +226,6 @@ async function planFrom(path: string, { limits }: Context): Promise<PlanFile> {
     const reason = reasons[codeOf(cause)] ?? cause.message;
     throw new InvalidInputError(`Cannot read the plan ${path}: ${reason}.`, { file: path }, { cause });
   });
+  noteOriginal(path);
   return readPlan(text, path, { limits });
 }

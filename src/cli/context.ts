@@ -1,9 +1,13 @@
 // What every command shares: the library instance, progress, output, interruption.
+import { dirname } from "node:path";
 import type { SingleBar } from "cli-progress";
 import { createLoewner } from "../create.js";
-import { printable } from "../errors.js";
+import { InvalidInputError, isLoewnerError, printable } from "../errors.js";
 import type { ReadLimits } from "../formats/limits.js";
-import { removeTemporaryFiles } from "../formats/node-temporary.js";
+import { checkTarget } from "../node/files/file.js";
+import { keepOriginals, realOf } from "../node/files/originals.js";
+import { asidesIn } from "../node/files/publish.js";
+import { removeTemporaryFiles } from "../node/files/temporary.js";
 import type { Loewner, Progress } from "../types/index.js";
 import { redisAddress } from "./options.js";
 import { note, print, printJson } from "./output.js";
@@ -60,6 +64,25 @@ export class Context {
   /** The answer for programs: with --json the only thing on stdout. */
   json(value: unknown): void {
     if (this.options.json) printJson(value);
+  }
+
+  /**
+   * Before any work, and once every input is open: each output may be written, and none is another one or what was read. Whoever
+   * writes checks once more.
+   */
+  async checkOutputs(paths: readonly string[], { force }: { force?: boolean }): Promise<void> {
+    if (new Set(paths.map(realOf)).size < paths.length)
+      throw new InvalidInputError(`Two outputs have the same name: ${paths.join(", ")}.`);
+    this.tellAsides(paths);
+    for (const path of paths) await checkTarget(path, { force });
+  }
+
+  /** What runs that were killed have set aside beside these files: it may be the only copy, so it is told with --quiet too. */
+  tellAsides(paths: readonly string[]): void {
+    for (const aside of new Set(paths.map(dirname).flatMap(asidesIn)))
+      note(
+        `loewner: ${aside} is an old file that a run had set aside to replace it, and was killed. Move it back to its name, or remove it.`,
+      );
   }
 
   /** Loads what draws the bar, when stderr is a terminal and nobody asked for quiet. */
@@ -135,9 +158,13 @@ export async function runCommand(options: CommonOptions, body: (context: Context
   };
   const handlers = { SIGINT: stop(130), SIGTERM: stop(143) };
   for (const [signal, handler] of Object.entries(handlers)) process.once(signal, handler);
+  keepOriginals();
   try {
     await context.openProgress();
     await body(context);
+  } catch (error) {
+    if (isLoewnerError(error, "FILE") && error.place.file !== undefined) context.tellAsides([error.place.file]);
+    throw error;
   } finally {
     context.endProgress();
     for (const [signal, handler] of Object.entries(handlers)) process.off(signal, handler);

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { CoresetOptions } from "../types/index.js";
 import { runCommand } from "./context.js";
-import { addMatrixOptions, checkTargets, matrixFile, writeAll, type MatrixOptions } from "./npy-files.js";
+import { addMatrixOptions, matrixFile, writeAll, type MatrixOptions } from "./npy-files.js";
 import { parseChoice, parseP, parseRank, parseSeed, readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
 import { version } from "./version.js";
@@ -34,9 +34,9 @@ export function addCoreset(program: Command): void {
       runCommand(options, async (context) => {
         const { p, size, seed, scheme, output } = options;
         const outputs = [options.indices, options.weights, ...(output === undefined ? [] : [output])];
-        await checkTargets(outputs, options);
         const rowWeights = await readRowWeights(options.rowWeights, context);
         await withMatrix(path, context, async (source) => {
+          await context.checkOutputs(outputs, options);
           const result = await context.withLoewner((loewner) =>
             loewner.coreset(source, {
               ...{ p, size, seed, scheme, rowWeights },

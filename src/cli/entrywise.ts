@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { EntrywiseOptions } from "../types/index.js";
 import { runCommand } from "./context.js";
-import { addMatrixOptions, checkTargets, matrixFile, writeAll, type MatrixOptions } from "./npy-files.js";
+import { addMatrixOptions, matrixFile, writeAll, type MatrixOptions } from "./npy-files.js";
 import {
   parseCount,
   parsePositive,
@@ -37,9 +37,9 @@ export function addEntrywise(program: Command): void {
     .addHelpText("after", "\nExample:\n  loewner entrywise A.npy --rank 8 --p 1 --left L.npy --right R.npy")
     .action((path: string, options: Options) =>
       runCommand(options, async (context) => {
-        await checkTargets([options.left, options.right], options);
         const rowWeights = await readRowWeights(options.rowWeights, context);
         await withMatrix(path, context, async (source) => {
+          await context.checkOutputs([options.left, options.right], options);
           const { rank, p, steps: maxIterations, starts, tolerance, seed } = options;
           const result = await context.withLoewner((loewner) =>
             loewner.entrywiseLowRank(source, {

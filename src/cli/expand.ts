@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 import type { Command } from "commander";
 import { InvalidInputError } from "../errors.js";
 import { writeSafetensors } from "../formats/index.js";
-import { checkTarget, writeAtomically } from "../formats/node-file.js";
-import { checkSpace } from "../formats/node-space.js";
+import { writeAtomically } from "../node/files/file.js";
+import { checkSpace } from "../node/files/space.js";
 import { expandModel } from "../model/index.js";
 import { type CommonOptions, runCommand } from "./context.js";
 import { withModel } from "./models.js";
@@ -37,7 +37,7 @@ export function addExpand(program: Command): void {
               { file: output },
             );
           }
-          await checkTarget(output, { force });
+          await context.checkOutputs([output], { force });
           const { signal } = context;
           const { layers, byteLength } = await context.withLoewner(async (loewner) => {
             const run = { signal, onProgress: context.progress };

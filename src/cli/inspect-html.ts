@@ -2,7 +2,6 @@
 // allows the scripts and styles written here, by their hashes, and no request at all.
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { basename } from "node:path";
 import { shapeOf } from "../model/model.js";
 import { relativeErrors } from "../model/inspect.js";
@@ -28,15 +27,10 @@ import { version } from "./version.js";
 
 /** The same bytes for the same model: no dates, no random nonce. */
 export async function inspectionPage(inspection: Inspection, { all = false } = {}): Promise<string> {
-  const resolve = createRequire(import.meta.url).resolve;
-  const read = (path: string | URL) => readFile(path, "utf8");
-  const [chart, license, chartStyle, page] = await Promise.all([
-    read(resolve("uplot/dist/uPlot.iife.min.js")),
-    read(resolve("uplot/LICENSE")),
-    read(resolve("uplot/dist/uPlot.min.css")),
-    read(new URL("./inspect-page.js", import.meta.url)),
-  ]);
-  const scripts = [`/* uPlot. ${license.trim()} */\n${withoutBanner(chart)}`, page].map(inScript);
+  const [chart, chartStyle, page] = await Promise.all(
+    ["uplot.js", "uplot.css", "inspect-page.js"].map((name) => readFile(new URL(name, import.meta.url), "utf8")),
+  );
+  const scripts = [chart, page].map(inScript);
   const style = `${chartStyle}\n${pageStyle}`;
   const policy = [
     "default-src 'none'",
@@ -222,11 +216,6 @@ function breakable(name: string): string {
 /** Nothing may end a script but its own end tag; JSON, strings and regular expressions read "\x3c" as "<". */
 function inScript(text: string): string {
   return text.replace(/<(?=\/script|script|!--)/gi, text.startsWith("{") ? "\\u003c" : "\\x3c");
-}
-
-/** The first comment is an address, which a page without any reference has no need of. */
-function withoutBanner(script: string): string {
-  return script.replace(/^\s*\/\*![^]*?\*\/\s*/, "");
 }
 
 function hashOf(text: string): string {

@@ -60,8 +60,7 @@ type StoredLayer = InspectedLayer & Required<Pick<InspectedLayer, "stored">>;
 
 export const storedColumns: readonly Column<StoredLayer>[] = [
   { head: ["", "layer"], text: true, cell: ({ name }) => name },
-  { head: ["", "rank"], cell: ({ stored: { rank, method } }) => (method === "dense" ? "full" : String(rank)) },
-  { head: ["", "method"], text: true, cell: ({ stored }) => stored.method },
+  { head: ["", "rank"], cell: ({ stored: { rank, dense } }) => (dense ? "full" : String(rank)) },
   { head: ["", "dtype"], text: true, cell: ({ stored }) => stored.type },
   { head: ["", "p"], cell: ({ stored }) => String(stored.p) },
   { head: ["", "bound"], cell: ({ stored }) => number(stored.bound) },

@@ -1,7 +1,5 @@
-import { realpath } from "node:fs/promises";
 import type { Command } from "commander";
-import { InvalidInputError } from "../errors.js";
-import { checkTarget, writeAllAtomically } from "../formats/node-file.js";
+import { writeAllAtomically } from "../node/files/file.js";
 import { inspectModel, newPlan, type Inspection, type Model } from "../model/index.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
 import { inspectionPage } from "./inspect-html.js";
@@ -48,9 +46,10 @@ Examples:
 }
 
 async function inspect(context: Context, path: string, options: Options): Promise<void> {
-  const { spectrum, keep, all, plan, html, force } = options;
-  for (const output of [plan, html]) if (output !== undefined) await checkOutput(path, output, force);
+  const { spectrum, keep, all, plan, html } = options;
   await withModel(context, path, async ({ model }) => {
+    const outputs = [plan, html].filter((output) => output !== undefined);
+    await context.checkOutputs(outputs, options);
     const inspection = await context.withLoewner((loewner) =>
       inspectModel(loewner, model, {
         spectra: spectrum || "none",
@@ -89,13 +88,6 @@ async function write(
     };
   });
   if (files.length) await writeAllAtomically(files, { force, signal });
-}
-
-async function checkOutput(model: string, output: string, force: boolean | undefined): Promise<void> {
-  const target = await realpath(output).catch(() => undefined);
-  if (target !== undefined && target === (await realpath(model).catch(() => undefined)))
-    throw new InvalidInputError(`The output ${output} is the model itself; name another file.`, { file: output });
-  await checkTarget(output, { force });
 }
 
 /** As wide as the terminal, or as COLUMNS says; what goes elsewhere has names in full. */

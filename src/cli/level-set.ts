@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Matrix, RowSource } from "../matrix.js";
 import type { LevelSetOptions } from "../types/index.js";
 import { runCommand } from "./context.js";
-import { addMatrixOptions, checkTargets, matrixFile, writeAll, type MatrixOptions, type NpyFile } from "./npy-files.js";
+import { addMatrixOptions, matrixFile, writeAll, type MatrixOptions, type NpyFile } from "./npy-files.js";
 import { parsePositive, parsePWithin, parseRank, parseSeed, readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
 import { version } from "./version.js";
@@ -32,9 +32,9 @@ export function addLevelSet(program: Command): void {
     .action((path: string, options: Options) =>
       runCommand(options, async (context) => {
         const outputs = [options.output, ...(options.contacts === undefined ? [] : [options.contacts])];
-        await checkTargets(outputs, options);
         const rowWeights = await readRowWeights(options.rowWeights, context);
         await withMatrix(path, context, async (source) => {
+          await context.checkOutputs(outputs, options);
           const { p = 1, tolerance, directions, maxIterations, seed } = options;
           const result = await context.withLoewner((loewner) =>
             loewner.levelSetEllipsoid(source, {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { runCommand } from "./context.js";
-import { addMatrixOptions, checkTargets, vectorFile, writeAll, type MatrixOptions } from "./npy-files.js";
+import { addMatrixOptions, vectorFile, writeAll, type MatrixOptions } from "./npy-files.js";
 import { readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
 import { version } from "./version.js";
@@ -15,9 +15,9 @@ export function addLeverage(program: Command): void {
     .addHelpText("after", "\nExample:\n  loewner leverage A.npy -o scores.npy")
     .action((path: string, options: MatrixOptions & { output: string }) =>
       runCommand(options, async (context) => {
-        await checkTargets([options.output], options);
         const rowWeights = await readRowWeights(options.rowWeights, context);
         await withMatrix(path, context, async (source) => {
+          await context.checkOutputs([options.output], options);
           const { scores, rank, seconds } = await context.withLoewner((loewner) =>
             loewner.leverageScores(source, { rowWeights, signal: context.signal, onProgress: context.progress }),
           );

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { LewisOptions } from "../types/index.js";
 import { runCommand } from "./context.js";
-import { addMatrixOptions, checkTargets, matrixFile, vectorFile, writeAll, type MatrixOptions } from "./npy-files.js";
+import { addMatrixOptions, matrixFile, vectorFile, writeAll, type MatrixOptions } from "./npy-files.js";
 import { parseP, parsePositive, readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
 import { version } from "./version.js";
@@ -21,9 +21,9 @@ export function addLewisWeights(program: Command): void {
     .action((path: string, options: Options) =>
       runCommand(options, async (context) => {
         const outputs = [options.output, ...(options.gram === undefined ? [] : [options.gram])];
-        await checkTargets(outputs, options);
         const rowWeights = await readRowWeights(options.rowWeights, context);
         await withMatrix(path, context, async (source) => {
+          await context.checkOutputs(outputs, options);
           const { p, tolerance } = options;
           const result = await context.withLoewner((loewner) =>
             loewner.lewisWeights(source, {

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { type ByteSink, NpyRowWriter, writeNpy } from "../formats/index.js";
-import { writeAllAtomically } from "../formats/node-file.js";
+import { writeAllAtomically } from "../node/files/file.js";
+import { boundOf } from "../model/description.js";
 import type { LeftSink, LowRankOptions, LowRankResult } from "../types/index.js";
 import { runCommand, type Context } from "./context.js";
-import { addMatrixOptions, checkTargets, type MatrixOptions } from "./npy-files.js";
+import { addMatrixOptions, type MatrixOptions } from "./npy-files.js";
 import { addFit, addSize, checkOneSize, readRowWeights, withMatrix, type SizeOptions } from "./options.js";
 import { number, percent } from "./text.js";
 import { version } from "./version.js";
@@ -25,9 +26,9 @@ export function addLowRank(program: Command): void {
     .action((path: string, options: Options) =>
       runCommand(options, async (context) => {
         checkOneSize(options);
-        await checkTargets([options.left, options.right], options);
         const rowWeights = await readRowWeights(options.rowWeights, context);
         await withMatrix(path, context, async (source) => {
+          await context.checkOutputs([options.left, options.right], options);
           const { keep, rank, energy, p, method, objective, tolerance, seed, maxWork } = options;
           const fit = (left: LeftSink) =>
             context.withLoewner((loewner) =>
@@ -62,7 +63,7 @@ export function addLowRank(program: Command): void {
           context.say(
             `l_1 ${number(error.l1)}, l_2,1 ${number(error.l21)}, l_2 ${number(error.l2)}, worst row ${error.worstRow.row}: ${number(error.worstRow.norm)}`,
           );
-          context.say(`proven: |(A - left right) x|_${result.p} <= ${number(certificate.bound)} |x|_2 for every x`);
+          context.say(`proven: |(A - left right) x|_${result.p} <= ${number(boundOf(certificate))} |x|_2 for every x`);
           context.say(`Written: ${options.left}, ${options.right}  (${result.seconds.toFixed(1)} s)`);
         });
       }),

@@ -36,11 +36,14 @@ for (const command of program.commands) {
   command.exitOverride().showHelpAfterError(`(run "loewner ${command.name()} --help" for what there is)`);
 }
 
-// A reader that closes early (head) is not an error.
+// What cannot be printed is no reason to stop: the work is done, and the exit code is its own. A reader that closes early (head) is
+// not even told.
+let isTold = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  if (error.code !== "EPIPE" && !isTold) note(`loewner: Cannot write to stdout: ${error.message}.`);
+  isTold = true;
 });
+process.stderr.on("error", () => undefined);
 
 /** 0 done, 1 could not do it, 2 bad usage. 130 and 143 are set where signals are caught. */
 function exitCodeOf(error: unknown): number {

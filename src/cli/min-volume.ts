@@ -3,7 +3,7 @@ import { InvalidInputError } from "../errors.js";
 import type { Matrix, RowSource } from "../matrix.js";
 import type { MinVolumeOptions, MinVolumeResult } from "../types/index.js";
 import { runCommand, type CommonOptions } from "./context.js";
-import { checkTargets, matrixFile, vectorFile, writeAll, type NpyFile } from "./npy-files.js";
+import { matrixFile, vectorFile, writeAll, type NpyFile } from "./npy-files.js";
 import { addCommon, parsePositive, withMatrix } from "./options.js";
 import { number } from "./text.js";
 import { version } from "./version.js";
@@ -36,8 +36,8 @@ export function addMinVolume(program: Command): void {
         const { freeCenter = false, john = false, tolerance } = options;
         checkCombination(options);
         const outputs = [options.output, options.basis, options.weights].filter((file) => file !== undefined);
-        await checkTargets(outputs, options);
         await withMatrix(path, context, async (source) => {
+          await context.checkOutputs(outputs, options);
           const result: Omit<MinVolumeResult, "center"> & { center?: Float64Array } = await context.withLoewner(
             (loewner) => {
               const hooks = { tolerance, signal: context.signal, onProgress: context.progress };

@@ -2,8 +2,8 @@
 import { setOf, type SafetensorsSet } from "../model/safetensors/set.js";
 import type { OnnxModel } from "../formats/index.js";
 import { safetensorsModel, type Model } from "../model/index.js";
-import { resolveModel } from "../model/hub/node-hub.js";
-import { openModelPath } from "../model/node-open.js";
+import { resolveModel } from "../node/hub/hub.js";
+import { openModelPath } from "../node/open.js";
 import type { Context } from "./context.js";
 
 export type OpenModel = { readonly model: Model; readonly path: string; readonly files: readonly string[] } & (

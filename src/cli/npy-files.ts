@@ -1,8 +1,7 @@
 // What the commands on one .npy matrix share: their options, and writing all outputs or none.
 import type { Command } from "commander";
-import { InvalidInputError } from "../errors.js";
 import { writeNpy } from "../formats/npy-write.js";
-import { checkTarget, writeAllAtomically } from "../formats/node-file.js";
+import { writeAllAtomically } from "../node/files/file.js";
 import type { Matrix, RowSource } from "../matrix.js";
 import type { CommonOptions, Context } from "./context.js";
 import { addCommon } from "./options.js";
@@ -25,12 +24,6 @@ export async function writeAll(files: NpyFile[], { force }: MatrixOptions, conte
     })),
     { force, signal: context.signal },
   );
-}
-
-export async function checkTargets(paths: string[], { force }: MatrixOptions): Promise<void> {
-  if (new Set(paths).size < paths.length)
-    throw new InvalidInputError(`Two outputs have the same name: ${paths.join(", ")}.`);
-  for (const path of paths) await checkTarget(path, { force });
 }
 
 export const matrixFile = (path: string, { data, rows, cols }: Matrix): NpyFile => ({

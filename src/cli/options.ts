@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from "commander";
 import { InvalidInputError } from "../errors.js";
 import type { ByteSource } from "../formats/bytes.js";
 import { isHttpAddress, openHttp } from "../formats/http-bytes.js";
-import { openFile, type FileSource } from "../formats/node-file.js";
+import { openFile, type FileSource } from "../node/files/file.js";
 import { defaultLimits, limitFlag, type LimitOptions, limitsOf, type ReadLimits } from "../formats/limits.js";
 import { openNpy } from "../formats/npy.js";
 import { readRows, type RowSource } from "../matrix.js";

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createRequire } from "node:module";
 import { dirname, extname, join, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { contains } from "../formats/node-inner-path.js";
+import { contains } from "../node/files/inner-path.js";
 
 /** Nothing from elsewhere, nothing inline, no eval but WebAssembly. */
 export const contentSecurityPolicy = [

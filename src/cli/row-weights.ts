@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from "commander";
 import { InvalidFormatError, InvalidInputError, type LoewnerError } from "../errors.js";
 import { f16ToF32 } from "../formats/half.js";
 import { jsonBytes, type LimitOptions } from "../formats/limits.js";
-import { openFile, type FileSource } from "../formats/node-file.js";
+import { openFile, type FileSource } from "../node/files/file.js";
 import { readNpyArray } from "../formats/npy-array.js";
 import { sniff } from "../formats/sniff.js";
 import { parseNumber } from "./options.js";

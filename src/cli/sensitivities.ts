@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { SensitivityOptions } from "../types/index.js";
 import { runCommand } from "./context.js";
-import { addMatrixOptions, checkTargets, vectorFile, writeAll, type MatrixOptions } from "./npy-files.js";
+import { addMatrixOptions, vectorFile, writeAll, type MatrixOptions } from "./npy-files.js";
 import { parseP, parsePositive, readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
 import { version } from "./version.js";
@@ -19,9 +19,9 @@ export function addSensitivities(program: Command): void {
     .addHelpText("after", "\nExample:\n  loewner sensitivities A.npy --p 1 -o s.npy")
     .action((path: string, options: Options) =>
       runCommand(options, async (context) => {
-        await checkTargets([options.output], options);
         const rowWeights = await readRowWeights(options.rowWeights, context);
         await withMatrix(path, context, async (source) => {
+          await context.checkOutputs([options.output], options);
           const { p, tolerance } = options;
           const { scores, rank, total, iterations, residual, converged, seconds } = await context.withLoewner(
             (loewner) =>

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { FileError } from "../errors.js";
-import { codeOf } from "../formats/file-faults.js";
+import { codeOf } from "../node/files/faults.js";
 import { parsePort } from "./options.js";
 import { print } from "./output.js";
 import { pageServer } from "./page-server.js";

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { SubspaceOptions } from "../types/index.js";
 import { runCommand } from "./context.js";
-import { addMatrixOptions, checkTargets, vectorFile, writeAll, type MatrixOptions } from "./npy-files.js";
+import { addMatrixOptions, vectorFile, writeAll, type MatrixOptions } from "./npy-files.js";
 import { parsePositive, parsePWithin, parseRank, parseSeed, readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
 import { version } from "./version.js";
@@ -23,9 +23,9 @@ export function addSubspace(program: Command): void {
     .addHelpText("after", "\nExample:\n  loewner subspace A.npy --rank 10 --p 1 --restarts 20 -o V.npy")
     .action((path: string, options: Options) =>
       runCommand(options, async (context) => {
-        await checkTargets([options.output], options);
         const rowWeights = await readRowWeights(options.rowWeights, context);
         await withMatrix(path, context, async (source) => {
+          await context.checkOutputs([options.output], options);
           const { rank, p = 1, restarts, seed, tolerance, maxIterations } = options;
           const { basis, objective, iterations, residual, converged, seconds } = await context.withLoewner((loewner) =>
             loewner.robustSubspace(source, {

@@ -2,10 +2,10 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { InvalidInputError, VerificationError } from "../errors.js";
 import type { LimitOptions } from "../formats/limits.js";
-import { openFile } from "../formats/node-file.js";
+import { openFile } from "../node/files/file.js";
 import { type NpyTensor, readNpyArray } from "../formats/npy-array.js";
 import type { OnnxModel } from "../formats/onnx/types.js";
-import type { RuntimeKind } from "../model/onnx/node-runtime.js";
+import type { RuntimeKind } from "../node/onnxruntime.js";
 import type { ComparedOutput } from "../model/onnx/output-difference.js";
 import type { OnnxComparison } from "../model/onnx/run.js";
 import type { CommonOptions, Context } from "./context.js";
@@ -66,7 +66,7 @@ export async function prepareRun(
   { inputs: files = [], shape: shapes, runtime: kind, seed, limit }: RunOptions & CommonOptions,
 ) {
   const { onnxInputs } = await import("../model/onnx/inputs.js");
-  const { loadRuntime } = await import("../model/onnx/node-runtime.js");
+  const { loadRuntime } = await import("../node/onnxruntime.js");
   const given = await readInputs(file, files, { limits: limit });
   return { inputs: await onnxInputs(file, { given, shapes, seed }), runtime: await loadRuntime(kind) };
 }
@@ -82,7 +82,7 @@ export async function verifyOnnx(
   options: RunOptions,
 ): Promise<OnnxRunReport> {
   const { compareOnnx } = await import("../model/onnx/run.js");
-  const { runnableFile } = await import("../model/onnx/node-runtime.js");
+  const { runnableFile } = await import("../node/onnxruntime.js");
   const { runtime, inputs } = await prepareRun(original, options);
   const { repeats } = options;
   const comparison = await compareOnnx(

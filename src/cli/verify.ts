@@ -45,7 +45,7 @@ export async function verify(context: Context, original: OpenModel, compressed: 
   if (runs) await prepareRun(original, options);
   const proved = await proveLayers(context, original, compressed, options);
   const faults = faultsOf(proved, original, compressed, options);
-  sayLayers(context, proved);
+  sayLayers(context, proved, original);
   const answers = runs ? await verifyOnnx(context, original, compressed, options) : undefined;
   const failure = faults ?? (answers && runFailure(answers, compressed.path));
   return { report: { ...proved, ...answers, ok: failure === undefined }, failure };
@@ -66,9 +66,10 @@ async function proveLayers(
   const { rowWeights: path, rowWeightsPower } = options;
   // The file says which power compress took; weights are small, and read again for another.
   const powers = [...compressed.model.described.values()].map((layer) => layer.rowWeightsPower);
+  checkPower(rowWeightsPower, powers, compressed);
   const read = new Map<number | undefined, RowWeightsFile>();
   if (path !== undefined) {
-    for (const power of new Set(powers)) read.set(power, await readRowWeights(path, rowWeightsPower ?? power, context));
+    for (const power of new Set(powers)) read.set(power, await readRowWeights(path, power ?? rowWeightsPower, context));
   }
   const run = {
     weightsFor: (rows: number, power: number | undefined) => read.get(power)?.weightsFor(rows),
@@ -82,19 +83,35 @@ async function proveLayers(
   return { ...proved, ...rest, missing: [...new Set([...proved.missing, ...rest.missing])] };
 }
 
-function sayLayers(context: Context, { layers, untouched }: Verification & Partial<Untouched>): void {
-  for (const { name, ok, difference, saved, computed } of layers) {
+/** @throws {InvalidInputError} for another power than the file says */
+function checkPower(given: number | undefined, powers: readonly (number | undefined)[], { path }: OpenModel): void {
+  const other = powers.find((power) => power !== undefined && power !== given);
+  if (given === undefined || other === undefined) return;
+  throw new InvalidInputError(
+    `${path} says that its row weights are counts to the power ${other}, not ${given}: leave --row-weights-power out, or compress again with it.`,
+    { file: path },
+  );
+}
+
+function sayLayers(
+  context: Context,
+  { layers, unproved, altered, untouched }: Verification & Partial<Untouched>,
+  { path }: OpenModel,
+): void {
+  for (const { name, ok, difference, saved, computed, faults } of layers) {
     context.say(`${ok ? "ok    " : "FAILED"}  ${name}`);
     context.say(`        errors as saved to ${difference.toExponential(1)}; l_1 ${number(computed.objective.l1)}`);
-    context.say(
-      `        bound saved ${number(saved.certificate.bound)}, proved afresh ${number(computed.certificate.bound)}`,
-    );
+    context.say(`        bound saved ${number(saved.bound)}, proved afresh ${number(computed.bound)}`);
+    for (const fault of faults) context.say(`        the file says that ${fault}`);
   }
+  for (const name of unproved)
+    context.say(`not proved  ${name}: ${path} holds it as the same factors, so there is no table to prove it by`);
+  for (const name of altered) context.say(`FAILED  ${name}: ${path} holds it as factors too, but not as these`);
   if (untouched !== undefined) context.say(`${untouched} other tensors are the same to the byte`);
 }
 
 function faultsOf(
-  { layers, changed = [], missing }: Verification & Partial<Untouched>,
+  { layers, changed = [], missing, altered }: Verification & Partial<Untouched>,
   original: OpenModel,
   { path }: OpenModel,
   { rowWeights }: Options,
@@ -104,8 +121,15 @@ function faultsOf(
     failed.length && `${failed.join(", ")} ${failed.length > 1 ? "are" : "is"} not what the file says`,
     changed.length && `changed: ${changed.join(", ")}`,
     missing.length && `missing or of another shape: ${missing.join(", ")}`,
+    altered.length && `other factors than in the original: ${altered.join(", ")}`,
   ].filter(Boolean);
-  if (what.length === 0) return undefined;
+  if (what.length === 0 && layers.length > 0) return undefined;
+  if (what.length === 0) {
+    return new VerificationError(
+      `Nothing of ${path} was proved: ${original.path} holds the same factors. Give the model as it was before it was compressed.`,
+      { file: path },
+    );
+  }
   const others = failed.length && rowWeights ? ", or pass the row weights that it was compressed with" : "";
   return new VerificationError(
     `${path} does not match ${original.path}: ${what.join("; ")}. Compress it again from the original${others}.`,

@@ -2,7 +2,7 @@
 import { createServer, type Server } from "node:http";
 import { InvalidArgumentError, type Command } from "commander";
 import { FileError } from "../errors.js";
-import { codeOf } from "../formats/file-faults.js";
+import { codeOf } from "../node/files/faults.js";
 import { addRedis, collect, parseBytes, parseNumber, parsePort, parseThreads, redisAddress } from "./options.js";
 import { note } from "./output.js";
 

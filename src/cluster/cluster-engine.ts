@@ -3,7 +3,9 @@
 import { combine, joinColumns } from "../engine/threads/shares.js";
 import type { InlineEngine } from "../engine/inline.js";
 import type { Held } from "../engine/memory.js";
-import type { DenseStep, Engine, EngineRows, RowState, Sweep, SweepHooks, SweepResult } from "../engine/sweep.js";
+import { denseWork, type DenseInput, type DenseName } from "../engine/dense.js";
+import type { Engine, EngineRows, RowState, SweepHooks } from "../engine/engine.js";
+import type { Sweep, SweepResult } from "../engine/sweep.js";
 import type { RowSource } from "../matrix.js";
 import type { ClusterMatrix } from "./cluster-matrix.js";
 import type { Emitted } from "./messages.js";
@@ -17,11 +19,6 @@ export interface ClusterLimits {
 
 /** Multiply-adds, or what is as long, that keep this thread busy for a second or more. */
 const longWork = 1e10;
-
-function workOf(step: DenseStep): number {
-  if (step.op === "multiply") return step.rows * step.inner * step.cols;
-  return step.op === "eigen" || step.op === "inverseCholesky" ? 16 * step.n * step.n * step.n : 0;
-}
 
 export class ClusterEngine implements Engine {
   private readonly matrices = new Map<RowSource, ClusterMatrix>();
@@ -76,10 +73,10 @@ export class ClusterEngine implements Engine {
     }
   }
 
-  async dense(step: DenseStep) {
+  async dense<Name extends DenseName>(name: Name, input: DenseInput<Name>) {
     const [matrix] = this.matrices.values();
-    if (workOf(step) >= longWork) await matrix?.coordinator.live(600_000);
-    return this.inline.dense(step);
+    if (denseWork(input) >= longWork) await matrix?.coordinator.live(600_000);
+    return this.inline.dense(name, input);
   }
 
   dispose(): void {
@@ -109,14 +106,13 @@ class ClusterRows implements EngineRows, RowState {
     private readonly limits: ClusterLimits,
   ) {}
 
-  async sweep(sweep: Sweep, { signal, onRows, emit, emitBytes }: SweepHooks): Promise<SweepResult> {
+  async sweep(sweep: Sweep, { signal, onRows, emit }: SweepHooks): Promise<SweepResult> {
     const { matrix } = this;
     await this.begin(signal);
     const values = this.columnsToSet(sweep);
     const deletes = this.deletes;
     this.deletes = [];
-    const take = ({ name, start, block }: Emitted) =>
-      block instanceof Uint8Array ? emitBytes?.(name, start, block) : emit?.(name, start, block);
+    const take = ({ name, start, block }: Emitted) => emit?.(start, block, name);
     const isEmitting = Object.values(sweep.reduce).includes("concat");
     const results = await matrix.ask(
       {

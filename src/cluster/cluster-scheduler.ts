@@ -4,7 +4,7 @@ import { shares } from "../engine/threads/shares.js";
 import { InlineEngine } from "../engine/inline.js";
 import { blockRows } from "../engine/sweep.js";
 import { DisposedError, InvalidInputError } from "../errors.js";
-import type { Facts } from "../geometry/facts.js";
+import type { MatrixCache } from "../geometry/matrix-cache.js";
 import { locationOf, type RowLocation } from "../location.js";
 import type { Calls } from "../loewner.js";
 import { rowTypeBytes, type RowSource } from "../matrix.js";
@@ -104,7 +104,7 @@ export class ClusterScheduler implements Calls {
       const held: Held = opened?.held ?? {};
       try {
         const result = isLarge
-          ? await this.inTurn(() => this.shared(name, source, stored, plain, held, opened?.facts))
+          ? await this.inTurn(() => this.shared(name, source, stored, plain, held, opened?.cache))
           : await this.whole(name, source, stored, plain, held);
         return result as ResultOf<Name>;
       } finally {
@@ -158,7 +158,7 @@ export class ClusterScheduler implements Calls {
     location: RowLocation,
     options: Options,
     held: Held,
-    facts: Facts | undefined,
+    cache: MatrixCache | undefined,
   ): Promise<unknown> {
     this.check();
     held.shared ??= new ClusterMatrix(
@@ -170,8 +170,8 @@ export class ClusterScheduler implements Calls {
     const { cluster } = this;
     cluster.share(source, held.shared);
     try {
-      const known = facts?.with(options.rowWeights);
-      return await runPrimitive(name, { engine: cluster, source, options, hooks: options, facts: known });
+      const known = cache?.with(options.rowWeights);
+      return await runPrimitive(name, { engine: cluster, source, options, hooks: options, cache: known });
     } finally {
       cluster.close();
       await cluster.endClosed().catch(() => undefined);

@@ -3,6 +3,7 @@ import type { Subtree } from "../engine/block-sweep.js";
 import type { Sweep, SweepResult } from "../engine/sweep.js";
 import type { Listener, Pool } from "../engine/threads/pool.js";
 import { fromSent, type Report } from "../engine/threads/protocol.js";
+import { askColumn } from "../engine/threads/thread-rows.js";
 import { AbortedError } from "../errors.js";
 import { rowsRead, type RowSource } from "../matrix.js";
 import type { Emitted } from "./messages.js";
@@ -50,19 +51,7 @@ export class ShareRows {
   }
 
   get(name: string): Promise<Float64Array | undefined> {
-    const { pool, thread, id } = this;
-    return new Promise((resolve, reject) => {
-      const call = pool.join({
-        take(report) {
-          if (report.type !== "column" && report.type !== "failed") return;
-          pool.leave(call);
-          if (report.type === "failed") reject(fromSent(report.error));
-          else resolve(report.column);
-        },
-        fail: reject,
-      });
-      pool.send(thread, { type: "get", rows: id, call, name });
-    });
+    return askColumn(this.pool, this.thread, this.id, name);
   }
 
   /** All row state, by name. */

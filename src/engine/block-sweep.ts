@@ -1,14 +1,15 @@
 // One kernel instance sweeps over rows that it can reach: what the inline engine does with all of them, and a worker with its
 // own. Rows stream through wasm memory tile by tile; between tiles the event loop gets its turn.
 import { throwIfAborted } from "../errors.js";
+import type { SweepHooks } from "./engine.js";
 import { withFrameAsync, type Frame } from "../kernel/frame.js";
 import type { Kernel } from "../kernel/load.js";
 import { rowsRead, rowTypeBytes, type RowSource } from "../matrix.js";
-import type { BlockRunner } from "./job.js";
 import { rowsOfTile, tileBytes } from "./memory.js";
-import { operations } from "./operations.js";
+import { operationNamed } from "./operations/index.js";
+import type { PartialResults } from "./operations/operation.js";
 import { untilAborted } from "./read-ahead.js";
-import { blockRows, type Sweep, type SweepHooks, type SweepResult } from "./sweep.js";
+import { blockRows, type Sweep, type SweepResult } from "./sweep.js";
 import { Maximum, SumTree, Worst } from "./tree.js";
 import { takeTurn } from "./turn.js";
 
@@ -44,7 +45,9 @@ export async function sweepBlocks(
   return withFrameAsync(kernel, async (frame) => {
     const { source, subtrees } = local;
     const { cols, dtype } = source;
-    const runner = operations[sweep.op]({ frame, sweep, rows: local.count, cols, dtype });
+    const job = { frame, rows: local.count, cols, dtype };
+    const prepared = operationNamed(sweep.op).prepare(job, sweep.params, sweep.reads.shared);
+    const { run, finish } = typeof prepared === "function" ? { run: prepared, finish: undefined } : prepared;
     const state = new BlockState(frame, local, sweep);
     const tile = new Tile(frame, source, local.count, hooks.tileRows);
     const tiles = subtrees.map((subtree) => tilesOf(subtree, source.rows, tile.capacity));
@@ -62,14 +65,14 @@ export async function sweepBlocks(
           const pointers = state.load(first, size);
           const pointer = tile.pointer + (first - start) * tile.rowBytes;
           const number = first / blockRows - from;
-          const partials = runner.run({ number, first, rows: size, pointer, state: pointers });
+          const partials = run({ number, first, rows: size, pointer, state: pointers });
           state.save(first, size);
-          await reduce(kernel, partials, reducers, sweep, first, hooks);
+          if (partials) await reduce(kernel, partials, reducers, sweep, first, hooks);
         }
         hooks.onRows?.(count);
         await takeTurn();
       }
-      const result = runner.finish(blocks);
+      const result = finish?.(blocks) ?? {};
       for (const [name, reducer] of reducers) result[name] ??= reducer.finish();
       results.push(result);
     }
@@ -96,21 +99,18 @@ function tilesOf({ first, blocks }: Subtree, rows: number, capacity: number): { 
 
 async function reduce(
   kernel: Kernel,
-  partials: ReturnType<BlockRunner["run"]>,
+  partials: PartialResults,
   reducers: Map<string, SumTree | Maximum | Worst>,
   sweep: Sweep,
   first: number,
-  { emit, emitBytes }: SweepHooks,
+  hooks: SweepHooks,
 ): Promise<void> {
-  for (const [name, { pointer, count, type }] of Object.entries(partials)) {
+  for (const [name, { pointer, count, type = "f64" }] of Object.entries(partials)) {
     if (sweep.reduce[name] !== "concat") {
       reducers.get(name)?.add(kernel.f64(pointer, count));
       continue;
     }
-    const waiting =
-      type === "bytes"
-        ? emitBytes?.(name, first, kernel.bytes(pointer, count))
-        : emit?.(name, first, kernel[type ?? "f64"](pointer, count));
+    const waiting = hooks.emit?.(first, kernel[type](pointer, count), name);
     if (waiting) await waiting;
   }
 }

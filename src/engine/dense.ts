@@ -1,103 +1,158 @@
-// The small dense steps between sweeps, f64, d x d.
+// The small dense steps between sweeps, on matrices of f64: each declared once, with what it takes and what it gives.
 import { LoewnerError } from "../errors.js";
 import { withFrame, type Frame } from "../kernel/frame.js";
 import type { Kernel } from "../kernel/load.js";
-import { blockRows, type DenseResult, type DenseStep } from "./sweep.js";
+import { blockRows } from "./sweep.js";
 
-const none = new Float64Array();
+export interface Symmetric {
+  /** n x n */
+  matrix: Float64Array;
+  n: number;
+}
 
-export function runDense(kernel: Kernel, step: DenseStep): DenseResult {
-  return withFrame(kernel, (frame) => {
-    switch (step.op) {
-      case "eigen":
-        return eigen(frame, step);
-      case "inverseCholesky":
-        return inverseCholesky(frame, step.matrix, step.n, step.tolerance);
-      case "multiply":
-        return multiply(frame, step);
-      case "round": {
-        const x = frame.copy(step.matrix);
-        kernel.call.roundBlock(1, x, step.matrix.length, step.to);
-        return { values: none, matrix: kernel.f64(x, step.matrix.length).slice(), pivot: -1 };
-      }
-      case "exp": {
-        const x = frame.copy(step.values);
-        kernel.call.expInPlace(x, step.values.length);
-        return { values: kernel.f64(x, step.values.length).slice(), matrix: none, pivot: -1 };
-      }
-      case "log": {
-        const x = frame.copy(step.values);
-        kernel.call.logInPlace(x, step.values.length);
-        return { values: kernel.f64(x, step.values.length).slice(), matrix: none, pivot: -1 };
-      }
-      case "random": {
-        const x = frame.f64(step.count);
-        const draw = step.kind === "uniform" ? kernel.call.uniforms : kernel.call.normals;
-        draw(x, step.count, step.seed >>> 0, Math.floor(step.seed / 2 ** 32), step.stream, step.first);
-        return { values: kernel.f64(x, step.count).slice(), matrix: none, pivot: -1 };
-      }
-      case "solve": {
-        const { systems, sides, count, n } = step;
-        const x = frame.copy(new Float64Array(count * n));
-        const [G, b, work] = [frame.copy(systems), frame.copy(sides), frame.f64(n * n)];
-        kernel.call.solveSystems(x, G, b, count, n, 1, work);
-        return { values: none, matrix: kernel.f64(x, count * n).slice(), pivot: -1 };
-      }
-      case "power":
-        return { values: new Float64Array([kernel.call.pow(step.base, step.exponent)]), matrix: none, pivot: -1 };
-      case "powers":
-        return { values: step.values.map((x) => kernel.call.pow(x, step.exponent)), matrix: none, pivot: -1 };
+export interface Product {
+  /** rows x inner */
+  left: Float64Array;
+  /** inner x cols */
+  right: Float64Array;
+  rows: number;
+  inner: number;
+  cols: number;
+}
+
+export interface Draw {
+  kind: "uniform" | "normal";
+  /** 0 ... 2^53 - 1 */
+  seed: number;
+  /** One a purpose, so that no two purposes share numbers. */
+  stream: number;
+  first: number;
+  count: number;
+}
+
+export interface Eigen {
+  /** n of them, descending. */
+  values: Float64Array;
+  /** Row j: the vector of values[j]. As many as were asked for. */
+  vectors: Float64Array;
+}
+
+const steps = {
+  /** `count`: vectors wanted, all by default; fewer cost less. Values and vectors have the same bits whatever is asked for. */
+  eigen(frame: Frame, { matrix, n, count = n }: Symmetric & { count?: number }): Eigen {
+    const { kernel } = frame;
+    const wanted = Math.min(count, n);
+    // The matrix, the tridiagonal's vectors, and the rows asked for or half as many columns' worth of a merge's (eigen.ts).
+    kernel.mustFit(wanted === 0 ? 8 * n * n : 8 * n * (2 * n + Math.max(wanted, n / 4)));
+    const A = frame.copy(matrix);
+    const w = frame.f64(n);
+    const work = frame.bytes(kernel.call.eigenWorkBytes(n, wanted) >>> 0);
+    const failed = kernel.call.eigen(A, w, n, work, wanted);
+    if (failed !== 0) {
+      throw new LoewnerError(
+        "INVALID_INPUT",
+        `The eigenvalues of a ${n} x ${n} Gram matrix did not converge (at number ${failed - 1}): its entries are past the range of f64. Bring rows, columns and row weights nearer to each other in scale.`,
+      );
     }
-  });
-}
+    return { values: kernel.f64(w, n).slice(), vectors: kernel.f64(A, wanted * n).slice() };
+  },
 
-function eigen(frame: Frame, step: Extract<DenseStep, { op: "eigen" }>): DenseResult {
-  const { kernel } = frame;
-  const { matrix, n } = step;
-  const count = step.vectors ? Math.min(step.count ?? n, n) : 0;
-  // The matrix, the tridiagonal's vectors, and the rows asked for or half as many columns' worth of a merge's (eigen.ts).
-  kernel.mustFit(count === 0 ? 8 * n * n : 8 * n * (2 * n + Math.max(count, n / 4)));
-  const A = frame.copy(matrix);
-  const w = frame.f64(n);
-  const work = frame.bytes(kernel.call.eigenWorkBytes(n, count) >>> 0);
-  const failed = kernel.call.eigen(A, w, n, work, count);
-  if (failed !== 0) {
-    throw new LoewnerError(
-      "INVALID_INPUT",
-      `The eigenvalues of a ${n} x ${n} Gram matrix did not converge (at number ${failed - 1}): its entries are past the range of f64. Bring rows, columns and row weights nearer to each other in scale.`,
+  /** L^-T, upper triangular, of a Gram matrix G = L L'; or the first pivot that is not above `tolerance` times its diagonal entry. */
+  inverseCholesky(
+    frame: Frame,
+    { matrix, n, tolerance }: Symmetric & { tolerance: number },
+  ): { inverse: Float64Array } | { failedPivot: number } {
+    const { kernel } = frame;
+    const L = frame.copy(matrix);
+    const failedPivot = kernel.call.cholesky(L, n, tolerance);
+    if (failedPivot >= 0) return { failedPivot };
+    kernel.call.triangularInverse(L, n);
+    const lower = kernel.f64(L, n * n);
+    const inverse = new Float64Array(n * n);
+    for (let i = 0; i < n; ++i) for (let j = 0; j <= i; ++j) inverse[j * n + i] = lower[i * n + j];
+    return { inverse };
+  },
+
+  /** left right, rows x cols */
+  multiply(frame: Frame, { left, right, rows, inner, cols }: Product): Float64Array {
+    const { kernel } = frame;
+    const X = frame.copy(left);
+    const B = frame.copy(right);
+    const panels = frame.bytes(kernel.call.panelBytes(1, inner, cols) >>> 0);
+    const strip = frame.bytes(kernel.call.stripBytes(blockRows) >>> 0);
+    const Y = frame.f64(rows * cols);
+    const pairs = frame.bytes(kernel.call.pairBytes(2, blockRows, inner) >>> 0);
+    kernel.call.packPanels(1, panels, B, inner, cols);
+    for (let i = 0; i < rows; i += blockRows) {
+      const here = Math.min(blockRows, rows - i);
+      kernel.call.packPairs(2, pairs, X + i * inner * 8, here, inner);
+      kernel.call.multiply(1, Y + i * cols * 8, pairs, here, inner, panels, cols, strip);
+    }
+    return kernel.f64(Y, rows * cols).slice();
+  },
+
+  /** Rounded to f32 (1), f16 (2) or bf16 (3). */
+  round(frame: Frame, { matrix, to }: { matrix: Float64Array; to: number }): Float64Array {
+    return inPlace(frame, matrix, (x, count) => frame.kernel.call.roundBlock(1, x, count, to));
+  },
+
+  exp: (frame: Frame, values: Float64Array) => inPlace(frame, values, frame.kernel.call.expInPlace),
+
+  log: (frame: Frame, values: Float64Array) => inPlace(frame, values, frame.kernel.call.logInPlace),
+
+  power: ({ kernel }: Frame, { base, exponent }: { base: number; exponent: number }): number =>
+    kernel.call.pow(base, exponent),
+
+  powers: ({ kernel }: Frame, { values, exponent }: { values: Float64Array; exponent: number }): Float64Array =>
+    values.map((x) => kernel.call.pow(x, exponent)),
+
+  /** Number i belongs to index first + i (assembly/random.ts). */
+  random(frame: Frame, { kind, seed, stream, first, count }: Draw): Float64Array {
+    const { uniforms, normals } = frame.kernel.call;
+    const draw = kind === "uniform" ? uniforms : normals;
+    return inPlace(frame, new Float64Array(count), (x) =>
+      draw(x, count, seed >>> 0, Math.floor(seed / 2 ** 32), stream, first),
     );
-  }
-  return { values: kernel.f64(w, n).slice(), matrix: kernel.f64(A, count * n).slice(), pivot: -1 };
+  },
+
+  /**
+   * Row i (of count x n) solves symmetric system i of n unknowns, given as packed lower triangles and right-hand sides; 0 where that is
+   * not positive definite.
+   */
+  solve(
+    frame: Frame,
+    { systems, sides, count, n }: { systems: Float64Array; sides: Float64Array; count: number; n: number },
+  ): Float64Array {
+    return inPlace(frame, new Float64Array(count * n), (x) => {
+      const [G, b, work] = [frame.copy(systems), frame.copy(sides), frame.f64(n * n)];
+      frame.kernel.call.solveSystems(x, G, b, count, n, 1, work);
+    });
+  },
+};
+
+/** What becomes of a copy of `values` in wasm memory. */
+function inPlace(frame: Frame, values: Float64Array, body: (at: number, count: number) => void): Float64Array {
+  const at = frame.copy(values);
+  body(at, values.length);
+  return frame.kernel.f64(at, values.length).slice();
 }
 
-function inverseCholesky(frame: Frame, matrix: Float64Array, n: number, tolerance: number): DenseResult {
-  const { kernel } = frame;
-  const L = frame.copy(matrix);
-  const pivot = kernel.call.cholesky(L, n, tolerance);
-  if (pivot >= 0) return { values: none, matrix: none, pivot };
-  kernel.call.triangularInverse(L, n);
-  const inverse = kernel.f64(L, n * n);
-  const transposed = new Float64Array(n * n);
-  for (let i = 0; i < n; ++i) for (let j = 0; j <= i; ++j) transposed[j * n + i] = inverse[i * n + j];
-  return { values: none, matrix: transposed, pivot: -1 };
+type Steps = typeof steps;
+export type DenseName = keyof Steps;
+export type DenseInput<Name extends DenseName> = Parameters<Steps[Name]>[1];
+export type DenseResult<Name extends DenseName> = ReturnType<Steps[Name]>;
+
+export function runDense<Name extends DenseName>(
+  kernel: Kernel,
+  name: Name,
+  input: DenseInput<Name>,
+): DenseResult<Name> {
+  const step = steps[name] as (frame: Frame, input: DenseInput<Name>) => DenseResult<Name>;
+  return withFrame(kernel, (frame) => step(frame, input));
 }
 
-function multiply(
-  frame: Frame,
-  { left, right, rows, inner, cols }: Extract<DenseStep, { op: "multiply" }>,
-): DenseResult {
-  const { kernel } = frame;
-  const X = frame.copy(left);
-  const B = frame.copy(right);
-  const panels = frame.bytes(kernel.call.panelBytes(1, inner, cols) >>> 0);
-  const strip = frame.bytes(kernel.call.stripBytes(blockRows) >>> 0);
-  const Y = frame.f64(rows * cols);
-  const pairs = frame.bytes(kernel.call.pairBytes(2, blockRows, inner) >>> 0);
-  kernel.call.packPanels(1, panels, B, inner, cols);
-  for (let i = 0; i < rows; i += blockRows) {
-    const here = Math.min(blockRows, rows - i);
-    kernel.call.packPairs(2, pairs, X + i * inner * 8, here, inner);
-    kernel.call.multiply(1, Y + i * cols * 8, pairs, here, inner, panels, cols, strip);
-  }
-  return { values: none, matrix: kernel.f64(Y, rows * cols).slice(), pivot: -1 };
+/** Multiply-adds of the steps that may take long, or what is as long. */
+export function denseWork(input: DenseInput<DenseName>): number {
+  if ("inner" in input) return input.rows * input.inner * input.cols;
+  return "n" in input && "matrix" in input ? 16 * input.n * input.n * input.n : 0;
 }

@@ -3,19 +3,11 @@ import { DisposedError, InvalidInputError } from "../errors.js";
 import { Kernel, maximumBytes } from "../kernel/load.js";
 import type { RowSource } from "../matrix.js";
 import { sweepBlocks } from "./block-sweep.js";
-import { runDense } from "./dense.js";
+import { runDense, type DenseInput, type DenseName } from "./dense.js";
+import type { Engine, EngineRows, RowState, SweepHooks } from "./engine.js";
 import { planMemory, rowsOfTile, type Held, type MemoryPlan } from "./memory.js";
 import { ReadAhead } from "./read-ahead.js";
-import {
-  blockRows,
-  type DenseStep,
-  type Engine,
-  type EngineRows,
-  type RowState,
-  type Sweep,
-  type SweepHooks,
-  type SweepResult,
-} from "./sweep.js";
+import { blockRows, type Sweep, type SweepResult } from "./sweep.js";
 
 export interface InlineOptions {
   /** Rows a tile, a multiple of 256. Never changes the answer. Default: about 4 MiB of them. */
@@ -107,9 +99,9 @@ export class InlineEngine implements Engine {
     this.kernel.limit = maximumBytes;
   }
 
-  async dense(step: DenseStep) {
+  async dense<Name extends DenseName>(name: Name, input: DenseInput<Name>) {
     if (this.disposed) throw new DisposedError();
-    return runDense(this.kernel, step);
+    return runDense(this.kernel, name, input);
   }
 
   dispose(): void {
@@ -124,7 +116,10 @@ export class InlineEngine implements Engine {
     const { rows: count, cols, dtype, name } = source;
     const local = {
       source: { rows: count, cols, dtype, name, read: (start: number, n: number) => reader.read(start, n) },
-      ...{ first: 0, count, state: state.columns, subtrees: [all] },
+      first: 0,
+      count,
+      state: state.columns,
+      subtrees: [all],
       ahead: (start: number, n: number) => reader.ahead(start, n),
     };
     const [result] = await sweepBlocks(this.kernel, local, sweep, { ...hooks, tileRows: this.tileRows(source) });

@@ -1,6 +1,6 @@
 /**
  * The one input/output seam of the formats: bytes that can be read by ranges, and a place to write them in order. Disk
- * (node-file.ts), memory and Blob serve the parsers alike; so can an HTTP resource that answers range requests.
+ * (node/files/file.ts), memory and Blob serve the parsers alike; so can an HTTP resource that answers range requests.
  */
 import { FileError, InvalidInputError } from "../errors.js";
 

@@ -1,4 +1,4 @@
-/** The public names of `loewner/formats`. Nothing here imports from node:; files on disk are in node-file.ts. */
+/** The public names of `loewner/formats`. Nothing here imports from node:; files on disk are in src/node. */
 export {
   blobSource,
   type ByteSink,

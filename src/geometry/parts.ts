@@ -1,8 +1,8 @@
 // A call made of calls: each part gets a run of its own, whose progress advances the whole by its share.
-import type { Engine } from "../engine/sweep.js";
+import type { Engine } from "../engine/engine.js";
 import type { RowSource } from "../matrix.js";
 import type { RunOptions } from "../types/index.js";
-import { noFacts } from "./facts.js";
+import { noCache } from "./matrix-cache.js";
 import { Run } from "./run.js";
 
 export class Parts {
@@ -41,7 +41,7 @@ export class Parts {
           onProgress({ stage: progress.stage, done: Math.min(done, total - 1), total });
         }),
     };
-    const run = new Run(this.engine, own, noFacts, this.scalable);
+    const run = new Run(this.engine, own, noCache, this.scalable);
     run.expect(work);
     return run;
   }

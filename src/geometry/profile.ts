@@ -1,6 +1,7 @@
 // The first sweep over every matrix, or a part of it: it must be finite, and its scales decide how the others read it.
-import { placeOfBad } from "../engine/bad-entry.js";
-import type { EngineRows, SweepResult } from "../engine/sweep.js";
+import { placeOfBad } from "../engine/operations/bad-entry.js";
+import type { EngineRows } from "../engine/engine.js";
+import type { ResultOf } from "../engine/operations/index.js";
 import { InvalidInputError } from "../errors.js";
 import type { RowSource, RowType } from "../matrix.js";
 import { TooSmall, type Run } from "./run.js";
@@ -25,23 +26,13 @@ const mostEntry = 2 ** 1000;
 /** Columns of f64 with all entries below this count as zeros. */
 export const leastColumn = 2 ** -990;
 
-/** What a sweep reduces to for a profile, by the way if need be. */
-export const profileReductions = { sums: "sum", tops: "max", bad: "max" } as const;
-
 /** @throws {InvalidInputError} naming tensor, row and column of the first NaN or infinity; an f64 entry above 1e301. */
 export async function profile(run: Run, rows: EngineRows): Promise<Profile> {
-  const result = await run.sweep(rows, "profile", 2 * rows.source.cols, {
-    op: "profile",
-    params: {},
-    reads: { shared: {}, state: [] },
-    writes: { state: [] },
-    reduce: profileReductions,
-  });
-  return profileOf(run, rows.source, result);
+  return profileOf(run, rows.source, await run.sweep("profile", rows, "profile", {}, {}));
 }
 
 /** The same from a sweep that did it by the way. */
-export function profileOf(run: Run, source: RowSource, { sums, tops, bad }: SweepResult): Profile {
+export function profileOf(run: Run, source: RowSource, { sums, tops, bad }: ResultOf<"profile">): Profile {
   const { cols, dtype } = source;
   const found = placeOfBad(bad, cols);
   if (found) {

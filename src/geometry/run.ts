@@ -1,9 +1,17 @@
 // One call of a primitive: its engine, its signal, its progress. Drivers sweep through it.
-import type { Engine, EngineRows, Sweep, SweepHooks, SweepResult } from "../engine/sweep.js";
+import type { Engine, EngineRows, SweepHooks } from "../engine/engine.js";
+import {
+  operationNamed,
+  sweepOf,
+  type OperationName,
+  type ParamsOf,
+  type ResultOf,
+  type SharedOf,
+} from "../engine/operations/index.js";
 import { untilAborted } from "../engine/read-ahead.js";
 import { gatherRows, type RowSource } from "../matrix.js";
-import type { RunOptions } from "../types/index.js";
-import { noFacts, type Known } from "./facts.js";
+import type { Convergence, RunOptions, WeightedOptions } from "../types/index.js";
+import { noCache, type Cache } from "./matrix-cache.js";
 
 /**
  * Ends the first sweep of a call on f64 rows whose squares would vanish; schedule/far-scales.ts runs it again, on larger ones. Nobody
@@ -16,6 +24,16 @@ export class TooSmall extends Error {
   }
 }
 
+/** Row state of a weighted call: s_i for sums over rows, their roots for Gram matrices. */
+export function setWeights({ state }: EngineRows, { rowWeights }: WeightedOptions): void {
+  if (!rowWeights) return;
+  state.set("weights", Float64Array.from(rowWeights));
+  state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
+}
+
+/** How a loop ended. */
+export type Ending = Omit<Convergence, "seconds">;
+
 export class Run {
   private done = 0;
   private total = 0;
@@ -25,7 +43,7 @@ export class Run {
     readonly engine: Engine,
     private readonly options: RunOptions,
     /** Of the matrix that the call is about. */
-    readonly facts: Known = noFacts,
+    readonly cache: Cache = noCache,
     /** Rows that the call can be run again on, times a power of two. */
     readonly scalable?: RowSource,
   ) {}
@@ -39,15 +57,18 @@ export class Run {
     this.total = Math.max(1, Math.round(work));
   }
 
-  /** Sweeps, reporting `workPerRow` multiply-adds a row under the name `stage`. */
-  sweep(
+  /** Runs an operation over the rows, whose progress is reported under the name `stage`. */
+  async sweep<Name extends OperationName>(
+    name: Name,
     rows: EngineRows,
     stage: string,
-    workPerRow: number,
-    sweep: Sweep,
-    sink?: Pick<SweepHooks, "emit" | "emitBytes" | "anyOrder">,
-  ): Promise<SweepResult> {
-    return this.engine.sweep(rows, sweep, {
+    params: ParamsOf<Name>,
+    shared: SharedOf<Name>,
+    sink?: Pick<SweepHooks, "emit" | "anyOrder">,
+  ): Promise<ResultOf<Name>> {
+    const sweep = sweepOf(name, params, shared);
+    const workPerRow = operationNamed(name).work(rows.source.cols, sweep.params, sweep.reads.shared);
+    const result = await this.engine.sweep(rows, sweep, {
       signal: this.options.signal,
       ...sink,
       onRows: (count) => {
@@ -57,6 +78,7 @@ export class Run {
         this.options.onProgress?.({ stage, done: Math.floor(this.done), total: this.total });
       },
     });
+    return result as ResultOf<Name>;
   }
 
   finish(): void {
@@ -79,7 +101,7 @@ export class Run {
   }
 
   /** base^exponent by the kernel, the same bits in every engine. */
-  async power(base: number, exponent: number): Promise<number> {
-    return (await this.engine.dense({ op: "power", base, exponent })).values[0];
+  power(base: number, exponent: number): Promise<number> {
+    return this.engine.dense("power", { base, exponent });
   }
 }

@@ -9,7 +9,7 @@ type Pointer = number;
 export const abiVersion = 4;
 
 /** See assembly/ for shapes and costs; the names are the same. */
-export interface KernelExports extends Record<string, unknown> {
+export interface KernelExports {
   abiVersion(): number;
   heapBase(): number;
   pow(x: number, y: number): number;

@@ -1,25 +1,27 @@
 // The methods: each gives an orthonormal basis of the row space, of which the first `rank` vectors are projected on; or, where
 // it does not project, the pair of factors itself.
-import type { DenseResult } from "../engine/sweep.js";
-import { entrywiseFactors, entrywiseWork, type EntrywiseFactors } from "../geometry/entrywise.js";
-import { basisSize } from "../geometry/factors.js";
-import { noFacts } from "../geometry/facts.js";
-import { orient } from "../geometry/orthonormal.js";
-import type { Run } from "../geometry/run.js";
-import { subspaceBasis } from "../geometry/subspace.js";
+import type { Eigen } from "../engine/dense.js";
+import { entrywiseFactors, entrywiseWork, type EntrywiseFactors } from "../geometry/entrywise/entrywise.js";
+import { basisSize } from "../geometry/basis/factors.js";
+import { noCache } from "../geometry/matrix-cache.js";
+import { levelSetGram } from "../geometry/level-set/level-set.js";
+import type { LewisEllipsoid } from "../geometry/lewis/ellipsoid.js";
+import { orient } from "../geometry/basis/orthonormal.js";
+import type { Ending, Run } from "../geometry/run.js";
+import { subspaceBasis } from "../geometry/subspace/subspace.js";
 import type { RowSource } from "../matrix.js";
 import { isInRange, rankForKeep, type PRange } from "../options.js";
-import type { ChosenMethod, Convergence, LowRankOptions, ObjectiveName } from "../types/index.js";
+import type { ChosenMethod, LowRankOptions, ObjectiveName } from "../types/index.js";
 import { axesOf, type Projected } from "./proving-projection.js";
-import { levelSetOf, type Ellipsoid, type Task } from "./task.js";
+import type { Task } from "./task.js";
 
-export interface Fit extends Omit<Convergence, "seconds"> {
+export interface Fit extends Ending {
   /** Orthonormal rows, f64, `rank` of them or cols; the first `rank` are what is projected on. */
   basis: Float64Array;
   /** sigma_1(M (I - V V')), known where V holds M's own singular vectors. */
   sigmaNext?: number;
   /** What it is certified by, where that is not the ellipsoid that all share. */
-  ellipsoid?: Ellipsoid;
+  ellipsoid?: LewisEllipsoid;
   /** Factors that are no projection. */
   pair?: EntrywiseFactors;
   /** A projection that has been made. */
@@ -71,7 +73,8 @@ export const fitters: Record<ChosenMethod, Fitter> = {
   },
   "level-set": {
     async fit(task) {
-      const ellipsoid = await levelSetOf(task);
+      const { run, rows, profile, p, seed, tolerance } = task;
+      const ellipsoid = await levelSetGram(run, rows, profile, { p, seed, tolerance });
       return { ...(await byEllipsoid(task, ellipsoid)), ellipsoid };
     },
     needsSpectrum: false,
@@ -144,18 +147,18 @@ export function candidatesOf(
  */
 export function vectorsWanted(run: Run, methods: readonly ChosenMethod[], rank: number, cols: number): number {
   const projectsOnly = methods.every((method) => method === "svd" || method === "lewis");
-  return projectsOnly && rank > 0 && run.facts === noFacts ? basisSize(rank, cols) : cols;
+  return projectsOnly && rank > 0 && run.cache === noCache ? basisSize(rank, cols) : cols;
 }
 
 async function byEllipsoid(
   { run, rows, rank, profile, vectors }: Task,
-  ellipsoid: Ellipsoid,
-  axes?: DenseResult,
+  ellipsoid: LewisEllipsoid,
+  axes?: Eigen,
 ): Promise<Fit> {
   const n = rows.source.cols;
-  const { values, matrix } = axes ?? (await axesOf(run, ellipsoid, n, vectors));
+  const { values, vectors: basis } = axes ?? (await axesOf(run, ellipsoid, n, vectors));
   return {
-    basis: oriented(matrix, n),
+    basis: oriented(basis, n),
     sigmaNext: rank < n ? Math.sqrt(Math.max(0, values[rank])) / profile.unit : 0,
     ...convergenceOf(ellipsoid),
   };
@@ -167,6 +170,6 @@ function oriented(vectors: Float64Array, d: number): Float64Array {
   return vectors;
 }
 
-function convergenceOf(of?: Ellipsoid): Omit<Convergence, "seconds"> {
+function convergenceOf(of?: LewisEllipsoid): Ending {
   return { iterations: of?.iterations ?? 1, residual: of?.residual ?? 0, converged: of?.converged ?? true };
 }

@@ -1,10 +1,11 @@
 // The sweep that certifies Lewis weights also projects: the leverages that prove them are had from A V, all of it, for V the
 // eigenvectors of M'M, and where the rank is above d / 2 the factors and their error need all of A V anyway.
-import type { DenseResult, EngineRows } from "../engine/sweep.js";
-import { factors, isComplementUsed, type FactorRequest, type FactorSink } from "../geometry/factors.js";
-import { isNarrowEnough, productError, type NamedTrial } from "../geometry/lewis-ellipsoid.js";
-import type { Terms } from "../geometry/lewis-sweeps.js";
-import { orient } from "../geometry/orthonormal.js";
+import type { Eigen } from "../engine/dense.js";
+import type { EngineRows } from "../engine/engine.js";
+import { factors, isComplementUsed, type FactorRequest, type FactorSink } from "../geometry/basis/factors.js";
+import { isNarrowEnough, productError, type NamedTrial } from "../geometry/lewis/ellipsoid.js";
+import type { Terms } from "../geometry/certificate.js";
+import { orient } from "../geometry/basis/orthonormal.js";
 import type { Profile } from "../geometry/profile.js";
 import type { Run } from "../geometry/run.js";
 import type { LowRankFactorOptions, LowRankOptions, Objective } from "../types/index.js";
@@ -12,7 +13,7 @@ import type { LowRankFactorOptions, LowRankOptions, Objective } from "../types/i
 /** What the sweep that proved the weights left behind. */
 export interface Projected {
   /** Eigenvectors of M'M as rows, cols x cols, and its eigenvalues times unit^2, descending. */
-  axes: DenseResult;
+  axes: Eigen;
   right: Float64Array;
   objective: Objective;
 }
@@ -39,7 +40,7 @@ export class ProvingProjection {
     if (profile.unit !== 1 || whitening.rank < d) return undefined;
     if (!isComplementUsed(rows, { ...request, basis: gram })) return undefined;
     const axes = await axesOf(run, trial, d);
-    const { values, matrix: basis } = axes;
+    const { values, vectors: basis } = axes;
     if (!(values[d - 1] > 0) || !isNarrowEnough(d, values[0] / values[d - 1], request.tolerance)) return undefined;
     orient(basis, d);
     const inverseRoots = values.map((x) => 1 / Math.sqrt(x));
@@ -60,9 +61,9 @@ export function axesOf(
   { gram, key }: { gram: Float64Array; key?: string },
   n: number,
   count = n,
-): Promise<DenseResult> {
-  const axes = () => run.engine.dense({ op: "eigen", matrix: gram, n, vectors: true, count });
-  return key === undefined ? axes() : run.facts.once(`axes of ${key}`, axes);
+): Promise<Eigen> {
+  const axes = () => run.engine.dense("eigen", { matrix: gram, n, count });
+  return key === undefined ? axes() : run.cache.once(`axes of ${key}`, axes);
 }
 
 /** Whether the weights of a call may be proved while it projects: the first method is to be theirs, and its factors made at once. */

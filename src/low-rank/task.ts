@@ -1,12 +1,12 @@
 // What all candidates of one call of lowRank share.
-import type { EngineRows } from "../engine/sweep.js";
-import { lewisEllipsoid, type EllipsoidOptions, type LewisEllipsoid } from "../geometry/lewis-ellipsoid.js";
-import { levelSetGram } from "../geometry/level-set.js";
+import type { EngineRows } from "../engine/engine.js";
+import type { LewisEllipsoid } from "../geometry/lewis/ellipsoid.js";
 import type { Profile } from "../geometry/profile.js";
 import type { Run } from "../geometry/run.js";
-import type { Spectrum } from "../geometry/spectrum.js";
+import type { Spectrum } from "../geometry/basis/spectrum.js";
+import type { Left } from "./left.js";
 import type { Projected } from "./proving-projection.js";
-import type { FactorType, RowWeights, SandwichCertificate, WeightedOptions } from "../types/index.js";
+import type { FactorType, RowWeights } from "../types/index.js";
 
 export interface Task {
   run: Run;
@@ -25,39 +25,10 @@ export interface Task {
   /** The candidate with the least sum |r|^p so far. */
   best?: { basis: Float64Array; lp: number };
   /** None at p = 2, where A itself is M. */
-  ellipsoid?: Ellipsoid;
+  ellipsoid?: LewisEllipsoid;
+  /** Gram matrix that Lewis weights start from, until they have. */
+  start?: Float64Array;
+  left: Left;
   /** What the sweep that proved the ellipsoid made besides. */
   projected?: Projected;
-}
-
-/** {x : |Mx|_2 <= 1} and what it proves. */
-export type Ellipsoid = Pick<LewisEllipsoid, "gram" | "iterations" | "residual" | "converged" | "key"> & {
-  certificate: SandwichCertificate;
-};
-
-/** Sweeps that low rank spends on Lewis weights before it takes what it has; the certificate holds all the same. */
-const maxIterations = 50;
-
-/** @param known of these rows, where other calls may have found it */
-export function ellipsoidOf(
-  run: Run,
-  rows: EngineRows,
-  profile: Profile,
-  options: Omit<EllipsoidOptions, "maxIterations">,
-): Promise<LewisEllipsoid> {
-  return lewisEllipsoid(run, rows, profile, { ...options, maxIterations });
-}
-
-/** The paper's own route: the ellipsoid of the level set itself. */
-export function levelSetOf(
-  task: Pick<Task, "run" | "rows" | "profile" | "p" | "seed" | "tolerance">,
-): Promise<LewisEllipsoid> {
-  const { run, rows, profile, p, seed, tolerance } = task;
-  return levelSetGram(run, rows, profile, { p, seed, tolerance });
-}
-
-export function setWeights(rows: EngineRows, { rowWeights }: WeightedOptions): void {
-  if (!rowWeights) return;
-  rows.state.set("weights", Float64Array.from(rowWeights));
-  rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
 }

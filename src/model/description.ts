@@ -1,13 +1,12 @@
-// What a compressed file says of its layers: JSON under the metadata key "loewner".
+// What a compressed file says of its layers: JSON under the metadata key "loewner". Every word of it is one that verify checks.
 import { planeBits } from "../codes.js";
 import { infinityAsText, textAsInfinity } from "./json.js";
 import { InvalidFormatError } from "../errors.js";
 import { quote, shownJson } from "../formats/json.js";
 import { rowTypeOf, type SafetensorsDtype } from "../formats/index.js";
-import type { ChosenMethod, CodeBits, CodedMatrix, LowRankCertificate, Objective } from "../types/index.js";
-import type { Model } from "./model.js";
-import { storedTypes } from "./plan-file.js";
-import type { StoredLayer, StoredMatrix, StoredType } from "./stored.js";
+import type { RowSource } from "../matrix.js";
+import type { CodeBits, CodedMatrix, LowRankCertificate, Objective } from "../types/index.js";
+import { storedTypes, type StoredLayer, type StoredMatrix, type StoredType } from "./stored.js";
 import { transposedRows } from "./transposed-rows.js";
 
 export const metadataKey = "loewner";
@@ -43,20 +42,18 @@ export interface LayerDescription {
   /** How numbers are stored. */
   type: StoredType;
   p: number;
-  method: ChosenMethod | "dense";
   /** Error of what is stored. */
   objective: Objective;
-  certificate: LowRankCertificate;
-  tolerance: number;
+  /** |(A - left right) x|_p <= bound |x|_2 for every x, left and right as they are stored. */
+  bound: number;
   /** Row weights were used: norms are weighted, and checking them takes the same weights. */
   rowWeights: boolean;
   /** Power of the counts that they are, where it is known. */
   rowWeightsPower?: number;
-  seed: number;
 }
 
 export interface Description {
-  version: 1;
+  version: 2;
   layers: Record<string, LayerDescription>;
 }
 
@@ -73,26 +70,17 @@ export function describeLayer(
   dtype: string,
   parts: { left: PartDescription; right?: PartDescription },
 ): LayerDescription {
-  const {
-    rows,
-    cols,
-    transposed,
-    rank,
-    type,
-    p,
-    method,
-    objective,
-    certificate,
-    tolerance,
-    rowWeights,
-    rowWeightsPower,
-    seed,
-  } = layer;
+  const { rows, cols, transposed, rank, type, p, objective, certificate, rowWeights, rowWeightsPower } = layer;
   return {
     ...parts,
     ...{ rows, cols, ...(transposed && { transposed: true as const }), rank, dtype, type },
-    ...{ p, method, objective, certificate, tolerance, rowWeights, rowWeightsPower, seed },
+    ...{ p, objective, bound: boundOf(certificate), rowWeights, rowWeightsPower },
   };
+}
+
+/** All that a certificate allows for. */
+export function boundOf({ bound, slack, rounding }: LowRankCertificate): number {
+  return bound * (1 + slack) + rounding;
 }
 
 /** A matrix in few bits whose parts lie under these names. */
@@ -115,7 +103,7 @@ function levelsFrom(levels: readonly number[] | number, bits: CodeBits): Float32
 }
 
 export function descriptionText(layers: ReadonlyMap<string, LayerDescription>): string {
-  return JSON.stringify({ version: 1, layers: Object.fromEntries(layers) } satisfies Description, infinityAsText);
+  return JSON.stringify({ version: 2, layers: Object.fromEntries(layers) } satisfies Description, infinityAsText);
 }
 
 /**
@@ -136,22 +124,28 @@ export function readDescription(
       `${file}: metadata "${metadataKey}" ${what}; the file was damaged, or not written by loewner.`,
       { file },
     );
-  let description: Description;
+  let description: { version: unknown; layers: Record<string, LayerDescription | null> } | null;
   try {
-    description = JSON.parse(text, textAsInfinity) as Description;
+    description = JSON.parse(text, textAsInfinity) as typeof description;
   } catch {
     throw broken("is not JSON");
   }
-  if (description?.version !== 1) throw broken(`has version ${shownJson(description?.version)}, not 1`);
+  const version = description?.version;
+  if (!description || (version !== 1 && version !== 2)) throw broken(`has version ${shownJson(version)}, not 1 or 2`);
   if (typeof description.layers !== "object" || description.layers === null || Array.isArray(description.layers))
     throw broken("lists no layers");
-  for (const [name, layer] of Object.entries(description.layers)) {
-    if (!isDescribed(layer)) throw broken(`lacks the certificate or the error of "${name}"`);
+  const more = version === 2 ? unknownIn(description, ["version", "layers"]) : undefined;
+  if (more !== undefined) throw broken(`says ${quote(more)}, which version 2 does not`);
+  for (const [name, written] of Object.entries(description.layers)) {
+    const layer = version === 1 ? ofVersion1(written) : written;
+    if (!isDescribed(layer)) throw broken(`lacks the bound or the error of "${name}"`);
     const { left, right, rows, cols, rank } = layer;
     if (!isPart(left) || !(right === undefined || isPart(right)))
       throw broken(`does not say where the factors of "${name}" lie`);
     if (!hasTypes(layer))
       throw broken(`says that "${name}" is of type ${word(layer.dtype)}, stored as ${word(layer.type)}`);
+    const unknown = version === 2 ? unknownOf(layer) : undefined;
+    if (unknown !== undefined) throw broken(`says ${quote(unknown)} of "${name}", which version 2 does not`);
     const parts = [...tensorsOf(left), ...tensorsOf(right)];
     if (parts.some((tensor) => shapeOf(tensor) === undefined))
       throw broken(`names factors of "${name}" that are not in the file`);
@@ -166,7 +160,7 @@ export function readDescription(
         throw broken(`has ${quote(tensor)} as a part of ${quote(other)} and again of ${quote(name)}`);
       owners.set(tensor, name);
     }
-    layers.set(name, { ...layer, type: layer.type ?? "f32" });
+    layers.set(name, layer);
   }
   return layers;
 }
@@ -201,28 +195,63 @@ function holds([stored, ...row]: readonly number[], rows: number, elements: numb
   return stored >= rows && row.reduce((a, b) => a * b, 1) === elements;
 }
 
-function isDescribed(layer: LayerDescription | null): layer is LayerDescription {
-  const { left, p, rows, cols, rank, objective, certificate } = layer ?? ({} as LayerDescription);
-  if (left === undefined || left === null) return false;
-  const numbers = [
-    p,
-    rows,
-    cols,
-    rank,
-    objective?.lp,
-    objective?.l1,
-    objective?.l21,
-    objective?.l2,
-    objective?.worstRow?.norm,
-  ];
-  const { lower, upper, slack, sigmaNext, bound, rounding } = certificate ?? {};
-  return [...numbers, lower, upper, slack, sigmaNext, bound, rounding].every((x) => typeof x === "number");
+/**
+ * Version 1 said more, which nothing can check: the method, its seed and tolerance, and the certificate by its parts, M's scale among them.
+ * It is left out.
+ */
+function ofVersion1(layer: unknown): LayerDescription | null {
+  if (typeof layer !== "object" || layer === null) return null;
+  const { certificate, type = "f32", rowWeights = false, ...rest } = layer as Record<string, unknown>;
+  const parts = ["lower", "upper", "slack", "sigmaNext", "bound", "rounding"];
+  const isWhole = parts.every((part) => typeof (certificate as Record<string, unknown> | null)?.[part] === "number");
+  if (!isWhole) return null;
+  const bound = boundOf(certificate as LowRankCertificate);
+  const known = Object.fromEntries(Object.entries(rest).filter(([key]) => layerFields.includes(key)));
+  return { ...known, type, rowWeights, bound } as unknown as LayerDescription;
 }
+
+const layerFields = [
+  ...["left", "right", "rows", "cols", "transposed", "rank", "dtype", "type"],
+  ...["p", "objective", "bound", "rowWeights", "rowWeightsPower"],
+];
+
+/** The first field that a description has no place for. */
+function unknownOf(layer: LayerDescription): string | undefined {
+  const { left, right, objective } = layer;
+  return (
+    unknownIn(layer, layerFields) ??
+    unknownIn(objective, ["lp", "l1", "l21", "l2", "worstRow"]) ??
+    unknownIn(objective.worstRow, ["row", "norm"]) ??
+    unknownInPart(left) ??
+    (right && unknownInPart(right))
+  );
+}
+
+function unknownInPart(part: PartDescription): string | undefined {
+  if (typeof part === "string") return undefined;
+  const fields = ["codes", "scales", "bits", "block", "paddedCols", "levels", "unsigned"];
+  return unknownIn(part, "tensor" in part ? ["tensor", "transposed"] : fields);
+}
+
+const unknownIn = (of: object, fields: readonly string[]) => Object.keys(of).find((key) => !fields.includes(key));
+
+function isDescribed(layer: LayerDescription | null): layer is LayerDescription {
+  const { left, p, rows, cols, rank, objective, bound, rowWeights, rowWeightsPower, transposed } =
+    layer ?? ({} as LayerDescription);
+  if (left === undefined || left === null) return false;
+  const { lp, l1, l21, l2, worstRow } = objective ?? {};
+  const numbers = [p, rows, cols, rank, lp, l1, l21, l2, worstRow?.row, worstRow?.norm, bound, rowWeightsPower ?? 0];
+  const isWhole = numbers.every((x) => typeof x === "number") && typeof rowWeights === "boolean";
+  return isWhole && isTrueOrAbsent(transposed) && (rowWeights || rowWeightsPower === undefined);
+}
+
+/** What is only ever written where it is so. */
+const isTrueOrAbsent = (flag: unknown) => flag === undefined || flag === true;
 
 function isPart(part: unknown): part is PartDescription {
   if (typeof part !== "object" || part === null) return typeof part === "string";
-  if ("tensor" in part) return typeof part.tensor === "string";
-  const { codes, scales, bits, block, paddedCols, levels } = part as Record<string, unknown>;
+  if ("tensor" in part) return typeof part.tensor === "string" && "transposed" in part && part.transposed === true;
+  const { codes, scales, bits, block, paddedCols, levels, unsigned } = part as Record<string, unknown>;
   const all = (list: unknown, type: string) => Array.isArray(list) && list.every((each) => typeof each === type);
   const counts = [block, paddedCols].every((x) => Number.isSafeInteger(x) && (x as number) > 0);
   const hasLevels = typeof levels === "number" || all(levels, "number");
@@ -232,22 +261,34 @@ function isPart(part: unknown): part is PartDescription {
     typeof bits === "number" &&
     Object.hasOwn(planeBits, bits) &&
     counts &&
-    hasLevels
+    hasLevels &&
+    isTrueOrAbsent(unsigned)
   );
 }
 
 const word = (value: unknown) => (typeof value === "string" ? value : shownJson(value));
 
-/** Files of the first version say nothing of how numbers are stored: in f32. */
-function hasTypes({ dtype, type = "f32" }: LayerDescription): boolean {
+function hasTypes({ dtype, type }: LayerDescription): boolean {
   return typeof dtype === "string" && rowTypeOf(dtype as SafetensorsDtype) !== undefined && storedTypes.includes(type);
+}
+
+/** Where a description's tensors are found: a model. */
+interface Tensors {
+  readonly name: string;
+  rows(name: string): RowSource;
+  bytes(name: string): Promise<Uint8Array>;
 }
 
 /**
  * The numbers of a described factor.
  * @throws {InvalidFormatError} when a tensor of codes or scales is of a type that takes fewer bytes than they do
  */
-export async function openPart(model: Model, part: PartDescription, rows: number, cols: number): Promise<StoredMatrix> {
+export async function openPart(
+  model: Tensors,
+  part: PartDescription,
+  rows: number,
+  cols: number,
+): Promise<StoredMatrix> {
   if (typeof part === "string") return { kind: "float", rows: model.rows(part) };
   if ("tensor" in part) return { kind: "float", rows: transposedRows(model.rows(part.tensor)) };
   const { bits, block, paddedCols, levels, unsigned } = part;
@@ -264,7 +305,7 @@ export async function openPart(model: Model, part: PartDescription, rows: number
 }
 
 /** A description says how many elements a tensor has, not of what type. */
-async function firstBytes(model: Model, tensor: string, count: number): Promise<Uint8Array> {
+async function firstBytes(model: Tensors, tensor: string, count: number): Promise<Uint8Array> {
   const bytes = await model.bytes(tensor);
   if (bytes.byteLength >= count) return bytes.subarray(0, count);
   throw new InvalidFormatError(

@@ -2,7 +2,7 @@
 import { codedRows, decodeRows } from "../codes.js";
 import { InvalidInputError, OutOfMemoryError } from "../errors.js";
 import { encodeNumbers, type ByteSink, type ByteSource } from "../formats/index.js";
-import { rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
+import { readRows, rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
 import type {
   CodeBits,
   CodedMatrix,
@@ -15,7 +15,7 @@ import type {
   RunOptions,
 } from "../types/index.js";
 import { shapeOf, type Layer } from "./model.js";
-import { floatMatrix, type FloatMatrix, type StoredLayer, type StoredType } from "./stored.js";
+import { floatMatrix, type FloatMatrix, type StoredLayer, type StoredMatrix, type StoredType } from "./stored.js";
 
 /** A place for bytes that memory should not hold: a temporary file. */
 export interface Spill {
@@ -52,7 +52,10 @@ export interface Target {
   readonly dense?: boolean;
 }
 
-/** A layer ready to be stored. What is stored in few bits is proved by a call of its own, which only the best of several needs. */
+/**
+ * A layer ready to be stored. What is stored in few bits is proved by a call of its own, which only the best of several needs; so is what
+ * level-set fits: by Lewis weights, as `verify` proves it.
+ */
 export type FittedLayer = Omit<StoredLayer, "certificate"> & Partial<Pick<StoredLayer, "certificate">>;
 
 /** @param source what is fitted: the layer's tensor, or its transpose */
@@ -65,14 +68,14 @@ export async function fitLayer(
 ): Promise<FittedLayer> {
   const started = performance.now();
   const bits = bitsOf(type);
-  const { p = 1, tolerance = 0.01, seed = 0, rowWeights } = options;
+  const { p = 1, rowWeights } = options;
   const fitted =
     bits === undefined
       ? await floatFactors(loewner, source, layer.name, rank, type as RowType, options)
       : await codedFactors(loewner, layer, source, { rank, bits, dense }, options);
   const [rows, cols] = shapeOf(layer);
   return {
-    ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type, p, tolerance, seed },
+    ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type, p },
     ...fitted,
     rowWeights: rowWeights !== undefined,
     ...(rowWeights !== undefined && { rowWeightsPower: options.rowWeightsPower }),
@@ -88,14 +91,24 @@ export async function proveLayer(
   options: FitOptions,
 ): Promise<StoredLayer> {
   const started = performance.now();
-  const { left, right, certificate } = fitted;
+  const { left, right, type, certificate } = fitted;
   if (certificate) return { ...fitted, certificate };
-  const codes = { left: left as CodedMatrix, right: right as CodedMatrix | undefined };
+  const proved =
+    left.kind === "codes"
+      ? await storedCertificate(loewner, source, { left, right: right as CodedMatrix | undefined }, options)
+      : await loewner.certify(source, await matrixIn(right!), {
+          ...proofOptions(options),
+          factorType: type as RowType,
+        });
   return {
     ...fitted,
-    certificate: await storedCertificate(loewner, source, codes, options),
+    certificate: proved,
     seconds: fitted.seconds + (performance.now() - started) / 1000,
   };
+}
+
+function proofOptions({ p, tolerance, rowWeights, signal, onProgress }: FitOptions): ProofOptions {
+  return { p, tolerance, rowWeights, signal, onProgress };
 }
 
 /** Calls that fitting takes: progress is told by them. */
@@ -137,7 +150,7 @@ async function floatFactors(
 }
 
 function outcome({ method, certificate, report: { objective, candidates } }: LowRankResult) {
-  return { method, certificate, objective, candidates };
+  return { method, objective, candidates, ...(method !== "level-set" && { certificate }) };
 }
 
 function spilledMatrix(
@@ -224,6 +237,14 @@ function rowNormCertificate(l21: number, weights?: RowWeights): LowRankCertifica
   for (let i = 0; i < (weights?.length ?? 0); ++i) if (weights![i] > 0) least = Math.min(least, weights![i]);
   const bound = l21 / least;
   return { lower: 0, upper: 1, slack: 1e-6, sigmaNext: bound, bound, rounding: 0 };
+}
+
+/** A stored matrix as numbers, in memory. */
+export async function matrixIn(stored: StoredMatrix): Promise<Matrix> {
+  if (stored.kind === "codes") return matrixOfCodes(stored);
+  const { rows, cols, dtype } = stored.rows;
+  const data = await readRows(stored.rows);
+  return { data: dtype === "f64" ? data : Float32Array.from(data), rows, cols };
 }
 
 export function matrixOfCodes(coded: CodedMatrix): Matrix {

@@ -38,7 +38,7 @@ export { planCompression } from "./plan.js";
 export type { LayerWeights, Plan, PlannedLayer, PlanOptions, SizeOptions, Skipped } from "./plan-options.js";
 export { checkPlan, type LayerPlan, newPlan, type PlanFile, readPlan } from "./plan-file.js";
 export { chooseModelFile, type ModelFileChoice, modelFileOrder } from "./model-file.js";
-export { type HubAddress, parseHubAddress } from "./hub/address.js";
+export { type HubAddress, parseHubAddress } from "./hub-address.js";
 export { roleOf, type WeightFacts, type WeightRole, weightRoles } from "./safetensors/architectures.js";
 export { safetensorsModel } from "./safetensors/model.js";
 export { editedFiles, type SafetensorsEdits } from "./safetensors/set-write.js";

@@ -2,7 +2,6 @@
 import type { ByteSource } from "../formats/index.js";
 import { type RowSource, rowTypeBytes } from "../matrix.js";
 import type { CodedMatrix } from "../types/index.js";
-import type { JournalPart } from "./journal.js";
 import { infinityAsText, textAsInfinity } from "./json.js";
 import type { FloatMatrix, StoredLayer, StoredMatrix } from "./stored.js";
 
@@ -20,6 +19,8 @@ type LayerText = Omit<StoredLayer, "name" | "left" | "right"> & {
   left: MatrixText;
   right?: MatrixText;
 };
+
+export type JournalPart = Uint8Array | ByteSource;
 
 export async function packLayer(layer: StoredLayer): Promise<{ text: string; parts: JournalPart[] }> {
   const { left, right, ...rest } = layer;

@@ -12,7 +12,7 @@ import { abiVersion } from "../kernel/abi.js";
 import { type RowSource, rowTypeBytes } from "../matrix.js";
 import type { RowWeights } from "../types/index.js";
 import type { Spill } from "./fit.js";
-import { packLayer, unpackLayer } from "./journal-layer.js";
+import { packLayer, unpackLayer, type JournalPart } from "./journal-layer.js";
 import type { Layer, Model } from "./model.js";
 import type { Skipped } from "./plan-options.js";
 import type { StoredLayer } from "./stored.js";
@@ -44,7 +44,7 @@ export interface Journal {
   spill(): Promise<Spill>;
 }
 
-export type JournalPart = Uint8Array | ByteSource;
+export type { JournalPart };
 
 /** What determines a layer's answer, beside its tensor and the version: plain data. */
 export type LayerFacts = Readonly<Record<string, unknown>>;

@@ -41,8 +41,6 @@ export interface OutputFile {
   readonly name: string;
   readonly byteLength: number;
   write(sink: ByteSink, options?: { signal?: AbortSignal }): Promise<unknown>;
-  /** Of a main file with others beside it: the same, but naming these as `nameOf` says. Its length may differ. */
-  writeNaming?(sink: ByteSink, nameOf: (name: string) => string, options?: { signal?: AbortSignal }): Promise<unknown>;
 }
 
 export interface LayOutOptions {

@@ -5,7 +5,7 @@ import { type LimitOptions, limitsOf } from "../formats/limits.js";
 import type { Method } from "../types/index.js";
 import { listNames } from "./model-file.js";
 import type { Layer, Model } from "./model.js";
-import type { StoredType } from "./stored.js";
+import { storedTypes, type StoredType } from "./stored.js";
 
 /** At most one of rank, keep, energy; none: the size that was asked for of all. */
 export interface LayerPlan {
@@ -23,7 +23,6 @@ export interface PlanFile {
   layers: Record<string, LayerPlan>;
 }
 
-export const storedTypes: readonly StoredType[] = ["f64", "f32", "f16", "bf16", "int8", "int4", "int3", "int2"];
 const methods: readonly Method[] = ["auto", "lewis", "svd", "level-set", "subspace", "entrywise"];
 
 /** A plan that compresses the default layers and names every other that could be, to be edited. */

@@ -29,9 +29,8 @@ export interface LayerWeights {
   description?: string;
 }
 
-/** p, tolerance and seed are written into the file: they matter for its size alone here. */
-export interface PlanOptions
-  extends Selection, SizeOptions, LayOutOptions, Pick<LowRankOptions, "p" | "tolerance" | "seed"> {
+/** p is written into the file: it matters for its size alone here. */
+export interface PlanOptions extends Selection, SizeOptions, LayOutOptions, Pick<LowRankOptions, "p"> {
   /** How numbers are stored. Default: as the layer's own. "auto": whichever bits and rank err least at the size asked for. */
   type?: StoredType | "auto";
   /** Smallest rank that a budget may give. Default 1. */

@@ -141,8 +141,8 @@ export class Planner {
 
   /** Bytes of the files with these layers; of targets that are still open, the largest. */
   async size(planned: readonly PlannedLayer[]): Promise<number> {
-    const { p, tolerance, seed, weights, operators } = this.options;
-    const recorded = { tolerance, seed, rowWeightsPower: weights?.power, uniform: operators === "onnxruntime" };
+    const { p, weights, operators } = this.options;
+    const recorded = { rowWeightsPower: weights?.power, uniform: operators === "onnxruntime" };
     const empty = planned.map(({ layer, own, targets }, place) => {
       const [rows, cols] = shapeOf(layer);
       const bytes = (target: Target) => targetBytes(rows, cols, target);

@@ -23,7 +23,7 @@ export function blockOf(dense = false): number {
 }
 
 /** What a file says of a layer beside its numbers. */
-export interface Recorded extends Pick<FitOptions, "p" | "tolerance" | "seed" | "rowWeightsPower" | "uniform"> {
+export interface Recorded extends Pick<FitOptions, "p" | "rowWeightsPower" | "uniform"> {
   readonly weighted?: boolean;
   /** Of the layer among those of the file: levels' steps are written once for all that share them, but each may have its own. */
   readonly place?: number;
@@ -46,13 +46,14 @@ export function emptyLayer(layer: Layer, target: Target, recorded: Recorded = {}
       : emptyCodes(n, d, { bits: width, dense, uniform: recorded.uniform, place: recorded.place });
   const x = longest;
   const objective = { lp: x, l1: x, l21: x, l2: x, worstRow: { row: rows, norm: x } };
-  const certificate = { lower: x, upper: x, slack: 1e-12, sigmaNext: x, bound: x, rounding: x };
-  const { p = 1, tolerance = 0.01, seed = 0, rowWeightsPower, weighted = false } = recorded;
+  // All that is written of it is its bound.
+  const certificate = { lower: 0, upper: 1, slack: 0, sigmaNext: x, bound: x, rounding: 0 };
+  const { p = 1, rowWeightsPower, weighted = false } = recorded;
   return {
     ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type },
     left: matrix(rows, rank, bits),
     right: dense ? undefined : matrix(rank, cols, bits && 8),
-    ...{ p, method: dense ? "dense" : "entrywise", objective, candidates: [], certificate, tolerance, seed },
+    ...{ p, method: dense ? "dense" : "entrywise", objective, candidates: [], certificate },
     ...{ rowWeights: weighted, ...(weighted && { rowWeightsPower }), seconds: 0 },
   };
 }

@@ -16,6 +16,8 @@ export type StoredMatrix = FloatMatrix | CodedMatrix;
 /** How numbers are stored: the tensor's own type, another float type, or few bits. */
 export type StoredType = RowType | `int${CodeBits}`;
 
+export const storedTypes: readonly StoredType[] = ["f64", "f32", "f16", "bf16", "int8", "int4", "int3", "int2"];
+
 /** What replaces a layer's tensor. */
 export interface StoredLayer {
   readonly name: string;
@@ -35,8 +37,6 @@ export interface StoredLayer {
   readonly objective: Objective;
   readonly candidates: readonly Candidate[];
   readonly certificate: LowRankCertificate;
-  readonly tolerance: number;
-  readonly seed: number;
   readonly rowWeights: boolean;
   /** Power of the counts that the row weights are, where it is known. */
   readonly rowWeightsPower?: number;

@@ -1,28 +1,35 @@
-// Is a compressed file what it says it is? Everything is computed afresh from the original and the stored factors.
+// Is a compressed file what it says it is? Everything is computed afresh from the original and the factors as they are stored.
 import { codedRows } from "../codes.js";
 import { InvalidInputError } from "../errors.js";
-import { readRows, type Matrix } from "../matrix.js";
-import type { Loewner, LowRankCertificate, Objective, RowWeights, RunOptions } from "../types/index.js";
-import { openPart, type LayerDescription } from "./description.js";
-import { identity, matrixOfCodes, storedCertificate } from "./fit.js";
+import { quote } from "../formats/json.js";
+import type { RowSource } from "../matrix.js";
+import type { Loewner, Objective, RowWeights, RunOptions } from "../types/index.js";
+import { openPart, tensorsOf, type LayerDescription } from "./description.js";
+import { identity, matrixIn } from "./fit.js";
 import { matrixOf, type Layer, type Model } from "./model.js";
 import { ModelProgress } from "./model-progress.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
-import type { StoredMatrix } from "./stored.js";
+import { errorFaults, sizeOf } from "./stored-errors.js";
+import { isWithin, proveStored } from "./stored-proof.js";
+import type { StoredMatrix, StoredType } from "./stored.js";
 
-/** Objectives must agree to this, relative. */
-const objectiveTolerance = 1e-5;
-/** The parts of a certificate: Lewis weights are computed again, to the same tolerance. */
-const certificateTolerance = 1e-3;
+/** What is said of a layer, by the file or by a fresh computation. */
+export interface LayerClaims {
+  objective: Objective;
+  /** |(A - left right) x|_p <= bound |x|_2 for every x. */
+  bound: number;
+}
 
 export interface VerifiedLayer {
   name: string;
-  saved: { objective: Objective; certificate: LowRankCertificate };
-  computed: { objective: Objective; certificate: LowRankCertificate };
+  saved: LayerClaims;
+  computed: LayerClaims;
   /** Largest relative difference of l1, l21, l2 and lp. */
   difference: number;
-  /** The saved bound (with its slack and rounding) is at least the one proved afresh. */
+  /** The saved bound follows from the fresh proof, and is no larger than any that compress proves. */
   boundHolds: boolean;
+  /** What the file says that is not so; empty for an honest one. */
+  faults: string[];
   ok: boolean;
 }
 
@@ -30,6 +37,11 @@ export interface Verification {
   layers: VerifiedLayer[];
   /** Layers that the original does not have, or of another shape. */
   missing: string[];
+  /** Stored as factors in both files, alike to the byte: nothing is proved of them, whose table neither file holds. */
+  unproved: string[];
+  /** Stored as factors in both files, but not alike. */
+  altered: string[];
+  /** Something was proved, and nothing is wrong. */
   ok: boolean;
 }
 
@@ -38,23 +50,25 @@ export interface VerifyOptions extends RunOptions {
   weightsFor?: (rows: number, power: number | undefined) => RowWeights | undefined;
 }
 
-/** Errors and certificates of every described layer, against the original. */
+/**
+ * Errors and bounds of every described layer, against the original.
+ * @throws {InvalidInputError} where `compressed` holds no factors, or the two were given the wrong way round
+ */
 export async function verifyLayers(
   loewner: Loewner,
   original: Model,
   compressed: Model,
   options: VerifyOptions = {},
 ): Promise<Verification> {
-  if (compressed.described.size === 0) {
-    throw new InvalidInputError(`${compressed.name} holds no factors: there is nothing to verify.`, {
-      file: compressed.name,
-    });
-  }
+  checkDirection(original, compressed);
   const found: { layer: Layer; described: LayerDescription }[] = [];
-  const missing: string[] = [];
+  const [missing, unproved, altered]: string[][] = [[], [], []];
   for (const [name, described] of compressed.described) {
-    const already = original.described.get(name);
-    if (already && JSON.stringify(already) === JSON.stringify(described)) continue; // was compressed before
+    if (original.described.has(name)) {
+      const alike = await areAlike(original, compressed, name);
+      (alike ? unproved : altered).push(name);
+      continue;
+    }
     const layer = original.layers.find((each) => each.name === name);
     const [rows, cols] = described.transposed ? [described.cols, described.rows] : [described.rows, described.cols];
     if (!layer || layer.shape.length !== 2 || layer.shape[0] !== rows || layer.shape[1] !== cols) missing.push(name);
@@ -67,25 +81,53 @@ export async function verifyLayers(
   const layers = await sideBySide(
     found,
     byLayer(loewner, original, ({ layer }) => layer, options.signal),
-    async ({ layer: { name }, described }, signal) => {
-      const run = { ...options, signal, onProgress: progress.calls(name, 1, 2) };
-      const verified = await verifyLayer(loewner, original, compressed, name, described, run);
-      progress.end(name);
+    async ({ layer, described }, signal) => {
+      const run = { ...options, signal, onProgress: progress.calls(layer.name, 1, 4) };
+      const verified = await verifyLayer(loewner, original, compressed, layer, described, run);
+      progress.end(layer.name);
       return verified;
     },
   );
-  return { layers, missing, ok: layers.every((layer) => layer.ok) && missing.length === 0 };
+  const isRight = layers.every((layer) => layer.ok) && missing.length === 0 && altered.length === 0;
+  return { layers, missing, unproved, altered, ok: isRight && layers.length > 0 };
+}
+
+/** @throws {InvalidInputError} unless something of `compressed` is stored as factors that may not be so in `original` */
+function checkDirection(original: Model, compressed: Model): void {
+  const place = { file: compressed.name };
+  const isPlain = (name: string) => compressed.layers.some((layer) => layer.name === name);
+  const isBackward = [...compressed.described.keys()].every((name) => original.described.has(name));
+  const swapped = [...original.described.keys()].find(isPlain);
+  if (isBackward && swapped !== undefined) {
+    throw new InvalidInputError(
+      `${original.name} holds ${quote(swapped)} as factors, and ${compressed.name} holds it whole: they were given the wrong way round. The original comes first, then what was compressed.`,
+      place,
+    );
+  }
+  if (compressed.described.size > 0) return;
+  throw new InvalidInputError(`${compressed.name} holds no factors: there is nothing to verify.`, place);
+}
+
+/** Whether a layer that both files hold as factors is described alike, and its tensors are the same to the byte. */
+async function areAlike(original: Model, compressed: Model, name: string): Promise<boolean> {
+  const [one, other] = [original, compressed].map((model) => model.described.get(name)!);
+  if (JSON.stringify(one) !== JSON.stringify(other)) return false;
+  for (const tensor of [...tensorsOf(one.left), ...tensorsOf(one.right)]) {
+    const [x, y] = [await original.bytes(tensor), await compressed.bytes(tensor)];
+    if (x.length !== y.length || x.some((byte, i) => byte !== y[i])) return false;
+  }
+  return true;
 }
 
 async function verifyLayer(
   loewner: Loewner,
   original: Model,
   compressed: Model,
-  name: string,
+  { name, dtype }: Layer,
   described: LayerDescription,
   { weightsFor, ...run }: VerifyOptions,
 ): Promise<VerifiedLayer> {
-  const { p, tolerance, objective, certificate, rows, cols, rank, transposed = false } = described;
+  const { p, objective, bound, rows, cols, rank, type, transposed = false } = described;
   const rowWeights = described.rowWeights ? weightsFor?.(rows, described.rowWeightsPower) : undefined;
   if (described.rowWeights && rowWeights?.length !== rows) {
     throw new InvalidInputError(`${name} was compressed with row weights; pass the same ones with --row-weights.`, {
@@ -95,49 +137,47 @@ async function verifyLayer(
   const left = await openPart(compressed, described.left, rows, rank);
   const right = described.right ? await openPart(compressed, described.right, rank, cols) : undefined;
   const whole = right ? await matrixIn(right) : identity(cols);
-  const leftRows = left.kind === "codes" ? codedRows(left) : left.rows;
-  const computed: VerifiedLayer["computed"] = { objective, certificate };
+  const leftRows: RowSource = left.kind === "codes" ? codedRows(left) : left.rows;
+  const faults: string[] = [];
+  if (dtype !== described.dtype) faults.push(`it was ${described.dtype}, but the original is ${dtype}`);
+  const held = typeOf(left, right);
+  if (held !== type) faults.push(`its factors are ${type}, but they are ${held ?? "of several types"}`);
+  if (right?.kind === "codes" && !whole.data.subarray(-cols).some((x) => x !== 0))
+    faults.push(`its rank is ${rank}, but the last row of its right factor is 0`);
   const source = loewner.open(matrixOf(original, { name, transposed }));
   try {
-    computed.objective = await loewner.residual(source, { left: leftRows, right: whole }, { p, rowWeights, ...run });
-    if (left.kind === "codes") {
-      const pair = { left, right: right?.kind === "codes" ? right : undefined };
-      const options = { p, tolerance, rowWeights, ...run };
-      computed.certificate = await storedCertificate(loewner, source, pair, options, computed.objective);
-    } else {
-      computed.certificate = await loewner.certify(source, whole, {
-        ...{ p, tolerance, rowWeights, ...run },
-        ...(described.method === "entrywise" && { left: leftRows }),
-        ...(described.method === "level-set" && { ellipsoid: "level-set", seed: described.seed }),
-      });
-    }
+    const weighted = { p, rowWeights, ...run };
+    const pair = { left: leftRows, right: whole };
+    const computed = await loewner.residual(source, pair, weighted);
+    const size = await sizeOf(loewner, source, weighted);
+    const isWide = dtype === "F64" && left.kind === "float";
+    faults.push(...(await errorFaults(source, pair, { saved: objective, computed, size, p, isWide })));
+    const proof = await proveStored(loewner, source, { left, right, whole }, computed, bound, weighted);
+    const boundHolds = isWithin(bound, proof);
+    if (!boundHolds)
+      faults.push(
+        `its bound is ${bound}, but ${proof.bound} is proved, and one from ${proof.least} to ${proof.most} could be`,
+      );
+    const keys = ["lp", "l1", "l21", "l2"] as const;
+    return {
+      name,
+      saved: { objective, bound },
+      computed: { objective: computed, bound: proof.bound },
+      difference: Math.max(...keys.map((key) => relative(objective[key], computed[key]))),
+      ...{ boundHolds, faults, ok: faults.length === 0 },
+    };
   } finally {
     source.close();
   }
-  const keys = ["lp", "l1", "l21", "l2"] as const;
-  const difference = Math.max(...keys.map((key) => relative(objective[key], computed.objective[key])));
-  const allowance = certificate.bound * (1 + certificate.slack) + certificate.rounding;
-  const boundHolds = computed.certificate.bound <= allowance * (1 + 1e-9);
-  const sandwich = Math.max(
-    relative(certificate.lower, computed.certificate.lower),
-    relative(certificate.upper, computed.certificate.upper),
-  );
-  return {
-    name,
-    saved: { objective, certificate },
-    computed,
-    difference,
-    boundHolds,
-    ok: difference <= objectiveTolerance && boundHolds && sandwich <= certificateTolerance,
-  };
 }
 
-/** A stored matrix as numbers, in memory. */
-export async function matrixIn(stored: StoredMatrix): Promise<Matrix> {
-  if (stored.kind === "codes") return matrixOfCodes(stored);
-  const { rows, cols, dtype } = stored.rows;
-  const data = await readRows(stored.rows);
-  return { data: dtype === "f64" ? data : Float32Array.from(data), rows, cols };
+/** As a description names it: right lies in 8 bits beside a left in few. */
+function typeOf(left: StoredMatrix, right: StoredMatrix | undefined): StoredType | undefined {
+  if (left.kind === "float") {
+    const { dtype } = left.rows;
+    return right === undefined || (right.kind === "float" && right.rows.dtype === dtype) ? dtype : undefined;
+  }
+  return right === undefined || (right.kind === "codes" && right.bits === 8) ? `int${left.bits}` : undefined;
 }
 
 function relative(saved: number, computed: number): number {

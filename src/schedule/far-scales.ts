@@ -1,9 +1,9 @@
 // Calls whose numbers leave the range of f64 on the way, though their answers do not: f64 rows too small for their squares, row
 // weights too large or too small for sums. They run on powers of two times these, which is exact, and their results are put back.
-import type { Engine } from "../engine/sweep.js";
+import type { Engine } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
-import type { Known } from "../geometry/facts.js";
-import { exponentOf, scaledWeights, timesPowerOfTwo, weightExponent } from "../geometry/far-weights.js";
+import type { Cache } from "../geometry/matrix-cache.js";
+import { exponentOf, scaledWeights, timesPowerOfTwo, weightExponent } from "../geometry/coreset/far-weights.js";
 import { Run, TooSmall } from "../geometry/run.js";
 import { isRowSource, toRowSource, widenRows, type MatrixLike, type RowSource } from "../matrix.js";
 import type { FactorType, LeftSink, Progress, RowWeights, RunOptions } from "../types/index.js";
@@ -17,11 +17,11 @@ interface Call {
   source: RowSource;
   options: Options;
   hooks: RunOptions;
-  facts?: Known;
+  cache?: Cache;
 }
 
 /** Runs a primitive, whose options are checked already. */
-export async function runPrimitive(name: string, { engine, source, options, hooks, facts }: Call): Promise<unknown> {
+export async function runPrimitive(name: string, { engine, source, options, hooks, cache }: Call): Promise<unknown> {
   const { run, restore, scalesRows } = primitiveNamed(name);
   const weights = weightExponent(options.rowWeights);
   const rowWeights = weights === 0 ? options.rowWeights : scaledWeights(options.rowWeights!, weights);
@@ -35,7 +35,7 @@ export async function runPrimitive(name: string, { engine, source, options, hook
   const onProgress = hooks.onProgress && ((progress: Progress) => hooks.onProgress!((last = progress)));
   const { signal } = hooks;
   try {
-    return await attempt(new Run(engine, { signal, onProgress }, facts, scalesRows ? source : undefined), 0);
+    return await attempt(new Run(engine, { signal, onProgress }, cache, scalesRows ? source : undefined), 0);
   } catch (error) {
     if (!(error instanceof TooSmall)) throw error;
     // Progress goes on where it was. Facts are of the rows as they are.

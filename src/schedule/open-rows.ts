@@ -1,6 +1,6 @@
 // Rows that are held open for several calls, with what the calls found out about them.
 import { InvalidInputError } from "../errors.js";
-import { Facts } from "../geometry/facts.js";
+import { MatrixCache } from "../geometry/matrix-cache.js";
 import type { RowSource, RowType } from "../matrix.js";
 import type { OpenMatrix } from "../types/index.js";
 
@@ -11,7 +11,7 @@ export class HeldOpen implements OpenMatrix {
   readonly dtype: RowType;
   readonly name?: string;
   /** What calls in this thread found out. */
-  readonly facts = new Facts();
+  readonly cache = new MatrixCache();
   private calls = 0;
   private isClosed = false;
 

@@ -1,15 +1,15 @@
 // The calls that run as a whole wherever there is a kernel: in the calling thread, by all threads, or in one worker.
-import { checkCoreset, coreset } from "../geometry/coreset.js";
-import { checkEntrywise, entrywiseLowRank } from "../geometry/entrywise.js";
-import { checkLevelSet, levelSetEllipsoid } from "../geometry/level-set.js";
-import { leverageScores } from "../geometry/leverage.js";
-import { checkLewis, lewisWeights } from "../geometry/lewis.js";
-import { checkMinVolume, johnEllipsoid, minVolumeEllipsoid } from "../geometry/min-volume.js";
-import { checkMultiply, checkPairResidual, multiply, pairResidual, singularValues } from "../geometry/pair.js";
-import { checkQuantise, quantise } from "../geometry/quantise.js";
+import { checkCoreset, coreset } from "../geometry/coreset/coreset.js";
+import { checkEntrywise, entrywiseLowRank } from "../geometry/entrywise/entrywise.js";
+import { checkLevelSet, levelSetEllipsoid } from "../geometry/level-set/level-set.js";
+import { leverageScores } from "../geometry/lewis/leverage.js";
+import { checkLewis, lewisWeights } from "../geometry/lewis/weights.js";
+import { checkMinVolume, johnEllipsoid, minVolumeEllipsoid } from "../geometry/ellipsoid/min-volume.js";
+import { checkMultiply, checkPairResidual, multiply, pairResidual, singularValues } from "../geometry/basis/pair.js";
+import { checkQuantise, quantise } from "../geometry/codes/quantise.js";
 import type { Run } from "../geometry/run.js";
-import { checkSensitivities, sensitivities } from "../geometry/sensitivities.js";
-import { checkSubspace, robustSubspace } from "../geometry/subspace.js";
+import { checkSensitivities, sensitivities } from "../geometry/coreset/sensitivities.js";
+import { checkSubspace, robustSubspace } from "../geometry/subspace/subspace.js";
 import { checkLowRank, lowRank } from "../low-rank.js";
 import { certify, checkCertify } from "../low-rank/certificate.js";
 import type { Held } from "../engine/memory.js";

@@ -1,6 +1,6 @@
 // Powers of two that a call's rows and row weights were multiplied by, and the way back.
 import { InvalidInputError } from "../errors.js";
-import { timesPowerOfTwo } from "../geometry/far-weights.js";
+import { timesPowerOfTwo } from "../geometry/coreset/far-weights.js";
 import type { Run } from "../geometry/run.js";
 
 /** A number, or all numbers of an array. */

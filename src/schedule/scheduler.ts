@@ -183,7 +183,7 @@ export class Scheduler {
     const { engine } = this;
     const isShared = engine instanceof ThreadsEngine;
     const own = isShared && place === "here" ? engine.inline : engine;
-    const facts = held?.facts.with(options.rowWeights);
+    const cache = held?.cache.with(options.rowWeights);
     // Others may read the same source meanwhile.
     const over = new AbortController();
     const rows = own === engine ? source : serialReads(source, over.signal);
@@ -191,7 +191,7 @@ export class Scheduler {
       this.guarded(async () => {
         if (isShared) engine.pool.check();
         own.plan(rows, heldBy(name, options, source));
-        return runPrimitive(name, { engine: own, source: rows, options, hooks: options, facts });
+        return runPrimitive(name, { engine: own, source: rows, options, hooks: options, cache });
       }, own).finally(() => over.abort()),
     );
   }

@@ -126,8 +126,18 @@ export interface FactorPair {
 }
 
 export interface CertifyOptions extends WeightedOptions {
-  /** The left factor, for a pair that does not project: certifies A - left right itself. */
+  /** The left factor: certifies A - left right itself, whatever pair it is. Without it, the exact projection onto right's rows. */
   left?: MatrixLike;
+  /**
+   * With left. "residual" (the default): by an ellipsoid of A - left right, which is kept in memory, n d numbers. "projection": by that of A,
+   * for a left that is nearly A right': what it is off by is measured, and is in `rounding`. Costs n d k multiply-adds, and no memory.
+   */
+  by?: "residual" | "projection";
+  /**
+   * Without left: factors that project are rounded to this, left and right, and `rounding` is the most that it can cost. Default: the
+   * type of right, which is taken as it is.
+   */
+  factorType?: FactorType;
   /** What proves it: Lewis weights (the default), or the Loewner ellipsoid of the level set, found by seed. */
   ellipsoid?: "lewis" | "level-set";
   seed?: number;

@@ -58,8 +58,9 @@ describe("compress, verify, expand", () => {
         left: `${word}.left`,
         right: `${word}.right`,
         rank: 7,
-        certificate: report.layers[0].certificate,
       });
+      const { bound, slack, rounding } = report.layers[0].certificate;
+      expect(described.bound).toBe(bound * (1 + slack) + rounding);
 
       // The saved error is that of the factors as they are in the file.
       const rows = async (file: typeof after, name: string) => ({

@@ -17,7 +17,7 @@ async function writeFactors(rows: number, cols: number): Promise<void> {
   const objective = { lp: 1, l1: 1, l21: 1, l2: 1, worstRow: { row: 0, norm: 1 } };
   const certificate = { lower: 0, upper: 1, slack: 0, sigmaNext: 1, bound: 1, rounding: 0 };
   const layer = {
-    ...{ rows, cols, rank: 1, type: "f32", dtype: "F32", method: "svd", transposed: false, left: "L", right: "R" },
+    ...{ rows, cols, rank: 1, type: "f32", dtype: "F32", method: "svd", left: "L", right: "R" },
     ...{ p: 1, objective, certificate, tolerance: 0.01, rowWeights: false, seed: 0 },
   };
   const part = (name: string, shape: number[]) => {

@@ -1,10 +1,9 @@
 // Runs that end early, and the same command again with --resume.
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { bytesOf, listing, run, start, temporaryFolder, tensor, writeModel } from "./run.js";
+import { bytesOf, listing, run, startHeld, temporaryFolder, tensor, writeModel } from "./run.js";
 
 let folder: string;
 beforeEach(async () => {
@@ -19,18 +18,17 @@ const args = (...more: string[]) => [
   ...["compress", "model.safetensors", "-o", "small.safetensors", "--keep", "0.5", "--threads", "1", ...more],
 ];
 const partial = "small.safetensors.partial";
-const finished = () =>
-  existsSync(join(folder, partial)) &&
-  readdirSync(join(folder, partial)).some((name) => /^[0-9a-f]{24}\.json$/.test(name));
+const layerKept = /[0-9a-f]{24}\.json$/;
 
 /** Sends a signal once a layer is kept. */
 async function stopped(signal: NodeJS.Signals, ...more: string[]) {
-  const child = start(folder, ...args("--quiet", ...more));
+  const { child, open } = await startHeld(folder, layerKept, ...args("--quiet", ...more));
   let stderr = "";
   child.stderr.on("data", (chunk) => (stderr += String(chunk)));
-  while (!finished() && child.exitCode === null) await delay(5);
+  const ended = once(child, "close");
   child.kill(signal);
-  const [status] = await once(child, "close");
+  open();
+  const [status] = await ended;
   return { status, stderr };
 }
 
@@ -117,10 +115,12 @@ test("a run that fails keeps what was to be resumed, and says so in its one line
 });
 
 test("two runs that make the same file: the second is refused", async () => {
-  const child = start(folder, ...args("--quiet"));
-  while (!existsSync(join(folder, partial, "journal.json")) && child.exitCode === null) await delay(5);
+  const { child, open } = await startHeld(folder, layerKept, ...args("--quiet"));
   const { status, stderr } = run(folder, ...args("--quiet"));
-  if (child.exitCode === null) child.kill("SIGKILL");
+  const ended = once(child, "close");
+  child.kill("SIGKILL");
+  await ended;
+  open();
   expect(stderr).toContain(`small.safetensors is being made already, by process ${child.pid}`);
   expect(status).toBe(1);
 });

@@ -1,9 +1,10 @@
 // The built command line in a folder of its own, and models to give it.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
 import {
   encodeNumbers,
   memorySink,
@@ -12,19 +13,46 @@ import {
   type SafetensorsInput,
 } from "../../src/formats/index.js";
 import type { RowType } from "../../src/matrix.js";
+import { engineFlags } from "../engine-flags.mjs";
 import { matrix, type Kind } from "../library/matrices.js";
 
-const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+export const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 export const temporaryFolder = () => mkdtempSync(join(tmpdir(), "loewner-cli-"));
 
 export function run(folder: string, ...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd: folder, encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...engineFlags, main, ...args], {
+    cwd: folder,
+    encoding: "utf8",
+  });
   return { status, stdout, stderr };
 }
 
 export function start(folder: string, ...args: string[]) {
-  return spawn(process.execPath, [main, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+  return spawn(process.execPath, [...engineFlags, main, ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+}
+
+const preload = new URL("../faults/preload.mjs", import.meta.url).href;
+
+/** Like `start`, disturbed from within as test/faults/preload.mjs says. */
+export function startDisturbed(folder: string, env: Record<string, string>, ...args: string[]) {
+  return spawn(process.execPath, [...engineFlags, "--import", preload, main, ...args], {
+    ...{ cwd: folder, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] as const },
+  });
+}
+
+/**
+ * The command, held at the moment when a file whose name matches has just been put in place. Resolves once it is there: then it goes no
+ * further until `open` is called. Killed meanwhile, it has done no more than that.
+ */
+export async function startHeld(folder: string, named: RegExp, ...args: string[]) {
+  const place = mkdtempSync(join(tmpdir(), "loewner-gate-"));
+  const gate = join(place, "gate");
+  const child = startDisturbed(folder, { FAULT_GATE: gate, FAULT_GATE_NAMED: named.source }, ...args);
+  const open = () => rmSync(place, { recursive: true, force: true });
+  await expect.poll(() => existsSync(gate) || child.exitCode !== null || child.signalCode !== null).toBe(true);
+  if (!existsSync(gate)) throw new Error(`"${args.join(" ")}" ended before it put ${String(named)} in place.`);
+  return { child, open };
 }
 
 export const listing = (folder: string) => readdirSync(folder).sort();

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Context } from "../../src/cli/context.js";
 import { addRunOptions, type RunOptions, runFailure, verifyOnnx } from "../../src/cli/verify-onnx.js";
 import { memorySink, writeNpy } from "../../src/formats/index.js";
-import { openModelPath } from "../../src/model/node-open.js";
+import { openModelPath } from "../../src/node/open.js";
 import { failure } from "../formats/fixtures.js";
 import { model, node, tensor, valueInfo } from "../formats/onnx/build.js";
 import { temporaryFolder } from "./run.js";

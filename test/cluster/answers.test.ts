@@ -104,6 +104,6 @@ test("what is done with leaves nothing in Redis", async () => {
   const redis = new Redis(bench.redis.url);
   const left = async () =>
     (await redis.keys("*")).filter((key) => /:(matrix|replies|coordinator):|:matrices$/.test(key));
-  await expect.poll(left, { timeout: 5000 }).toEqual([]);
+  await expect.poll(left).toEqual([]);
   redis.disconnect();
 });

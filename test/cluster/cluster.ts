@@ -52,7 +52,7 @@ export class Bench {
   }
 
   connect(options: Partial<ClusterModule.ClusterOptions> = {}) {
-    return connectCluster({ redis: this.redis.url, patienceMs: 20_000, ...options });
+    return connectCluster({ redis: this.redis.url, patienceMs: 200_000, ...options });
   }
 
   async write(name: string, { data, rows, cols }: Matrix): Promise<string> {

@@ -1,19 +1,18 @@
 // The command line with a cluster: the same files, and what it says when there is none.
 import { once } from "node:events";
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bytesOf, listing, run, start, temporaryFolder, tensor, writeModel } from "../cli/run.js";
-import { startRedis, startWorker, wait, type RedisServer, type WorkerProcess } from "./servers.mjs";
+import { bytesOf, listing, run, start, startHeld, temporaryFolder, tensor, writeModel } from "../cli/run.js";
+import { freePort, startRedis, startWorker, type RedisServer, type WorkerProcess } from "./servers.mjs";
 
 let folder: string;
 let redis: RedisServer;
 let worker: WorkerProcess;
-const metricsPort = 20_000 + (process.pid % 20_000);
+let metricsPort: number;
 
 beforeAll(async () => {
   folder = temporaryFolder();
-  redis = await startRedis();
+  [redis, metricsPort] = [await startRedis(), await freePort()];
   worker = await startWorker(redis.url, {
     ...{ storage: folder, threads: 2, lease: 5, name: "the one" },
     more: ["--metrics", String(metricsPort)],
@@ -85,14 +84,15 @@ test("interrupted: nothing is left, and the worker is free", async () => {
     "--redis",
     redis.url,
   );
-  await expect.poll(() => worker.lines.join("\n"), { timeout: 15_000 }).toMatch(/holds long.weight/);
+  await expect.poll(() => worker.lines.join("\n")).toMatch(/holds long.weight/);
+  const ended = once(child, "exit");
   child.kill("SIGINT");
-  const [code] = await once(child, "exit");
+  const [code] = await ended;
   expect(code).toBe(130);
   expect(listing(folder).filter((name) => /short/.test(name))).toEqual([]);
   const status = () =>
     JSON.parse(run(folder, "cluster", "--redis", redis.url, "--json").stdout) as { layers: { active: number } };
-  await expect.poll(() => status().layers.active, { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => status().layers.active).toBe(0);
 });
 
 test("killed, and the same command again with --resume: layers that were finished are taken up, the bytes are the same", async () => {
@@ -100,12 +100,12 @@ test("killed, and the same command again with --resume: layers that were finishe
   await writeModel(folder, "layers.safetensors", layers);
   const args = ["compress", "layers.safetensors", "--keep", "0.5", "--quiet"];
   expect(run(folder, ...args, "-o", "whole.safetensors").status).toBe(0);
-  const partial = join(folder, "resumed.safetensors.partial");
-  const finished = () => existsSync(partial) && readdirSync(partial).some((name) => /^[0-9a-f]{24}\.json$/.test(name));
-  const child = start(folder, ...args, "-o", "resumed.safetensors", "--redis", redis.url);
-  while (!finished() && child.exitCode === null) await wait(3);
+  const command = [...args, "-o", "resumed.safetensors", "--redis", redis.url];
+  const { child, open } = await startHeld(folder, /[0-9a-f]{24}\.json$/, ...command);
+  const ended = once(child, "exit");
   child.kill("SIGKILL");
-  await once(child, "exit");
+  await ended;
+  open();
   const again = ["-o", "resumed.safetensors", "--redis", redis.url, "--resume", "--json"];
   const { status, stdout, stderr } = run(folder, "compress", "layers.safetensors", "--keep", "0.5", ...again);
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });

@@ -18,6 +18,7 @@ export interface WorkerProcess {
 }
 
 export function wait(ms: number): Promise<void>;
+export function freePort(): Promise<number>;
 export function startRedis(options?: { settings?: string[] }): Promise<RedisServer>;
 export function startWorker(
   url: string,

@@ -1,5 +1,6 @@
 // A Redis server and workers as processes of their own, on this machine, for tests and for the search for faults.
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -12,13 +13,23 @@ const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 export const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+/**
+ * A port that nobody listens on, from below those that the system gives to connections: none of them can take it before a server does,
+ * or while one is away.
+ */
+export async function freePort() {
+  for (;;) {
+    const port = randomInt(10_000, 32_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await once(server, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 /** A server that writes all it is told to an append-only file, in a folder of its own. */

@@ -95,4 +95,4 @@ test("the site is built, its links hold, and nothing in it is loaded from elsewh
   } finally {
     rmSync(out, { recursive: true, force: true });
   }
-}, 180_000);
+});

@@ -30,7 +30,7 @@ let folder: string;
 let loewner: Loewner;
 let npy: Uint8Array<ArrayBuffer>;
 beforeAll(async () => {
-  ({ folder } = installPacked());
+  ({ folder } = await installPacked());
   cpSync(fileURLToPath(new URL("../../examples/", import.meta.url)), join(folder, "examples"), { recursive: true });
   loewner = await createLoewner();
   npy = await npyOf(table);
@@ -149,6 +149,7 @@ test("a page: an ONNX model is chosen, a link to the smaller one appears", async
 
 test("transformers.js: the compressed model says the same", async () => {
   const scope = join(folder, "node_modules/@huggingface");
+  mkdirSync(scope, { recursive: true });
   symlinkSync(tool("@huggingface/transformers"), join(scope, "transformers"), "junction");
   writeModelFolder(join(folder, "tiny"), tinyClassifier());
   const sentence = "the film a not very good";

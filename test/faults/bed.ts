@@ -1,22 +1,19 @@
 // One kind of output in a folder of its own: run undisturbed once, then disturbed again and again, and looked at after each time.
 import { spawn, type ChildProcess } from "node:child_process";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { onnxTensorChunks, tensorChunks } from "../../src/formats/index.js";
-import { checkTarget } from "../../src/formats/node-file.js";
-import { openModelPath } from "../../src/model/node-open.js";
+import { asidesIn } from "../../src/node/files/publish.js";
 import { makeInputs, type Kind } from "./commands.js";
 
 /** The program: the one that was built, or another copy of it. */
 export const program = process.env.FAULTS_PROGRAM ?? fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const preload = new URL("./preload.mjs", import.meta.url).href;
 
-/** absent: no main file. interim: the new content, with data files under the names that they have for the time of an exchange. */
-export type State = "absent" | "old" | "new" | "interim";
+/** absent: no main file. Where there was one, the old files are there still, some of them aside. */
+export type State = "absent" | "old" | "new";
 
 export interface Ended {
   readonly status: number | null;
@@ -76,21 +73,21 @@ export class Bed {
     return start(this.folder, [...this.kind.args("this"), ...args], env);
   }
 
-  /** @throws unless what is there is whole: nothing, the old files, or the new ones. */
+  /** @throws unless what is there is whole: nothing, the old files, or the new ones; or the old ones with some set aside. */
   async check(force: boolean, { inputs = true } = {}): Promise<State> {
     for (const [name, bytes] of inputs ? this.inputs : [])
       if (!readFileSync(join(this.folder, "in", name)).equals(bytes)) throw new Error(`the input ${name} was changed`);
-    const state = await this.state();
-    if (state === "absent" && force) throw new Error(`lost: ${readdirSync(this.out).join(", ")}`);
+    const state = this.state();
+    const there = [...this.kind.outputs.map((name) => join(this.out, name)), ...asidesIn(this.out)];
+    for (const [name, bytes] of state === "absent" && force ? this.old : [])
+      if (!there.some((path) => basename(path).startsWith(name) && existsSync(path) && readFileSync(path).equals(bytes))) throw new Error(`lost ${name}: ${readdirSync(this.out).join(", ")}`); // prettier-ignore
     if (state === "old" && !force) throw new Error("old files where there were none");
     return state;
   }
 
-  private async state(): Promise<State> {
-    const { outputs, named } = this.kind;
+  private state(): State {
+    const { outputs } = this.kind;
     const mainName = outputs[outputs.length - 1];
-    // Files that stand for themselves have no main file that could wait for the others: the next command finishes the exchange.
-    if (!named && !existsSync(join(this.out, mainName))) await checkTarget(join(this.out, "another"));
     if (!existsSync(join(this.out, mainName))) return "absent";
     for (const [state, files] of [
       ["new", this.whole],
@@ -103,32 +100,25 @@ export class Bed {
             throw new Error(`${mainName} is ${state}, and ${name} is not`);
         return state;
       }
-    if (named && outputs.length > 1 && (await contentOf(join(this.out, mainName))) === (await this.content()))
-      return "interim";
     throw new Error(`${mainName} is neither the old nor the new one`);
   }
 
-  private async content(): Promise<string> {
-    const folder = mkdtempSync(join(tmpdir(), "loewner-whole-"));
-    for (const [name, bytes] of this.whole) writeFileSync(join(folder, name), bytes);
-    const content = await contentOf(join(folder, this.kind.outputs.at(-1)!));
-    rmSync(folder, { recursive: true });
-    return content;
-  }
-
   /**
-   * The same command again, undisturbed: it ends well, or finds the output there already; then nothing but the outputs is in their
-   * folder, and they are those of an undisturbed run.
+   * The same command again, undisturbed: it ends well, or finds an output there already; then nothing but the outputs is in their
+   * folder, and old files that are aside, each of which it names; the outputs are those of an undisturbed run.
    */
   async rerun(force: boolean, args: readonly string[] = []): Promise<void> {
-    const before = await this.state();
+    const asides = asidesIn(this.out).map((path) => basename(path));
+    const refused = !force && this.kind.outputs.some((name) => existsSync(join(this.out, name)));
     const { status, stderr } = await this.start([...args, ...(force ? ["--force"] : [])]).ended;
-    const refused = before === "new" && !force;
     if (status !== (refused ? 1 : 0) || (refused && !stderr.includes("exists already")))
       throw new Error(`the rerun ended with ${status}: ${stderr}`);
-    if ((await this.state()) !== "new") throw new Error("the rerun wrote other bytes");
+    for (const aside of asides) if (!stderr.includes(aside)) throw new Error(`the rerun does not tell of ${aside}`);
+    // A run without --force that was killed between its first file and its last.
+    if (refused && this.state() === "absent") return this.rerun(true, args);
+    if (this.state() !== "new") throw new Error("the rerun wrote other bytes");
     const left = readdirSync(this.out).sort();
-    if (left.join() !== [...this.kind.outputs].sort().join()) throw new Error(`the rerun left ${left.join(", ")}`);
+    if (left.join() !== [...this.kind.outputs, ...asides].sort().join()) throw new Error(`the rerun left ${left.join(", ")}`); // prettier-ignore
   }
 
   close(): void {
@@ -159,23 +149,4 @@ async function makeOut(folder: string, name = "out"): Promise<void> {
 
 function filesIn(folder: string, names: readonly string[]): Map<string, Buffer> {
   return new Map(names.map((name) => [name, readFileSync(join(folder, name))]));
-}
-
-/** A digest of every tensor of a model, wherever they lie. */
-async function contentOf(path: string): Promise<string> {
-  const open = await openModelPath(path);
-  const hash = createHash("sha256");
-  try {
-    const tensors =
-      open.kind === "onnx"
-        ? [...open.file.graph.initializers.values()].map((tensor) => [tensor.name, onnxTensorChunks(open.file, tensor)] as const) // prettier-ignore
-        : [...open.file.tensors.keys()].map((name) => [name, tensorChunks(open.file, name)] as const);
-    for (const [name, chunks] of tensors) {
-      hash.update(`${name}\0`);
-      for await (const chunk of chunks) hash.update(chunk);
-    }
-    return hash.digest("hex");
-  } finally {
-    await open.close();
-  }
 }

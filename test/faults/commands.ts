@@ -14,13 +14,11 @@ export interface Kind {
   readonly outputs: readonly string[];
   /** Without --force and --resume. `size` changes the answer. */
   args(size: "this" | "other"): string[];
-  /** The main file names the others, so that any moment of an exchange is whole. */
-  readonly named: boolean;
   readonly resumes: boolean;
   make(folder: string): Promise<void>;
 }
 
-const [rows, cols, count] = [1500, 48, 4];
+const [rows, cols, count] = [900, 32, 4];
 const tables = Array.from({ length: count }, (_, i) => ({
   name: `layer${i}.word_embeddings.weight`,
   data: Float32Array.from(matrix("heavy-tailed rows", rows, cols, { f32: true, seed: i + 1 }).data),
@@ -62,12 +60,12 @@ const shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safete
 
 export const kinds: readonly Kind[] = [
   {
-    ...{ name: "safetensors", inputs: ["m.safetensors"], outputs: ["small.safetensors"], named: true, resumes: true },
+    ...{ name: "safetensors", inputs: ["m.safetensors"], outputs: ["small.safetensors"], resumes: true },
     args: compress("m.safetensors", "small.safetensors"),
     make: async (folder) => write(folder, "m.safetensors", await safetensorsBytes(tables.map(inputOf))),
   },
   {
-    ...{ name: "safetensors in shards", named: true, resumes: true },
+    ...{ name: "safetensors in shards", resumes: true },
     inputs: ["m.safetensors.index.json", ...shards],
     outputs: [...shards, "small.safetensors.index.json"],
     args: compress("m.safetensors.index.json", "small.safetensors.index.json"),
@@ -81,12 +79,12 @@ export const kinds: readonly Kind[] = [
     },
   },
   {
-    ...{ name: "ONNX", inputs: ["m.onnx"], outputs: ["small.onnx"], named: true, resumes: true },
+    ...{ name: "ONNX", inputs: ["m.onnx"], outputs: ["small.onnx"], resumes: true },
     args: compress("m.onnx", "small.onnx"),
     make: async (folder) => write(folder, "m.onnx", onnxBytes()),
   },
   {
-    ...{ name: "ONNX and its data", inputs: ["m.onnx", "m.data"], named: true, resumes: true },
+    ...{ name: "ONNX and its data", inputs: ["m.onnx", "m.data"], resumes: true },
     outputs: ["small.onnx_data", "small.onnx"],
     args: compress("m.onnx", "small.onnx"),
     async make(folder) {
@@ -96,7 +94,7 @@ export const kinds: readonly Kind[] = [
   },
   {
     ...{ name: "expand", inputs: ["small.safetensors", "other.safetensors"], outputs: ["dense.safetensors"] },
-    ...{ named: true, resumes: false },
+    ...{ resumes: false },
     args: (size) => [
       ...[
         "expand",
@@ -119,14 +117,14 @@ export const kinds: readonly Kind[] = [
     },
   },
   {
-    ...{ name: "low-rank", inputs: ["A.npy"], outputs: ["L.npy", "R.npy"], named: false, resumes: false },
+    ...{ name: "low-rank", inputs: ["A.npy"], outputs: ["L.npy", "R.npy"], resumes: false },
     args: (size) => [
       ...["low-rank", "in/A.npy", "--rank", size === "this" ? "20" : "9", ...quick],
       ...["--left", "out/L.npy", "--right", "out/R.npy"],
     ],
     async make(folder) {
-      const { data } = matrix("heavy-tailed rows", 6000, cols, { f32: true, seed: 7 });
-      await writeMatrix(join(folder, "in"), "A.npy", data, [6000, cols]);
+      const { data } = matrix("heavy-tailed rows", 4000, cols, { f32: true, seed: 7 });
+      await writeMatrix(join(folder, "in"), "A.npy", data, [4000, cols]);
     },
   },
 ];

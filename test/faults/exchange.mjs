@@ -1,18 +1,12 @@
-// Writes two data files and a main file that names them, as one exchange: node exchange.mjs FOLDER FORCE NAMED [FOLDER OF MAIN].
+// Writes two data files and a main file that names them, as one: node exchange.mjs FOLDER FORCE [FOLDER OF MAIN].
 import { writeAllAtomically } from "../../dist/node.js";
 
-const [folder, force, named, mainFolder = folder] = process.argv.slice(2);
-const names = ["data-1", "data-2"];
-const write = (text) => (sink) => sink.write(new TextEncoder().encode(text));
-const mainText = (nameOf) => `new ${names.map(nameOf).join(" ")}`;
+const [folder, force, mainFolder = folder] = process.argv.slice(2);
+const file = (path, text) => ({ path, write: (sink) => sink.write(new TextEncoder().encode(text)) });
 await writeAllAtomically(
   [
-    ...names.map((name) => ({ path: `${folder}/${name}`, write: write("new") })),
-    {
-      path: `${mainFolder}/main`,
-      write: write(mainText((name) => name)),
-      ...(named === "true" && { writeNaming: (sink, nameOf) => write(mainText(nameOf))(sink) }),
-    },
+    ...["data-1", "data-2"].map((name) => file(`${folder}/${name}`, "new")),
+    file(`${mainFolder}/main`, "new data-1 data-2"),
   ],
   { force: force === "true" },
 );

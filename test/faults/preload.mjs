@@ -2,6 +2,8 @@
 //
 //   FAULT_KILL_AT=n     SIGKILL just before the n-th call that changes the file system
 //   FAULT_COUNT=file    how many such calls there were, written at the end
+//   FAULT_GATE=file     right after the first file whose name matches FAULT_GATE_NAMED is put in place, this one is made,
+//                       and nothing goes on until it is removed
 //   FAULT_NO_LINKS=1    a file system without hard links
 //   FAULT_EIO_AT=n      the n-th read of an open file fails, as of a disk that breaks
 //   FAULT_CUT_AT=n      FAULT_CUT=path is cut to FAULT_CUT_TO=bytes just before the n-th read
@@ -11,6 +13,7 @@ import { syncBuiltinESMExports } from "node:module";
 import { isMainThread } from "node:worker_threads";
 
 const { FAULT_KILL_AT, FAULT_COUNT, FAULT_EIO_AT, FAULT_CUT_AT, FAULT_CUT, FAULT_CUT_TO, FAULT_NO_LINKS } = process.env;
+const { FAULT_GATE, FAULT_GATE_NAMED } = process.env;
 const changes = [
   "linkSync",
   "renameSync",
@@ -18,6 +21,7 @@ const changes = [
   "mkdirSync",
   "rmdirSync",
   "writeSync",
+  "writeFileSync",
   "fsyncSync",
   "utimesSync",
 ];
@@ -28,6 +32,14 @@ if (isMainThread) {
   const next = () => {
     if (++calls === Number(FAULT_KILL_AT)) process.kill(process.pid, "SIGKILL");
   };
+  let awaited = FAULT_GATE ? new RegExp(FAULT_GATE_NAMED) : undefined;
+  const placed = (path) => {
+    if (!awaited?.test(path)) return;
+    awaited = undefined;
+    writeFileSync(FAULT_GATE, "");
+    const nobody = new Int32Array(new SharedArrayBuffer(4));
+    while (fs.existsSync(FAULT_GATE)) Atomics.wait(nobody, 0, 0, 5);
+  };
   if (FAULT_NO_LINKS) {
     fs.linkSync = () => {
       throw Object.assign(new Error("EPERM: operation not permitted, link"), { code: "EPERM" });
@@ -37,7 +49,9 @@ if (isMainThread) {
     const real = fs[name];
     fs[name] = (...args) => {
       next();
-      return real(...args);
+      const answer = real(...args);
+      if (name === "linkSync" || name === "renameSync") placed(String(args[1]));
+      return answer;
     };
   }
   const openSync = fs.openSync;

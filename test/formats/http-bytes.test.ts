@@ -197,16 +197,18 @@ describe("passing faults", () => {
 
   test("a body that stalls is gone on with where it stopped; an answer that never comes is given up", async () => {
     const source = await openHttp(server.url, { stallMs: 150 });
-    let stalls = 2;
     server.instead = ({ headers }, response) => {
-      if (stalls-- <= 0) return false;
       const [, start, end] = /(\d+)-(\d+)/.exec(headers.range!)!.map(Number);
+      if (start >= 2100) return false;
       response.writeHead(206, { "Content-Range": `bytes ${start}-${end}/5000`, ETag: '"1"' });
       response.write(content.subarray(start, start + 1000)); // and no more
       return true;
     };
     expect(await source.slice(100, 4100)).toEqual(content.slice(100, 4100));
-    expect(server.requests.slice(1)).toEqual(["GET bytes=100-4099", "GET bytes=1100-4099", "GET bytes=2100-4099"]);
+    // On a busy machine an answer may be late by itself: then it is asked for again.
+    expect([...new Set(server.requests.slice(1))]).toEqual([
+      ...["GET bytes=100-4099", "GET bytes=1100-4099", "GET bytes=2100-4099"],
+    ]);
     server.instead = () => true;
     expect(await messageOf(source.slice(0, 3))).toBe(
       "URL cannot be read: nothing came for 0.15 s, 5 times in a row. Check the network and the server, then try again.",
@@ -262,11 +264,11 @@ describe("abort", () => {
     if (when === "between two attempts") server.failing(503, 99, { "Retry-After": "20" });
     else server.instead = () => true; // never answers
     const reading = failure(source.slice(0, 100), "ABORTED");
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const start = performance.now();
+    await expect.poll(() => server.requests.length).toBe(2);
+    await new Promise((resolve) => setTimeout(resolve, 50)); // the pause begins
     abort.abort("enough");
     expect((await reading).cause).toBe("enough");
-    expect(performance.now() - start).toBeLessThan(200);
+    expect(server.requests.length).toBe(2);
     await failure(source.slice(0, 1), "ABORTED");
   });
 });

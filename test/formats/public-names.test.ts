@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import * as formats from "../../src/formats/index.js";
-import * as nodeFile from "../../src/formats/node-file.js";
+import * as nodeFile from "../../src/node/files/file.js";
 
 test("the public names", () => {
   expect(Object.keys(formats)).toMatchInlineSnapshot(`

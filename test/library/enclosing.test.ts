@@ -1,7 +1,7 @@
 // The inner solver on a small set of points, without an engine.
 import { describe, expect, test } from "vitest";
-import { enclose } from "../../src/geometry/enclosing.js";
-import { choleskyInPlace, orthonormalSpan, solveInPlace } from "../../src/geometry/small-dense.js";
+import { enclose } from "../../src/geometry/ellipsoid/enclosing.js";
+import { choleskyInPlace, orthonormalSpan, solveInPlace } from "../../src/geometry/basis/small-dense.js";
 import { bell } from "./matrices.js";
 
 describe("the inner solver", () => {

@@ -4,12 +4,27 @@ import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
 import { createLoewner, isLoewnerError, UnsupportedRuntimeError } from "../../src/index.js";
 import { createLoewner as built } from "./threads.js";
+import { inlinedKernel } from "../../src/kernel/inlined.js";
+import { Kernel } from "../../src/kernel/load.js";
 import { kernelHex } from "../../src/kernel/wasm.generated.js";
 import { matrix } from "./matrices.js";
 
 const file = readFileSync(fileURLToPath(new URL("../../dist/kernel.wasm", import.meta.url)));
 
 test("dist/kernel.wasm is the kernel that is inlined", () => expect(file.toString("hex")).toBe(kernelHex));
+
+test("kernels are called themselves, with nothing around them, by as many arguments as their types name", async () => {
+  const { call } = await Kernel.load(await inlinedKernel());
+  const types = readFileSync(fileURLToPath(new URL("../../src/kernel/abi.ts", import.meta.url)), "utf8");
+  const typed = Array.from(types.matchAll(/^ {2}(\w+)\(([^)]*)\): (?:number|void);/gm), ([, name, list]) => [
+    name,
+    list.split(",").filter((each) => each.trim()).length,
+  ]);
+  const kernels = Object.entries(call).filter(([, each]) => typeof each === "function");
+  // What JavaScript wraps in rest arguments has a length of 0.
+  const byName = (list: unknown[][]) => Object.fromEntries(list.map(([name, count]) => [name, count]));
+  expect(byName(kernels.map(([name, each]) => [name, (each as () => void).length]))).toEqual(byName(typed));
+});
 
 test("a compiled module is taken, also by threads, and nothing else is compiled", async () => {
   const kernel = await WebAssembly.compile(file);

@@ -95,7 +95,7 @@ test("a worker whose kernel cannot be loaded says so to every call", async () =>
   );
   for (const order of [await callOn(0, true), await callOn(1, false)]) take!(order);
   take!({ type: "release", held: 5 });
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await expect.poll(() => reports.length).toBe(2);
   expect(reports.map((report) => [report.type, report.call])).toEqual([
     ["failed", 0],
     ["failed", 1],

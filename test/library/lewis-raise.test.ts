@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { toRowSource } from "../../src/matrix.js";
 import { InlineEngine } from "../../src/engine/inline.js";
-import { raiseFewRows } from "../../src/geometry/lewis-raise.js";
-import { LewisSweeps } from "../../src/geometry/lewis-sweeps.js";
+import { raiseFewRows } from "../../src/geometry/lewis/raise.js";
+import { LewisSweeps } from "../../src/geometry/lewis/sweeps.js";
 import { profile } from "../../src/geometry/profile.js";
 import { Run } from "../../src/geometry/run.js";
-import { whiten } from "../../src/geometry/whiten.js";
+import { whiten } from "../../src/geometry/basis/whiten.js";
 import { inlinedKernel } from "../../src/kernel/inlined.js";
 import { bell, matrix, uniform, type Kind } from "./matrices.js";
 
@@ -33,7 +33,7 @@ describe.each(cases)("%s, %i x %i, p = %d, f32 %s, weights %s", (kind, rows, col
     if (rowWeights) opened.state.set("weights", rowWeights);
     const { columnScale } = await profile(run, opened);
     const sweeps = new LewisSweeps(run, opened, p, columnScale);
-    const white = (gram: Float64Array) => whiten(engine, gram, cols, rows, "f64");
+    const white = (gram: Float64Array) => whiten(engine, gram, { rows, cols, dtype: "f64" });
     // One step in: weights that are good in most rows and not in all.
     const { gram: G } = await sweeps.step(await white(await sweeps.start(true)), { omega: 1 });
     const whitening = await white(G);
@@ -79,7 +79,7 @@ test.each([2 ** -500, 2 ** 250])("all row weights %d gain what ones do", async (
     opened.state.set("weights", new Float64Array(rows).fill(of));
     const { columnScale } = await profile(run, opened);
     const sweeps = new LewisSweeps(run, opened, 1, columnScale);
-    const white = (gram: Float64Array) => whiten(engine, gram, cols, rows, "f64");
+    const white = (gram: Float64Array) => whiten(engine, gram, { rows, cols, dtype: "f64" });
     const { gram } = await sweeps.step(await white(await sweeps.start(true)), { omega: 1 });
     const whitening = await white(gram);
     const { distortion } = await sweeps.step(whitening, { keep: true });
@@ -103,7 +103,7 @@ test("tight: the rows of a unit matrix, one with half its weight", async () => {
   );
   const ones = new Float64Array(size).fill(1);
   const sweeps = new LewisSweeps(run, opened, 1, ones);
-  const whitening = await whiten(engine, await sweeps.gram(), size, size, "f64");
+  const whitening = await whiten(engine, await sweeps.gram(), { rows: size, cols: size, dtype: "f64" });
   const { distortion } = await sweeps.step(whitening, { keep: true });
   // |e_3|_1 = 1 and |M e_3|_2 = 2^(1/2): no lower above 2^(-1/2) is true, and this is it.
   expect(Math.exp(-distortion)).toBeCloseTo(Math.SQRT1_2, 12);
@@ -116,7 +116,7 @@ test("few rows: nothing is raised, and nothing proved", async () => {
   const opened = run.open(toRowSource(a));
   const { columnScale } = await profile(run, opened);
   const sweeps = new LewisSweeps(run, opened, 1, columnScale);
-  const whitening = await whiten(engine, await sweeps.start(true), 3, 5, "f64");
+  const whitening = await whiten(engine, await sweeps.start(true), { rows: 5, cols: 3, dtype: "f64" });
   await sweeps.step(whitening, { keep: true });
   expect(await raiseFewRows(run, opened, whitening, columnScale, 1)).toBe(Infinity);
 });

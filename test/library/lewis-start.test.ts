@@ -1,8 +1,8 @@
 // The first sweep tells what a profile and a start of their own would.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InlineEngine } from "../../src/engine/inline.js";
-import { profiledStart } from "../../src/geometry/lewis-start.js";
-import { LewisSweeps } from "../../src/geometry/lewis-sweeps.js";
+import { profiledStart } from "../../src/geometry/lewis/start.js";
+import { LewisSweeps } from "../../src/geometry/lewis/sweeps.js";
 import { profile } from "../../src/geometry/profile.js";
 import { Run } from "../../src/geometry/run.js";
 import { inlinedKernel } from "../../src/kernel/inlined.js";
@@ -18,21 +18,21 @@ afterAll(() => engine.dispose());
 async function bothWays(a: Matrix, p = 1) {
   const run = new Run(engine, {});
   const rows = run.open(toRowSource(a));
-  const { facts, gram } = await profiledStart(run, rows, p);
+  const { scales, gram } = await profiledStart(run, rows, p);
   const plain = await profile(run, rows);
-  const again = gram && (await new LewisSweeps(run, rows, p, facts.columnScale).start(a.data instanceof Float64Array));
-  return { facts, gram, plain, again };
+  const again = gram && (await new LewisSweeps(run, rows, p, scales.columnScale).start(a.data instanceof Float64Array));
+  return { scales, gram, plain, again };
 }
 
 const rows = 70 * 256 + 3;
 
 describe.each([1, 3])("p = %d", (p) => {
   test.each([false, true])("together, f32 %s", async (f32) => {
-    const { facts, gram, plain, again } = await bothWays(matrix("heavy-tailed rows", rows, 6, { f32, seed: 4 }), p);
+    const { scales, gram, plain, again } = await bothWays(matrix("heavy-tailed rows", rows, 6, { f32, seed: 4 }), p);
     expect(gram).toBeDefined();
     expect(gram).toEqual(again);
-    expect({ ...facts, columnScale: 0 }).toEqual({ ...plain, columnScale: 0 });
-    const ratios = facts.columnScale.map((x, j) => x / plain.columnScale[j]);
+    expect({ ...scales, columnScale: 0 }).toEqual({ ...plain, columnScale: 0 });
+    const ratios = scales.columnScale.map((x, j) => x / plain.columnScale[j]);
     expect(Math.max(...ratios) / Math.min(...ratios)).toBeLessThanOrEqual(16);
   });
 });
@@ -48,9 +48,9 @@ test("apart: few rows, p = Infinity, entries out of the ordinary, and a column t
     [huge, 1],
     [hidden, 1],
   ] as const) {
-    const { facts, gram, plain } = await bothWays(a, p);
+    const { scales, gram, plain } = await bothWays(a, p);
     expect(gram).toBeUndefined();
-    expect(facts).toEqual(plain);
+    expect(scales).toEqual(plain);
   }
 });
 

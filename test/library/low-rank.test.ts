@@ -83,7 +83,7 @@ describe("sizes", () => {
 describe("invariants", () => {
   test.each(all)("%s: auto is no worse than either, in each objective", async (kind) => {
     for (const f32 of [true, false]) {
-      const a = matrix(kind, 300, 10, { f32, seed: 6 });
+      const a = matrix(kind, 270, 7, { f32, seed: 6 });
       for (const objective of ["lp", "l21", "l2", "operator"] as const) {
         const { report, method } = await loewner.lowRank(a, { rank: 3, p: 1, objective });
         const scores = report.candidates.map((c) =>
@@ -168,12 +168,12 @@ describe("invariants", () => {
 
 describe("the same bytes", () => {
   test("from tiles of 256, 512 and 4096 rows, from memory and from a source, twice", async () => {
-    const a = matrix("heavy-tailed rows", 5000, 24, { f32: true, seed: 2 });
+    const a = matrix("heavy-tailed rows", 1500, 14, { f32: true, seed: 2 });
     const hashes = new Set<string>();
     for (const tileRows of [256, 512, 4096]) {
       const instance = await createLoewner({ tileRows });
       for (const input of [a, sourceOf(a, "f32")]) {
-        for (const p of [1, 2]) hashes.add(`${p} ${hash(await instance.lowRank(input, { rank: 9, p }))}`);
+        for (const p of [1, 2]) hashes.add(`${p} ${hash(await instance.lowRank(input, { rank: 5, p }))}`);
       }
       instance.dispose();
     }

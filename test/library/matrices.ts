@@ -40,7 +40,11 @@ export function matrix(kind: Kind, rows: number, cols: number, { seed = 1, f32 =
 
 export function apply({ data, rows, cols }: Matrix, x: ArrayLike<number>): Float64Array {
   const y = new Float64Array(rows);
-  for (let i = 0; i < rows; ++i) for (let j = 0; j < cols; ++j) y[i] += data[i * cols + j] * x[j];
+  for (let i = 0, at = 0; i < rows; ++i) {
+    let sum = 0;
+    for (let j = 0; j < cols; ++j) sum += data[at++] * x[j];
+    y[i] = sum;
+  }
   return y;
 }
 
@@ -51,7 +55,8 @@ export function norm(y: ArrayLike<number>, p: number, s?: ArrayLike<number>): nu
   for (let i = 0; i < y.length; ++i) if (!s || s[i] > 0) top = Math.max(top, Math.abs(y[i]));
   if (p === Infinity || top === 0) return top;
   let sum = 0;
-  for (let i = 0; i < y.length; ++i) sum += (s ? s[i] : 1) * (Math.abs(y[i]) / top) ** p;
+  const power = p === 1 ? (t: number) => t : p === 2 ? (t: number) => t * t : (t: number) => t ** p;
+  for (let i = 0; i < y.length; ++i) sum += (s ? s[i] : 1) * power(Math.abs(y[i]) / top);
   return top * sum ** (1 / p);
 }
 

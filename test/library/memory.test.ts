@@ -10,7 +10,7 @@ import {
   tileRowBytes,
   type MemoryPlan,
 } from "../../src/engine/memory.js";
-import { operations } from "../../src/engine/operations.js";
+import { operationNamed } from "../../src/engine/operations/index.js";
 import type { Sweep } from "../../src/engine/sweep.js";
 import { withFrame } from "../../src/kernel/frame.js";
 import { inlinedKernel } from "../../src/kernel/inlined.js";
@@ -212,8 +212,7 @@ describe("sweepBytes", () => {
           try {
             withFrame(kernel, (frame) => {
               for (const { op, params, shared } of jobs[name](cols, Math.ceil(share * cols))) {
-                const sweep: Sweep = { op, params, reads: { shared, state: [] }, writes: { state: [] }, reduce: {} };
-                operations[op]({ frame, sweep, rows, cols, dtype });
+                operationNamed(op).prepare({ frame, rows, cols, dtype }, params, shared);
               }
               if (name !== "project, then in f64") frame.f64(cols * cols); // what a Gram matrix ends in
             });

@@ -1,7 +1,7 @@
 // Smallest ellipsoids of flat and other awkward sets, and John's ellipsoids.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLoewner, type Loewner } from "../../src/index.js";
-import { choleskyInPlace, solveInPlace } from "../../src/geometry/small-dense.js";
+import { choleskyInPlace, solveInPlace } from "../../src/geometry/basis/small-dense.js";
 import { dense, expectOptimal, rowOf } from "./ellipsoids.js";
 import { bell, matrix, uniform } from "./matrices.js";
 

@@ -1,7 +1,7 @@
 // Choosing rows: probabilities that sum to the size, and a choice that keeps to them.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { inclusionProbabilities, orderBy, pivotalSample } from "../../src/geometry/sample.js";
+import { inclusionProbabilities, orderBy, pivotalSample } from "../../src/geometry/coreset/sample.js";
 import { probabilities as twinProbabilities } from "../../reference/coreset.js";
 import { bell, relative, uniform } from "./matrices.js";
 

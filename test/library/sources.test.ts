@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LowRankOptions, MatrixLike } from "../../src/index.js";
 import { memorySink, npyHeader, openHttp, openNpy, writeNpy } from "../../src/formats/index.js";
-import { openFile, type FileSource } from "../../src/formats/node-file.js";
+import { openFile, type FileSource } from "../../src/node/files/file.js";
 import { RangeServer } from "../formats/range-server.js";
 import { matrix } from "./matrices.js";
 import { createLoewner } from "./threads.js";

@@ -6,7 +6,7 @@ import { norm2, rowNorms, toDense, transpose, type Dense } from "../../reference
 import { descend, distances, pca, robustSubspace, sumOfPowers } from "../../reference/subspace.js";
 import { InlineEngine } from "../../src/engine/inline.js";
 import { Run } from "../../src/geometry/run.js";
-import { randomStart } from "../../src/geometry/subspace-starts.js";
+import { randomStart } from "../../src/geometry/subspace/starts.js";
 import { inlinedKernel } from "../../src/kernel/inlined.js";
 import { toRowSource } from "../../src/matrix.js";
 import { expectOrthonormal, inType } from "./subspace-checks.js";

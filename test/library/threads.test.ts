@@ -194,7 +194,7 @@ test("the process ends by itself: idle threads do not keep it", async () => {
     const { rank } = await loewner.leverageScores({ data, rows: 2000, cols: 4 });
     console.log(rank);`;
   const { out, status } = await new Promise<{ out: string; status: unknown }>((resolve) =>
-    execFile(process.execPath, ["--input-type=module", "-e", script], { timeout: 30_000 }, (error, out) =>
+    execFile(process.execPath, ["--input-type=module", "-e", script], { timeout: 240_000 }, (error, out) =>
       resolve({ out, status: error ?? 0 }),
     ),
   );

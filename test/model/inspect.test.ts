@@ -170,11 +170,12 @@ describe("figures", () => {
     await files[0].write(sink);
     const small = safetensorsModel(await openSafetensors(bytesSource(sink.bytes(), "small.safetensors")));
     const { layers: inspected, bytes } = await inspectModel(loewner, small);
-    const [{ rank, method, certificate, bytesAfter, bytesBefore }] = layers;
+    const [{ rank, certificate, bytesAfter, bytesBefore }] = layers;
     expect(inspected.map(({ name }) => name)).toEqual(["ffn.weight", "wte.weight"]);
     const { stored, ...layer } = inspected[1];
     expect(layer).toMatchObject({ shape: [200, 12], dtype: "F64", bytes: bytesAfter, share: bytesAfter / bytes });
-    expect(stored).toMatchObject({ rank, method, type: "int8", p: 1, bound: certificate.bound, bytesBefore });
+    const bound = certificate.bound * (1 + certificate.slack) + certificate.rounding;
+    expect(stored).toMatchObject({ rank, dense: false, type: "int8", p: 1, bound, bytesBefore });
     expect(stored!.parts.reduce((sum, part) => sum + small.tensorBytes(part), 0)).toBe(bytesAfter);
     expect(bytesBefore).toBe(200 * 12 * 8);
   });
@@ -192,9 +193,8 @@ describe("figures", () => {
 
   test("a layer in factors is marked by its largest part, not by their sum", async () => {
     const bytes: Record<string, number> = { left: 2 ** 27, right: 2 ** 27 };
-    const certificate = { lower: 1, upper: 1, slack: 0, sigmaNext: 1, bound: 1, rounding: 0 };
     const description = { left: "left", right: "right", rows: 2 ** 20, cols: 64, rank: 32, dtype: "F32", type: "f32" };
-    const more = { p: 1, method: "svd", certificate, objective: {} };
+    const more = { p: 1, bound: 1, objective: {} };
     const described = new Map([["W", { ...description, ...more }]]) as unknown as Model["described"];
     const model = { ...emptyModel([], 2 ** 30), described, tensorBytes: (name: string) => bytes[name] };
     const marks = async () => (await inspectModel(loewner, model)).layers[0].exceeds;

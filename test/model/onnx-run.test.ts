@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { f32ToF16 } from "../../src/formats/index.js";
 import { type ModelInput, onnxInputs } from "../../src/model/onnx/inputs.js";
-import { type InstalledRuntime, loadRuntime, runnableFile } from "../../src/model/onnx/node-runtime.js";
+import { type InstalledRuntime, loadRuntime, runnableFile } from "../../src/node/onnxruntime.js";
 import { OutputDifference } from "../../src/model/onnx/output-difference.js";
 import { compareOnnx } from "../../src/model/onnx/run.js";
 import { type RunnableModel, runnableModel, type RuntimeTensor } from "../../src/model/onnx/runtime.js";

@@ -60,8 +60,6 @@ function layerOf(model: Model, left: StoredMatrix, right: StoredMatrix | undefin
       p: 1,
       method: right ? "svd" : "dense",
       candidates: [],
-      tolerance: 0.01,
-      seed: 0,
       rowWeights: false,
       seconds: 0,
     },
@@ -186,19 +184,20 @@ test("scales of codes are halves to the bit, levels survive as text", async () =
 describe("a damaged description", () => {
   const shapes: Record<string, number[]> = { L: [6, 2], R: [2, 4], Q: [2, 2], c: [6, 8], s: [6, 1], s2: [6, 2] };
   const numbers = { lp: 1, l1: 1, l21: 1, l2: 1, worstRow: { row: 0, norm: 1 } };
-  const certificate = { lower: 0, upper: 1, slack: 0, sigmaNext: 1, bound: 1, rounding: 0 };
   const whole = {
-    ...{ left: "L", right: "R", rows: 6, cols: 4, rank: 2, dtype: "F32", type: "f32", p: 1, method: "svd" },
-    ...{ objective: numbers, certificate, tolerance: 0.01, rowWeights: false, seed: 0 },
+    ...{ left: "L", right: "R", rows: 6, cols: 4, rank: 2, dtype: "F32", type: "f32", p: 1 },
+    ...{ objective: numbers, bound: 1, rowWeights: false },
   };
+  const certificate = { lower: 0, upper: 1, slack: 0.5, sigmaNext: 1, bound: 1, rounding: 2 };
+  const ofVersion1 = { ...whole, bound: undefined, method: "svd", certificate, tolerance: 0.01, seed: 0 };
   const coded = { codes: ["c"], scales: "s", bits: 8, block: 8, paddedCols: 8, levels: 1 };
   const inCodes = { ...whole, left: coded, right: undefined, rank: 4, type: "int8" };
   const read = (text: string) => readDescription(text, "small.onnx", (name) => shapes[name]);
-  const readLayer = (layer: unknown) => read(JSON.stringify({ version: 1, layers: { W: layer } }));
+  const readLayer = (layer: unknown, version = 2) => read(JSON.stringify({ version, layers: { W: layer } }));
 
   test("a tensor of two layers", async () => {
     const error = await failure(
-      () => read(JSON.stringify({ version: 1, layers: { V: whole, W: whole } })),
+      () => read(JSON.stringify({ version: 2, layers: { V: whole, W: whole } })),
       "INVALID_FORMAT",
     );
     expect(error.message).toMatch(/has "L" as a part of "V" and again of "W"/);
@@ -208,16 +207,42 @@ describe("a damaged description", () => {
     expect(readLayer(whole).get("W")).toMatchObject(whole);
     expect(readLayer(inCodes).get("W")).toMatchObject({ left: coded });
     expect(readLayer({ ...whole, p: "Infinity" }).get("W")!.p).toBe(Infinity);
-    expect(readLayer({ ...whole, type: undefined }).get("W")!.type).toBe("f32");
+    expect(read('{"version":2,"layers":{}}').size).toBe(0);
+  });
+
+  test("of version 1, without what nothing can check", () => {
+    expect(readLayer(ofVersion1, 1).get("W")).toEqual({ ...whole, bound: 1 * (1 + 0.5) + 2 });
+    expect(readLayer({ ...ofVersion1, type: undefined }, 1).get("W")!.type).toBe("f32");
     expect(read('{"version":1,"layers":{}}').size).toBe(0);
   });
 
+  test.each([undefined, { lower: 0 }, null, 3])("of version 1, with a certificate that is %j", async (part) => {
+    const error = await failure(() => readLayer({ ...ofVersion1, certificate: part }, 1), "INVALID_FORMAT");
+    expect(error.message).toMatch(/lacks the bound or the error of "W"/);
+  });
+
   test.each<[string, unknown, RegExp]>([
-    ["null", null, /lacks the certificate or the error of "W"/],
-    ["a number", 4, /lacks the certificate/],
-    ["no certificate", { ...whole, certificate: undefined }, /lacks the certificate/],
-    ["half a certificate", { ...whole, certificate: { lower: 0 } }, /lacks the certificate/],
-    ["no error", { ...whole, objective: { l1: 1 } }, /lacks the certificate or the error/],
+    ["null", null, /lacks the bound or the error of "W"/],
+    ["a number", 4, /lacks the bound/],
+    ["no bound", { ...whole, bound: undefined }, /lacks the bound/],
+    ["no error", { ...whole, objective: { l1: 1 } }, /lacks the bound or the error/],
+    ["no word of row weights", { ...whole, rowWeights: undefined }, /lacks the bound/],
+    ["a power of no row weights", { ...whole, rowWeightsPower: 1 }, /lacks the bound/],
+    ["a transpose that is none", { ...whole, transposed: false }, /lacks the bound/],
+    [
+      "a tensor that lies as it is, said to be transposed",
+      { ...whole, left: { tensor: "L", transposed: false } },
+      /does not say where/,
+    ],
+    ["no type", { ...whole, type: undefined }, /of type F32, stored as undefined/],
+    ["a certificate", { ...whole, certificate }, /says "certificate" of "W", which version 2 does not/],
+    ["an error in one more norm", { ...whole, objective: { ...numbers, l3: 1 } }, /says "l3" of "W"/],
+    [
+      "two worst rows",
+      { ...whole, objective: { ...numbers, worstRow: { row: 0, norm: 1, other: 2 } } },
+      /says "other" of "W"/,
+    ],
+    ["more of the codes", { ...inCodes, left: { ...coded, sign: 1 } }, /says "sign" of "W"/],
     ["left that is a number", { ...whole, left: 3 }, /does not say where the factors of "W" lie/],
     ["left without parts", { ...whole, left: {} }, /does not say where/],
     ["right that is null", { ...whole, right: null }, /does not say where/],
@@ -256,16 +281,17 @@ describe("a damaged description", () => {
 
   test.each([
     ["{", /is not JSON/],
-    ["null", /has version undefined, not 1/],
-    ['{"version":2,"layers":{}}', /has version 2, not 1/],
-    ['{"version":1}', /lists no layers/],
-    ['{"version":1,"layers":[]}', /lists no layers/],
+    ["null", /has version undefined, not 1 or 2/],
+    ['{"version":3,"layers":{}}', /has version 3, not 1 or 2/],
+    ['{"version":2}', /lists no layers/],
+    ['{"version":2,"layers":[]}', /lists no layers/],
+    ['{"version":2,"layers":{},"by":"me"}', /says "by", which version 2 does not/],
   ])("%s", async (text, message) => {
     expect((await failure(() => read(text), "INVALID_FORMAT")).message).toMatch(message);
   });
 
   test("any change of one value ends in a tagged error or in a description", () => {
-    const text = JSON.stringify({ version: 1, layers: { W: whole, X: inCodes } });
+    const text = JSON.stringify({ version: 2, layers: { W: whole, X: inCodes } });
     const damage = fc.record({
       at: fc.nat(text.length - 1),
       put: fc.constantFrom("0", "9", "[", "{", '"', "n", "", "-"),

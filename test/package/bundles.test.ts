@@ -20,7 +20,7 @@ let folder: string;
 let expected: string;
 let host: Host;
 beforeAll(async () => {
-  ({ folder } = installPacked());
+  ({ folder } = await installPacked());
   mkdirSync(join(folder, "src"));
   writeFileSync(join(folder, "src/main.js"), program);
   writeFileSync(join(folder, "src/index.html"), page);

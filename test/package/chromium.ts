@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
-import { loadTool } from "./packed.js";
+import { startChromium } from "../chromium.js";
 
 /** What is used of playwright-core, whose types are not installed when only src/ is checked. */
 export interface Tab {
@@ -15,9 +15,6 @@ export interface Tab {
 interface Browser {
   newPage(): Promise<Tab>;
   close(): Promise<void>;
-}
-interface Playwright {
-  chromium: { launch(options: object): Promise<Browser> };
 }
 
 const types: Record<string, string> = {
@@ -61,12 +58,7 @@ export async function hostInChromium(folder: string, policy = (_path: string) =>
     }
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { chromium } = await loadTool<Playwright>("playwright-core");
-  // A container's root cannot be sandboxed.
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox"],
-  });
+  const browser = await startChromium<Browser>();
   return {
     browser,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,

@@ -1,10 +1,11 @@
 // The package as npm makes it, in an empty folder: what is not in `files` is missing here, too.
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { once } from "../once.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -20,14 +21,16 @@ export async function loadTool<T>(name: string): Promise<T> {
 /**
  * Packs dist/ as it stands and unpacks it as node_modules/loewner of a new folder, with the packages that it depends on: those of this
  * checkout, so that no registry is asked.
- * @returns the folder, which also holds program.mjs, and the archive in it
+ * @returns the folder, which also holds program.mjs, and the archive, which all files of tests share
  */
-export function installPacked(): { folder: string; tarball: string } {
+export async function installPacked(): Promise<{ folder: string; tarball: string }> {
+  const packed = await once("packed", (destination) => {
+    const args = ["pack", "--ignore-scripts", "--silent", "--pack-destination", destination];
+    execFileSync("npm", args, { cwd: root, shell: process.platform === "win32" });
+  });
+  const [name] = readdirSync(packed);
+  const tarball = join(packed, name);
   const folder = mkdtempSync(join(tmpdir(), "loewner-package-"));
-  const args = ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder];
-  const shell = process.platform === "win32";
-  const name = execFileSync("npm", args, { cwd: root, encoding: "utf8", shell }).trim();
-  const tarball = join(folder, name);
   const modules = join(folder, "node_modules");
   mkdirSync(join(modules, "loewner"), { recursive: true });
   execFileSync("tar", ["-xzf", tarball, "-C", join(modules, "loewner"), "--strip-components=1"]);

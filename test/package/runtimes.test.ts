@@ -12,7 +12,7 @@ import { serveInWorkerd } from "./workerd.js";
 let folder: string;
 let expected: string;
 beforeAll(async () => {
-  ({ folder } = installPacked());
+  ({ folder } = await installPacked());
   const main = (options: string) => `
     import { createLoewner } from "loewner";
     import { answer } from "./program.mjs";

@@ -4,6 +4,7 @@ import { readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { smallModel, writeModel } from "../cli/run.js";
 import { installPacked } from "./packed.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -22,9 +23,9 @@ const lock = JSON.parse(read("package-lock.json")) as { lockfileVersion: number;
 const locked = Object.entries(lock.packages).filter(([path]) => path !== "");
 
 describe("the package as npm packs it", () => {
-  let packed: ReturnType<typeof installPacked>;
-  beforeAll(() => {
-    packed = installPacked();
+  let packed: Awaited<ReturnType<typeof installPacked>>;
+  beforeAll(async () => {
+    packed = await installPacked();
   });
   afterAll(() => rmSync(packed.folder, { recursive: true }));
 
@@ -43,6 +44,59 @@ describe("the package as npm packs it", () => {
     const wrong = /(^|\/)(\.(?!vite)|node_modules\/|test\/|src\/)|\.(map|tgz|pem|key)$|npmrc|\.env/;
     expect(files.map((name) => name.replace(/^package\//, "")).filter((name) => wrong.test(name))).toEqual([]);
   });
+
+  test("asks npm for every package that its files load, and for no other", () => {
+    const folder = join(packed.folder, "node_modules/loewner");
+    const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Record<
+      string,
+      object
+    >;
+    const loaded = new Set<string>();
+    for (const name of readdirSync(join(folder, "dist"), { recursive: true, encoding: "utf8" })) {
+      if (!/\.(js|d\.ts)$/.test(name) || /^web[/\\]/.test(name)) continue;
+      const text = readFileSync(join(folder, "dist", name), "utf8");
+      for (const [, from] of text.matchAll(/\b(?:from|import)\s*\(?\s*["']((?:@[\w.-]+\/)?[\w.-]+)(?:\/[^"']*)?["']/g))
+        if (/^[@\w]/.test(from)) loaded.add(from);
+    }
+    const asked = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
+    expect([...loaded].filter((name) => !asked.includes(name))).toEqual([]);
+    // The loader is in dist/, too; it stays among those that are named, as what every kernel call goes through.
+    const idle = Object.keys(dependencies).filter((name) => !loaded.has(name));
+    expect(idle).toEqual(["@assemblyscript/loader"]);
+  });
+
+  test("writes the page of inspect --html, uPlot and its license in it, where nobody installed uPlot", async () => {
+    await writeModel(packed.folder, "model.safetensors", smallModel());
+    const args = ["node_modules/loewner/dist/cli/main.js", "inspect", "model.safetensors", "--html", "page.html"];
+    execFileSync(process.execPath, args, { cwd: packed.folder });
+    const page = readFileSync(join(packed.folder, "page.html"), "utf8");
+    expect(page).toMatch(/var uPlot=function/);
+    expect(page).toMatch(/Copyright \(c\) \d+ Leon Sorokin/);
+    expect(readFileSync(join(packed.folder, "node_modules/loewner/dist/LICENSES.txt"), "utf8")).toMatch(
+      /^uplot [\d.]+ by Leon Sorokin, MIT\n\n[^]*Copyright \(c\) \d+ Leon Sorokin/m,
+    );
+  });
+
+  test.each(["dist/LICENSES.txt", "dist/web/LICENSES.txt"])(
+    "%s has the whole licence of all that is bundled",
+    (name) => {
+      const text = readFileSync(join(packed.folder, "node_modules/loewner", name), "utf8");
+      const titles = [...text.matchAll(/^([@\w/.-]+) [\d.]+.*, \(?([A-Z][\w.-]+(?: AND [\w.-]+)*)\)?$/gm)];
+      expect(titles.map(([, title, license]) => [title, license])).toEqual([
+        ["@assemblyscript/loader", "Apache-2.0"],
+        ["@bufbuild/protobuf", "Apache-2.0 AND BSD-3-Clause"],
+        ["picomatch", "MIT"],
+        ["uplot", "MIT"],
+      ]);
+      const said = titles.map(({ index }, i) => text.slice(index, titles[i + 1]?.index));
+      const apache = /TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION[^]*END OF TERMS AND CONDITIONS/;
+      const bsd =
+        /Copyright 2008 Google Inc\.[^]*Redistributions in binary form must reproduce[^]*POSSIBILITY OF SUCH DAMAGE/;
+      const mit = /Copyright \(c\) [^]*THE SOFTWARE IS PROVIDED "AS IS"/;
+      for (const [i, texts] of [[apache], [apache, bsd], [mit], [mit]].entries())
+        for (const each of texts) expect(said[i], titles[i][1]).toMatch(each);
+    },
+  );
 
   test("is published with provenance", () => {
     const { publishConfig } = JSON.parse(read("package.json")) as { publishConfig?: unknown };

@@ -18,21 +18,28 @@ for (const input of [data, Float64Array.from(data)]) {
       hash.update(JSON.stringify(result.report));
     }
   }
-  for (const method of ["subspace", "entrywise"]) {
-    const result = await loewner.lowRank({ data: input, rows, cols }, { rank: 11, p: 1.3, method });
+  // Thousands of steps, the same on few rows as on many.
+  const part = { data: input.subarray(0, 300 * cols), rows: 300, cols };
+  for (const [matrix, method] of [
+    [{ data: input, rows, cols }, "subspace"],
+    [part, "entrywise"],
+    [part, "auto"],
+  ]) {
+    const result = await loewner.lowRank(matrix, { rank: 5, p: 1.3, method });
     add(result.left);
     add(result.right);
     hash.update(JSON.stringify(result.report));
   }
   const few = { data: input.subarray(0, 200 * 5), rows: 200, cols: 5 };
-  add((await loewner.levelSetEllipsoid(few, { p: 1, maxIterations: 8 })).H);
+  add((await loewner.levelSetEllipsoid(few, { p: 1, maxIterations: 3 })).H);
   add((await loewner.minVolumeEllipsoid(few, { freeCenter: true })).H);
   add({ data: (await loewner.lewisWeights(few, { p: Infinity })).weights });
   const { weights, gram, certificate } = await loewner.lewisWeights({ data: input, rows, cols }, { p: 1.3 });
   add({ data: weights });
   add(gram);
   hash.update(JSON.stringify(certificate));
-  const { right } = await loewner.lowRank({ data: input, rows, cols }, { rank: 11 });
+  const { left, right } = await loewner.entrywiseLowRank({ data: input, rows, cols }, { rank: 11, maxIterations: 4 });
+  add(left);
   for (const options of [{ bits: 4, right }, { bits: 3, right, scale: "least-squares" }, { bits: 2 }, { bits: 8 }]) {
     const coded = await loewner.quantise({ data: input, rows, cols }, { ...options, rowWeights: counts });
     for (const { planes, scales } of [coded.left, coded.right ?? coded.left]) {
@@ -66,7 +73,7 @@ const batch = await createLoewner({ threads, threadWork: 0 });
 const layers = [300, 200, 250].map((count) => ({ data: data.subarray(0, count * cols), rows: count, cols }));
 const opened = layers.map((layer) => batch.open(layer));
 for (const layer of [...layers, ...opened])
-  layer.results = [1, 1.5, 2].map((p) => batch.lowRank(layer, { rank: 7, p }));
+  layer.results = [1, 1.5, 2].map((p) => batch.lowRank(layer, { rank: 7, p, maxWork: 1e6 }));
 for (const { results } of [...layers, ...opened]) {
   for (const { left, right, report } of await Promise.all(results)) {
     add(left);

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { OnnxRuntime } from "../../src/model/onnx/runtime.js";
 import { createLoewner } from "../../src/index.js";
 import type { CompressOptions } from "../../src/model/index.js";
+import { startChromium } from "../chromium.js";
 import { compress } from "../model/onnx-models/compressing.js";
 import { storedProduct } from "../model/onnx-models/stored.js";
 import { answerOf, logitsOf, tableName, tinyClassifier, tokens, writeModelFolder } from "./tiny-classifier.js";
@@ -115,15 +116,10 @@ describe("Chromium", () => {
       response.writeHead(body ? 200 : 404, { "content-type": type }).end(body);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { chromium } = await load<{ chromium: { launch(options: object): Promise<Browser> } }>("playwright-core");
-    // A container's root cannot be sandboxed.
-    browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: ["--no-sandbox"],
-    });
+    browser = await startChromium<Browser>();
     page = await browser.newPage();
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/index.html`);
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await browser?.close();

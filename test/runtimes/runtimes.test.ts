@@ -12,4 +12,4 @@ test("the same bytes from this Node (twice), Node 24 and Bun, and from two threa
   hashes.push(...commands.map((command) => run(command, 2)));
   expect(hashes[0]).toMatch(/^[0-9a-f]{64}$/);
   expect(new Set(hashes)).toEqual(new Set([hashes[0]]));
-}, 300_000);
+});

@@ -2,14 +2,14 @@
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { build } from "vite";
 import { createLoewner } from "../../src/index.js";
+import { patienceMs, startChromium } from "../chromium.js";
 
 const index = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
 const values = { length: 3000 * 24 };
@@ -37,12 +37,12 @@ const page = `
 /** What is used of playwright-core, whose types are not installed when only src/ is checked. */
 interface Tab {
   goto(url: string): Promise<unknown>;
+  setDefaultTimeout(ms: number): void;
   waitForFunction(script: string): Promise<unknown>;
   evaluate(script: string): Promise<unknown>;
   workers(): unknown[];
 }
 type Browser = { newPage(): Promise<Tab>; close(): Promise<void> };
-type Playwright = { default: { chromium: { launch(options: object): Promise<Browser> } } };
 
 let folder: string;
 let server: Server;
@@ -70,21 +70,17 @@ test("two threads in Chromium, without special headers, give the bytes of one in
   const data = Float32Array.from(values, valueOf);
   const loewner = await createLoewner();
   const { left } = await loewner.lowRank({ data, rows: 3000, cols: 24 }, { rank: 5, method: "lewis" });
-  const path = createRequire(import.meta.url).resolve("playwright-core");
-  const { chromium } = ((await import(pathToFileURL(path).href)) as Playwright).default;
-  // A container's root cannot be sandboxed.
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox"],
-  });
+  const browser = await startChromium<Browser>();
   try {
     const tab = await browser.newPage();
+    tab.setDefaultTimeout(patienceMs);
     await tab.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
     await tab.waitForFunction("window.answer");
     const answers: number[][] = [];
     for (const threads of [2, "auto"]) {
       answers.push((await tab.evaluate(`window.answer(${JSON.stringify(threads)})`)) as number[]);
-      expect(tab.workers().length).toBe(0);
+      // The browser tells of their end later.
+      await expect.poll(() => tab.workers().length).toBe(0);
     }
     const layer = { data: data.slice(0, 300 * 24), rows: 300, cols: 24 };
     const expected: unknown[] = [];
@@ -101,4 +97,4 @@ test("two threads in Chromium, without special headers, give the bytes of one in
   } finally {
     await browser.close();
   }
-}, 120_000);
+});

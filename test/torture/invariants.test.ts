@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createLoewner, type Loewner, type Matrix, type MatrixLike } from "../../src/index.js";
-import { inclusionProbabilities } from "../../src/geometry/sample.js";
+import { inclusionProbabilities } from "../../src/geometry/coreset/sample.js";
 import { bitsOf } from "../library/calls.js";
 import * as threads from "../library/threads.js";
 import { apply, matrix, norm, relative } from "../library/matrices.js";
@@ -153,4 +153,4 @@ test("a million rows, five of them different, are those five, weighted", async (
   const low = await loewner.lowRank(many, { rank: 2, p: 1, method: "lewis", left: false });
   const fewLow = await loewner.lowRank(few, { rank: 2, p: 1, method: "lewis", rowWeights });
   expect(relative(low.report.objective.lp, fewLow.report.objective.lp)).toBeLessThan(0.05);
-}, 120_000);
+});

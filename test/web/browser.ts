@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import type { Server } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { pageServer } from "../../src/cli/page-server.js";
 
 const folder = fileURLToPath(new URL("../../dist/web/", import.meta.url));
@@ -36,13 +36,14 @@ interface NamedBytes {
   readonly buffer: Buffer;
 }
 
-interface Chromium {
+export interface Chromium {
   newContext(options?: object): Promise<TabContext>;
   close(): Promise<void>;
 }
 
 export interface TabContext {
   newPage(): Promise<Tab>;
+  setDefaultTimeout(ms: number): void;
   setOffline(offline: boolean): Promise<void>;
   close(): Promise<void>;
 }
@@ -66,19 +67,6 @@ export async function servePage(): Promise<Served> {
     server.closeAllConnections();
   };
   return { address, requests, close };
-}
-
-export async function startChromium(): Promise<Chromium> {
-  // Installed beside the runtimes that the tests compare.
-  const path = createRequire(new URL("../runtimes/", import.meta.url)).resolve("playwright-core");
-  const { default: playwright } = (await import(pathToFileURL(path).href)) as {
-    default: { chromium: { launch(options: object): Promise<Chromium> } };
-  };
-  // A container's root cannot be sandboxed.
-  return playwright.chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox"],
-  });
 }
 
 export const axePath = () => createRequire(new URL("../runtimes/", import.meta.url)).resolve("axe-core/axe.min.js");
@@ -127,7 +115,7 @@ export const slide = (tab: Tab, value: number) =>
  * Resolves once the expression is true. Asked again and again from outside: what would wait inside the page is a string that is
  * evaluated there, which the page's policy refuses.
  */
-export async function until(tab: Tab, expression: string, seconds = 15): Promise<void> {
+export async function until(tab: Tab, expression: string, seconds = 120): Promise<void> {
   const deadline = Date.now() + 1000 * seconds;
   while (!(await tab.evaluate(`Boolean(${expression})`))) {
     if (Date.now() > deadline) {

@@ -173,19 +173,22 @@ describe("whoever keeps it waiting", () => {
     await new Promise<void>((resolve) => quick.listen(0, "127.0.0.1", resolve));
     const slow = connect((quick.address() as AddressInfo).port, "127.0.0.1");
     slow.write("GET / HTTP/1.1\r\nHost: localhost\r\nX-");
-    const drip = setInterval(() => slow.write("a"), 50).unref();
-    const begun = performance.now();
+    let drops = 0;
+    const drip = setInterval(() => (++drops, slow.write("a")), 50).unref();
     await ended(slow);
     clearInterval(drip);
-    expect(performance.now() - begun).toBeLessThan(10_000);
+    // Of the 200 in ten seconds; on a busy machine they come slower, as the server's clock does.
+    expect(drops).toBeLessThan(200);
     await new Promise((resolve) => quick.close(resolve));
     expect([server.headersTimeout, server.requestTimeout, server.timeout]).toEqual([10_000, 20_000, 60_000]);
   });
 
   test("many connections at once: no more than a hundred are kept", async () => {
+    let refused = 0;
+    server.on("drop", () => ++refused);
     const sockets = Array.from({ length: 130 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
     await Promise.all(sockets.map((socket) => once(socket, "connect")));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await expect.poll(() => refused).toBeGreaterThanOrEqual(30);
     const count = await new Promise<number>((resolve) => server.getConnections((_, n) => resolve(n)));
     expect(count).toBeLessThanOrEqual(100);
     for (const socket of sockets) socket.destroy();

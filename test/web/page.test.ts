@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { memorySink, writeNpy } from "../../src/formats/index.js";
 import { createLoewner, rankForKeep } from "../../src/index.js";
 import { bytesOf, listing, run, temporaryFolder } from "../cli/run.js";
+import { patienceMs, startChromium } from "../chromium.js";
 import { matrix } from "../library/matrices.js";
 import {
   axePath,
@@ -14,11 +15,11 @@ import {
   file,
   servePage,
   slide,
-  startChromium,
   until,
   untilShown,
   untilText,
   watch,
+  type Chromium,
   type Served,
   type Tab,
   type TabContext,
@@ -26,7 +27,7 @@ import {
 import { classifier, slowModel, tableName, tableOf, tokenizer, withExternalData } from "./models.js";
 
 let served: Served;
-let browser: Awaited<ReturnType<typeof startChromium>>;
+let browser: Chromium;
 let context: TabContext;
 let tab: Tab;
 let faults: string[];
@@ -41,6 +42,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   context = await browser.newContext({ acceptDownloads: true, reducedMotion: "reduce" });
+  context.setDefaultTimeout(patienceMs);
   tab = await context.newPage();
   faults = watch(tab);
   // Without a dialog to answer: files are handed over as blobs.

@@ -2,16 +2,16 @@
 // nothing else beyond its own files.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLoewner } from "../../src/index.js";
 import { angleOf, ellipseAxes, levelSetBoundary, normOfProduct, type Point, turn } from "../../web/picture/geometry.js";
+import { patienceMs, startChromium } from "../chromium.js";
 import { extent, firstScene, withinPlane } from "../../web/picture/scene.js";
 
 const coordinate = fc.integer({ min: -80, max: 80 }).map((x) => x / 10);
@@ -96,6 +96,7 @@ describe("geometry", () => {
 
 /** What is used of playwright-core, whose types are not installed when only src/ is checked. */
 interface Tab {
+  setDefaultTimeout(ms: number): void;
   goto(url: string): Promise<unknown>;
   waitForSelector(selector: string, options: { state: string }): Promise<unknown>;
   evaluate<T>(script: string): Promise<T>;
@@ -110,7 +111,6 @@ interface Tab {
   context(): { newCDPSession(tab: Tab): Promise<{ send(method: string, parameters: object): Promise<void> }> };
 }
 type Browser = { newPage(options: object): Promise<Tab>; close(): Promise<void> };
-type Playwright = { default: { chromium: { launch(options: object): Promise<Browser> } } };
 
 describe("in Chromium", () => {
   const policy =
@@ -136,17 +136,14 @@ describe("in Chromium", () => {
         response.writeHead(204).end(); // favicon.ico
       }
     }).listen(0);
-    const path = createRequire(new URL("../runtimes/", import.meta.url)).resolve("playwright-core");
-    const { chromium } = ((await import(pathToFileURL(path).href)) as Playwright).default;
-    // A container's root cannot be sandboxed.
-    const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-    browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+    browser = await startChromium<Browser>();
     tab = await browser.newPage({ viewport: { width: 390, height: 844 }, hasTouch: true });
+    tab.setDefaultTimeout(patienceMs);
     tab.on("console", (message) => complaints.push(message.text?.() ?? ""));
     tab.on("pageerror", (error) => complaints.push(String(error)));
     await tab.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
     await tab.waitForSelector("[data-drawn]", { state: "visible" });
-  }, 120_000);
+  });
   afterAll(async () => {
     await browser?.close();
     server?.close();

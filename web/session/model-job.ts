@@ -6,7 +6,7 @@ import { isFactorable } from "loewner/model/plan-file.js";
 import { isOfTokens } from "loewner/model/plan-options.js";
 import { targetBytes } from "loewner/model/sizes.js";
 import type { StoredLayer, StoredMatrix } from "loewner/model/stored.js";
-import { matrixIn } from "loewner/model/verify.js";
+import { matrixIn } from "loewner/model/fit.js";
 import type { Job, Made } from "./job.js";
 import type { Choice, LayerSummary, PredictedLayer, Prediction, Summary } from "./protocol.js";
 import { asGlob } from "./glob.js";

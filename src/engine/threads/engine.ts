@@ -7,9 +7,11 @@
 import { throwIfAborted } from "../../errors.js";
 import { rowTypeBytes, type RowSource } from "../../matrix.js";
 import { checkBytes } from "../../options.js";
+import type { DenseInput, DenseName } from "../dense.js";
+import type { Engine, EngineRows, SweepHooks } from "../engine.js";
 import { InlineEngine, type InlineOptions } from "../inline.js";
 import type { Held, MemoryPlan } from "../memory.js";
-import { blockRows, type DenseStep, type Engine, type EngineRows, type Sweep, type SweepHooks } from "../sweep.js";
+import { blockRows, type Sweep } from "../sweep.js";
 import { Pool } from "./pool.js";
 import type { Limits } from "./protocol.js";
 import type { WorkerOptions } from "./serve.js";
@@ -120,9 +122,9 @@ export class ThreadsEngine implements Engine {
     this.inline.close(rows);
   }
 
-  async dense(step: DenseStep) {
+  async dense<Name extends DenseName>(name: Name, input: DenseInput<Name>) {
     this.pool.check();
-    return this.inline.dense(step);
+    return this.inline.dense(name, input);
   }
 
   dispose(): void {

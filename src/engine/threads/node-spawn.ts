@@ -1,7 +1,7 @@
 // Workers in Node, Deno and Bun. Specifiers are variables so that a bundler for browsers, where this never runs, leaves them.
 import type * as Os from "node:os";
 import type * as Threads from "node:worker_threads";
-import type { Member } from "./pool.js";
+import type { Member } from "./protocol.js";
 import type { WorkerOptions } from "./serve.js";
 
 const threadsModule = "node:worker_threads";

@@ -1,19 +1,9 @@
 // The workers of one engine: started when they are first needed, a reason for the process to stay only while they work, and
 // all of no use once one of them is lost.
 import { DisposedError, WorkerLostError } from "../../errors.js";
-import type { Order, Port, Report } from "./protocol.js";
+import type { Member, Order, Report } from "./protocol.js";
 import type { WorkerOptions } from "./serve.js";
 import { spawn, type WorkerScript } from "./spawn.js";
-
-/** A worker as the coordinator sees it. */
-export interface Member extends Port<Order, Report> {
-  /** It failed, or ended. */
-  onEnd(take: (cause: Error) => void): void;
-  /** Whether the process stays for its sake. */
-  ref(): void;
-  unref(): void;
-  end(): void;
-}
 
 /** What hears of a call's reports, and of the end of all workers. */
 export interface Listener {

@@ -14,7 +14,7 @@ import {
   type LoewnerErrorCode,
 } from "../../errors.js";
 import type { Subtree } from "../block-sweep.js";
-import type { Sweep, SweepResult } from "../sweep.js";
+import type { Emitted, Sweep, SweepResult } from "../sweep.js";
 
 export interface RowsShape {
   readonly rows: number;
@@ -73,7 +73,7 @@ export interface SentRows extends RowsShape {
 export type Report =
   | { type: "read"; call: number; start: number; count: number }
   | { type: "rows"; call: number; count: number }
-  | { type: "emit"; call: number; name: string; start: number; block: Float32Array | Float64Array | Uint8Array }
+  | { type: "emit"; call: number; name: string; start: number; block: Emitted }
   | { type: "column"; call: number; column?: Float64Array }
   | { type: "done"; call: number; results: SweepResult[] }
   | { type: "progress"; call: number; stage: string; done: number; total: number }
@@ -84,6 +84,16 @@ export type Report =
 export interface Port<Out, In> {
   send(message: Out, transfer?: ArrayBuffer[]): void;
   listen(take: (message: In) => void): void;
+}
+
+/** A worker as the coordinator sees it. */
+export interface Member extends Port<Order, Report> {
+  /** It failed, or ended. */
+  onEnd(take: (cause: Error) => void): void;
+  /** Whether the process stays for its sake. */
+  ref(): void;
+  unref(): void;
+  end(): void;
 }
 
 export interface SentError {

@@ -3,7 +3,8 @@ import { AbortedError } from "../../errors.js";
 import { Kernel, maximumBytes } from "../../kernel/load.js";
 import { sweepBlocks } from "../block-sweep.js";
 import { InlineEngine } from "../inline.js";
-import type { Engine, SweepHooks } from "../sweep.js";
+import type { Engine, SweepHooks } from "../engine.js";
+import type { Emitted } from "../sweep.js";
 import { toSent, type CallOrder, type Order, type Port, type Report } from "./protocol.js";
 import { Budget, KeptRows, WorkerRows } from "./worker-rows.js";
 
@@ -79,7 +80,7 @@ class Call {
     this.room = undefined;
   }
 
-  private copy<View extends Float32Array | Float64Array | Uint8Array>(view: View): View {
+  private copy<View extends Emitted>(view: View): View {
     const at = this.spare.findIndex(({ byteLength }) => byteLength === view.byteLength);
     if (at < 0) return view.slice() as View;
     const [buffer] = this.spare.splice(at, 1);
@@ -89,7 +90,7 @@ class Call {
   }
 
   hooks(): SweepHooks {
-    const emit = (name: string, start: number, view: Float32Array | Float64Array | Uint8Array) => {
+    const emit: SweepHooks["emit"] = (start, view, name) => {
       const block = this.copy(view);
       this.emitted += block.byteLength;
       this.port.send({ type: "emit", call: this.call, name, start, block }, [block.buffer as ArrayBuffer]);
@@ -97,7 +98,7 @@ class Call {
       return new Promise<void>((resolve, reject) => (this.room = { resolve, reject }));
     };
     const onRows = (count: number) => this.port.send({ type: "rows", call: this.call, count });
-    return { signal: this.signal, emit, emitBytes: emit, onRows };
+    return { signal: this.signal, emit, onRows };
   }
 }
 

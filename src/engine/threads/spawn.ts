@@ -1,7 +1,6 @@
 // A worker, wherever there are any.
 import { InvalidInputError } from "../../errors.js";
-import type { Order, Report } from "./protocol.js";
-import type { Member } from "./pool.js";
+import type { Member, Order, Report } from "./protocol.js";
 import type { WorkerOptions } from "./serve.js";
 
 type Versions = { process?: { versions?: { node?: string } } };

@@ -1,7 +1,8 @@
 // Rows that workers hold in shares, and their row state: a column is here, with the workers, or both.
 import type { RowSource } from "../../matrix.js";
 import type { Subtree } from "../block-sweep.js";
-import type { EngineRows, RowState, Sweep } from "../sweep.js";
+import type { EngineRows, RowState } from "../engine.js";
+import type { Sweep } from "../sweep.js";
 import type { Pool } from "./pool.js";
 import { fromSent, type Limits } from "./protocol.js";
 import { boundsOf, joinColumns } from "./shares.js";
@@ -61,7 +62,10 @@ class ThreadState implements RowState {
 
   async get(name: string): Promise<Float64Array | undefined> {
     const column = this.columns.get(name);
-    return column?.here ?? (column && this.fetch(name));
+    if (!column || column.here) return column?.here;
+    const { rows, pool } = this;
+    const shares = rows.shares.map((_, worker) => askColumn(pool, worker, rows.id, name));
+    return joinColumns((await Promise.all(shares)) as Float64Array[]);
   }
 
   set(name: string, column: Float64Array): void {
@@ -94,27 +98,20 @@ class ThreadState implements RowState {
     }
     for (const name of sweep.writes.state) columns.set(name, { there: true });
   }
+}
 
-  private fetch(name: string): Promise<Float64Array> {
-    const { rows, pool } = this;
-    return new Promise((resolve, reject) => {
-      const shares: Float64Array[] = [];
-      let missing = rows.shares.length;
-      const call = pool.join({
-        take(report, worker) {
-          if (report.type === "failed") {
-            pool.leave(call);
-            return reject(fromSent(report.error));
-          }
-          if (report.type !== "column") return;
-          shares[worker] = report.column!;
-          if (--missing > 0) return;
-          pool.leave(call);
-          resolve(joinColumns(shares));
-        },
-        fail: reject,
-      });
-      rows.shares.forEach((_, worker) => pool.send(worker, { type: "get", rows: rows.id, call, name }));
+/** A worker's part of a column, undefined where it has none. */
+export function askColumn(pool: Pool, worker: number, rows: number, name: string): Promise<Float64Array | undefined> {
+  return new Promise((resolve, reject) => {
+    const call = pool.join({
+      take(report) {
+        if (report.type !== "column" && report.type !== "failed") return;
+        pool.leave(call);
+        if (report.type === "failed") reject(fromSent(report.error));
+        else resolve(report.column);
+      },
+      fail: reject,
     });
-  }
+    pool.send(worker, { type: "get", rows, call, name });
+  });
 }

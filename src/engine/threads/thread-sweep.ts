@@ -1,7 +1,8 @@
 // One sweep over rows that workers hold: hands out the rows they ask for, hands on what they emit in row order, adds up.
 import { AbortedError } from "../../errors.js";
 import { rowsRead } from "../../matrix.js";
-import type { Sweep, SweepHooks, SweepResult } from "../sweep.js";
+import type { SweepHooks } from "../engine.js";
+import type { Sweep, SweepResult } from "../sweep.js";
 import type { Listener, Pool } from "./pool.js";
 import { fromSent, type Report } from "./protocol.js";
 import { combine } from "./shares.js";
@@ -43,7 +44,7 @@ class ThreadSweep implements Listener {
     try {
       rows.prepare(sweep);
       const { id, limits } = rows;
-      const order = { type: "sweep", rows: id, call: this.call, sweep: compact(sweep), limits } as const;
+      const order = { type: "sweep", rows: id, call: this.call, sweep, limits } as const;
       rows.shares.forEach((_, worker) => pool.send(worker, order));
     } catch (error) {
       this.stop(error);
@@ -126,9 +127,8 @@ class ThreadSweep implements Listener {
   }
 
   private async emit({ name, start, block }: Emitted, worker: number): Promise<void> {
-    const { emit, emitBytes } = this.hooks;
     const bytes = block.byteLength;
-    const waiting = block instanceof Uint8Array ? emitBytes?.(name, start, block) : emit?.(name, start, block);
+    const waiting = this.hooks.emit?.(start, block, name);
     if (waiting) await waiting;
     if (this.settled) return;
     // The block was only lent: its memory goes back, for another one, unless somebody has sent it elsewhere.
@@ -141,15 +141,4 @@ class ThreadSweep implements Listener {
     const result = combine(this.sweep, this.rows.shares.flat(), results);
     this.settle(() => this.resolve(result));
   }
-}
-
-/** A part of a larger array would take all of it along. */
-function compact(sweep: Sweep): Sweep {
-  const shared = Object.fromEntries(
-    Object.entries(sweep.reads.shared).map(([name, array]) => [
-      name,
-      array?.byteLength < array?.buffer.byteLength ? array.slice() : array,
-    ]),
-  );
-  return { ...sweep, reads: { ...sweep.reads, shared } };
 }

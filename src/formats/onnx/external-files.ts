@@ -49,7 +49,6 @@ export class ExternalFiles {
   constructor(
     private readonly model: OnnxModel,
     private readonly name: string,
-    private readonly rename: (name: string) => string = (same) => same,
   ) {
     const wrong = innerPathFault(name);
     if (wrong !== undefined)
@@ -124,7 +123,7 @@ export class ExternalFiles {
   }
 
   private nameOf(index: number): string {
-    return this.rename(index === 0 ? this.name : `${this.name}_${index}`);
+    return index === 0 ? this.name : `${this.name}_${index}`;
   }
 }
 

@@ -38,8 +38,6 @@ const RAW_DATA = 9;
 export interface OnnxLayoutOptions {
   /** Name of the file for external data, relative to the model's folder. Default: the source's own name + "_data". */
   externalName?: string;
-  /** What files of external data are called instead, by the names that they would have. */
-  nameOf?: (name: string) => string;
 }
 
 /** Where everything will lie. */
@@ -69,9 +67,9 @@ export function layOutOnnx(model: OnnxModel, edits: OnnxEdits = {}, options: Onn
     const cuts = [...common, ...tensorCuts(model, edits, outside, evictAll)];
     return { main: splice(model.source, cuts), external: outside?.files() ?? [] };
   };
-  const first = place(model.hasExternalData ? new ExternalFiles(model, name, options.nameOf) : undefined, false);
+  const first = place(model.hasExternalData ? new ExternalFiles(model, name) : undefined, false);
   if (first.main.byteLength <= MAX_ONNX_FILE) return first;
-  const second = place(new ExternalFiles(model, name, options.nameOf), true);
+  const second = place(new ExternalFiles(model, name), true);
   if (second.main.byteLength <= MAX_ONNX_FILE) return second;
   throw new InvalidInputError(
     `${model.source.name}: the model would have ${second.main.byteLength} bytes without its external data; protocol buffers allow ${MAX_ONNX_FILE}. Move constants of nodes to initializers first.`,

@@ -33,21 +33,13 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
     const all = new Map([...described, ...added]);
     const setMetadata = new Map(all.size ? [[metadataKey, descriptionText(all)]] : []);
     const externalName = options.mainName && `${options.mainName}_data`;
-    const lay = (nameOf?: (name: string) => string) =>
-      layOutOnnx(model, { ...edits, setMetadata }, { externalName, nameOf });
-    const { main, external } = lay();
+    const { main, external } = layOutOnnx(model, { ...edits, setMetadata }, { externalName });
     const fileOf = (name: string, bytes: StreamedBytes): OutputFile => ({
       name,
       byteLength: bytes.byteLength,
       write: (sink, writing) => writeOnnx(sink, bytes, writing),
     });
-    return [
-      ...external.map(({ name, bytes }) => fileOf(name, bytes)),
-      {
-        ...fileOf("", main),
-        ...(external.length && { writeNaming: (sink, nameOf, writing) => writeOnnx(sink, lay(nameOf).main, writing) }),
-      },
-    ];
+    return [...external.map(({ name, bytes }) => fileOf(name, bytes)), fileOf("", main)];
   }
 
   return {

@@ -124,19 +124,10 @@ async function editedIndex(
       tensors.reduce((sum, { shape }) => sum + shape.reduce((count, n) => count * n, 1), 0),
     );
   }
-  const text = async (nameOf: (shard: string) => string) => {
-    const sink = memorySink();
-    const named = new Map([...weightMap].map(([tensor, shard]) => [tensor, nameOf(shard)]));
-    await writeSafetensorsIndex(sink, { metadata, weightMap: named });
-    return sink.bytes();
-  };
-  const bytes = await text((same) => same);
-  return {
-    name: "",
-    byteLength: bytes.byteLength,
-    write: (sink) => sink.write(bytes),
-    writeNaming: async (sink, nameOf) => sink.write(await text(nameOf)),
-  };
+  const text = memorySink();
+  await writeSafetensorsIndex(text, { metadata, weightMap });
+  const bytes = text.bytes();
+  return { name: "", byteLength: bytes.byteLength, write: (sink) => sink.write(bytes) };
 }
 
 /** On some systems names are one file when they differ by case alone, or by how a letter with an accent is put together. */

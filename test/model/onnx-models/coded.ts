@@ -59,7 +59,7 @@ function coded({ rows, cols, bits, block, levels = 1 }: Shape, seed = 1): CodedM
 
 /** Says nothing that is used here: the error of codes made up is of no interest. */
 const unmeasured = {
-  ...{ p: 1, method: "subspace" as const, candidates: [], tolerance: 0.01, seed: 0, rowWeights: false, seconds: 0 },
+  ...{ p: 1, method: "subspace" as const, candidates: [], rowWeights: false, seconds: 0 },
   objective: { lp: 0, l1: 0, l21: 0, l2: 0, worstRow: { row: 0, norm: 0 } },
   certificate: { lower: 0, upper: 1, slack: 1e-6, sigmaNext: 0, bound: 0, rounding: 0 },
 };

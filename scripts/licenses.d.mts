@@ -1,0 +1,1 @@
+export function licensesOf(modules: Iterable<string>): string;

@@ -1,0 +1,97 @@
+// What any factor pair is worth, and its product: small public primitives around one sweep.
+import type { EngineRows } from "../../engine/engine.js";
+import { InvalidInputError } from "../../errors.js";
+import { toRowSource, type Matrix, type RowSource } from "../../matrix.js";
+import { checkP } from "../../options.js";
+import type { FactorPair, Objective, RunOptions, WeightedOptions } from "../../types/index.js";
+import { residual } from "./factors.js";
+import { profile } from "../profile.js";
+import type { Run } from "../run.js";
+import { profiledGram, spectrum } from "./spectrum.js";
+
+/** Singular values of diag(s)^(1/2) A, descending, cols of them. */
+export async function singularValues(
+  run: Run,
+  source: RowSource,
+  { rowWeights }: WeightedOptions,
+): Promise<Float64Array> {
+  const rows = run.open(source);
+  run.expect(source.rows * (2 * source.cols + source.cols * source.cols));
+  if (rowWeights) rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
+  const { scales, gram } = await profiledGram(run, rows);
+  const cut = () => source.cols - 1;
+  const { singularValues } = await spectrum(run, rows, scales, { cut, vectors: 0, first: gram, cache: run.cache });
+  run.finish();
+  if (!(singularValues[0] < Infinity)) {
+    throw new InvalidInputError(
+      `The largest singular value of ${source.name ?? "A"} is above 1.8e308, the largest f64: multiply ${source.name ?? "A"} by a smaller power of two.`,
+      { tensor: source.name },
+    );
+  }
+  return singularValues;
+}
+
+/** Error of a factor pair in every norm. Cost: n d k multiply-adds. */
+export async function pairResidual(
+  run: Run,
+  source: RowSource,
+  { left, right, p = 1, rowWeights }: FactorPair & WeightedOptions & { p?: number },
+): Promise<Objective> {
+  const rows = run.open(source);
+  run.expect(source.rows * source.cols * (2 + 2 * right.rows));
+  const known = await run.cache.once("profile", () => profile(run, rows));
+  if (rowWeights) rows.state.set("weights", Float64Array.from(rowWeights));
+  const objective = await residual(run, rows, known, { left: toRowSource(left, "left"), right, p });
+  run.finish();
+  return objective;
+}
+
+export function checkPairResidual({ left, right, p = 1 }: FactorPair & { p?: number }, source: RowSource): void {
+  checkP(p, { above: 0, to: Infinity });
+  checkPairShapes({ left, right }, source);
+}
+
+/** @throws {InvalidInputError} unless left right has the shape of the source */
+export function checkPairShapes({ left, right }: FactorPair, source: RowSource): void {
+  const shape = toRowSource(left, "left");
+  toRowSource(right, "right");
+  if (shape.rows !== source.rows || shape.cols !== right.rows || right.cols !== source.cols) {
+    throw new InvalidInputError(
+      `left (${shape.rows} x ${shape.cols}) times right (${right.rows} x ${right.cols}) does not have the shape of ${source.name ?? "A"} (${source.rows} x ${source.cols}).`,
+    );
+  }
+}
+
+export interface MultiplyOptions extends RunOptions {
+  right: Matrix;
+  sink: (start: number, rows: Float32Array | Float64Array) => void | Promise<void>;
+}
+
+/** left * right, handed to `sink` in row order. Cost: n k d multiply-adds. */
+export async function multiply(run: Run, left: RowSource, { right, sink }: MultiplyOptions): Promise<void> {
+  run.expect(left.rows * left.cols * right.cols);
+  const wide = left.dtype === "f64" || right.data instanceof Float64Array;
+  await multiplyRows(run, run.open(left), right, wide, sink);
+  run.finish();
+}
+
+/** The same for drivers; `wide`: sums in f64, and f64 is what `sink` gets. */
+export async function multiplyRows(
+  run: Run,
+  left: EngineRows,
+  right: Matrix,
+  wide: boolean,
+  sink: MultiplyOptions["sink"],
+): Promise<void> {
+  const matrix = Float64Array.from(right.data);
+  await run.sweep("multiply", left, "product", { wide }, { matrix }, { emit: sink });
+}
+
+export function checkMultiply({ right }: { right: Matrix }, left: RowSource): void {
+  toRowSource(right, "right");
+  if (right.rows !== left.cols) {
+    throw new InvalidInputError(
+      `left has ${left.cols} columns, but right has ${right.rows} rows; the two must be equal.`,
+    );
+  }
+}
