@@ -32,6 +32,11 @@ const badReads: Record<string, [read: (start: number, count: number) => unknown,
     (_, count) => new Float32Array(cols * count),
     /gave a Float32Array .* must return a Uint8Array/,
   ],
+  BigInts: [(_, count) => new BigInt64Array(cols * count), /gave a BigInt64Array .* must return a Uint8Array/],
+  "memory that threads share, itself": [
+    (_, count) => new SharedArrayBuffer(4 * cols * count),
+    /gave a SharedArrayBuffer .* must return a Uint8Array/,
+  ],
   "a list of numbers": [(_, count) => Array.from({ length: 4 * cols * count }, () => 0), /gave a Array /],
   nothing: [() => undefined, /gave undefined .* must return a Uint8Array/],
 };
@@ -79,6 +84,8 @@ describe.each([1, 2])("%i threads", (threads) => {
     "a number": [1, /rowWeights is a number; pass a Float64Array/],
     null: [null, /rowWeights is null; pass a Float64Array/],
     "a DataView": [new DataView(new ArrayBuffer(8 * rows)), /rowWeights is a DataView; pass a Float64Array/],
+    "an ArrayBuffer": [new ArrayBuffer(8 * rows), /rowWeights is a ArrayBuffer; pass a Float64Array/],
+    "shared memory itself": [new SharedArrayBuffer(8 * rows), /rowWeights is a SharedArrayBuffer; pass a Float64Array/],
     "an array whose memory went to another thread": [
       detached(),
       /rowWeights has 0 entries, for its buffer was transferred away/,
@@ -92,6 +99,62 @@ describe.each([1, 2])("%i threads", (threads) => {
       await expect(result, call).rejects.toMatchObject({ code: "INVALID_INPUT", message: expect.stringMatching(says) });
     }
   });
+});
+
+describe.each([1, 2])("what is as good as the usual, %i threads", (threads) => {
+  let loewner: Loewner;
+  let scores: Float64Array;
+  beforeAll(async () => {
+    loewner = await createLoewner({ threads, threadBytes: 0 });
+    ({ scores } = await loewner.leverageScores(a));
+  });
+  afterAll(() => loewner.dispose());
+
+  const ones: [string, ArrayLike<number>][] = [
+    ["whole numbers of 32 bits", new Int32Array(rows).fill(1)],
+    ["bytes", new Uint8Array(rows).fill(1)],
+    ["numbers in shared memory", new Float64Array(new SharedArrayBuffer(8 * rows)).fill(1)],
+  ];
+  test.each(ones)("row weights: %s", async (_, weights) => {
+    const rowWeights = weights as Float64Array;
+    expect((await loewner.leverageScores(a, { rowWeights })).scores).toEqual(scores);
+  });
+
+  const bytes: [string, (bytes: Uint8Array<ArrayBuffer>) => Uint8Array | Uint8ClampedArray][] = [
+    ["a Buffer", (bytes) => Buffer.from(bytes)],
+    ["clamped bytes", (bytes) => new Uint8ClampedArray(bytes.buffer)],
+    [
+      "bytes in shared memory",
+      (bytes) => {
+        const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+        shared.set(bytes);
+        return shared;
+      },
+    ],
+  ];
+  test.each(bytes)("a source that gives %s", async (_, as) => {
+    const read = (start: number, count: number) => as(all.slice(start * 4 * cols, (start + count) * 4 * cols));
+    const source = { rows, cols, dtype: "f32", read } as MatrixLike;
+    expect((await loewner.leverageScores(source)).scores).toEqual(scores);
+  });
+
+  test("a source of a dtype that there is not is refused", async () => {
+    const source = { rows, cols, dtype: "int8", name: "Table", read: () => all } as unknown as MatrixLike;
+    await expect(loewner.leverageScores(source)).rejects.toThrow(
+      "Table is a row source of dtype int8; it must be one of f16, bf16, f32, f64.",
+    );
+  });
+});
+
+test("a matrix whose memory goes to another thread while it is in use", async () => {
+  const loewner = await createLoewner({ threads: 1 });
+  const data = Float32Array.from({ length: 200_000 * cols }, (_, i) => ((i * 7919) % 1000) - 500);
+  const onProgress = () => data.length && structuredClone(data, { transfer: [data.buffer] });
+  await expect(loewner.lewisWeights({ data, rows: 200_000, cols }, { p: 1, onProgress })).rejects.toMatchObject({
+    code: "INVALID_INPUT",
+    message: expect.stringMatching(/^A\.data was transferred to another thread while it was in use; pass a copy/),
+  });
+  loewner.dispose();
 });
 
 function detached(): Float64Array {
