@@ -30,6 +30,7 @@ export const mutations = [
     "q = v128.or(q, v128.and(x, signs));",
   ],
   ["assembly/quantise.ts", "v128.xor(climbed, i32x4.shr_s(x, 31))", "v128.xor(climbed, i32x4.shr_s(x, 30))"],
+  ["assembly/trellis.ts", "bits == 3 ? v128.load32_splat(p, 4) : m0;", "bits == 3 ? v128.load32_splat(p, 8) : m0;"],
   ["assembly/convert.ts", "if (x < 0.00006103515625) return", "if (x < 0.000030517578125) return"],
   [
     "src/geometry/codes/quantise.ts",
