@@ -26,7 +26,7 @@ export { levelSetBreaks, levelSetFaces, levelSetScales, levelSetSlopes, levelSet
 
 /** Raised whenever a signature or a layout changes. */
 export function abiVersion(): u32 {
-  return 4;
+  return 5;
 }
 
 /** First byte that the host may use; all memory from here on is the host's. */
@@ -190,3 +190,7 @@ export function quantiseRows(
   if (wide) quantise.quantiseRows<f64>(out, X, n, k, padded, block, bits, levels, zero, factor, starts, startCount, unbiased, difference, first, second, scales, work);
   else quantise.quantiseRows<f32>(out, X, n, k, padded, block, bits, levels, zero, factor, starts, startCount, unbiased, difference, first, second, scales, work);
 }
+
+// Trellis codes (trellis.ts).
+
+export { trellisWorkBytes, trellisEncode, trellisDecode } from "./trellis";

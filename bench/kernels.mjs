@@ -6,7 +6,7 @@ import { print } from "./table.mjs";
 
 const n = 256;
 
-function best(runs, body) {
+export function best(runs, body) {
   let least = Infinity;
   for (let i = 0; i < runs; ++i) {
     const start = performance.now();
@@ -16,13 +16,18 @@ function best(runs, body) {
   return least / 1000;
 }
 
+/** Multiply-adds on registers alone, counted as two operations each: what a second of them does. */
+export function peakFlops(call) {
+  const rounds = 2e6;
+  return (rounds * 24 * 8) / best(9, () => call.peakF32(rounds));
+}
+
 export async function kernels({ cols: d, runs: asked = 9 }) {
   // Short jobs: the first few runs only warm the compiler up.
   const runs = Math.max(asked, 9);
   const kernel = await Kernel.load(await inlinedKernel());
   const { call } = kernel;
-  const rounds = 2e6;
-  const peak = () => (rounds * 24 * 8) / best(runs, () => call.peakF32(rounds)) / 1e9;
+  const peak = () => peakFlops(call) / 1e9;
   const rows = [["kernel", "shape", "GFLOP/s", "of f32 peak", "limit"]];
   const add = (name, flop, body, limit = "") => {
     rows.push([name, `256 x ${d}`, flop / best(runs, body) / 1e9, "", limit]);

@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { batch } from "./batch.mjs";
 import { clusterScaling } from "./cluster-scaling.mjs";
 import { cluster } from "./cluster.mjs";
+import { codes } from "./codes.mjs";
 import { entrywise } from "./entrywise.mjs";
 import { kernels } from "./kernels.mjs";
 import { levelSet } from "./level-set.mjs";
@@ -42,6 +43,12 @@ const topics = {
     about: "The inner loops, as a share of what multiply-adds on registers alone reach.",
     run: kernels,
     quick: { cols: 256 },
+  },
+  codes: {
+    title: "Trellis codes",
+    about: "Rows in few bits by the algorithm of Viterbi: every state of every entry costs four operations.",
+    run: ({ runs }) => codes({ runs }),
+    quick: { runs: 5 },
   },
   primitives: {
     title: "Methods",

@@ -6,7 +6,7 @@ export type Form = 0 | 1 | 2;
 type Pointer = number;
 
 /** Of the signatures below; assembly/index.ts has the same number. */
-export const abiVersion = 4;
+export const abiVersion = 5;
 
 /** See assembly/ for shapes and costs; the names are the same. */
 export interface KernelExports {
@@ -256,5 +256,28 @@ export interface KernelExports {
     second: Pointer,
     scales: Pointer,
     work: Pointer,
+  ): void;
+  trellisWorkBytes(n: number, bits: number, windowBits: number): number;
+  trellisEncode(
+    codes: Pointer,
+    sums: Pointer,
+    X: Pointer,
+    rows: number,
+    n: number,
+    stride: number,
+    bits: number,
+    windowBits: number,
+    table: Pointer,
+    work: Pointer,
+  ): void;
+  trellisDecode(
+    out: Pointer,
+    codes: Pointer,
+    rows: number,
+    n: number,
+    bits: number,
+    windowBits: number,
+    table: Pointer,
+    scales: Pointer,
   ): void;
 }

@@ -1,0 +1,55 @@
+// Trellis codes: entries a second, and what that is of the machine's SIMD peak (multiply-adds on registers alone), best of `runs`, one thread.
+import { trellisError, trellisTable } from "../build/lib/code-trellis.js";
+import { withFrame } from "../build/lib/kernel/frame.js";
+import { inlinedKernel } from "../build/lib/kernel/inlined.js";
+import { Kernel } from "../build/lib/kernel/load.js";
+import { best, peakFlops } from "./kernels.mjs";
+import { note, print } from "./table.mjs";
+
+/** A state takes a subtraction, a multiplication, an addition and a minimum. */
+const stateFlop = 4;
+
+export async function codes({ cols: n = 384, runs: asked = 5 }) {
+  const runs = Math.max(asked, 5);
+  const kernel = await Kernel.load(await inlinedKernel());
+  const { call } = kernel;
+  const rows = 16;
+  const table = [["bits", "window", "encode, M entries/s", "of f32 peak", "decode, M entries/s", "squared error", "bound"]];
+  peakFlops(call);
+  withFrame(kernel, (frame) => {
+    const count = rows * n;
+    const X = frame.bytes(4 * count);
+    const sums = frame.f64(3 * rows);
+    const codes = frame.bytes(count);
+    const out = frame.f64(count);
+    call.normals(out, count, 1, 0, 0, 0);
+    kernel.f32(X, count).set(kernel.f64(out, count).slice());
+    for (const windowBits of [10, 12]) {
+      const T = frame.bytes(4 << windowBits);
+      for (let bits = 1; bits <= 8; ++bits) {
+        kernel.f32(T, 2 ** windowBits).set(trellisTable(bits, windowBits));
+        withFrame(kernel, (inner) => {
+          const work = inner.bytes(call.trellisWorkBytes(n, bits, windowBits) >>> 0);
+          // The machine may be busy: the peak is measured beside each.
+          const peak = peakFlops(call);
+          const encode = best(runs, () =>
+            call.trellisEncode(codes, sums, X, rows, n, n, bits, windowBits, T, work),
+          );
+          const decode = best(runs, () => call.trellisDecode(out, codes, rows, n, bits, windowBits, T, 0));
+          table.push([
+            bits,
+            windowBits,
+            (count / encode / 1e6).toFixed(2),
+            ((count * stateFlop * 2 ** windowBits) / encode / Math.max(peak, peakFlops(call))).toFixed(2),
+            (count / decode / 1e6).toFixed(0),
+            trellisError(bits, windowBits, n).toPrecision(3),
+            (4 ** -bits).toPrecision(3),
+          ]);
+        });
+      }
+    }
+  });
+  print(`Trellis codes (rows of ${n} entries, seed 1, best of ${runs})`, table);
+  note("4 operations a state; the peak is of multiplications and additions in equal number, measured beside each line.");
+  return table;
+}

@@ -1,0 +1,39 @@
+// The tables of trellis codes (assembly/trellis.ts), and the error to expect of them.
+import { type LinearCode, linearCodes, measuredLengths } from "./code-tables.js";
+import { f16ToF32 } from "./formats/half.js";
+
+/** Bits of the window that the next value is looked up by: 12 errs 1 to 7 % less than 10, and takes 4 times as long to encode. */
+export type WindowBits = keyof typeof linearCodes;
+export type TrellisBits = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
+
+/**
+ * The values that windows decode to, 2^windowBits of them, each a number that half precision holds. The value of a window's complement is
+ * the negative of its own. For entries of variance 1: `code-tables.ts` holds a linear map of the window's bits, and levels in order.
+ */
+export function trellisTable(bits: TrellisBits, windowBits: WindowBits): Float32Array {
+  const { rows, offset, levels } = linearCodes[windowBits][bits - 1];
+  const upper = f16ToF32(Uint16Array.from(levels.match(/.{4}/g)!, (digits) => parseInt(digits, 16)));
+  const half = upper.length;
+  // Rank of a window: that of the window without its highest bit, and what that bit flips.
+  const columns = Array.from({ length: windowBits }, (_, j) => rows.reduce((x, row) => 2 * x + ((row >> j) & 1), 0));
+  const ranks = new Uint16Array(2 ** windowBits).fill(offset, 0, 1);
+  return Float32Array.from(ranks, (_, w) => {
+    const top = 31 - Math.clz32(w);
+    if (w > 0) ranks[w] = ranks[w ^ (1 << top)] ^ columns[top];
+    return ranks[w] < half ? -upper[half - 1 - ranks[w]] : upper[ranks[w] - half];
+  });
+}
+
+/**
+ * Mean squared error of independent normal entries of variance 1 in rows of `length`, at a scale of 1; 1 at no bits. Short rows err more:
+ * a row's first windows begin with zeros.
+ */
+export function trellisError(bits: TrellisBits | 0, windowBits: WindowBits, length: number = Infinity): number {
+  if (bits === 0) return 1;
+  const { errors }: LinearCode = linearCodes[windowBits][bits - 1];
+  // What a row loses at its beginning is shared by its entries: nearly linear in 1 / length.
+  const above = measuredLengths.findIndex((measured) => measured >= length);
+  const right = above < 0 ? measuredLengths.length - 1 : Math.max(1, above);
+  const [x, y] = [1 / measuredLengths[right - 1], 1 / measuredLengths[right]];
+  return errors[right] + ((1 / length - y) / (x - y)) * (errors[right - 1] - errors[right]);
+}

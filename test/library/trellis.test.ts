@@ -1,0 +1,254 @@
+// Trellis codes: against the twin, against every path there is, the layout against bits read one by one, and the errors to expect.
+import fc from "fast-check";
+import { beforeAll, describe, expect, test } from "vitest";
+import { bestPath, windowsOf } from "../../reference/trellis.js";
+import { linearCodes, measuredLengths } from "../../src/code-tables.js";
+import { type TrellisBits, trellisError, trellisTable, type WindowBits } from "../../src/code-trellis.js";
+import { f16ToF32, f32ToF16 } from "../../src/formats/half.js";
+import { withFrame } from "../../src/kernel/frame.js";
+import { inlinedKernel } from "../../src/kernel/inlined.js";
+import { Kernel } from "../../src/kernel/load.js";
+import { bell, uniform } from "./matrices.js";
+
+let kernel: Kernel;
+beforeAll(async () => {
+  kernel = await Kernel.load(await inlinedKernel());
+});
+
+const allBits: TrellisBits[] = [1, 2, 3, 4, 5, 6, 7, 8];
+const bothWindows: WindowBits[] = [10, 12];
+const stored = allBits.flatMap((bits) => bothWindows.map((windowBits) => [bits, windowBits] as const));
+
+interface Code {
+  readonly bits: number;
+  readonly windowBits: number;
+  readonly table: Float32Array;
+}
+
+interface Encoded {
+  /** A row's bytes behind another's. */
+  readonly codes: Uint8Array;
+  readonly decoded: Float32Array;
+  /** Squared error, inner product with what is decoded, square of that: three a row. */
+  readonly sums: Float64Array;
+}
+
+/** Rows of n entries, encoded and decoded by the kernel. The bytes behind the codes must stay as they are. */
+function encode(x: Float32Array, n: number, { bits, windowBits, table }: Code, scales?: Float32Array): Encoded {
+  const { call } = kernel;
+  const rows = x.length / n;
+  const bytes = rows * Math.ceil((n * bits) / 8);
+  return withFrame(kernel, (frame) => {
+    const narrow = (data: Float32Array) => {
+      const at = frame.bytes(4 * data.length);
+      kernel.f32(at, data.length).set(data);
+      return at;
+    };
+    const [X, T] = [narrow(x), narrow(table)];
+    const sums = frame.f64(3 * rows);
+    const codes = frame.bytes(bytes + 1);
+    kernel.bytes(codes, bytes + 1).fill(0xa5);
+    const work = frame.bytes(call.trellisWorkBytes(n, bits, windowBits) >>> 0);
+    call.trellisEncode(codes, sums, X, rows, n, n, bits, windowBits, T, work);
+    const out = frame.bytes(4 * x.length);
+    call.trellisDecode(out, codes, rows, n, bits, windowBits, T, scales ? narrow(scales) : 0);
+    expect(kernel.bytes(codes, bytes + 1)[bytes]).toBe(0xa5);
+    return {
+      codes: kernel.bytes(codes, bytes).slice(),
+      decoded: kernel.f32(out, x.length).slice(),
+      sums: kernel.f64(sums, 3 * rows).slice(),
+    };
+  });
+}
+
+const sum = (x: ArrayLike<number>) => Array.from(x).reduce((a, b) => a + b, 0);
+const dot = (x: ArrayLike<number>, y: ArrayLike<number>) => sum(Array.from(x, (v, i) => v * y[i]));
+const squaredError = (x: ArrayLike<number>, y: ArrayLike<number>) => sum(Array.from(x, (v, i) => (v - y[i]) ** 2));
+
+function normals(count: number, seed: number): Float32Array {
+  return withFrame(kernel, (frame) => {
+    const at = frame.f64(count);
+    kernel.call.normals(at, count, seed, 0, 9, 0);
+    return Float32Array.from(kernel.f64(at, count));
+  });
+}
+
+/** Any code with at most 2^9 windows: bits 1 to 7, from 4 low bits to 128 that a path remembers. */
+const anyCode = fc
+  .record({ bits: fc.integer({ min: 1, max: 7 }), memory: fc.integer({ min: 2, max: 7 }) })
+  .map(({ bits, memory }) => ({ bits, windowBits: Math.max(bits + 2, Math.min(9, bits + memory)) }));
+
+/** Entries of each kind by seed. */
+const entryKinds = {
+  "nearly normal": (seed: number, i: number) => bell(seed, i),
+  huge: (seed: number, i: number) => bell(seed, i) * 1e6,
+  tiny: (seed: number, i: number) => bell(seed, i) * 1e-20,
+  "far ones": (seed: number, i: number) => bell(seed, i) * (uniform(seed + 1, i) < 0.1 ? 300 : 1),
+  zeros: () => 0,
+  constant: (seed: number) => bell(seed, 0),
+};
+const anyRow = fc.record({
+  kind: fc.constantFrom(...(Object.keys(entryKinds) as (keyof typeof entryKinds)[])),
+  n: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(63, 64, 65, 127)),
+  seed: fc.nat(1e6),
+});
+const rowOf = ({ kind, n, seed }: { kind: keyof typeof entryKinds; n: number; seed: number }) =>
+  Float32Array.from({ length: n }, (_, i) => entryKinds[kind](seed, i));
+
+describe("against the twin", () => {
+  test("any bits, any row: no path has a smaller error, and the sums are of what is decoded", () => {
+    fc.assert(
+      fc.property(anyCode, anyRow, (shape, row) => {
+        const code = { ...shape, table: Float32Array.from({ length: 2 ** shape.windowBits }, (_, w) => bell(row.seed, w)) };
+        const x = rowOf(row);
+        const { decoded, codes, sums } = encode(x, x.length, code);
+        const least = bestPath(x, code).error;
+        const error = squaredError(x, decoded);
+        // Sums of squares in f32 decide between paths.
+        expect(error - least).toBeLessThan(1e-6 * x.length * least + 1e-6);
+        expect(error - least).toBeGreaterThan(-1e-9 * (1 + least));
+        const close = (a: number, b: number) => expect(Math.abs(a - b)).toBeLessThanOrEqual(1e-9 * (1 + Math.abs(b)));
+        close(sums[0], error);
+        close(sums[1], dot(x, decoded));
+        close(sums[2], dot(decoded, decoded));
+        expect([...decoded]).toEqual(windowsOf(codes, x.length, code).map((w) => code.table[w]));
+      }),
+      { numRuns: 300, seed: 20261 },
+    );
+  });
+
+  test("whole numbers, where f32 is exact: the same codes as the twin, of equal errors the lowest window", () => {
+    fc.assert(
+      fc.property(anyCode, fc.integer({ min: 1, max: 30 }), fc.nat(1e6), (shape, n, seed) => {
+        const whole = (k: number) => (_: unknown, i: number) => Math.floor(5 * uniform(seed + k, i)) - 2;
+        const code = { ...shape, table: Float32Array.from({ length: 2 ** shape.windowBits }, whole(0)) };
+        const x = Float32Array.from({ length: n }, whole(1));
+        const { codes, sums } = encode(x, n, code);
+        const twin = bestPath(x, code);
+        expect(windowsOf(codes, n, code)).toEqual(twin.windows);
+        expect(sums[0]).toBe(twin.error);
+      }),
+      { numRuns: 300, seed: 20262 },
+    );
+  });
+
+  test("every path of short rows tried one by one: none is better", () => {
+    for (const [bits, windowBits, n] of [
+      [1, 3, 9],
+      [1, 5, 10],
+      [2, 4, 5],
+      [2, 6, 5],
+      [3, 5, 3],
+      [4, 6, 2],
+    ]) {
+      for (let seed = 0; seed < 20; ++seed) {
+        const table = Float32Array.from({ length: 2 ** windowBits }, (_, w) => bell(seed, w));
+        const x = Float32Array.from({ length: n }, (_, i) => bell(seed + 100, i));
+        let least = Infinity;
+        for (let path = 0; path < 2 ** (bits * n); ++path) {
+          let error = 0;
+          for (let i = 0; i < n; ++i) error += (x[i] - table[(path >> (bits * (n - 1 - i))) % 2 ** windowBits]) ** 2;
+          least = Math.min(least, error);
+        }
+        const { sums } = encode(x, n, { bits, windowBits, table });
+        expect(Math.abs(sums[0] - least)).toBeLessThan(1e-5 * least);
+      }
+    }
+  });
+});
+
+describe("in the file", () => {
+  test.each(stored)("%i bits, windows of %i: from neighbouring bytes by a shift and a mask", (bits, windowBits) => {
+    const code = { bits, windowBits, table: trellisTable(bits, windowBits) };
+    for (const n of [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 24, 65]) {
+      const { codes, decoded } = encode(normals(n, n), n, code);
+      // Enough bytes for a window that ends anywhere in the last one. Before the row there are zeros.
+      const taken = Math.ceil((windowBits + 7) / 8);
+      for (let i = 0; i < n; ++i) {
+        const end = (i + 1) * bits;
+        let whole = 0;
+        for (let k = taken; k > 0; --k) whole = 256 * whole + (codes[Math.ceil(end / 8) - k] ?? 0);
+        const window = (whole >> ((8 - (end % 8)) % 8)) % 2 ** windowBits;
+        expect(decoded[i]).toBe(code.table[window]);
+      }
+      // Bits past the last code are 0.
+      if ((n * bits) % 8) expect(codes.at(-1)! % 2 ** (8 - ((n * bits) % 8))).toBe(0);
+    }
+  });
+
+  test("rows know nothing of one another, and the same row gives the same bytes", () => {
+    for (const [bits, windowBits] of stored) {
+      const code = { bits, windowBits, table: trellisTable(bits, windowBits) };
+      const [n, rows] = [13, 5];
+      const x = normals(n * rows, 3);
+      const scales = Float32Array.from({ length: rows }, (_, i) => 0.3 + i);
+      const all = encode(x, n, code, scales);
+      const bytes = Math.ceil((n * bits) / 8);
+      for (let i = 0; i < rows; ++i) {
+        const one = encode(x.slice(i * n, i * n + n), n, code);
+        expect(all.codes.slice(i * bytes, i * bytes + bytes)).toEqual(one.codes);
+        expect(all.sums.slice(3 * i, 3 * i + 3)).toEqual(one.sums);
+        expect(all.decoded.slice(i * n, i * n + n)).toEqual(one.decoded.map((y) => y * scales[i]));
+      }
+    }
+  });
+});
+
+describe("tables", () => {
+  test.each(stored)("%i bits, windows of %i: halves, odd, every level as often as another", (bits, windowBits) => {
+    const table = trellisTable(bits, windowBits);
+    expect(table.length).toBe(2 ** windowBits);
+    expect(f16ToF32(f32ToF16(table))).toEqual(table);
+    table.forEach((y, w) => expect(table[table.length - 1 - w]).toBe(-y));
+    const { levels } = linearCodes[windowBits][bits - 1];
+    const upper = f16ToF32(Uint16Array.from(levels.match(/.{4}/g)!, (digits) => parseInt(digits, 16)));
+    const expected = Array.from(upper, (y) => new Array(2 ** (windowBits - 1) / upper.length).fill(y)).flat();
+    expect([...table].filter((y) => y > 0).sort((a, b) => a - b)).toEqual(expected.sort((a, b) => a - b));
+  });
+
+  // Squared error at 1, 2, 3, 4 bits with windows of 10: at most these, Shannon's bound is 4^-bits.
+  const asked = [0.286, 0.079, 0.0213, 0.006];
+  test.each(stored)("%i bits, windows of %i: the error on fresh normal entries is what is recorded", (bits, windowBits) => {
+    const n = 512;
+    const x = normals(32 * n, 77);
+    const { sums } = encode(x, n, { bits, windowBits, table: trellisTable(bits, windowBits) });
+    const error = sum(sums.filter((_, i) => i % 3 === 0)) / x.length;
+    expect(Math.abs(error / trellisError(bits, windowBits, n) - 1)).toBeLessThan(0.03);
+    if (bits <= 4) expect(error).toBeLessThan(asked[bits - 1]);
+    expect(error).toBeGreaterThan(4 ** -bits);
+  });
+
+  test("short rows err as recorded, between the lengths that were measured too", () => {
+    for (const [bits, windowBits] of [
+      [1, 10],
+      [2, 12],
+      [4, 10],
+      [8, 12],
+    ] as const) {
+      const code = { bits, windowBits, table: trellisTable(bits, windowBits) };
+      for (const n of [1, 3, 8, 11, 24, 96]) {
+        const x = normals(n * Math.ceil(16384 / n), 78);
+        const error = sum(encode(x, n, code).sums.filter((_, i) => i % 3 === 0)) / x.length;
+        expect(Math.abs(error / trellisError(bits, windowBits, n) - 1)).toBeLessThan(0.1);
+      }
+    }
+  });
+
+  test("each bit more gains less than the one before: what an allocation by greatest gain relies on", () => {
+    for (const windowBits of bothWindows) {
+      for (const n of [8, 64, 384, Infinity]) {
+        const errors = [0, ...allBits].map((bits) => trellisError(bits as TrellisBits | 0, windowBits, n));
+        const gains = errors.slice(1).map((error, i) => errors[i] - error);
+        gains.forEach((gain, i) => {
+          expect(gain).toBeGreaterThan(0);
+          if (i) expect(gain).toBeLessThan(gains[i - 1]);
+        });
+        if (n > 64) allBits.forEach((bits) => expect(errors[bits]).toBeGreaterThan(4 ** -bits));
+      }
+    }
+    expect(trellisError(3, 10, Infinity)).toBeLessThan(linearCodes[10][2].errors.at(-1)!);
+    for (const n of measuredLengths) {
+      expect(trellisError(3, 10, n)).toBeCloseTo(linearCodes[10][2].errors[measuredLengths.indexOf(n)], 12);
+    }
+  });
+});
