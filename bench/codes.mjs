@@ -14,7 +14,9 @@ export async function codes({ cols: n = 384, runs: asked = 5 }) {
   const kernel = await Kernel.load(await inlinedKernel());
   const { call } = kernel;
   const rows = 16;
-  const table = [["bits", "window", "encode, M entries/s", "of f32 peak", "decode, M entries/s", "squared error", "bound"]];
+  const table = [
+    ["bits", "window", "encode, M entries/s", "of f32 peak", "decode, M entries/s", "squared error", "bound"],
+  ];
   peakFlops(call);
   withFrame(kernel, (frame) => {
     const count = rows * n;
@@ -32,9 +34,7 @@ export async function codes({ cols: n = 384, runs: asked = 5 }) {
           const work = inner.bytes(call.trellisWorkBytes(n, bits, windowBits) >>> 0);
           // The machine may be busy: the peak is measured beside each.
           const peak = peakFlops(call);
-          const encode = best(runs, () =>
-            call.trellisEncode(codes, sums, X, rows, n, n, bits, windowBits, T, work),
-          );
+          const encode = best(runs, () => call.trellisEncode(codes, sums, X, rows, n, n, bits, windowBits, T, work));
           const decode = best(runs, () => call.trellisDecode(out, codes, rows, n, bits, windowBits, T, 0));
           table.push([
             bits,
@@ -50,6 +50,8 @@ export async function codes({ cols: n = 384, runs: asked = 5 }) {
     }
   });
   print(`Trellis codes (rows of ${n} entries, seed 1, best of ${runs})`, table);
-  note("4 operations a state; the peak is of multiplications and additions in equal number, measured beside each line.");
+  note(
+    "4 operations a state; the peak is of multiplications and additions in equal number, measured beside each line.",
+  );
   return table;
 }

@@ -10,8 +10,11 @@ export type TrellisBits = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
  * The values that windows decode to, 2^windowBits of them, each a number that half precision holds. The value of a window's complement is
  * the negative of its own. For entries of variance 1: `code-tables.ts` holds a linear map of the window's bits, and levels in order.
  */
-export function trellisTable(bits: TrellisBits, windowBits: WindowBits): Float32Array {
-  const { rows, offset, levels } = linearCodes[windowBits][bits - 1];
+export function trellisTable(
+  bits: TrellisBits,
+  windowBits: WindowBits,
+  { rows, offset, levels }: Omit<LinearCode, "errors"> = linearCodes[windowBits][bits - 1],
+): Float32Array {
   const upper = f16ToF32(Uint16Array.from(levels.match(/.{4}/g)!, (digits) => parseInt(digits, 16)));
   const half = upper.length;
   // Rank of a window: that of the window without its highest bit, and what that bit flips.

@@ -99,7 +99,10 @@ describe("against the twin", () => {
   test("any bits, any row: no path has a smaller error, and the sums are of what is decoded", () => {
     fc.assert(
       fc.property(anyCode, anyRow, (shape, row) => {
-        const code = { ...shape, table: Float32Array.from({ length: 2 ** shape.windowBits }, (_, w) => bell(row.seed, w)) };
+        const code = {
+          ...shape,
+          table: Float32Array.from({ length: 2 ** shape.windowBits }, (_, w) => bell(row.seed, w)),
+        };
         const x = rowOf(row);
         const { decoded, codes, sums } = encode(x, x.length, code);
         const least = bestPath(x, code).error;
@@ -208,15 +211,22 @@ describe("tables", () => {
 
   // Squared error at 1, 2, 3, 4 bits with windows of 10: at most these, Shannon's bound is 4^-bits.
   const asked = [0.286, 0.079, 0.0213, 0.006];
-  test.each(stored)("%i bits, windows of %i: the error on fresh normal entries is what is recorded", (bits, windowBits) => {
-    const n = 512;
-    const x = normals(32 * n, 77);
-    const { sums } = encode(x, n, { bits, windowBits, table: trellisTable(bits, windowBits) });
-    const error = sum(sums.filter((_, i) => i % 3 === 0)) / x.length;
-    expect(Math.abs(error / trellisError(bits, windowBits, n) - 1)).toBeLessThan(0.03);
-    if (bits <= 4) expect(error).toBeLessThan(asked[bits - 1]);
-    expect(error).toBeGreaterThan(4 ** -bits);
-  });
+  test.each(stored)(
+    "%i bits, windows of %i: the error on fresh normal entries is what is recorded",
+    (bits, windowBits) => {
+      const n = 512;
+      const x = normals((bits < 6 ? 32 : 256) * n, 77);
+      const { sums } = encode(x, n, { bits, windowBits, table: trellisTable(bits, windowBits) });
+      const rowErrors = [...sums.filter((_, i) => i % 3 === 0)].map((x) => x / n);
+      const error = sum(rowErrors) / rowErrors.length;
+      // From 6 bits on much of the error is that of the few entries past the last level, and a sample's mean varies with them.
+      const deviation = Math.sqrt(sum(rowErrors.map((x) => (x - error) ** 2))) / rowErrors.length / error;
+      const tolerance = bits < 6 ? 0.03 : Math.max(0.03, 3 * deviation);
+      expect(Math.abs(error / trellisError(bits, windowBits, n) - 1)).toBeLessThan(tolerance);
+      if (bits <= 4) expect(error).toBeLessThan(asked[bits - 1]);
+      expect(error).toBeGreaterThan(4 ** -bits);
+    },
+  );
 
   test("short rows err as recorded, between the lengths that were measured too", () => {
     for (const [bits, windowBits] of [
@@ -227,7 +237,7 @@ describe("tables", () => {
     ] as const) {
       const code = { bits, windowBits, table: trellisTable(bits, windowBits) };
       for (const n of [1, 3, 8, 11, 24, 96]) {
-        const x = normals(n * Math.ceil(16384 / n), 78);
+        const x = normals(n * Math.ceil((bits < 8 ? 16384 : 131072) / n), 78);
         const error = sum(encode(x, n, code).sums.filter((_, i) => i % 3 === 0)) / x.length;
         expect(Math.abs(error / trellisError(bits, windowBits, n) - 1)).toBeLessThan(0.1);
       }
