@@ -1,4 +1,4 @@
-// node scripts/trellis-tables.mjs [--evaluations 1600]      finds the codes of src/code-tables.ts, and writes it (minutes)
+// node scripts/trellis-tables.mjs [--evaluations 160]      finds the codes of src/code-tables.ts, and writes it (minutes)
 // node scripts/trellis-tables.mjs --measure                 measures the errors of those that are there (minutes)
 //
 // A code is linear: window w has the level g[M w xor a], M a binary matrix of k rows, g 2^k levels, ascending and odd (the highest rank
@@ -22,7 +22,7 @@ import { trellisTable } from "../build/lib/code-trellis.js";
 import { f32ToF16 } from "../build/lib/formats/half.js";
 
 const { values } = parseArgs({
-  options: { evaluations: { type: "string", default: "1600" }, measure: { type: "boolean" } },
+  options: { evaluations: { type: "string", default: "160" }, measure: { type: "boolean" } },
 });
 const evaluations = Number(values.evaluations);
 const seed = 16;
