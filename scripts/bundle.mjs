@@ -8,7 +8,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameS
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
-import { licensesOf, titleOf } from "./licenses.mjs";
+import { kernelLibrary, licensesOf, titleOf } from "./licenses.mjs";
 
 const lib = fileURLToPath(new URL("../build/lib/", import.meta.url));
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -109,5 +109,5 @@ writeFileSync(join(dist, "kernel.wasm.d.ts"), kernelTypes);
 const modulesIn = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
 writeFileSync(
   join(dist, "LICENSES.txt"),
-  licensesOf([...modulesIn, fileURLToPath(fileOf(chart, "dist/uPlot.iife.min.js"))]),
+  licensesOf([...modulesIn, kernelLibrary, fileURLToPath(fileOf(chart, "dist/uPlot.iife.min.js"))]),
 );

@@ -1,1 +1,2 @@
 export function licensesOf(modules: Iterable<string>): string;
+export const kernelLibrary: string;

@@ -7,6 +7,10 @@ import { fileURLToPath } from "node:url";
 const standardTexts = {
   "Apache-2.0": fileURLToPath(new URL("../node_modules/assemblyscript/LICENSE", import.meta.url)),
 };
+
+/** In the kernel, which is in every bundle: pow, exp, log and the like are compiled from it. */
+export const kernelLibrary = fileURLToPath(new URL("../node_modules/assemblyscript/std/assembly/math.ts", import.meta.url)); // prettier-ignore
+
 const licenseFiles = ["LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE"];
 
 /**
@@ -37,9 +41,12 @@ export function titleOf({ name, version, license, author }) {
 }
 
 function textsOf(folder, { name, license }, files) {
-  const own = licenseFiles.map((file) => join(folder, file)).find(existsSync);
-  if (own) return [readFileSync(own, "utf8").trim()];
-  return license
+  const find = (names) => names.map((file) => join(folder, file)).find(existsSync);
+  const own = find(licenseFiles);
+  const notice = find(["NOTICE", "NOTICE.md", "NOTICE.txt"]);
+  const notices = notice ? [readFileSync(notice, "utf8").trim()] : [];
+  if (own) return [readFileSync(own, "utf8").trim(), ...notices];
+  const standard = license
     .match(/[\w.-]+/g)
     .filter((word) => !/^(AND|OR|WITH)$/.test(word))
     .map((id) => {
@@ -50,6 +57,7 @@ function textsOf(folder, { name, license }, files) {
         `${name} is licensed under ${id}, whose text is neither in the package nor known here: ${folder}`,
       );
     });
+  return [...standard, ...notices];
 }
 
 /** The comment that a module begins with, where it is one of lines. */

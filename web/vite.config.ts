@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
-import { licensesOf } from "../scripts/licenses.mjs";
+import { kernelLibrary, licensesOf } from "../scripts/licenses.mjs";
 
 const root = fileURLToPath(new URL("./", import.meta.url));
 const lib = fileURLToPath(new URL("../build/lib/", import.meta.url));
@@ -53,7 +53,7 @@ function licenses(): Plugin {
     name: "licenses",
     apply: "build",
     generateBundle() {
-      this.emitFile({ type: "asset", fileName: "LICENSES.txt", source: licensesOf(modules) });
+      this.emitFile({ type: "asset", fileName: "LICENSES.txt", source: licensesOf([...modules, kernelLibrary]) });
     },
   };
 }
