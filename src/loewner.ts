@@ -147,6 +147,16 @@ class Instance implements Loewner {
     const source = toRowSource(a);
     primitiveNamed(name).check?.({ ...options }, source);
     checkRowWeights(options.rowWeights, source);
-    return this.scheduler.run(name, source, options);
+    return this.scheduler.run(name, source, withOwnNumbers(options));
   }
+}
+
+/** With copies of what is one number a row: the call may wait for its turn, and the caller's arrays change meanwhile. */
+function withOwnNumbers<Options extends WeightedOptions & { scores?: ArrayLike<number> }>(options: Options): Options {
+  const { rowWeights, scores } = options;
+  return {
+    ...options,
+    ...(rowWeights && { rowWeights: Float64Array.from(rowWeights) }),
+    ...(scores && { scores: Float64Array.from(scores) }),
+  };
 }

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Loewner, MatrixLike } from "../../src/index.js";
 import { rowWeightsOf } from "../../src/model/tokens/weights.js";
-import { calls } from "./calls.js";
+import { bitsOf, calls } from "./calls.js";
 import { matrix } from "./matrices.js";
 import { createLoewner } from "./threads.js";
 
@@ -155,6 +155,38 @@ test("a matrix whose memory goes to another thread while it is in use", async ()
     message: expect.stringMatching(/^A\.data was transferred to another thread while it was in use; pass a copy/),
   });
   loewner.dispose();
+});
+
+describe.each([1, 2])("arrays that change during a call, %i threads", (threads) => {
+  let loewner: Loewner;
+  beforeAll(async () => {
+    loewner = await createLoewner({ threads, threadBytes: 0 });
+  });
+  afterAll(() => loewner.dispose());
+
+  test.each(["entrywise", "lewis", "subspace", "svd"] as const)(
+    "row weights and scores are those of the time of the call: %s",
+    async (method) => {
+      const weights = () => Float64Array.from({ length: rows }, (_, i) => 1 + (i % 3));
+      const call = (rowWeights: Float64Array, onProgress?: () => void) =>
+        loewner.lowRank(a, { rank: 2, p: 1, method, rowWeights, onProgress });
+      const expected = bitsOf(await call(weights()));
+      const changed = weights();
+      expect(bitsOf(await call(changed, () => void changed.fill(1e9, 0, 9)))).toBe(expected);
+      const gone = weights();
+      const transfer = () => void (gone.length && structuredClone(gone, { transfer: [gone.buffer] }));
+      expect(bitsOf(await call(gone, transfer))).toBe(expected);
+      // While the call waits for its turn.
+      const before = loewner.leverageScores(a);
+      const [waiting, late] = [weights(), weights()];
+      const calls = [before, call(waiting), loewner.coreset(a, { p: 1, size: 40, scores: late })] as const;
+      waiting.fill(NaN);
+      late.fill(NaN);
+      const [, low, chosen] = await Promise.all(calls);
+      expect(bitsOf(low)).toBe(expected);
+      expect(bitsOf(chosen)).toBe(bitsOf(await loewner.coreset(a, { p: 1, size: 40, scores: weights() })));
+    },
+  );
 });
 
 function detached(): Float64Array {
