@@ -153,10 +153,7 @@ class Instance implements Loewner {
 
 /** With copies of what is one number a row: the call may wait for its turn, and the caller's arrays change meanwhile. */
 function withOwnNumbers<Options extends WeightedOptions & { scores?: ArrayLike<number> }>(options: Options): Options {
-  const { rowWeights, scores } = options;
-  return {
-    ...options,
-    ...(rowWeights && { rowWeights: Float64Array.from(rowWeights) }),
-    ...(scores && { scores: Float64Array.from(scores) }),
-  };
+  const own = { ...options };
+  for (const key of ["rowWeights", "scores"] as const) if (own[key]) own[key] = Float64Array.from(own[key]);
+  return own;
 }

@@ -103,9 +103,9 @@ function checkRows(found: unknown, source: RowSource, start: number, count: numb
       : `${found.byteLength} bytes`;
   const asked = `for rows ${start} to ${start + count - 1}, expected ${expected}`;
   const remedy = !isBytes
-    ? "its read() must return a Uint8Array of them, or a promise of one: new Uint8Array(x.buffer, x.byteOffset, x.byteLength)"
+    ? "its read() must return a Uint8Array of their bytes, or a promise of one"
     : isDetached(found)
-      ? "its read() must return bytes that it has not transferred to another thread: a copy of them"
+      ? "its read() must return bytes that it has not transferred to another thread"
       : "its read() must return whole rows";
   throw new InvalidInputError(`${source.name ?? "The row source"} gave ${gave} ${asked}; ${remedy}.`, {
     tensor: source.name,
