@@ -240,15 +240,9 @@ async function rowNormBound(
   p: number,
   weights: Task["rowWeights"],
 ): Promise<number> {
-  let total = rows.source.rows;
-  let top = 1;
-  if (weights) {
-    total = top = 0;
-    for (let i = 0; i < weights.length; ++i) {
-      total += weights[i];
-      top = Math.max(top, weights[i]);
-    }
-  }
+  const total = totalWeight(rows, weights);
+  let top = weights ? 0 : 1;
+  if (weights) for (let i = 0; i < weights.length; ++i) top = Math.max(top, weights[i]);
   const norm = frobenius / unit;
   if (p >= 2) return (await run.power(top, 1 / p)) * norm;
   return total > 0 ? (await run.power(total, 1 / p - 0.5)) * Math.sqrt(top) * norm : 0;

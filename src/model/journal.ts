@@ -1,6 +1,6 @@
 /**
  * Layers kept as they are finished, so that a run that ended early can be taken up again. Where they are kept is the caller's
- * matter (node-journal.ts: a folder): this is what a place for them offers, and what is told of a layer there.
+ * matter (node/journal: a folder): this is what a place for them offers, and what is told of a layer there.
  *
  * A layer is taken up only if everything that determines its answer is the same: the bytes of its tensor, how it is fitted, the
  * row weights, the version of this package and of its kernel. So a run that takes up layers writes the bytes that one which was

@@ -1,5 +1,5 @@
 // Loewner ellipsoid of L = {x : |Ax|_p <= 1}, p >= 1, the paper's own route to the l_p-SVD (Tukan et al., arXiv 2009.05647), by
-// contact points (level-set-search.ts) instead of cutting planes.
+// contact points (search.ts) instead of cutting planes.
 //
 // The largest x'Hx over L is the largest value of a convex function over a convex body: there are many local ones, climbs
 // start from many places, and what is found is more than what is proved. Two proofs come with the result:

@@ -2,7 +2,7 @@
 // elsewhere. They are the rank times the optimal design of the rows, and give John's ellipsoid of {x : |Ax|_inf <= 1}.
 //
 // Where the boundary may hold no more rows than fit in memory (rank (rank + 1) / 2 of them: John 1948), by the core sets of
-// enclosing-rows.ts, exactly. Else by w <- w q averaged over the iterates: max q <= (n / rank)^(1/T) after T sweeps (Cohen,
+// ellipsoid/enclosing-rows.ts, exactly. Else by w <- w q averaged over the iterates: max q <= (n / rank)^(1/T) after T sweeps (Cohen,
 // Cousins, Lee, Yang, arXiv 1905.11580). What is proved holds for both: any weights give
 //   |Ax|_inf <= max q^(1/2) |Mx|_2  and  |Mx|_2 <= (sum w)^(1/2) |Ax|_inf.
 import type { EngineRows } from "../../engine/engine.js";

@@ -121,7 +121,7 @@ export async function openFile(path: string): Promise<FileSource> {
  * that folder are cleared away first.
  * @throws {FileError} when the folder is missing or is a file, the target is a folder or a device, or it exists and
  *   `force` is not set.
- * @throws {InvalidInputError} when it is a file that was read, of a process that keeps these (node-originals.ts)
+ * @throws {InvalidInputError} when it is a file that was read, of a process that keeps these (originals.ts)
  */
 export async function checkTarget(path: string, { force = false }: { force?: boolean } = {}): Promise<void> {
   const place = { file: path };

@@ -1,5 +1,5 @@
 /**
- * The folder of a journal (node-journal.ts): whose it is, which entries are in it, and its removal. A folder without the mark is not
+ * The folder of a journal (journal.ts): whose it is, which entries are in it, and its removal. A folder without the mark is not
  * touched, and of one that has it no file but the journal's own.
  */
 import { createHash } from "node:crypto";

@@ -10,11 +10,11 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { renameSync } from "node:fs";
-import { statfs } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { FileError } from "../../errors.js";
 import { readChunks, type ByteSource } from "../../formats/bytes.js";
 import { openFile, type FileSource } from "../files/file.js";
+import { freeBytes } from "../files/space.js";
 import { removeFile, removeLeftBehind, removeTemporary, TemporaryFile } from "../files/temporary.js";
 import type { Spill } from "../../model/fit.js";
 import type { Journal, JournalFinding, JournalPart } from "../../model/journal.js";
@@ -260,15 +260,5 @@ class PartWriter {
 
   async close(): Promise<void> {
     await this.file.close().catch(() => undefined);
-  }
-}
-
-/** Undefined where the system does not say. */
-async function freeBytes(folder: string): Promise<number | undefined> {
-  try {
-    const { bavail, bsize } = await statfs(folder);
-    return bavail * bsize;
-  } catch {
-    return undefined;
   }
 }
