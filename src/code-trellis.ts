@@ -1,10 +1,7 @@
 // The tables of trellis codes (assembly/trellis.ts), and the error to expect of them.
 import { type LinearCode, linearCodes, measuredLengths } from "./code-tables.js";
 import { f16ToF32 } from "./formats/half.js";
-
-/** Bits of the window that the next value is looked up by: 12 errs 1 to 7 % less than 10, and takes 4 times as long to encode. */
-export type WindowBits = keyof typeof linearCodes;
-export type TrellisBits = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
+import type { TrellisBits, WindowBits } from "./types/index.js";
 
 /**
  * The values that windows decode to, 2^windowBits of them, each a number that half precision holds. The value of a window's complement is

@@ -7,5 +7,6 @@ export type * from "./loewner.js";
 export type * from "./min-volume.js";
 export type * from "./quantise.js";
 export type * from "./subspace.js";
+export type * from "./transform-code.js";
 export type * from "./entrywise.js";
 export type * from "./level-set.js";
