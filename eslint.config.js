@@ -87,7 +87,7 @@ export default tseslint.config(
   ...floors.map((floor, i) =>
     forbid(
       [`src/${floor}/**`, ...(floor === "low-rank" ? ["src/low-rank.ts"] : [])],
-      [...floors.slice(i + 1), ...(i < 3 ? ["formats"] : [])],
+      [...floors.slice(i + 1), ...(floor === "model" || nodeFloors.includes(floor) ? [] : ["formats"])],
       {
         needsNode: nodeFloors.includes(floor),
         ignores: starters,
@@ -98,5 +98,5 @@ export default tseslint.config(
   forbid([starters[0]], floors.slice(2), { needsNode: true }),
   forbid([starters[1]], floors.slice(5), { needsNode: true }),
   forbid(["src/formats/**"], floors),
-  forbid(["src/types/**", "src/*.ts"], nodeFloors, { ignores: ["src/low-rank.ts", "src/node.ts"] }),
+  forbid(["src/types/**", "src/*.ts"], ["formats", ...nodeFloors], { ignores: ["src/low-rank.ts", "src/node.ts"] }),
 );

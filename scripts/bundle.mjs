@@ -34,7 +34,7 @@ const isBundled = (id) => Object.values(bundled).some((name) => id === name || i
 
 /** Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. */
 const groups = {
-  base: /^(index|errors|matrix|options|codes|code-levels|formats\/half)\.js$/,
+  base: /^(index|errors|matrix|options|codes|code-levels|half)\.js$/,
   onnx: /^(formats|model)\/onnx\/(?!location|http-|types)/,
   protobuf: /@bufbuild\/protobuf/,
   picomatch: /node_modules\/picomatch\//,

@@ -19,7 +19,7 @@ import { inlinedKernel } from "../build/lib/kernel/inlined.js";
 import { Kernel } from "../build/lib/kernel/load.js";
 import { linearCodes } from "../build/lib/code-tables.js";
 import { trellisTable } from "../build/lib/code-trellis.js";
-import { f32ToF16 } from "../build/lib/formats/half.js";
+import { f32ToF16 } from "../build/lib/half.js";
 
 const { values } = parseArgs({
   options: { evaluations: { type: "string", default: "160" }, measure: { type: "boolean" } },

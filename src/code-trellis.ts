@@ -1,6 +1,6 @@
 // The tables of trellis codes (assembly/trellis.ts), and the error to expect of them.
 import { type LinearCode, linearCodes, measuredLengths } from "./code-tables.js";
-import { f16ToF32 } from "./formats/half.js";
+import { f16ToF32 } from "./half.js";
 import type { TrellisBits, WindowBits } from "./types/index.js";
 
 /**

@@ -1,6 +1,6 @@
 // Matrices in few bits: how much they take, and their numbers again. Plain arithmetic, no kernel.
 import { InvalidInputError } from "./errors.js";
-import { f16ToF32 } from "./formats/half.js";
+import { f16ToF32 } from "./half.js";
 import type { RowSource } from "./matrix.js";
 import type { CodeBits, CodedMatrix } from "./types/index.js";
 

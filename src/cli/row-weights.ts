@@ -1,7 +1,7 @@
 // Row weights of `compress`: from counts in an .npy vector, or from the tokenizer that goes with the model.
 import { InvalidArgumentError, type Command } from "commander";
 import { InvalidFormatError, InvalidInputError, type LoewnerError } from "../errors.js";
-import { f16ToF32 } from "../formats/half.js";
+import { f16ToF32 } from "../half.js";
 import { jsonBytes, type LimitOptions } from "../formats/limits.js";
 import { openFile, type FileSource } from "../node/files/file.js";
 import { readNpyArray } from "../formats/npy-array.js";

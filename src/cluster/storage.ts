@@ -9,7 +9,7 @@ import { openFile } from "../node/files/file.js";
 import { contains } from "../node/files/inner-path.js";
 import { rowsRead, rowTypeBytes, type RowSource } from "../matrix.js";
 import type { RowLocation } from "../location.js";
-import { transposedRows } from "../model/transposed-rows.js";
+import { transposedRows } from "../formats/transposed-rows.js";
 
 /** Rows that tell one file from another. */
 const samples = 16;

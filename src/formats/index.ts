@@ -9,7 +9,7 @@ export {
   readChunks,
 } from "./bytes.js";
 export { type HttpOptions, openHttp } from "./http-bytes.js";
-export { bf16ToF32, decodeNumbers, encodeNumbers, f16ToF32, f32ToBf16, f32ToF16 } from "./half.js";
+export { bf16ToF32, decodeNumbers, encodeNumbers, f16ToF32, f32ToBf16, f32ToF16 } from "../half.js";
 export type { JsonValue } from "./json.js";
 export { defaultLimits, type LimitOptions, type ReadLimits } from "./limits.js";
 export { onnxDtypeName, onnxRowType, onnxTensorBytes } from "./onnx/dtype.js";

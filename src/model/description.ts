@@ -7,7 +7,7 @@ import { rowTypeOf, type SafetensorsDtype } from "../formats/index.js";
 import type { RowSource } from "../matrix.js";
 import type { CodeBits, CodedMatrix, LowRankCertificate, Objective } from "../types/index.js";
 import { storedTypes, type StoredLayer, type StoredMatrix, type StoredType } from "./stored.js";
-import { transposedRows } from "./transposed-rows.js";
+import { transposedRows } from "../formats/transposed-rows.js";
 
 export const metadataKey = "loewner";
 

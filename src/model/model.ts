@@ -3,7 +3,7 @@ import type { ByteSink } from "../formats/index.js";
 import type { RowSource } from "../matrix.js";
 import type { LayerDescription } from "./description.js";
 import type { StoredLayer } from "./stored.js";
-import { transposedRows } from "./transposed-rows.js";
+import { transposedRows } from "../formats/transposed-rows.js";
 
 /**
  * "embedding": a table of words or tokens, read by row. "head": the output projection onto the vocabulary. "tied": both at once.

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { levelsOf } from "../../src/code-levels.js";
 import { codedBytes, codedRows, decodeRows, paddedColumns, quantisationError } from "../../src/codes.js";
-import { f32ToBf16, f32ToF16 } from "../../src/formats/half.js";
+import { f32ToBf16, f32ToF16 } from "../../src/half.js";
 import { createLoewner, type CodedMatrix, type Loewner, type Matrix, type QuantiseOptions } from "../../src/index.js";
 import { toDense } from "../../reference/matrix.js";
 import { objective } from "../../reference/objective.js";

@@ -5,7 +5,7 @@ import { bestPath, windowsOf } from "../../reference/trellis.js";
 import { linearCodes, measuredLengths } from "../../src/code-tables.js";
 import { trellisError, trellisTable } from "../../src/code-trellis.js";
 import type { TrellisBits, WindowBits } from "../../src/types/index.js";
-import { f16ToF32, f32ToF16 } from "../../src/formats/half.js";
+import { f16ToF32, f32ToF16 } from "../../src/half.js";
 import { withFrame } from "../../src/kernel/frame.js";
 import { inlinedKernel } from "../../src/kernel/inlined.js";
 import { Kernel } from "../../src/kernel/load.js";

@@ -4,7 +4,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codedBytes } from "../../src/codes.js";
-import { f32ToF16 } from "../../src/formats/half.js";
+import { f32ToF16 } from "../../src/half.js";
 import { type GraphProto, ModelProtoSchema } from "../../src/formats/onnx/onnx_pb.js";
 import type { CodeBits } from "../../src/index.js";
 import type { Operators } from "../../src/model/model.js";

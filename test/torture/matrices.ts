@@ -1,5 +1,5 @@
 // Matrices that break numerical code, and row weights that do. Small, so that every primitive can be run on all of them.
-import { encodeNumbers } from "../../src/formats/half.js";
+import { encodeNumbers } from "../../src/half.js";
 import { widenRows, type Matrix, type MatrixLike, type RowType } from "../../src/matrix.js";
 import { bell, uniform } from "../library/matrices.js";
 

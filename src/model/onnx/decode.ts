@@ -5,7 +5,7 @@ import type { RowType } from "../../matrix.js";
 import type { CodedMatrix } from "../../types/index.js";
 import { describeCodes, type PartDescription } from "../description.js";
 import { rowChunks, storedBytes, type FloatMatrix, type StoredMatrix } from "../stored.js";
-import { transposedRows } from "../transposed-rows.js";
+import { transposedRows } from "../../formats/transposed-rows.js";
 import { DataType, type Builder, type Dims } from "./builder.js";
 
 /** A stored matrix in the graph, and how to read it. */

@@ -26,7 +26,7 @@ import { editedFiles } from "./set-write.js";
 import { setOf, type SafetensorsSet } from "./set.js";
 import { rowChunks, storedBytes, type StoredLayer, type StoredMatrix } from "../stored.js";
 import { tiedNames, type ModelFacts } from "./tied-weights.js";
-import { transposedRows } from "../transposed-rows.js";
+import { transposedRows } from "../../formats/transposed-rows.js";
 
 /**
  * @param file one file, or a set of shards

@@ -1,6 +1,6 @@
 // Tables of codes made up at random, put into a model as compress does, and the graphs that read them.
 import { bytesSource, memorySink } from "../../../src/formats/index.js";
-import { f32ToF16 } from "../../../src/formats/half.js";
+import { f32ToF16 } from "../../../src/half.js";
 import { openOnnx } from "../../../src/formats/onnx/open.js";
 import type { CodeBits, CodedMatrix } from "../../../src/index.js";
 import { onnxModel } from "../../../src/model/index.js";

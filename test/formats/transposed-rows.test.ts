@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { rowTypeBytes, type RowSource, type RowType } from "../../src/matrix.js";
-import { transposedRows } from "../../src/model/transposed-rows.js";
+import { transposedRows } from "../../src/formats/transposed-rows.js";
 
 /** Every element's bytes are its own; the source hands out one buffer again and again, as a file may. */
 function numbered(rows: number, cols: number, dtype: RowType): RowSource & { reads: number } {

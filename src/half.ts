@@ -4,8 +4,8 @@
  * Widening is exact. Narrowing rounds to nearest, ties to even, straight from the input's own precision (f64 is not
  * rounded to f32 first); what is too large becomes infinity, as IEEE 754 asks; subnormals are kept; NaN stays NaN.
  */
-import { InvalidInputError } from "../errors.js";
-import { type RowType, rowTypeBytes } from "../matrix.js";
+import { InvalidInputError } from "./errors.js";
+import { type RowType, rowTypeBytes } from "./matrix.js";
 
 /** Sign of f16 in bit 15, 5 exponent bits, 10 mantissa bits; bf16 likewise with 8 and 7. */
 interface HalfFormat {
