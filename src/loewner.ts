@@ -2,7 +2,7 @@ import type { Engine } from "./engine/engine.js";
 import { checkCoresetStream, openCoresetStream } from "./geometry/coreset/stream.js";
 import type { MultiplyOptions } from "./geometry/basis/pair.js";
 import { InvalidInputError } from "./errors.js";
-import { toRowSource, type Matrix, type MatrixLike } from "./matrix.js";
+import { toRowSource, type Matrix, type MatrixLike, type MatrixShape } from "./matrix.js";
 import { checkRowWeights } from "./options.js";
 import { primitiveNamed, type OptionsOf, type PrimitiveName, type ResultOf } from "./schedule/primitives.js";
 import { Scheduler, type SchedulerOptions } from "./schedule/scheduler.js";
@@ -44,7 +44,7 @@ export async function loewnerOn(kernel: WebAssembly.Module, options: SchedulerOp
 }
 
 /** What decides where a call runs. */
-export type Calls = Pick<Scheduler, "threads" | "run" | "open" | "exclusively" | "check" | "dispose"> & {
+export type Calls = Pick<Scheduler, "threads" | "threadsFor" | "run" | "open" | "exclusively" | "check" | "dispose"> & {
   /** For what is no call of a primitive. */
   readonly engine: Engine;
 };
@@ -58,6 +58,10 @@ class Instance implements Loewner {
 
   constructor(private readonly scheduler: Calls) {
     this.threads = scheduler.threads;
+  }
+
+  threadsFor(shape: MatrixShape) {
+    return this.scheduler.threadsFor(shape);
   }
 
   open(a: MatrixLike) {

@@ -30,6 +30,12 @@ export interface RowSource {
   read(start: number, count: number): Uint8Array | Promise<Uint8Array>;
 }
 
+/** Size and type of a matrix, without its rows. */
+export type MatrixShape = Pick<RowSource, "rows" | "cols" | "dtype">;
+
+/** Bytes of all its rows. */
+export const bytesOf = ({ rows, cols, dtype }: MatrixShape): number => rows * cols * rowTypeBytes[dtype];
+
 /** What every primitive takes. */
 export type MatrixLike = Matrix | RowSource;
 

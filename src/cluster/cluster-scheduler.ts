@@ -7,7 +7,7 @@ import { DisposedError, InvalidInputError } from "../errors.js";
 import type { MatrixCache } from "../geometry/matrix-cache.js";
 import { locationOf, type RowLocation } from "../location.js";
 import type { Calls } from "../loewner.js";
-import { rowTypeBytes, type RowSource } from "../matrix.js";
+import { bytesOf, type MatrixShape, type RowSource } from "../matrix.js";
 import { checkBytes } from "../options.js";
 import { bytesToSend, sendOptions } from "../schedule/crossing.js";
 import { runPrimitive } from "../schedule/far-scales.js";
@@ -77,9 +77,13 @@ export class ClusterScheduler implements Calls {
     return this.local.exclusively(body, signal);
   }
 
+  threadsFor(shape: MatrixShape): number {
+    return this.isLarge(shape) ? this.threads : 1;
+  }
+
   open(source: RowSource): OpenMatrix {
     this.check();
-    return new ClusterRowsOpen(source, this.isLarge(source) ? this.threads : 1, this, this.local.open(source), (held) =>
+    return new ClusterRowsOpen(source, this.threadsFor(source), this, this.local.open(source), (held) =>
       this.release(held),
     );
   }
@@ -133,7 +137,7 @@ export class ClusterScheduler implements Calls {
     this.coordinator.onNotice(`${name} (${rows} x ${cols}) ${why}: it is worked on here`);
   }
 
-  private isLarge(source: RowSource): boolean {
+  private isLarge(source: MatrixShape): boolean {
     return bytesOf(source) >= this.options.shareBytes;
   }
 
@@ -211,8 +215,6 @@ export class ClusterScheduler implements Calls {
     }
   }
 }
-
-const bytesOf = ({ rows, cols, dtype }: RowSource) => rows * cols * rowTypeBytes[dtype];
 
 class ClusterRowsOpen extends HeldOpen {
   readonly held: Held = {};

@@ -24,11 +24,7 @@ export function byLayer<Item>(
   return {
     threads: loewner.threads,
     work: (item) => workOf(layerOf(item)),
-    isShared(item) {
-      const rows = loewner.open(matrixOf(model, layerOf(item)));
-      rows.close();
-      return rows.threads > 1;
-    },
+    isShared: (item) => loewner.threadsFor(matrixOf(model, layerOf(item))) > 1,
     signal,
   };
 }

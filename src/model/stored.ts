@@ -1,6 +1,6 @@
 // A layer as it will stand in the file: A ~ left right, each in floating point or in few bits.
 import { encodeNumbers, type ByteSource } from "../formats/index.js";
-import { rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
+import { bytesOf, rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
 import type { Candidate, ChosenMethod, CodeBits, CodedMatrix, LowRankCertificate, Objective } from "../types/index.js";
 
 /** Floating-point rows, in memory or in a file. */
@@ -58,7 +58,7 @@ export function floatMatrix({ data, rows, cols }: Matrix, type: RowType, name: s
 
 /** Bytes of the numbers, scales included. */
 export function storedBytes(matrix: StoredMatrix): number {
-  if (matrix.kind === "float") return matrix.rows.rows * matrix.rows.cols * rowTypeBytes[matrix.rows.dtype];
+  if (matrix.kind === "float") return bytesOf(matrix.rows);
   return matrix.planes.reduce((sum, { bytes }) => sum + bytes.byteLength, matrix.scales.byteLength);
 }
 

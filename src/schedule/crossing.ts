@@ -3,7 +3,15 @@
 import type { SentRows } from "../engine/threads/protocol.js";
 import { untilAborted } from "../engine/read-ahead.js";
 import { throwIfAborted } from "../errors.js";
-import { isRowSource, rowsRead, rowTypeBytes, type MatrixLike, type RowSource } from "../matrix.js";
+import {
+  bytesOf,
+  isRowSource,
+  rowsRead,
+  rowTypeBytes,
+  type MatrixLike,
+  type MatrixShape,
+  type RowSource,
+} from "../matrix.js";
 
 /** A row source among the options, as it crosses. */
 interface SentSource {
@@ -15,12 +23,11 @@ const pieceBytes = 4 << 20;
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 const isSource = (value: unknown): value is RowSource => isObject(value) && isRowSource(value as unknown as MatrixLike);
-const bytesOf = ({ rows, cols, dtype }: RowSource) => rows * cols * rowTypeBytes[dtype];
 /** These two stay in this thread, and messages do their work. */
 const isHook = (name: string) => name === "signal" || name === "onProgress";
 
 /** Bytes of all rows that a call is about; Infinity where an option is a function, which cannot cross. */
-export function bytesToSend(source: RowSource, options: Readonly<Record<string, unknown>>): number {
+export function bytesToSend(source: MatrixShape, options: Readonly<Record<string, unknown>>): number {
   let bytes = bytesOf(source);
   for (const [name, value] of Object.entries(options)) {
     if (isHook(name)) continue;

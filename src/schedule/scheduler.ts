@@ -8,7 +8,7 @@ import { defaultResidentBytes, ThreadsEngine, type ThreadOptions } from "../engi
 import { AbortedError, DisposedError, InvalidInputError, throwIfAborted } from "../errors.js";
 import type { Held } from "../engine/memory.js";
 import { heldByDefault } from "../held.js";
-import type { RowSource } from "../matrix.js";
+import type { MatrixShape, RowSource } from "../matrix.js";
 import type { OpenMatrix, WeightedOptions } from "../types/index.js";
 import { bytesToSend, serialReads } from "./crossing.js";
 import { runPrimitive } from "./far-scales.js";
@@ -117,11 +117,15 @@ export class Scheduler {
     );
   }
 
+  /** Threads that share such rows whatever else there is to do. */
+  threadsFor(shape: MatrixShape): number {
+    return this.isShared(shape) ? this.sharers(shape) : 1;
+  }
+
   /** Rows that several calls will be about. Nothing is read before the first of them. */
   open(source: RowSource): OpenMatrix {
     this.check();
-    const threads = this.isShared(source) ? this.sharers(source) : 1;
-    const opened = new OpenRows(source, threads, this.ids++, this, (rows) => this.release(rows));
+    const opened = new OpenRows(source, this.threadsFor(source), this.ids++, this, (rows) => this.release(rows));
     this.opened.add(opened);
     return opened;
   }
@@ -160,12 +164,12 @@ export class Scheduler {
     return work < this.threadWork ? "here" : "any";
   }
 
-  private sharers(source: RowSource): number {
+  private sharers(source: MatrixShape): number {
     return this.engine instanceof ThreadsEngine ? this.engine.sharers(source) : 1;
   }
 
   /** All threads work on it whatever else there is to do: it is tall, or too large to cross. */
-  private isShared(source: RowSource): boolean {
+  private isShared(source: MatrixShape): boolean {
     const { threads } = this;
     const sharers = this.sharers(source);
     if (sharers > 1 && !this.crosses(source)) return true;
@@ -173,7 +177,7 @@ export class Scheduler {
   }
 
   /** Small enough for a worker to take, and made of nothing but values. */
-  private crosses(source: RowSource, options: Readonly<Record<string, unknown>> = {}): boolean {
+  private crosses(source: MatrixShape, options: Readonly<Record<string, unknown>> = {}): boolean {
     if (this.isBounded) return false;
     const dense = denseBytes * source.cols * source.cols;
     return bytesToSend(source, options) <= this.residentBytes && dense <= mostDenseBytes;

@@ -44,6 +44,11 @@ export interface Loewner {
   /** Calls that may run side by side: the threads of this instance, 1 where there are none. */
   readonly threads: number;
   /**
+   * Threads that would share the rows of a matrix of this shape in every call, as `open` says of the matrix that it opens; 1: calls
+   * on such matrices run side by side.
+   */
+  threadsFor(shape: Pick<RowSource, "rows" | "cols" | "dtype">): number;
+  /**
    * A matrix that several calls will be about: what one finds out (scales, spectrum, ellipsoid: a few cols x cols matrices) the
    * next ones use, with the same answers as before; and where a worker runs them, it keeps the rows. Close it afterwards. Nothing
    * is read or computed yet.

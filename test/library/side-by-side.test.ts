@@ -25,6 +25,10 @@ function computing(): { onProgress: () => void; computes: Promise<void> } {
   return { onProgress: () => onProgress(), computes };
 }
 
+const never = (): Uint8Array => {
+  throw new Error("nothing is to be read");
+};
+
 const endless = { p: 1, tolerance: 1e-300, maxIterations: 1e9 };
 
 test.each([
@@ -300,6 +304,20 @@ describe("a matrix held open", () => {
       await Promise.all([inOrder(one, order), inOrder(other, [...order].reverse())]);
       one.close();
       other.close();
+    }
+    loewner.dispose();
+  });
+
+  test("has the threads that are promised for its shape: all of them for a tall one, one for others", async () => {
+    const loewner = await createLoewner({ threads: 2, threadBytes: 1 });
+    const source = (rows: number, cols: number) => ({ rows, cols, dtype: "f64" as const, read: never });
+    for (const [rows, cols, threads] of [
+      [2000, 4, 2],
+      [300, 100, 1],
+    ]) {
+      const open = loewner.open(source(rows, cols));
+      expect([open.threads, loewner.threadsFor({ rows, cols, dtype: "f64" })]).toEqual([threads, threads]);
+      open.close();
     }
     loewner.dispose();
   });

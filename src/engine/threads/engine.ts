@@ -5,7 +5,7 @@
 // A share is a union of subtrees of the fixed summing tree over block numbers, and the coordinator makes the additions above
 // them: the answer's bytes do not depend on the number of threads.
 import { throwIfAborted } from "../../errors.js";
-import { rowTypeBytes, type RowSource } from "../../matrix.js";
+import { bytesOf, type MatrixShape, type RowSource } from "../../matrix.js";
 import { checkBytes } from "../../options.js";
 import type { DenseInput, DenseName } from "../dense.js";
 import type { Engine, EngineRows, SweepHooks } from "../engine.js";
@@ -71,9 +71,9 @@ export class ThreadsEngine implements Engine {
   }
 
   /** Threads that would share these rows; fewer than two: they stay in this one. */
-  sharers({ rows, cols, dtype }: RowSource): number {
-    const worth = Math.floor((rows * cols * rowTypeBytes[dtype]) / Math.max(1, this.threadBytes));
-    return Math.min(this.threads, worth, Math.ceil(rows / blockRows));
+  sharers(shape: MatrixShape): number {
+    const worth = Math.floor(bytesOf(shape) / Math.max(1, this.threadBytes));
+    return Math.min(this.threads, worth, Math.ceil(shape.rows / blockRows));
   }
 
   plan(source: RowSource, held: Held): void {

@@ -1,7 +1,7 @@
 // From a Gram matrix to the transform T with T T' = G^+, so that |a T|_2^2 is a' G^+ a: by Cholesky where G is safely of
 // full rank, by eigenvectors where it is not.
 import type { Engine } from "../../engine/engine.js";
-import type { RowSource } from "../../matrix.js";
+import type { MatrixShape } from "../../matrix.js";
 import { dot, scaleRows, sumOfSquares, timesVector } from "./small-dense.js";
 
 export interface Whitening {
@@ -24,7 +24,7 @@ const epsilon = 2 ** -52;
 export async function whiten(
   engine: Engine,
   G: Float64Array,
-  { rows: n, cols: d, dtype }: Pick<RowSource, "rows" | "cols" | "dtype">,
+  { rows: n, cols: d, dtype }: MatrixShape,
 ): Promise<Whitening> {
   const threshold = Math.max(n, d, dtype === "f64" ? 1 : 64) * epsilon;
   const scale = new Float64Array(d);
