@@ -1,9 +1,10 @@
 // A matrix that workers hold, in shares or as a whole: orders go to its log, and what every share replies comes back together.
 import { randomUUID } from "node:crypto";
 import type { Subtree } from "../engine/block-sweep.js";
+import { Outcome } from "../engine/outcome.js";
 import { boundsOf } from "../engine/threads/shares.js";
 import { fromSent } from "../engine/threads/protocol.js";
-import { AbortedError, ClusterError, throwIfAborted } from "../errors.js";
+import { ClusterError, throwIfAborted } from "../errors.js";
 import type { RowLocation } from "../location.js";
 import type { RowSource } from "../matrix.js";
 import { jobOf, type Coordinator, type ReplyListener } from "./coordinator.js";
@@ -32,8 +33,7 @@ interface Pending {
   emitted: EmittedInOrder | undefined;
   repeats: number;
   lostAt: number;
-  resolve(pending: Pending): void;
-  reject(error: unknown): void;
+  readonly outcome: Outcome<void>;
 }
 
 /** How often it is looked whether those that are silent are still at work. */
@@ -93,10 +93,7 @@ export class ClusterMatrix implements ReplyListener {
     this.begun = Date.now();
     const { coordinator, id } = this;
     const order = ++this.orders;
-    const result = this.expect(order, body, hooks);
-    const pending = this.pending!;
-    const abort = () => this.stop(pending, new AbortedError(signal!.reason));
-    signal?.addEventListener("abort", abort);
+    const pending = (this.pending = this.expect(order, body, hooks));
     const watch = setInterval(() => void this.watch().catch(() => undefined), watchMs);
     const send = async () => {
       this.claiming ??= coordinator.claim(id, this.claims, this);
@@ -109,9 +106,9 @@ export class ClusterMatrix implements ReplyListener {
     // Not waited for: Redis may be away, and a signal ends the order all the same.
     const sending = send().catch((error: unknown) => this.stop(pending, error));
     try {
-      const { results, repeats } = await result;
-      await coordinator.ask(this.finish(order, isKept(body), repeats), signal);
-      return results;
+      await pending.outcome.result;
+      await coordinator.ask(this.finish(order, isKept(body), pending.repeats), signal);
+      return pending.results;
     } catch (error) {
       coordinator.check();
       // Nobody is to make row state of what has failed.
@@ -120,26 +117,31 @@ export class ClusterMatrix implements ReplyListener {
       throw coordinator.explain(error);
     } finally {
       clearInterval(watch);
-      signal?.removeEventListener("abort", abort);
     }
   }
 
-  private expect(order: number, body: Order, hooks: OrderHooks): Promise<Pending> {
+  private expect(order: number, body: Order, hooks: OrderHooks): Pending {
     const { coordinator, id, size } = this;
-    return new Promise((resolve, reject) => {
-      const pending: Pending = {
-        ...{ order, body, hooks, resolve, reject, missing: size, repeats: 1, lostAt: 0, emitted: undefined },
-        ...{ results: new Array<unknown>(size), rows: new Array<number>(size).fill(0) },
-      };
-      if (hooks.emit) {
-        pending.emitted = new EmittedInOrder(coordinator, id, order, this.bounds, {
-          emit: hooks.emit,
-          onLost: (share) => this.lose(pending, share),
-          onError: (error) => this.stop(pending, error),
-        });
-      }
-      this.pending = pending;
-    });
+    const pending: Pending = {
+      order,
+      body,
+      hooks,
+      results: new Array<unknown>(size),
+      rows: new Array<number>(size).fill(0),
+      missing: size,
+      emitted: undefined,
+      repeats: 1,
+      lostAt: 0,
+      outcome: new Outcome(hooks.signal, (error) => this.stop(pending, error)),
+    };
+    if (hooks.emit) {
+      pending.emitted = new EmittedInOrder(coordinator, id, order, this.bounds, {
+        emit: hooks.emit,
+        onLost: (share) => this.lose(pending, share),
+        onError: (error) => this.stop(pending, error),
+      });
+    }
+    return pending;
   }
 
   /** Every share has carried it out: whoever takes one over need not reply, nor know of it if it made no state. */
@@ -254,7 +256,7 @@ export class ClusterMatrix implements ReplyListener {
         pending.emitted?.end(share, reply.pieces);
         if (pending.missing > 0) return;
         void Promise.resolve(pending.emitted?.all).then(() => {
-          if (pending.missing === 0) this.settle(pending, () => pending.resolve(pending));
+          if (pending.missing === 0) this.settle(pending, () => pending.outcome.resolve());
         });
     }
   }
@@ -263,14 +265,14 @@ export class ClusterMatrix implements ReplyListener {
   fail(error: Error): void {
     this.over ??= error;
     const { pending } = this;
-    if (pending) this.settle(pending, () => pending.reject(error));
+    if (pending) this.settle(pending, () => pending.outcome.reject(error));
   }
 
   private stop(pending: Pending, error: unknown): void {
     if (this.pending !== pending) return;
     const { redis, names } = this.coordinator;
     void redis.set(names.matrix(this.id).stopped, pending.order).catch(() => undefined);
-    this.settle(pending, () => pending.reject(error));
+    this.settle(pending, () => pending.outcome.reject(error));
   }
 
   private settle(pending: Pending, then: () => void): void {

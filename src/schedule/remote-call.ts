@@ -1,7 +1,7 @@
 // One whole call in a worker, as the thread that asked for it sees it.
 import type { Listener, Pool } from "../engine/threads/pool.js";
 import { fromSent, type CallOrder, type Report } from "../engine/threads/protocol.js";
-import { AbortedError } from "../errors.js";
+import { Outcome } from "../engine/outcome.js";
 import type { RowSource } from "../matrix.js";
 import type { RunOptions } from "../types/index.js";
 import { buffersIn, sendOptions, sendRows } from "./crossing.js";
@@ -19,34 +19,34 @@ export interface RemoteCallOptions {
 }
 
 export class RemoteCall<Result> implements Listener {
-  readonly result: Promise<Result>;
+  private readonly outcome: Outcome<Result>;
   /** When the worker is free again. An abort ends `result` at once, the worker's step in hand only when it is done. */
   readonly over: Promise<void>;
-  private resolve!: (result: Result) => void;
-  private reject!: (error: unknown) => void;
   private leave!: () => void;
   private call: number | undefined;
   private sent = false;
-  private readonly settling = new AbortController();
 
   constructor(private readonly of: RemoteCallOptions) {
-    this.result = new Promise((resolve, reject) => ([this.resolve, this.reject] = [resolve, reject]));
+    this.outcome = new Outcome(of.options.signal, (error) => this.stop(error));
     this.over = new Promise((resolve) => (this.leave = resolve));
     void this.start();
   }
 
+  get result(): Promise<Result> {
+    return this.outcome.result;
+  }
+
   private async start(): Promise<void> {
     const { pool, worker, primitive, source, held, onSent } = this.of;
-    const { signal, onProgress } = this.of.options;
-    const { signal: over } = this.settling;
-    signal?.addEventListener("abort", this.abort);
+    const { onProgress } = this.of.options;
+    const { over } = this.outcome;
     try {
       await pool.start();
-      if (this.settled) return;
+      if (this.outcome.isSettled) return;
       const call = (this.call = pool.join(this));
       const rows = source && (await sendRows(source, over));
       const own = await sendOptions(this.of.options, over);
-      if (this.settled) return;
+      if (this.outcome.isSettled) return;
       const order: CallOrder = {
         ...{ type: "call", call, primitive, rows, held, options: own, progress: onProgress !== undefined },
       };
@@ -61,7 +61,7 @@ export class RemoteCall<Result> implements Listener {
   take(report: Report): void {
     switch (report.type) {
       case "progress":
-        if (this.settled) return;
+        if (this.outcome.isSettled) return;
         try {
           const { stage, done, total } = report;
           this.of.options.onProgress?.({ stage, done, total });
@@ -70,7 +70,7 @@ export class RemoteCall<Result> implements Listener {
         }
         return;
       case "result":
-        this.settle(() => this.resolve(report.result as Result));
+        this.outcome.resolve(report.result as Result);
         return this.end();
       case "failed":
         return this.fail(fromSent(report.error));
@@ -79,27 +79,14 @@ export class RemoteCall<Result> implements Listener {
 
   /** Nothing more comes from the worker. */
   fail(error: unknown): void {
-    this.settle(() => this.reject(error));
+    this.outcome.reject(error);
     this.end();
   }
-
-  private readonly abort = () => this.stop(new AbortedError(this.of.options.signal!.reason));
 
   private stop(error: unknown): void {
     if (!this.sent) return this.fail(error);
     this.of.pool.send(this.of.worker, { type: "stop", call: this.call! });
-    this.settle(() => this.reject(error));
-  }
-
-  private get settled(): boolean {
-    return this.settling.signal.aborted;
-  }
-
-  private settle(then: () => void): void {
-    if (this.settled) return;
-    this.settling.abort();
-    this.of.options.signal?.removeEventListener("abort", this.abort);
-    then();
+    this.outcome.reject(error);
   }
 
   private end(): void {

@@ -4,8 +4,9 @@
 //
 // Sizes and estimates decide, never the clock, and no bit of an answer depends on it.
 import type { InlineEngine } from "../engine/inline.js";
+import { Outcome } from "../engine/outcome.js";
 import { defaultResidentBytes, ThreadsEngine, type ThreadOptions } from "../engine/threads/engine.js";
-import { AbortedError, DisposedError, InvalidInputError, throwIfAborted } from "../errors.js";
+import { DisposedError, InvalidInputError, throwIfAborted } from "../errors.js";
 import type { Held } from "../engine/memory.js";
 import { heldByDefault } from "../held.js";
 import type { MatrixShape, RowSource } from "../matrix.js";
@@ -57,8 +58,7 @@ export class Scheduler {
   readonly threads: number;
   private readonly queue: Queue;
   private readonly opened = new Set<OpenRows>();
-  /** Of the calls that run: what rejects them. */
-  private readonly rejects = new Set<(error: Error) => void>();
+  private readonly underWay = new Set<Pick<Outcome<unknown>, "reject">>();
   private ids = 0;
   private disposed = false;
 
@@ -140,7 +140,7 @@ export class Scheduler {
     this.disposed = true;
     this.queue.end(new DisposedError());
     // At once: one may wait for a read that never comes.
-    for (const reject of this.rejects) reject(new DisposedError());
+    for (const outcome of this.underWay) outcome.reject(new DisposedError());
     this.engine.dispose();
   }
 
@@ -228,33 +228,27 @@ export class Scheduler {
     }
   }
 
-  private enqueue<Result>(
+  private async enqueue<Result>(
     wants: Task["wants"],
     start: (place: Place) => Started<Result>,
     signal?: AbortSignal,
   ): Promise<Result> {
-    return new Promise((resolve, reject) => {
-      throwIfAborted(signal);
-      const abort = () => {
-        if (this.queue.remove(task)) reject(new AbortedError(signal!.reason));
-      };
-      const task: Task = {
-        wants,
-        start: (place) => {
-          signal?.removeEventListener("abort", abort);
-          const { result, over } = start(place);
-          this.rejects.add(reject);
-          result.then(resolve, reject).finally(() => this.rejects.delete(reject));
-          return over;
-        },
-        drop(error) {
-          signal?.removeEventListener("abort", abort);
-          reject(error);
-        },
-      };
-      signal?.addEventListener("abort", abort);
-      this.queue.add(task);
+    throwIfAborted(signal);
+    const outcome = new Outcome<Result>(signal, (error) => {
+      if (this.queue.remove(task)) outcome.reject(error);
     });
+    const task: Task = {
+      wants,
+      start: (place) => {
+        const { result, over } = start(place);
+        this.underWay.add(outcome);
+        result.then((found) => outcome.resolve(found), outcome.reject).finally(() => this.underWay.delete(outcome));
+        return over;
+      },
+      drop: outcome.reject,
+    };
+    this.queue.add(task);
+    return outcome.result;
   }
 }
 

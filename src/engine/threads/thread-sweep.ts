@@ -1,7 +1,7 @@
 // One sweep over rows that workers hold: hands out the rows they ask for, hands on what they emit in row order, adds up.
-import { AbortedError } from "../../errors.js";
 import { rowsRead } from "../../matrix.js";
 import type { SweepHooks } from "../engine.js";
+import { Outcome } from "../outcome.js";
 import type { Sweep, SweepResult } from "../sweep.js";
 import type { Listener, Pool } from "./pool.js";
 import { fromSent, type Report } from "./protocol.js";
@@ -12,12 +12,12 @@ type Emitted = Extract<Report, { type: "emit" }>;
 type Asked = Extract<Report, { type: "read" }>;
 
 export function sweepThreads(pool: Pool, rows: ThreadRows, sweep: Sweep, hooks: SweepHooks): Promise<SweepResult> {
-  return new Promise((resolve, reject) => new ThreadSweep(pool, rows, sweep, hooks, resolve, reject).start());
+  return new ThreadSweep(pool, rows, sweep, hooks).outcome.result;
 }
 
 class ThreadSweep implements Listener {
-  private call = -1;
-  private settled = false;
+  readonly outcome: Outcome<SweepResult>;
+  private readonly call: number;
   private readonly results: (SweepResult[] | undefined)[];
   /** What each worker emitted and nobody has taken; the lowest that is not done comes first. */
   private readonly emitted: Emitted[][];
@@ -30,17 +30,11 @@ class ThreadSweep implements Listener {
     private readonly rows: ThreadRows,
     private readonly sweep: Sweep,
     private readonly hooks: SweepHooks,
-    private readonly resolve: (result: SweepResult) => void,
-    private readonly reject: (error: Error) => void,
   ) {
     this.results = rows.shares.map(() => undefined);
     this.emitted = rows.shares.map(() => []);
-  }
-
-  start(): void {
-    const { pool, rows, sweep, hooks } = this;
     this.call = pool.join(this);
-    hooks.signal?.addEventListener("abort", this.abort);
+    this.outcome = new Outcome(hooks.signal, (error) => this.stop(error));
     try {
       rows.prepare(sweep);
       const { id, limits } = rows;
@@ -75,31 +69,22 @@ class ThreadSweep implements Listener {
   }
 
   fail(error: Error): void {
-    this.settle(() => this.reject(error));
+    this.pool.leave(this.call);
+    this.outcome.reject(error);
   }
-
-  private readonly abort = () => this.stop(new AbortedError(this.hooks.signal!.reason));
 
   /** The workers stop after the tile in hand; what they still report is not heard. */
   private stop(error: unknown): void {
-    if (this.settled) return;
+    if (this.outcome.isSettled) return;
     this.rows.shares.forEach((_, worker) => this.pool.send(worker, { type: "stop", call: this.call }));
     this.fail(error instanceof Error ? error : new Error(String(error)));
   }
 
-  private settle(then: () => void): void {
-    if (this.settled) return;
-    this.settled = true;
-    this.hooks.signal?.removeEventListener("abort", this.abort);
-    this.pool.leave(this.call);
-    then();
-  }
-
   private async read({ start, count }: Asked, worker: number): Promise<void> {
-    if (this.settled) return;
+    if (this.outcome.isSettled) return;
     const { source } = this.rows;
     const found = await rowsRead(source, start, count);
-    if (this.settled) return;
+    if (this.outcome.isSettled) return;
     const bytes = new Uint8Array(found);
     this.pool.send(worker, { type: "bytes", call: this.call, bytes }, [bytes.buffer]);
   }
@@ -110,7 +95,7 @@ class ThreadSweep implements Listener {
     this.emitting = true;
     try {
       const { emitted, results, hooks } = this;
-      for (let first = 0; !this.settled && first < emitted.length;) {
+      for (let first = 0; !this.outcome.isSettled && first < emitted.length;) {
         const early = hooks.anyOrder ? emitted.findIndex((blocks) => blocks.length > 0) : -1;
         const worker = Math.max(first, early);
         const next = emitted[worker].shift();
@@ -118,7 +103,7 @@ class ThreadSweep implements Listener {
         else if (results[first]) ++first;
         else return;
       }
-      if (!this.settled) this.finish();
+      if (!this.outcome.isSettled) this.finish();
     } catch (error) {
       this.stop(error);
     } finally {
@@ -130,7 +115,7 @@ class ThreadSweep implements Listener {
     const bytes = block.byteLength;
     const waiting = this.hooks.emit?.(start, block, name);
     if (waiting) await waiting;
-    if (this.settled) return;
+    if (this.outcome.isSettled) return;
     // The block was only lent: its memory goes back, for another one, unless somebody has sent it elsewhere.
     const buffer = block.byteLength === bytes ? (block.buffer as ArrayBuffer) : undefined;
     this.pool.send(worker, { type: "taken", call: this.call, bytes, buffer }, buffer && [buffer]);
@@ -139,6 +124,7 @@ class ThreadSweep implements Listener {
   private finish(): void {
     const results = this.results.flatMap((some) => some!);
     const result = combine(this.sweep, this.rows.shares.flat(), results);
-    this.settle(() => this.resolve(result));
+    this.pool.leave(this.call);
+    this.outcome.resolve(result);
   }
 }
