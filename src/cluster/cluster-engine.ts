@@ -2,7 +2,7 @@
 // here. Drivers do not know.
 import { combine, joinColumns } from "../engine/threads/shares.js";
 import type { InlineEngine } from "../engine/inline.js";
-import type { Held } from "../engine/memory.js";
+import type { MemoryNeeds } from "../engine/memory.js";
 import { denseWork, type DenseInput, type DenseName } from "../engine/dense.js";
 import type { Engine, EngineRows, RowState, SweepHooks } from "../engine/engine.js";
 import type { Sweep, SweepResult } from "../engine/sweep.js";
@@ -35,8 +35,8 @@ export class ClusterEngine implements Engine {
     this.matrices.set(source, matrix);
   }
 
-  plan(source: RowSource, held: Held): void {
-    this.inline.plan(source, held);
+  plan(source: RowSource, needs: MemoryNeeds): void {
+    this.inline.plan(source, needs);
   }
 
   open(source: RowSource): EngineRows {

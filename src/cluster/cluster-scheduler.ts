@@ -11,7 +11,7 @@ import { bytesOf, type MatrixShape, type RowSource } from "../matrix.js";
 import { checkBytes } from "../options.js";
 import { bytesToSend, sendOptions } from "../schedule/crossing.js";
 import { runPrimitive } from "../schedule/far-scales.js";
-import { HeldOpen } from "../schedule/open-rows.js";
+import { CountedMatrix } from "../schedule/open-rows.js";
 import type { OptionsOf, PrimitiveName, ResultOf } from "../schedule/primitives.js";
 import { Scheduler } from "../schedule/scheduler.js";
 import type { OpenMatrix, WeightedOptions } from "../types/index.js";
@@ -22,7 +22,7 @@ import type { Coordinator } from "./coordinator.js";
 import { addressFrom, fingerprintOf } from "./storage.js";
 
 type Options = WeightedOptions & Readonly<Record<string, unknown>>;
-type Held = { whole?: ClusterMatrix; shared?: ClusterMatrix };
+type ClusterMatrices = { whole?: ClusterMatrix; shared?: ClusterMatrix };
 
 /** Rows of a share that are worth the messages. */
 const leastShareBytes = 4 << 20;
@@ -83,8 +83,8 @@ export class ClusterScheduler implements Calls {
 
   open(source: RowSource): OpenMatrix {
     this.check();
-    return new ClusterRowsOpen(source, this.threadsFor(source), this, this.local.open(source), (held) =>
-      this.release(held),
+    return new ClusterRowsOpen(source, this.threadsFor(source), this, this.local.open(source), (matrices) =>
+      this.release(matrices),
     );
   }
 
@@ -105,14 +105,14 @@ export class ClusterScheduler implements Calls {
       const isWorthIt = bytesOf(source) >= 2 * leastShareBytes || this.options.shares !== undefined;
       if (!stored) this.noticeHere(source);
       if (!stored || (isLarge && !isWorthIt)) return await this.local.run(name, opened?.here ?? source, options);
-      const held: Held = opened?.held ?? {};
+      const matrices: ClusterMatrices = opened?.matrices ?? {};
       try {
         const result = isLarge
-          ? await this.inTurn(() => this.shared(name, source, stored, plain, held, opened?.cache))
-          : await this.whole(name, source, stored, plain, held);
+          ? await this.inTurn(() => this.shared(name, source, stored, plain, matrices, opened?.cache))
+          : await this.whole(name, source, stored, plain, matrices);
         return result as ResultOf<Name>;
       } finally {
-        if (!opened) this.release(held);
+        if (!opened) this.release(matrices);
       }
     } finally {
       opened?.leave();
@@ -146,12 +146,12 @@ export class ClusterScheduler implements Calls {
     source: RowSource,
     location: RowLocation,
     options: Options,
-    held: Held,
+    matrices: ClusterMatrices,
   ): Promise<unknown> {
-    held.whole ??= new ClusterMatrix(this.coordinator, source, undefined, await this.stored(source, location));
+    matrices.whole ??= new ClusterMatrix(this.coordinator, source, undefined, await this.stored(source, location));
     const { signal, onProgress } = options;
     const sent = await sendOptions(options, signal ?? new AbortController().signal);
-    const [result] = await held.whole.ask({ type: "call", primitive: name, options: sent }, { signal, onProgress });
+    const [result] = await matrices.whole.ask({ type: "call", primitive: name, options: sent }, { signal, onProgress });
     return result;
   }
 
@@ -161,25 +161,25 @@ export class ClusterScheduler implements Calls {
     source: RowSource,
     location: RowLocation,
     options: Options,
-    held: Held,
+    matrices: ClusterMatrices,
     cache: MatrixCache | undefined,
   ): Promise<unknown> {
     this.check();
-    held.shared ??= new ClusterMatrix(
+    matrices.shared ??= new ClusterMatrix(
       this.coordinator,
       source,
       shares(Math.ceil(source.rows / blockRows), this.sharesOf(source)),
       await this.stored(source, location),
     );
     const { cluster } = this;
-    cluster.share(source, held.shared);
+    cluster.share(source, matrices.shared);
     try {
       const known = cache?.with(options.rowWeights);
       return await runPrimitive(name, { engine: cluster, source, options, hooks: options, cache: known });
     } finally {
       cluster.close();
       await cluster.endClosed().catch(() => undefined);
-      await held.shared.forget().catch(() => undefined);
+      await matrices.shared.forget().catch(() => undefined);
     }
   }
 
@@ -207,7 +207,7 @@ export class ClusterScheduler implements Calls {
     return result;
   }
 
-  private release({ whole, shared }: Held): void {
+  private release({ whole, shared }: ClusterMatrices): void {
     for (const matrix of [whole, shared]) {
       if (!matrix) continue;
       const closing = matrix.close().finally(() => this.closing.delete(closing));
@@ -216,8 +216,8 @@ export class ClusterScheduler implements Calls {
   }
 }
 
-class ClusterRowsOpen extends HeldOpen {
-  readonly held: Held = {};
+class ClusterRowsOpen extends CountedMatrix {
+  readonly matrices: ClusterMatrices = {};
 
   constructor(
     source: RowSource,
@@ -225,11 +225,11 @@ class ClusterRowsOpen extends HeldOpen {
     owner: unknown,
     /** For calls that run here. */
     readonly here: OpenMatrix,
-    onEnd: (held: Held) => void,
+    onEnd: (matrices: ClusterMatrices) => void,
   ) {
     super(source, threads, owner, () => {
       here.close();
-      onEnd(this.held);
+      onEnd(this.matrices);
     });
   }
 }

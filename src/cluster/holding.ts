@@ -20,7 +20,7 @@ const blockMs = 2000;
 
 type Entry = { number: number; order: Order };
 
-let helds = 0;
+let openIds = 0;
 
 export class Holding {
   private readonly own: MatrixNames;
@@ -35,7 +35,7 @@ export class Holding {
   /** Emitted by the order under way. */
   private pieces = 0;
   /** Of whole calls: the number under which the thread has the rows. */
-  private readonly held = helds++;
+  private readonly openId = openIds++;
   private isSent = false;
 
   constructor(
@@ -76,7 +76,7 @@ export class Holding {
       pool.check();
       this.clear();
       this.base?.close();
-      if (this.isSent) pool.send(this.thread, { type: "release", held: this.held });
+      if (this.isSent) pool.send(this.thread, { type: "release", opened: this.openId });
     } catch {
       return; // the threads are gone
     }
@@ -229,7 +229,7 @@ export class Holding {
   private async call(primitive: string, options: Readonly<Record<string, unknown>>, watch: Watch): Promise<unknown> {
     const { pool, counters } = this.holder;
     const call = new RemoteCall({
-      ...{ pool, worker: this.thread, primitive, held: this.held },
+      ...{ pool, worker: this.thread, primitive, opened: this.openId },
       source: this.isSent ? undefined : this.source,
       options: {
         ...receiveOptions(options),

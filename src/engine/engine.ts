@@ -1,7 +1,7 @@
 // What drivers see of an engine, which says where blocks live and who runs the kernel. They never know which one they have.
 import type { RowSource } from "../matrix.js";
 import type { DenseInput, DenseName, DenseResult } from "./dense.js";
-import type { Held } from "./memory.js";
+import type { MemoryNeeds } from "./memory.js";
 import type { Emitted, Sweep, SweepResult } from "./sweep.js";
 
 export interface SweepHooks {
@@ -37,7 +37,7 @@ export interface Engine {
    * of it is shared out. Until close().
    * @throws {OutOfMemoryError} when the budget is too small; the message says the smallest that works
    */
-  plan(source: RowSource, held: Held): void;
+  plan(source: RowSource, needs: MemoryNeeds): void;
   open(source: RowSource): EngineRows;
   sweep(rows: EngineRows, sweep: Sweep, hooks?: SweepHooks): Promise<SweepResult>;
   /** These rows are done with; without any, all that were opened are. */

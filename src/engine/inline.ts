@@ -5,7 +5,7 @@ import type { RowSource } from "../matrix.js";
 import { sweepBlocks } from "./block-sweep.js";
 import { runDense, type DenseInput, type DenseName } from "./dense.js";
 import type { Engine, EngineRows, RowState, SweepHooks } from "./engine.js";
-import { planMemory, rowsOfTile, type Held, type MemoryPlan } from "./memory.js";
+import { planMemory, rowsOfTile, type MemoryNeeds, type MemoryPlan } from "./memory.js";
 import { ReadAhead } from "./read-ahead.js";
 import { blockRows, type Sweep, type SweepResult } from "./sweep.js";
 
@@ -73,10 +73,10 @@ export class InlineEngine implements Engine {
     return new InlineEngine(kernel, options);
   }
 
-  plan(source: RowSource, held: Held, threads = 1): MemoryPlan | undefined {
+  plan(source: RowSource, needs: MemoryNeeds, threads = 1): MemoryPlan | undefined {
     const { memory } = this.options;
     if (memory === undefined) return undefined;
-    this.planned = planMemory(this.kernel.call, source, { memory, threads, held });
+    this.planned = planMemory(this.kernel.call, source, { memory, threads, needs });
     this.kernel.limit = this.planned.wasmBytes;
     return this.planned;
   }

@@ -17,7 +17,7 @@ const sharedMatrices = 4;
 const kernelBytes = 1 << 18;
 
 /** What a call holds beside tiles and d x d matrices. */
-export interface Held {
+export interface MemoryNeeds {
   /** Row state, here and with the workers: columns of f64, one number a row. */
   columns: number;
   /** Of those, copied into wasm memory as a whole by a dense step of this thread. */
@@ -78,7 +78,12 @@ function denseBytes(call: KernelExports, d: number): number {
 }
 
 /** What a call must have with so many threads, with tiles of one block and nothing kept; and how much of it scales with a tile. */
-function least(call: KernelExports, source: Shape, threads: number, { columns, kernelColumns = 0, bytes = 0 }: Held) {
+function least(
+  call: KernelExports,
+  source: Shape,
+  threads: number,
+  { columns, kernelColumns = 0, bytes = 0 }: MemoryNeeds,
+) {
   const { rows, cols, dtype } = source;
   const blocks = Math.ceil(rows / blockRows);
   const square = 8 * cols * cols;
@@ -108,15 +113,16 @@ function least(call: KernelExports, source: Shape, threads: number, { columns, k
 export function planMemory(
   call: KernelExports,
   source: Shape,
-  { memory, threads, held }: { memory: number; threads: number; held: Held },
+  { memory, threads, needs }: { memory: number; threads: number; needs: MemoryNeeds },
 ): MemoryPlan {
   let count = threads;
-  while (count > 1 && least(call, source, count, held).total > memory) --count;
-  const { total, here, there, perRow, waiting } = least(call, source, count, held);
+  while (count > 1 && least(call, source, count, needs).total > memory) --count;
+  const { total, here, there, perRow, waiting } = least(call, source, count, needs);
   if (total > memory) {
     const { rows, cols, dtype, name = "A" } = source;
-    const needs = (n: number) => megabytes(least(call, source, n, held).total);
-    const what = threads === 1 ? needs(1) : `${needs(threads)} with ${threads} threads, ${needs(1)} with one`;
+    const leastBytes = (n: number) => megabytes(least(call, source, n, needs).total);
+    const what =
+      threads === 1 ? leastBytes(1) : `${leastBytes(threads)} with ${threads} threads, ${leastBytes(1)} with one`;
     throw new OutOfMemoryError(
       `${name} (${rows} x ${cols}, ${dtype}) needs at least ${what}; memory is ${megabytes(memory)}. Raise memory.`,
       { tensor: name },

@@ -1,4 +1,4 @@
-// Whole calls in a worker, and the matrices that are held open for them.
+// Whole calls in a worker, and the matrices that are kept open for them.
 import type { CallServer } from "../engine/threads/serve.js";
 import { throwIfAborted } from "../errors.js";
 import { MatrixCache } from "../geometry/matrix-cache.js";
@@ -8,15 +8,15 @@ import { buffersIn, copied, receiveOptions, receiveRows } from "./crossing.js";
 import { runPrimitive } from "./far-scales.js";
 
 export function callServer(): CallServer {
-  const held = new Map<number, { source: RowSource; cache: MatrixCache }>();
+  const matrices = new Map<number, { source: RowSource; cache: MatrixCache }>();
   return {
     async run(engine, order, hooks) {
-      if (order.held !== undefined && order.rows) {
-        held.set(order.held, { source: receiveRows(order.rows), cache: new MatrixCache() });
+      if (order.opened !== undefined && order.rows) {
+        matrices.set(order.opened, { source: receiveRows(order.rows), cache: new MatrixCache() });
       }
       // Only now: whoever sent the rows takes it that they are here, also when the call is stopped or there is no kernel.
       throwIfAborted(hooks.signal);
-      const opened = order.held === undefined ? undefined : held.get(order.held)!;
+      const opened = order.opened === undefined ? undefined : matrices.get(order.opened)!;
       const source = opened?.source ?? receiveRows(order.rows!);
       const options = receiveOptions(order.options);
       const cache = opened?.cache.with(options.rowWeights as RowWeights | undefined);
@@ -26,6 +26,6 @@ export function callServer(): CallServer {
       );
       return { result, transfer: [...buffersIn(result)] };
     },
-    release: (number) => void held.delete(number),
+    release: (number) => void matrices.delete(number),
   };
 }

@@ -5,7 +5,7 @@ import type { RowSource, RowType } from "../matrix.js";
 import type { OpenMatrix } from "../types/index.js";
 
 /** Calls enter and leave; what is held for them ends once they are over and nobody may call any more. */
-export class HeldOpen implements OpenMatrix {
+export class CountedMatrix implements OpenMatrix {
   readonly rows: number;
   readonly cols: number;
   readonly dtype: RowType;
@@ -57,7 +57,7 @@ export class HeldOpen implements OpenMatrix {
 }
 
 /** Rows that a worker may keep. */
-export class OpenRows extends HeldOpen {
+export class OpenRows extends CountedMatrix {
   /** The worker that calls go to, once one did: it keeps the rows, when they have been sent, and facts of its own. */
   worker: number | undefined;
   isSent = false;

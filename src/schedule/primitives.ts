@@ -12,8 +12,15 @@ import { checkSensitivities, sensitivities } from "../geometry/coreset/sensitivi
 import { checkSubspace, robustSubspace } from "../geometry/subspace/subspace.js";
 import { checkLowRank, lowRank } from "../low-rank.js";
 import { certify, checkCertify } from "../low-rank/certificate.js";
-import type { Held } from "../engine/memory.js";
-import { heldByCertify, heldByEllipsoid, heldByEntrywise, heldByLeverage, heldByLowRank, heldByNone } from "../held.js";
+import type { MemoryNeeds } from "../engine/memory.js";
+import {
+  needsOfCertify,
+  needsOfEllipsoid,
+  needsOfEntrywise,
+  needsOfLeverage,
+  needsOfLowRank,
+  noNeeds,
+} from "./memory-needs.js";
 import type { RowSource } from "../matrix.js";
 import * as back from "./restore.js";
 import type { Scale } from "./scale.js";
@@ -22,7 +29,7 @@ interface Primitive<Options, Result> {
   run(run: Run, source: RowSource, options: Options): Promise<Result>;
   check?(options: NoInfer<Options>, source: RowSource): void;
   /** What it holds beside tiles and d x d matrices, row weights apart. */
-  held?(options: NoInfer<Options>, source: RowSource): Held;
+  needs?(options: NoInfer<Options>, source: RowSource): MemoryNeeds;
   /** The result of A and its row weights from that of scaled ones (far-scales.ts), where it depends on the scale. */
   restore?(result: NoInfer<Result>, scale: Scale): Promise<Result>;
   /** Rows may be scaled: all that needs `restore` for it has it. */
@@ -35,7 +42,7 @@ interface Primitive<Options, Result> {
 const primitive = <Options, Result>(of: Primitive<Options, Result>) => of;
 
 export const primitives = {
-  leverageScores: primitive({ run: leverageScores, held: heldByLeverage, sweeps: 2, scalesRows: true }),
+  leverageScores: primitive({ run: leverageScores, needs: needsOfLeverage, sweeps: 2, scalesRows: true }),
   lewisWeights: primitive({
     run: lewisWeights,
     check: checkLewis,
@@ -46,14 +53,14 @@ export const primitives = {
   lowRank: primitive({
     run: lowRank,
     check: checkLowRank,
-    held: heldByLowRank,
+    needs: needsOfLowRank,
     sweeps: 10,
     restore: back.lowRank,
     scalesRows: true,
   }),
   singularValues: primitive({
     run: singularValues,
-    held: heldByNone,
+    needs: noNeeds,
     sweeps: 1,
     restore: back.singularValues,
     scalesRows: true,
@@ -68,12 +75,12 @@ export const primitives = {
   certify: primitive({
     run: certify,
     check: checkCertify,
-    held: heldByCertify,
+    needs: needsOfCertify,
     sweeps: 5,
     restore: back.certificate,
     scalesRows: true,
   }),
-  multiply: primitive({ run: multiply, check: checkMultiply, held: heldByNone, sweeps: 1 }),
+  multiply: primitive({ run: multiply, check: checkMultiply, needs: noNeeds, sweeps: 1 }),
   minVolumeEllipsoid: primitive({
     run: minVolumeEllipsoid,
     check: checkMinVolume,
@@ -92,7 +99,7 @@ export const primitives = {
   robustSubspace: primitive({
     run: robustSubspace,
     check: checkSubspace,
-    held: heldByEllipsoid,
+    needs: needsOfEllipsoid,
     sweeps: 100,
     restore: back.subspace,
     scalesRows: true,
@@ -100,7 +107,7 @@ export const primitives = {
   entrywiseLowRank: primitive({
     run: entrywiseLowRank,
     check: checkEntrywise,
-    held: heldByEntrywise,
+    needs: needsOfEntrywise,
     sweeps: 300,
     restore: back.entrywise,
     scalesRows: true,
@@ -110,7 +117,7 @@ export const primitives = {
   levelSetEllipsoid: primitive({
     run: levelSetEllipsoid,
     check: checkLevelSet,
-    held: heldByEllipsoid,
+    needs: needsOfEllipsoid,
     sweeps: 1000,
     restore: back.levelSet,
     scalesRows: true,

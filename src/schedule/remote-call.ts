@@ -10,9 +10,9 @@ export interface RemoteCallOptions {
   pool: Pool;
   worker: number;
   primitive: string;
-  /** To be read and sent; absent where the worker has the rows under the number `held`. */
+  /** To be read and sent; absent where the worker has the rows under the number `opened`. */
   source?: RowSource;
-  held?: number;
+  opened?: number;
   options: RunOptions & Readonly<Record<string, unknown>>;
   /** Called once the order with its rows is on its way. */
   onSent?: () => void;
@@ -37,7 +37,7 @@ export class RemoteCall<Result> implements Listener {
   }
 
   private async start(): Promise<void> {
-    const { pool, worker, primitive, source, held, onSent } = this.of;
+    const { pool, worker, primitive, source, opened, onSent } = this.of;
     const { onProgress } = this.of.options;
     const { over } = this.outcome;
     try {
@@ -48,7 +48,7 @@ export class RemoteCall<Result> implements Listener {
       const own = await sendOptions(this.of.options, over);
       if (this.outcome.isSettled) return;
       const order: CallOrder = {
-        ...{ type: "call", call, primitive, rows, held, options: own, progress: onProgress !== undefined },
+        ...{ type: "call", call, primitive, rows, opened, options: own, progress: onProgress !== undefined },
       };
       pool.send(worker, order, [...buffersIn(order)]);
       this.sent = true;

@@ -7,8 +7,8 @@ import type { InlineEngine } from "../engine/inline.js";
 import { Outcome } from "../engine/outcome.js";
 import { defaultResidentBytes, ThreadsEngine, type ThreadOptions } from "../engine/threads/engine.js";
 import { DisposedError, InvalidInputError, throwIfAborted } from "../errors.js";
-import type { Held } from "../engine/memory.js";
-import { heldByDefault } from "../held.js";
+import type { MemoryNeeds } from "../engine/memory.js";
+import { defaultNeeds } from "./memory-needs.js";
 import type { MatrixShape, RowSource } from "../matrix.js";
 import type { OpenMatrix, WeightedOptions } from "../types/index.js";
 import { bytesToSend, serialReads } from "./crossing.js";
@@ -38,8 +38,8 @@ const mostDenseBytes = 256 << 20;
 interface Call {
   readonly name: PrimitiveName;
   readonly source: RowSource;
-  /** The rows are held open. */
-  readonly held?: OpenRows;
+  /** The rows, where they were opened here. */
+  readonly opened?: OpenRows;
   readonly options: WeightedOptions & Readonly<Record<string, unknown>>;
   /** Multiply-adds, about. */
   readonly work: number;
@@ -70,8 +70,8 @@ export class Scheduler {
     private readonly isBounded: boolean,
   ) {
     this.threads = engine instanceof ThreadsEngine ? engine.pool.size : 1;
-    const heldBy = (worker: number) => [...this.opened].filter((rows) => rows.worker === worker).length;
-    this.queue = new Queue(this.threads, heldBy);
+    const keptBy = (worker: number) => [...this.opened].filter((rows) => rows.worker === worker).length;
+    this.queue = new Queue(this.threads, keptBy);
   }
 
   /** @throws {InvalidInputError} when an option is out of range */
@@ -96,13 +96,13 @@ export class Scheduler {
   ): Promise<ResultOf<Name>> {
     this.check();
     const call = this.callOf(name, source, { ...options });
-    call.held?.enter();
+    call.opened?.enter();
     try {
       const wants = (alone: boolean) => this.placeOf(call, alone);
       const start = (place: Place) => (typeof place === "number" ? this.inWorker(call, place) : this.here(call, place));
       return (await this.enqueue(wants, start, options.signal)) as ResultOf<Name>;
     } finally {
-      call.held?.leave();
+      call.opened?.leave();
     }
   }
 
@@ -145,21 +145,21 @@ export class Scheduler {
   }
 
   private callOf(name: PrimitiveName, source: RowSource, options: Call["options"]): Call {
-    const held = source instanceof OpenRows && source.owner === this ? source : undefined;
+    const opened = source instanceof OpenRows && source.owner === this ? source : undefined;
     const { rows, cols } = source;
     return {
-      ...{ name, source: held?.source ?? source, held, options },
+      ...{ name, source: opened?.source ?? source, opened, options },
       work: primitiveNamed(name).sweeps * cols * cols * (rows + denseWork * cols),
       crosses: this.crosses(source, options),
     };
   }
 
-  private placeOf({ source, held, work, crosses }: Call, alone: boolean): Place | "any" {
+  private placeOf({ source, opened, work, crosses }: Call, alone: boolean): Place | "any" {
     if (this.threads === 1) return "here";
     const near = this.sharers(source) > 1 ? "all" : "here";
     if (!crosses) return near;
-    if (held?.worker !== undefined) return held.worker;
-    if (alone && this.opened.size === (held ? 1 : 0)) return near;
+    if (opened?.worker !== undefined) return opened.worker;
+    if (alone && this.opened.size === (opened ? 1 : 0)) return near;
     if (this.isShared(source)) return "all";
     return work < this.threadWork ? "here" : "any";
   }
@@ -183,31 +183,31 @@ export class Scheduler {
     return bytesToSend(source, options) <= this.residentBytes && dense <= mostDenseBytes;
   }
 
-  private here({ name, source, held, options }: Call, place: "here" | "all"): Started<unknown> {
+  private here({ name, source, opened, options }: Call, place: "here" | "all"): Started<unknown> {
     const { engine } = this;
     const isShared = engine instanceof ThreadsEngine;
     const own = isShared && place === "here" ? engine.inline : engine;
-    const cache = held?.cache.with(options.rowWeights);
+    const cache = opened?.cache.with(options.rowWeights);
     // Others may read the same source meanwhile.
     const over = new AbortController();
     const rows = own === engine ? source : serialReads(source, over.signal);
     return started(
       this.guarded(async () => {
         if (isShared) engine.pool.check();
-        own.plan(rows, heldBy(name, options, source));
+        own.plan(rows, needsOf(name, options, source));
         return runPrimitive(name, { engine: own, source: rows, options, hooks: options, cache });
       }, own).finally(() => over.abort()),
     );
   }
 
-  private inWorker({ name, source, held, options }: Call, worker: number): Started<unknown> {
+  private inWorker({ name, source, opened, options }: Call, worker: number): Started<unknown> {
     const { pool } = this.engine as ThreadsEngine;
-    if (held) held.worker = worker;
+    if (opened) opened.worker = worker;
     return new RemoteCall({
-      ...{ pool, worker, options, primitive: name, held: held?.id },
-      source: held?.isSent ? undefined : source,
+      ...{ pool, worker, options, primitive: name, opened: opened?.id },
+      source: opened?.isSent ? undefined : source,
       onSent: () => {
-        if (held) held.isSent = true;
+        if (opened) opened.isSent = true;
       },
     });
   }
@@ -215,7 +215,7 @@ export class Scheduler {
   private release(rows: OpenRows): void {
     this.opened.delete(rows);
     if (!rows.isSent || this.disposed) return;
-    (this.engine as ThreadsEngine).pool.send(rows.worker!, { type: "release", held: rows.id });
+    (this.engine as ThreadsEngine).pool.send(rows.worker!, { type: "release", opened: rows.id });
   }
 
   /** What was opened in the engine ends with the call. */
@@ -228,7 +228,7 @@ export class Scheduler {
     }
   }
 
-  private async enqueue<Result>(
+  private enqueue<Result>(
     wants: Task["wants"],
     start: (place: Place) => Started<Result>,
     signal?: AbortSignal,
@@ -253,13 +253,13 @@ export class Scheduler {
 }
 
 /** Row weights are row state in two forms, here and with the workers. */
-function heldBy(
+function needsOf(
   name: PrimitiveName,
   options: WeightedOptions & Readonly<Record<string, unknown>>,
   source: RowSource,
-): Held {
-  const held = primitiveNamed(name).held?.(options, source) ?? heldByDefault;
-  return options.rowWeights ? { ...held, columns: held.columns + 4 } : held;
+): MemoryNeeds {
+  const needs = primitiveNamed(name).needs?.(options, source) ?? defaultNeeds;
+  return options.rowWeights ? { ...needs, columns: needs.columns + 4 } : needs;
 }
 
 /** What runs in this thread is over when its result is there. */

@@ -65,7 +65,7 @@ test("reads of a call that is over are not begun, and those of others are", asyn
 });
 
 const callOn = async (call: number, rows: boolean): Promise<CallOrder> => ({
-  ...{ type: "call", call, primitive: "leverageScores", held: 5, options: {}, progress: false },
+  ...{ type: "call", call, primitive: "leverageScores", opened: 5, options: {}, progress: false },
   rows: rows
     ? await sendRows(
         watchRows(a, () => undefined),
@@ -94,7 +94,7 @@ test("a worker whose kernel cannot be loaded says so to every call", async () =>
     callServer(),
   );
   for (const order of [await callOn(0, true), await callOn(1, false)]) take!(order);
-  take!({ type: "release", held: 5 });
+  take!({ type: "release", opened: 5 });
   await expect.poll(() => reports.length).toBe(2);
   expect(reports.map((report) => [report.type, report.call])).toEqual([
     ["failed", 0],

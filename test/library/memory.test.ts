@@ -38,7 +38,7 @@ const plan = (
   memory: number,
   threads: number,
   what = { columns: 4 },
-) => planMemory(kernel.call, source, { memory, threads, held: what });
+) => planMemory(kernel.call, source, { memory, threads, needs: what });
 
 describe("planMemory", () => {
   test("what a plan gives out is within the budget, row state and rows on their way included", () => {

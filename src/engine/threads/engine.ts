@@ -10,7 +10,7 @@ import { checkBytes } from "../../options.js";
 import type { DenseInput, DenseName } from "../dense.js";
 import type { Engine, EngineRows, SweepHooks } from "../engine.js";
 import { InlineEngine, type InlineOptions } from "../inline.js";
-import type { Held, MemoryPlan } from "../memory.js";
+import type { MemoryNeeds, MemoryPlan } from "../memory.js";
 import { blockRows, type Sweep } from "../sweep.js";
 import { Pool } from "./pool.js";
 import type { Limits } from "./protocol.js";
@@ -76,8 +76,8 @@ export class ThreadsEngine implements Engine {
     return Math.min(this.threads, worth, Math.ceil(shape.rows / blockRows));
   }
 
-  plan(source: RowSource, held: Held): void {
-    const plan = this.inline.plan(source, held, Math.max(1, this.sharers(source)));
+  plan(source: RowSource, needs: MemoryNeeds): void {
+    const plan = this.inline.plan(source, needs, Math.max(1, this.sharers(source)));
     this.planned = plan && { plan, source };
   }
 

@@ -48,17 +48,17 @@ export type Order =
   | { type: "stop"; call: number }
   | CallOrder
   /** Rows that whole calls were about and that are done with. */
-  | { type: "release"; held: number };
+  | { type: "release"; opened: number };
 
 /** A whole call, driver and all, which needs nothing of this thread but to be started. */
 export interface CallOrder {
   readonly type: "call";
   readonly call: number;
   readonly primitive: string;
-  /** All rows of its matrix; absent where the worker has them already, under the number `held`. */
+  /** All rows of its matrix; absent where the worker has them already, under the number `opened`. */
   readonly rows?: SentRows;
   /** The rows stay until they are released. */
-  readonly held?: number;
+  readonly opened?: number;
   readonly options: Readonly<Record<string, unknown>>;
   /** Somebody listens to its progress. */
   readonly progress: boolean;

@@ -24,7 +24,7 @@ export interface CallServer {
     order: CallOrder,
     hooks: CallHooks,
   ): Promise<{ result: unknown; transfer: ArrayBuffer[] }>;
-  release(held: number): void;
+  release(opened: number): void;
 }
 
 export interface CallHooks {
@@ -122,7 +122,7 @@ export function serve(
       case "call":
         return runCall(order);
       case "release":
-        return callServer.release(order.held);
+        return callServer.release(order.opened);
       default:
         if ("rows" in order) return runOnRows(order);
     }

@@ -1,0 +1,43 @@
+// What calls hold beside tiles and d x d matrices, for the memory budget: row state here and with the workers, and whole matrices.
+import type { MemoryNeeds } from "../engine/memory.js";
+import { candidatesOf } from "../low-rank/candidates.js";
+import { rowTypeBytes, type RowSource } from "../matrix.js";
+import { rankForKeep } from "../options.js";
+import type { CertifyOptions, LowRankFactorOptions, LowRankOptions } from "../types/index.js";
+
+/** Where nothing better is known: as much as any primitive without factors has. */
+export const defaultNeeds: MemoryNeeds = { columns: 8, kernelColumns: 1 };
+
+/** Nothing but the weights of the caller's. */
+export const noNeeds = (): MemoryNeeds => ({ columns: 0 });
+
+/** The scores, as they are brought together. */
+export const needsOfLeverage = (): MemoryNeeds => ({ columns: 2 });
+
+/** logWeight, before, scale and rowDistortion, of which two are brought together; of robust subspaces distance and scale. */
+const ellipsoidColumns = 6;
+
+export const needsOfEllipsoid = (): MemoryNeeds => ({ columns: ellipsoidColumns });
+
+/** Factors that are fitted entrywise lie beside the rows, and so does what is left of each. */
+export function needsOfEntrywise({ rank }: { rank: number }, { rows, cols, dtype }: RowSource): MemoryNeeds {
+  const dual = dtype === "f64" ? cols : Math.ceil(cols / 2);
+  return { columns: ellipsoidColumns + rank + dual + 1, bytes: 16 * rows * rank };
+}
+
+/** Certifying a pair by its residual takes that matrix. */
+const residualBytes = ({ rows, cols, dtype }: RowSource) => rows * cols * rowTypeBytes[dtype === "f64" ? "f64" : "f32"];
+
+export function needsOfLowRank(options: LowRankOptions | LowRankFactorOptions, source: RowSource): MemoryNeeds {
+  if (options.p === Infinity) return defaultNeeds;
+  if (!candidatesOf(options, source).methods.includes("entrywise")) return needsOfEllipsoid();
+  const { rows: n, cols: d } = source;
+  const { rank = options.keep === undefined ? Math.min(n, d) : rankForKeep(options.keep, n, d) } = options;
+  const { columns, bytes = 0 } = needsOfEntrywise({ rank }, source);
+  return { columns, bytes: bytes + residualBytes(source) };
+}
+
+export function needsOfCertify({ left, by, p }: CertifyOptions, source: RowSource): MemoryNeeds {
+  const bytes = left && by !== "projection" ? residualBytes(source) : 0;
+  return { ...(p === Infinity ? defaultNeeds : needsOfEllipsoid()), bytes };
+}
