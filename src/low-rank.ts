@@ -13,9 +13,9 @@ import type { Run } from "./geometry/run.js";
 import { candidatesOf, fitters, type Fit } from "./low-rank/candidates.js";
 import { certificateOf, residualCertificate } from "./low-rank/certificate.js";
 import { handOver } from "./low-rank/left.js";
-import { openTask } from "./low-rank/opening.js";
+import { openProblem } from "./low-rank/opening.js";
 import { canProveWhileProjecting, ProvingProjection } from "./low-rank/proving-projection.js";
-import type { Task } from "./low-rank/task.js";
+import type { LowRankProblem } from "./low-rank/problem.js";
 import type { RowSource } from "./matrix.js";
 import type {
   Candidate,
@@ -37,56 +37,61 @@ export async function lowRank(
 ): Promise<LowRankFactors | LowRankResult> {
   const { methods, work } = candidatesOf(options, source);
   run.expect(work);
-  const task = await openTask(run, source, options, methods);
-  if (task.p !== 2) await setEllipsoid(task, canProveWhileProjecting(options, methods[0]));
-  return options.report === false ? factorsOf(task, methods[0]) : keepBest(task, methods, options);
+  const problem = await openProblem(run, source, options, methods);
+  if (problem.p !== 2) await setEllipsoid(problem, canProveWhileProjecting(options, methods[0]));
+  return options.report === false ? factorsOf(problem, methods[0]) : keepBest(problem, methods, options);
 }
 
 /** Step 1, for all methods. Where the rank is high and lewis comes first, the sweep that proves the ellipsoid does its step 3 too. */
-async function setEllipsoid(task: Task, mayProject: boolean): Promise<void> {
-  const { run, rows, profile, rank, p, factorType, tolerance, left, start } = task;
+async function setEllipsoid(problem: LowRankProblem, mayProject: boolean): Promise<void> {
+  const { run, rows, profile, rank, p, factorType, tolerance, left, start } = problem;
   const request = { rank, p, factorType, tolerance };
   const proving = mayProject ? new ProvingProjection(run, rows, profile, request, left.keep) : undefined;
   const { cache } = run;
-  task.ellipsoid = await lewisEllipsoid(run, rows, profile, { p, tolerance, start, prove: proving?.prove, cache });
-  task.projected = proving?.projected;
-  task.start = undefined;
+  problem.ellipsoid = await lewisEllipsoid(run, rows, profile, { p, tolerance, start, prove: proving?.prove, cache });
+  problem.projected = proving?.projected;
+  problem.start = undefined;
 }
 
 /** One method's factors and certificate, without a sweep for their error. */
-async function factorsOf(task: Task, method: ChosenMethod): Promise<LowRankFactors> {
-  const { run, rows, rank, p, factorType, left } = task;
-  const fit = await fitters[method].fit(task);
+async function factorsOf(problem: LowRankProblem, method: ChosenMethod): Promise<LowRankFactors> {
+  const { run, rows, rank, p, factorType, left } = problem;
+  const fit = await fitters[method].fit(problem);
   const sink = left.sink ?? left.keep;
   dropState(rows);
   let right = fit.pair?.right;
   if (fit.pair && left.sink) await handOver(fit.pair.left, left.sink, rank);
-  right ??= await factorsAlone(run, rows, task.profile, { basis: fit.basis, rank, p, factorType, sink });
-  const certificate = await certified(task, fit, right);
+  right ??= await factorsAlone(run, rows, problem.profile, { basis: fit.basis, rank, p, factorType, sink });
+  const certificate = await certified(problem, fit, right);
   run.finish();
-  return resultOf(task, method, fit, right, certificate);
+  return resultOf(problem, method, fit, right, certificate);
 }
 
 /** Fits by every method and scores what would be stored; the factors of the first, which mostly wins, are kept as they are made. */
 async function keepBest(
-  task: Task,
+  problem: LowRankProblem,
   methods: ChosenMethod[],
   { method = "auto", objective: by = "lp" }: Pick<LowRankOptions, "method" | "objective">,
 ): Promise<LowRankResult> {
-  const { run, rows, rank, factorType, left } = task;
+  const { run, rows, rank, factorType, left } = problem;
   /** A projection, where its left factor goes, and what it errs by. */
   const project = ({ basis }: Fit, sink?: FactorSink) =>
-    factors(run, rows, task.profile, { basis, rank, p: task.p, factorType, sink });
+    factors(run, rows, problem.profile, { basis, rank, p: problem.p, factorType, sink });
 
   const onlyOne = methods.length === 1;
   const tried: { candidate: Candidate; fit: Fit; right: Float64Array }[] = [];
   for (const name of methods) {
-    const fit = await fitters[name].fit(task);
+    const fit = await fitters[name].fit(problem);
     dropState(rows);
     const sink = tried.length > 0 ? undefined : onlyOne ? (left.sink ?? left.keep) : left.keep;
     const { right, objective } = fit.pair ?? fit.projected ?? (await project(fit, sink));
-    tried.push({ candidate: { method: name, objective, certificate: await certified(task, fit, right) }, fit, right });
-    if (!fit.pair && objective.lp < (task.best?.lp ?? Infinity)) task.best = { basis: fit.basis, lp: objective.lp };
+    tried.push({
+      candidate: { method: name, objective, certificate: await certified(problem, fit, right) },
+      fit,
+      right,
+    });
+    if (!fit.pair && objective.lp < (problem.best?.lp ?? Infinity))
+      problem.best = { basis: fit.basis, lp: objective.lp };
   }
   let winner = tried[0];
   if (method === "auto") {
@@ -101,13 +106,13 @@ async function keepBest(
   const { certificate, objective } = candidate;
   const others = tried.filter((x) => x !== winner).map((x) => x.candidate);
   return {
-    ...resultOf(task, candidate.method, fit, right, certificate),
-    report: { objective, certificate, candidates: [candidate, ...others], seed: task.seed },
+    ...resultOf(problem, candidate.method, fit, right, certificate),
+    report: { objective, certificate, candidates: [candidate, ...others], seed: problem.seed },
   };
 }
 
 function resultOf(
-  { run, rows, rank, p, factorType, left }: Task,
+  { run, rows, rank, p, factorType, left }: LowRankProblem,
   method: ChosenMethod,
   fit: Fit,
   right: Float64Array,
@@ -129,12 +134,12 @@ function resultOf(
 }
 
 /** What is proved of a projection, or of a pair. */
-async function certified(task: Task, fit: Fit, right: Float64Array): Promise<LowRankCertificate> {
-  const { rows, rank } = task;
+async function certified(problem: LowRankProblem, fit: Fit, right: Float64Array): Promise<LowRankCertificate> {
+  const { rows, rank } = problem;
   const { rows: n, cols: d } = rows.source;
-  if (!fit.pair) return certificateOf(task, fit.basis.subarray(0, rank * d), right, fit);
+  if (!fit.pair) return certificateOf(problem, fit.basis.subarray(0, rank * d), right, fit);
   const left = { data: fit.pair.left, rows: n, cols: rank };
-  return residualCertificate(task, left, { data: fit.pair.right, rows: rank, cols: d });
+  return residualCertificate(problem, left, { data: fit.pair.right, rows: rank, cols: d });
 }
 
 /** What a method left in the rows' state is of no use to the next. */

@@ -49,7 +49,7 @@ export class ClusterMatrix implements ReplyListener {
   private pending: Pending | undefined;
   private readonly heard: number[];
   private readonly claimed: boolean[];
-  private over: Error | undefined;
+  private failure: Error | undefined;
   private begun = 0;
   /** Bytes of the log's entries that are kept for whoever takes a share over. */
   keptBytes = 0;
@@ -200,7 +200,7 @@ export class ClusterMatrix implements ReplyListener {
 
   /** No row state is left: neither is there anything to carry out again. */
   async forget(): Promise<void> {
-    if (this.over || !this.claiming) return;
+    if (this.failure || !this.claiming) return;
     await this.coordinator.ask(this.forgetBefore(this.orders + 1));
   }
 
@@ -263,7 +263,7 @@ export class ClusterMatrix implements ReplyListener {
 
   /** Nothing more comes. */
   fail(error: Error): void {
-    this.over ??= error;
+    this.failure ??= error;
     const { pending } = this;
     if (pending) this.settle(pending, () => pending.outcome.reject(error));
   }
@@ -318,7 +318,7 @@ export class ClusterMatrix implements ReplyListener {
 
   private check(): void {
     this.coordinator.check();
-    if (this.over) throw this.over;
+    if (this.failure) throw this.failure;
   }
 
   /** The workers let go of it; what it left in Redis goes with the last of them. */
@@ -327,7 +327,7 @@ export class ClusterMatrix implements ReplyListener {
     const { coordinator, id } = this;
     // Also after a failure: other shares are held still.
     await coordinator.release(id, ++this.orders).catch(() => undefined);
-    this.over ??= new ClusterError("This matrix is closed.");
+    this.failure ??= new ClusterError("This matrix is closed.");
   }
 }
 

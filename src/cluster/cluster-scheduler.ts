@@ -9,7 +9,7 @@ import { locationOf, type RowLocation } from "../location.js";
 import type { Calls } from "../loewner.js";
 import { bytesOf, type MatrixShape, type RowSource } from "../matrix.js";
 import { checkBytes } from "../options.js";
-import { bytesToSend, sendOptions } from "../schedule/crossing.js";
+import { bytesToSend, sendOptions } from "../schedule/transfer.js";
 import { runPrimitive } from "../schedule/far-scales.js";
 import { CountedMatrix } from "../schedule/open-rows.js";
 import type { OptionsOf, PrimitiveName, ResultOf } from "../schedule/primitives.js";
@@ -99,8 +99,8 @@ export class ClusterScheduler implements Calls {
     opened?.enter();
     try {
       const plain = options as unknown as Options;
-      const crosses = bytesToSend(source, plain) < Infinity;
-      const isLarge = this.isLarge(source) || !crosses;
+      const isTransferable = bytesToSend(source, plain) < Infinity;
+      const isLarge = this.isLarge(source) || !isTransferable;
       const stored = isLarge && source.cols > mostCols ? undefined : await locationOf(source);
       const isWorthIt = bytesOf(source) >= 2 * leastShareBytes || this.options.shares !== undefined;
       if (!stored) this.noticeHere(source);

@@ -35,7 +35,7 @@ const repliesMs = 600_000;
 export class Coordinator {
   readonly id = randomUUID();
   private readonly listeners = new Map<string, ReplyListener>();
-  private over: Error | undefined;
+  private failure: Error | undefined;
   private ended = false;
   private readonly gone = new AbortController();
   private readonly beat: NodeJS.Timeout;
@@ -108,7 +108,7 @@ export class Coordinator {
 
   /** @throws {ClusterError | DisposedError} once it is of no more use */
   check(): void {
-    if (this.over) throw this.over;
+    if (this.failure) throw this.failure;
   }
 
   /**
@@ -132,14 +132,14 @@ export class Coordinator {
 
   /** Says that it lives; `ms`: for that long, because this thread will be busy. */
   async live(ms = this.lifeMs): Promise<void> {
-    if (this.over) return;
+    if (this.failure) return;
     const { redis, names, id } = this;
-    const sign = redis
+    const heartbeat = redis
       .pipeline()
       .set(names.coordinator(id), release, "PX", Math.ceil(ms))
       .pexpire(names.replies(id), Math.ceil(ms) + repliesMs);
-    const isThere = await carryOut(sign).then(([, found]) => found, (error: unknown) => this.isFull(error)); // prettier-ignore
-    if (isThere || this.over) return;
+    const isThere = await carryOut(heartbeat).then(([, found]) => found, (error: unknown) => this.isFull(error)); // prettier-ignore
+    if (isThere || this.failure) return;
     this.fail(
       new ClusterError(
         `This process, or Redis at ${this.address}, was away for so long that the workers have let go. Give the command again, with --resume.`,
@@ -232,7 +232,7 @@ export class Coordinator {
   /** Has the workers let go of a matrix; what it left in Redis goes with the last of them. */
   async release(matrix: string, order: number): Promise<void> {
     this.listeners.delete(matrix);
-    if (this.over) return; // end() does it
+    if (this.failure) return; // end() does it
     await this.ask(this.letGo(matrix, order));
   }
 
@@ -260,20 +260,20 @@ export class Coordinator {
   }
 
   private fail(error: Error): void {
-    this.over ??= error;
+    this.failure ??= error;
     clearInterval(this.beat);
     clearTimeout(this.away);
     const listeners = [...this.listeners.values()];
     this.listeners.clear();
     this.gone.abort();
-    for (const listener of listeners) listener.fail(this.over);
+    for (const listener of listeners) listener.fail(this.failure);
   }
 
   /** Entries stay until they have been looked at: what comes while the connection is lost is not. */
   private async listen(): Promise<void> {
     const key = this.names.replies(this.id);
     let last = "0";
-    while (!this.over) {
+    while (!this.failure) {
       try {
         const found = await this.reader.xreadBuffer("COUNT", 4, "BLOCK", 5000, "STREAMS", key, last);
         for (const [id, [field, value]] of found?.[0]?.[1] ?? []) {
@@ -287,7 +287,7 @@ export class Coordinator {
           if (isLarge) await this.redis.unlink(value.toString());
         }
       } catch (error) {
-        if (this.over) return;
+        if (this.failure) return;
         if (error instanceof ClusterError) return this.fail(error);
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
@@ -295,7 +295,7 @@ export class Coordinator {
   }
 
   private isAway(): void {
-    if (this.over || this.away) return;
+    if (this.failure || this.away) return;
     this.onNotice(`the connection to Redis at ${this.address} is lost; trying again`);
     this.away = setTimeout(() => {
       const seconds = this.patienceMs / 1000;

@@ -3,7 +3,7 @@ import { blockRows } from "../engine/sweep.js";
 import { AbortedError } from "../errors.js";
 import type { Claim, Emitted } from "./messages.js";
 import { pack } from "./pack.js";
-import { sendReply, type Holder } from "./signs.js";
+import { sendReply, type WorkerContext } from "./heartbeat.js";
 import { putValue } from "./values.js";
 
 const pieceBytes = 4 << 20;
@@ -17,7 +17,7 @@ export class EmittedPieces {
   private taken: number | undefined;
 
   constructor(
-    private readonly holder: Holder,
+    private readonly context: WorkerContext,
     private readonly claim: Claim,
     private readonly order: number,
     private readonly window: number,
@@ -48,18 +48,18 @@ export class EmittedPieces {
     ++this.count;
     this.bytesPerRow = bytes / (to - from);
     if (!(await this.isWanted(from, to))) return;
-    const { redis, names, counters } = this.holder;
+    const { redis, names, counters } = this.context;
     const own = names.matrix(this.claim.matrix);
     const key = own.emitted(this.order, this.claim.share, from);
     const packed = pack(piece);
     counters.bytesSent += packed.byteLength;
     await putValue(redis, own.values, key, packed);
-    await sendReply(this.holder, this.claim, { type: "emitted", order: this.order, key, from, to });
+    await sendReply(this.context, this.claim, { type: "emitted", order: this.order, key, from, to });
   }
 
   /** Waits for room; false for what has been taken already, from whoever had the share before. */
   private async isWanted(from: number, to: number): Promise<boolean> {
-    const { redis, names } = this.holder;
+    const { redis, names } = this.context;
     const { taken } = names.matrix(this.claim.matrix);
     const first = this.claim.subtrees![0].first * blockRows;
     for (;;) {

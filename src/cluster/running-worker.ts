@@ -9,12 +9,12 @@ import { FileError, printable } from "../errors.js";
 import type { RowSource } from "../matrix.js";
 import { forgetMatrix, forgetOrphans } from "./cleaning.js";
 import { checkJob } from "./claims.js";
-import { Holding } from "./holding.js";
+import { LeasedShare } from "./leased-share.js";
 import type { Claim, Closing, Counters, WorkerState } from "./messages.js";
 import { layerQueue, shareQueue, type Names } from "./names.js";
 import { explained } from "./redis.js";
 import { release } from "./release.js";
-import { sendReply, type Holder } from "./signs.js";
+import { sendReply, type WorkerContext } from "./heartbeat.js";
 import { fingerprintOf, storedRows, type Storage } from "./storage.js";
 import { carryOut } from "./values.js";
 
@@ -28,21 +28,21 @@ export interface ClusterWorker {
 }
 
 /** How often a worker says that it is there, and how long that is believed. */
-const signMs = 2000;
+const heartbeatMs = 2000;
 const lifeMs = 10_000;
 /** How often it looks for what coordinators have left behind, and how long they must have been away. */
 const cleanMs = 60_000;
 const graceMs = 300_000;
 /** Shares, or layers, that one worker holds at most, however few workers there are. */
-const mostHeld = 4096;
+const mostLeases = 4096;
 
-interface Held {
+interface Lease {
   readonly queue: Worker;
   readonly job: Job<Claim | Closing>;
   readonly token: string;
   readonly thread: number;
   readonly abort: AbortController;
-  readonly over: Promise<void>;
+  readonly ended: Promise<void>;
 }
 
 export interface Queues {
@@ -69,8 +69,8 @@ export class RunningWorker implements ClusterWorker {
   private readonly counters: Counters = {
     ...{ rows: 0, bytesRead: 0, bytesSent: 0, sweeps: 0, calls: 0, claims: 0, takenOver: 0, failures: 0 },
   };
-  private readonly holder: Holder;
-  private readonly held = new Set<Held>();
+  private readonly context: WorkerContext;
+  private readonly leases = new Set<Lease>();
   /** Held beyond one a thread, because nobody else takes them. */
   private readonly extra = { [layerQueue]: 0, [shareQueue]: 0 };
   private tokens = 0;
@@ -92,17 +92,17 @@ export class RunningWorker implements ClusterWorker {
     private readonly storage: Storage,
     private readonly settings: Settings,
   ) {
-    this.holder = { redis, names, pool, counters: this.counters, worker: this.id };
+    this.context = { redis, names, pool, counters: this.counters, worker: this.id };
     this.done = new Promise((resolve, reject) => ([this.finish, this.fail] = [resolve, reject]));
     this.done.catch(() => undefined);
   }
 
   get state(): WorkerState {
-    const { id, settings, counters, held } = this;
+    const { id, settings, counters, leases } = this;
     const { name, threads, residentBytes } = settings;
-    const shares = [...held].filter(({ queue }) => queue === this.queues.shares).length;
+    const shares = [...leases].filter(({ queue }) => queue === this.queues.shares).length;
     return {
-      ...{ id, name, release, threads, layers: held.size - shares, shares, counters: { ...counters } },
+      ...{ id, name, release, threads, layers: leases.size - shares, shares, counters: { ...counters } },
       ...{ ...this.rates, residentBytes },
     };
   }
@@ -117,10 +117,10 @@ export class RunningWorker implements ClusterWorker {
       await queue.startStalledCheckTimer();
     }
     for (const queue of [queues.layersToSee, queues.sharesToSee]) queue.on("error", () => undefined);
-    await this.sign().catch((error: unknown) => Promise.reject(explained(error, this.settings.address)));
+    await this.announce().catch((error: unknown) => Promise.reject(explained(error, this.settings.address)));
     const every = (ms: number, what: () => Promise<unknown>) =>
       this.timers.push(setInterval(() => void what().catch((error: unknown) => this.hear(error)), ms));
-    every(signMs, () => this.sign());
+    every(heartbeatMs, () => this.announce());
     every(leaseMs / 3, () => this.renew());
     every(leaseMs / 2, () => this.grow());
     const absent = new Map<string, number>();
@@ -133,13 +133,13 @@ export class RunningWorker implements ClusterWorker {
   }
 
   private async end(error?: unknown): Promise<void> {
-    const { queues, redis, names, id, held } = this;
+    const { queues, redis, names, id, leases } = this;
     this.timers.forEach(clearInterval);
     this.roomChanged();
     // Nothing more is claimed, and what is held goes back to the queue, where others find it.
-    for (const { abort } of held) abort.abort();
+    for (const { abort } of leases) abort.abort();
     // Redis may be away: then leases run out instead.
-    await atMost(3000, Promise.allSettled([...held].map(({ over }) => over)));
+    await atMost(3000, Promise.allSettled([...leases].map(({ ended }) => ended)));
     if (redis.status === "ready") {
       await redis.srem(names.workers, id).catch(() => undefined);
       await redis.del(names.worker(id)).catch(() => undefined);
@@ -172,7 +172,7 @@ export class RunningWorker implements ClusterWorker {
         }
         const job = await queue.getNextJob(token, { block: true });
         if (job && this.closing) await job.moveToWait(token);
-        else if (job) this.hold(queue, job, token);
+        else if (job) this.lease(queue, job, token);
       } catch (error) {
         this.hear(error);
         await wait(200); // Redis is away, or the job went elsewhere
@@ -181,21 +181,21 @@ export class RunningWorker implements ClusterWorker {
   }
 
   private hasRoom(queue: Worker): boolean {
-    const held = [...this.held].filter((each) => each.queue === queue).length;
-    return held < Math.min(mostHeld, this.settings.threads + this.extra[queue.name as keyof typeof this.extra]);
+    const count = [...this.leases].filter((each) => each.queue === queue).length;
+    return count < Math.min(mostLeases, this.settings.threads + this.extra[queue.name as keyof typeof this.extra]);
   }
 
-  private hold(queue: Worker<Claim | Closing>, job: Job<Claim | Closing>, token: string): void {
-    for (const { job: other, abort } of this.held) if (other.id === job.id) abort.abort();
+  private lease(queue: Worker<Claim | Closing>, job: Job<Claim | Closing>, token: string): void {
+    for (const { job: other, abort } of this.leases) if (other.id === job.id) abort.abort();
     const abort = new AbortController();
     const thread = this.leastBusy();
-    const over = this.work(job, token, thread, abort.signal).finally(() => {
-      this.held.delete(held);
-      if (this.held.size < this.settings.threads) this.extra[layerQueue] = this.extra[shareQueue] = 0;
+    const ended = this.work(job, token, thread, abort.signal).finally(() => {
+      this.leases.delete(lease);
+      if (this.leases.size < this.settings.threads) this.extra[layerQueue] = this.extra[shareQueue] = 0;
       this.announceRoom();
     });
-    const held: Held = { queue, job, token, thread, abort, over };
-    this.held.add(held);
+    const lease: Lease = { queue, job, token, thread, abort, ended };
+    this.leases.add(lease);
   }
 
   private announceRoom(): void {
@@ -206,7 +206,7 @@ export class RunningWorker implements ClusterWorker {
 
   private leastBusy(): number {
     const load = new Array<number>(this.settings.threads).fill(0);
-    for (const { thread } of this.held) ++load[thread];
+    for (const { thread } of this.leases) ++load[thread];
     return load.indexOf(Math.min(...load));
   }
 
@@ -248,7 +248,7 @@ export class RunningWorker implements ClusterWorker {
       this.say(`${job.id}: ${failure.message}`);
       const named = new Error(`${this.settings.name}: ${failure.message}`, { cause: failure });
       if (!("closing" in data) && job.attemptsMade + 1 >= (job.opts.attempts ?? 1))
-        await sendReply(this.holder, data, { type: "failed", error: toSent(failure) }).catch(() => undefined);
+        await sendReply(this.context, data, { type: "failed", error: toSent(failure) }).catch(() => undefined);
       await job.moveToFailed(named, token, false).catch(() => undefined);
       this.checkThreads();
     } finally {
@@ -282,7 +282,7 @@ export class RunningWorker implements ClusterWorker {
   }
 
   private async workOn(claim: Claim, job: Job<unknown>, thread: number, signal: AbortSignal): Promise<void> {
-    const { counters, holder } = this;
+    const { counters, context } = this;
     const again = job.attemptsStarted > 1;
     counters.claims += 1;
     if (again) counters.takenOver += 1;
@@ -297,7 +297,7 @@ export class RunningWorker implements ClusterWorker {
           `${location.address} is not what the coordinator sees there: another file, or an older copy. Bring the storage up to date.`,
           { file: location.address },
         );
-      await sendReply(holder, claim, { type: "claimed" });
+      await sendReply(context, claim, { type: "claimed" });
       await this.follow(claim, source, thread, signal);
     } finally {
       await bytes.close?.();
@@ -311,7 +311,7 @@ export class RunningWorker implements ClusterWorker {
     const stop = () => reader.disconnect();
     signal.addEventListener("abort", stop);
     try {
-      await new Holding(this.holder, claim, source, thread, signal).run(reader);
+      await new LeasedShare(this.context, claim, source, thread, signal).run(reader);
     } finally {
       signal.removeEventListener("abort", stop);
       reader.disconnect();
@@ -330,7 +330,7 @@ export class RunningWorker implements ClusterWorker {
     };
   }
 
-  private async sign(): Promise<void> {
+  private async announce(): Promise<void> {
     const { redis, names, id, counters, before, told } = this;
     const now = performance.now();
     const seconds = (now - before.at) / 1000;
@@ -342,16 +342,16 @@ export class RunningWorker implements ClusterWorker {
       };
       this.before = { at: now, rows: counters.rows, bytes };
     }
-    const sign = redis
+    const heartbeat = redis
       .pipeline()
       .set(names.worker(id), JSON.stringify(this.state), "PX", lifeMs)
       .sadd(names.workers, id);
     const current = { ...counters };
     for (const [name, value] of Object.entries(current)) {
       const more = value - told[name as keyof Counters];
-      if (more) sign.hincrby(names.totals, name, more);
+      if (more) heartbeat.hincrby(names.totals, name, more);
     }
-    await carryOut(sign);
+    await carryOut(heartbeat);
     this.told = current;
     this.isFull = false;
   }
@@ -360,7 +360,7 @@ export class RunningWorker implements ClusterWorker {
   private async renew(): Promise<void> {
     const { leaseMs } = this.settings;
     for (const queue of [this.queues.layers, this.queues.shares]) {
-      const own = [...this.held].filter((each) => each.queue.name === queue.name);
+      const own = [...this.leases].filter((each) => each.queue.name === queue.name);
       if (own.length === 0) continue;
       const lost = await queue.extendJobLocks(
         own.map(({ job }) => job.id!),

@@ -17,12 +17,12 @@ export class Outcome<Result> {
   }
 
   /** Fires as soon as it is settled. */
-  get over(): AbortSignal {
+  get settled(): AbortSignal {
     return this.ended.signal;
   }
 
   get isSettled(): boolean {
-    return this.over.aborted;
+    return this.settled.aborted;
   }
 
   resolve(result: Result): void {

@@ -7,7 +7,7 @@
  */
 import { FileError, InvalidInputError, throwIfAborted } from "../errors.js";
 import { type ByteSource, changed, checkRange } from "./bytes.js";
-import { defaultStallMs, Pace, Passing, patiently, unlessStalled, unreachable } from "./http-patience.js";
+import { defaultStallMs, Pace, TransientError, retry, unlessStalled, unreachable } from "./http-retry.js";
 
 export interface HttpOptions {
   /** Default: the runtime's own. */
@@ -51,7 +51,7 @@ export async function openHttp(address: string | URL, options: HttpOptions = {})
   const name = `${url.origin}${url.pathname}`; // a query may hold a signature
   const ask = asking(url, name, options);
 
-  const first = await patiently(name, signal, () => opening(ask, name));
+  const first = await retry(name, signal, () => opening(ask, name));
   const { size } = first;
 
   /** What a range brings before it ends or breaks, into `target`; the number of bytes. */
@@ -94,10 +94,10 @@ export async function openHttp(address: string | URL, options: HttpOptions = {})
     const pace = new Pace(stallMs, (what) => tooSlow(name, start + done, what));
     let done = 0;
     while (done < target.byteLength) {
-      await patiently(name, signal, async () => {
+      await retry(name, signal, async () => {
         const got = await receive(target.subarray(done), start + done, pace);
         done += got;
-        if (got === 0) throw new Passing("it sent no bytes");
+        if (got === 0) throw new TransientError("it sent no bytes");
       });
     }
   }
@@ -149,7 +149,7 @@ function asking(url: URL, name: string, options: HttpOptions): Ask {
       response = await unlessStalled(asked, stallMs, () => stop.abort());
     } catch (cause) {
       throwIfAborted(signal);
-      throw cause instanceof Passing ? cause : unreachable(cause);
+      throw cause instanceof TransientError ? cause : unreachable(cause);
     }
     if (url.protocol === "https:" && response.url.startsWith("http:")) {
       await discard(response);
@@ -162,7 +162,7 @@ function asking(url: URL, name: string, options: HttpOptions): Ask {
     if (status === 200 || status === 206 || status === 416) return response;
     await discard(response);
     if (status === 408 || status === 429 || status >= 500)
-      throw new Passing(`it answered HTTP ${status}`, 1000 * Number(response.headers.get("Retry-After")) || 0);
+      throw new TransientError(`it answered HTTP ${status}`, 1000 * Number(response.headers.get("Retry-After")) || 0);
     throw refused(name, status);
   };
 }
@@ -197,7 +197,7 @@ async function fill(target: Uint8Array, response: Response, name: string, pace: 
     const next = pace.wait(reader.read(), () => void reader.cancel().catch(() => undefined));
     const { done: ended, value } = await next.catch((cause: unknown) => {
       if (cause instanceof FileError) throw cause;
-      if (done === 0) throw cause instanceof Passing ? cause : unreachable(cause);
+      if (done === 0) throw cause instanceof TransientError ? cause : unreachable(cause);
       return { done: true, value: undefined } as const; // the rest is asked for anew
     });
     if (ended) return done;

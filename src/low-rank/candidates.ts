@@ -13,7 +13,7 @@ import type { RowSource } from "../matrix.js";
 import { isInRange, rankForKeep, type PRange } from "../options.js";
 import type { ChosenMethod, LowRankOptions, ObjectiveName } from "../types/index.js";
 import { axesOf, type Projected } from "./proving-projection.js";
-import type { Task } from "./task.js";
+import type { LowRankProblem } from "./problem.js";
 
 export interface Fit extends Ending {
   /** Orthonormal rows, f64, `rank` of them or cols; the first `rank` are what is projected on. */
@@ -37,7 +37,7 @@ interface Size {
 }
 
 interface Fitter {
-  fit(task: Task): Promise<Fit>;
+  fit(problem: LowRankProblem): Promise<Fit>;
   /** Wants the right singular vectors of A. */
   needsSpectrum: boolean;
   /** The p it takes. */
@@ -50,32 +50,32 @@ const everyP = { above: 0, to: Infinity };
 
 export const fitters: Record<ChosenMethod, Fitter> = {
   svd: {
-    fit: async (task) => {
-      const { rank, rows, p } = task;
+    fit: async (problem) => {
+      const { rank, rows, p } = problem;
       const d = rows.source.cols;
-      const { singularValues, vectors } = task.spectrum!;
+      const { singularValues, vectors } = problem.spectrum!;
       // At p = 2 M is A. Else its certificate comes from the ellipsoid, and so does its convergence.
       const sigmaNext = p === 2 ? (rank < d ? singularValues[rank] : 0) : undefined;
-      return { basis: oriented(vectors, d), sigmaNext, ...convergenceOf(task.ellipsoid) };
+      return { basis: oriented(vectors, d), sigmaNext, ...convergenceOf(problem.ellipsoid) };
     },
     needsSpectrum: true,
     range: everyP,
     work: ({ n, d, k, slow }) => n * slow * (d * d + 2 * d * k),
   },
   lewis: {
-    fit: async (task) => ({
-      ...(await byEllipsoid(task, task.ellipsoid!, task.projected?.axes)),
-      projected: task.projected,
+    fit: async (problem) => ({
+      ...(await byEllipsoid(problem, problem.ellipsoid!, problem.projected?.axes)),
+      projected: problem.projected,
     }),
     needsSpectrum: false,
     range: everyP,
     work: ({ n, d, k, slow }) => n * slow * 2 * d * k,
   },
   "level-set": {
-    async fit(task) {
-      const { run, rows, profile, p, seed, tolerance } = task;
+    async fit(problem) {
+      const { run, rows, profile, p, seed, tolerance } = problem;
       const ellipsoid = await levelSetGram(run, rows, profile, { p, seed, tolerance });
-      return { ...(await byEllipsoid(task, ellipsoid)), ellipsoid };
+      return { ...(await byEllipsoid(problem, ellipsoid)), ellipsoid };
     },
     needsSpectrum: false,
     range: { from: 1, to: Infinity },
@@ -93,9 +93,10 @@ export const fitters: Record<ChosenMethod, Fitter> = {
     work: ({ n, d, k, slow }) => 40 * n * slow * d * (d + 2 * Math.min(d - k, 2 * k)) + n * slow * 2 * d * k,
   },
   entrywise: {
-    async fit(task) {
-      const { run, rows, profile, rank, p, factorType } = task;
-      const basis = (task.best ?? (p === 2 ? await fitters.svd.fit(task) : await fitters.lewis.fit(task))).basis;
+    async fit(problem) {
+      const { run, rows, profile, rank, p, factorType } = problem;
+      const basis = (problem.best ?? (p === 2 ? await fitters.svd.fit(problem) : await fitters.lewis.fit(problem)))
+        .basis;
       const pair = await entrywiseFactors(run, rows, profile, { basis: basis.slice(), rank, p, factorType });
       const { iterations, residual, converged } = pair;
       return { basis, pair, iterations, residual, converged };
@@ -151,7 +152,7 @@ export function vectorsWanted(run: Run, methods: readonly ChosenMethod[], rank: 
 }
 
 async function byEllipsoid(
-  { run, rows, rank, profile, vectors }: Task,
+  { run, rows, rank, profile, vectors }: LowRankProblem,
   ellipsoid: LewisEllipsoid,
   axes?: Eigen,
 ): Promise<Fit> {

@@ -12,11 +12,11 @@ import { eigenvalueError, residualNorm, spectrum, type Spectrum } from "../geome
 import { toRowSource, type Matrix, type MatrixLike, type RowSource } from "../matrix.js";
 import { checkOneOf, checkP, checkSeed, checkTolerance } from "../options.js";
 import type { CertifyOptions, LowRankCertificate, Objective, SandwichCertificate } from "../types/index.js";
-import type { Task } from "./task.js";
+import type { LowRankProblem } from "./problem.js";
 
 /** The certificate of ALGORITHMS: for a basis of any origin, bound = upper sigma_1(M (I - V V')). */
 export async function certificateOf(
-  task: Omit<Task, "left">,
+  problem: Omit<LowRankProblem, "left">,
   basis: Float64Array,
   right: Float64Array,
   known: {
@@ -27,12 +27,12 @@ export async function certificateOf(
     rightError?: number;
   },
 ): Promise<LowRankCertificate> {
-  const { run, rows, profile, rank, p, factorType, rowWeights } = task;
-  const ellipsoid = known.ellipsoid ?? task.ellipsoid;
+  const { run, rows, profile, rank, p, factorType, rowWeights } = problem;
+  const ellipsoid = known.ellipsoid ?? problem.ellipsoid;
   const { cols: d, dtype } = rows.source;
   const f64 = dtype === "f64";
   const sandwich = ellipsoid?.certificate ?? { lower: 1, upper: 1, slack: f64 ? 1e-12 : 1e-6 };
-  const { gram, wide } = ellipsoid ? { gram: ellipsoid.gram, wide: true } : (known.plain ?? task.spectrum!);
+  const { gram, wide } = ellipsoid ? { gram: ellipsoid.gram, wide: true } : (known.plain ?? problem.spectrum!);
   const sigmaNext = known.sigmaNext ?? (await residualNorm(run, gram, basis, rank, d)) / profile.unit;
   const rightError = known.rightError ?? distance(right, basis);
   // Products are summed 256 deep, then added up: gamma of that depth, for k columns; then the rounding of left itself.
@@ -114,14 +114,19 @@ function lost(sigma: number, slack: number, error: number, unit: number): number
   return Math.max(0, Math.sqrt(scaled * scaled + error) - scaled * (1 + slack)) / unit;
 }
 
-function totalWeight(rows: EngineRows, weights: Task["rowWeights"]): number {
+function totalWeight(rows: EngineRows, weights: LowRankProblem["rowWeights"]): number {
   let total = weights ? 0 : rows.source.rows;
   if (weights) for (let i = 0; i < weights.length; ++i) total += weights[i];
   return total;
 }
 
 /** (sum s_i)^(1/p): the norm of rows of length 1. */
-async function rootOfWeights(run: Run, rows: EngineRows, p: number, weights: Task["rowWeights"]): Promise<number> {
+async function rootOfWeights(
+  run: Run,
+  rows: EngineRows,
+  p: number,
+  weights: LowRankProblem["rowWeights"],
+): Promise<number> {
   const total = totalWeight(rows, weights);
   return p === Infinity ? Math.min(1, total) : run.power(total, 1 / p);
 }
@@ -131,7 +136,7 @@ async function rootOfWeights(run: Run, rows: EngineRows, p: number, weights: Tas
  * in A's type. Cost: n d k multiply-adds for R, then those of Lewis weights.
  */
 export async function residualCertificate(
-  { run, rows, p, tolerance, rowWeights }: Pick<Task, "run" | "rows" | "p" | "tolerance" | "rowWeights">,
+  { run, rows, p, tolerance, rowWeights }: Pick<LowRankProblem, "run" | "rows" | "p" | "tolerance" | "rowWeights">,
   left: MatrixLike,
   right: Matrix,
 ): Promise<LowRankCertificate> {
@@ -177,12 +182,12 @@ export async function residualCertificate(
  * the second term by its rows, as they are. Cost: n d k multiply-adds in f64 beside the ellipsoid; nothing of size n d is kept.
  */
 async function projectionCertificate(
-  task: Pick<Task, "run" | "rows" | "profile" | "p" | "rank" | "rowWeights" | "ellipsoid">,
+  problem: Pick<LowRankProblem, "run" | "rows" | "profile" | "p" | "rank" | "rowWeights" | "ellipsoid">,
   left: MatrixLike,
   right: Float64Array,
   plain: Pick<Spectrum, "gram" | "wide"> | undefined,
 ): Promise<LowRankCertificate> {
-  const { run, rows, profile: scales, p, rank, rowWeights, ellipsoid } = task;
+  const { run, rows, profile: scales, p, rank, rowWeights, ellipsoid } = problem;
   const { rows: n, cols: d, dtype } = rows.source;
   const transposed = transpose(right, rank, d);
   const rightGram = await run.engine.dense("multiply", {
@@ -238,7 +243,7 @@ async function rowNormBound(
   rows: EngineRows,
   { frobenius, unit }: Profile,
   p: number,
-  weights: Task["rowWeights"],
+  weights: LowRankProblem["rowWeights"],
 ): Promise<number> {
   const total = totalWeight(rows, weights);
   let top = weights ? 0 : 1;

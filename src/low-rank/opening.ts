@@ -8,14 +8,14 @@ import { rankForEnergy, rankForKeep } from "../options.js";
 import type { ChosenMethod, LowRankFactorOptions, LowRankOptions } from "../types/index.js";
 import { fitters, vectorsWanted } from "./candidates.js";
 import { Left } from "./left.js";
-import type { Task } from "./task.js";
+import type { LowRankProblem } from "./problem.js";
 
-export async function openTask(
+export async function openProblem(
   run: Run,
   source: RowSource,
   options: LowRankOptions | LowRankFactorOptions,
   methods: readonly ChosenMethod[],
-): Promise<Task> {
+): Promise<LowRankProblem> {
   const { p = 1, tolerance = 0.01, seed = 0, factorType = source.dtype, rowWeights } = options;
   const rows = run.open(source);
   setWeights(rows, options);

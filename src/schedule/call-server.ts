@@ -4,7 +4,7 @@ import { throwIfAborted } from "../errors.js";
 import { MatrixCache } from "../geometry/matrix-cache.js";
 import type { RowSource } from "../matrix.js";
 import type { RowWeights } from "../types/index.js";
-import { buffersIn, copied, receiveOptions, receiveRows } from "./crossing.js";
+import { buffersIn, copied, receiveOptions, receiveRows } from "./transfer.js";
 import { runPrimitive } from "./far-scales.js";
 
 export function callServer(): CallServer {

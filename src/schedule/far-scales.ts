@@ -12,7 +12,7 @@ import { Scale } from "./scale.js";
 
 type Options = Readonly<Record<string, unknown>> & { rowWeights?: RowWeights; p?: number };
 
-interface Call {
+interface PrimitiveCall {
   engine: Engine;
   source: RowSource;
   options: Options;
@@ -21,7 +21,10 @@ interface Call {
 }
 
 /** Runs a primitive, whose options are checked already. */
-export async function runPrimitive(name: string, { engine, source, options, hooks, cache }: Call): Promise<unknown> {
+export async function runPrimitive(
+  name: string,
+  { engine, source, options, hooks, cache }: PrimitiveCall,
+): Promise<unknown> {
   const { run, restore, scalesRows } = primitiveNamed(name);
   const weights = weightExponent(options.rowWeights);
   const rowWeights = weights === 0 ? options.rowWeights : scaledWeights(options.rowWeights!, weights);

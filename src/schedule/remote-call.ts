@@ -4,7 +4,7 @@ import { fromSent, type CallOrder, type Report } from "../engine/threads/protoco
 import { Outcome } from "../engine/outcome.js";
 import type { RowSource } from "../matrix.js";
 import type { RunOptions } from "../types/index.js";
-import { buffersIn, sendOptions, sendRows } from "./crossing.js";
+import { buffersIn, sendOptions, sendRows } from "./transfer.js";
 
 export interface RemoteCallOptions {
   pool: Pool;
@@ -21,14 +21,14 @@ export interface RemoteCallOptions {
 export class RemoteCall<Result> implements Listener {
   private readonly outcome: Outcome<Result>;
   /** When the worker is free again. An abort ends `result` at once, the worker's step in hand only when it is done. */
-  readonly over: Promise<void>;
+  readonly released: Promise<void>;
   private leave!: () => void;
   private call: number | undefined;
   private sent = false;
 
   constructor(private readonly of: RemoteCallOptions) {
     this.outcome = new Outcome(of.options.signal, (error) => this.stop(error));
-    this.over = new Promise((resolve) => (this.leave = resolve));
+    this.released = new Promise((resolve) => (this.leave = resolve));
     void this.start();
   }
 
@@ -39,13 +39,13 @@ export class RemoteCall<Result> implements Listener {
   private async start(): Promise<void> {
     const { pool, worker, primitive, source, opened, onSent } = this.of;
     const { onProgress } = this.of.options;
-    const { over } = this.outcome;
+    const { settled } = this.outcome;
     try {
       await pool.start();
       if (this.outcome.isSettled) return;
       const call = (this.call = pool.join(this));
-      const rows = source && (await sendRows(source, over));
-      const own = await sendOptions(this.of.options, over);
+      const rows = source && (await sendRows(source, settled));
+      const own = await sendOptions(this.of.options, settled);
       if (this.outcome.isSettled) return;
       const order: CallOrder = {
         ...{ type: "call", call, primitive, rows, opened, options: own, progress: onProgress !== undefined },

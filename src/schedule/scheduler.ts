@@ -11,7 +11,7 @@ import type { MemoryNeeds } from "../engine/memory.js";
 import { defaultNeeds } from "./memory-needs.js";
 import type { MatrixShape, RowSource } from "../matrix.js";
 import type { OpenMatrix, WeightedOptions } from "../types/index.js";
-import { bytesToSend, serialReads } from "./crossing.js";
+import { bytesToSend, serialReads } from "./transfer.js";
 import { runPrimitive } from "./far-scales.js";
 import { OpenRows } from "./open-rows.js";
 import { primitiveNamed, type OptionsOf, type PrimitiveName, type ResultOf } from "./primitives.js";
@@ -35,7 +35,7 @@ const tallness = 5;
 const denseBytes = 40;
 const mostDenseBytes = 256 << 20;
 
-interface Call {
+interface ScheduledCall {
   readonly name: PrimitiveName;
   readonly source: RowSource;
   /** The rows, where they were opened here. */
@@ -44,13 +44,13 @@ interface Call {
   /** Multiply-adds, about. */
   readonly work: number;
   /** It could go to a worker. */
-  readonly crosses: boolean;
+  readonly isTransferable: boolean;
 }
 
-/** A task that runs: `over` resolves when what it runs on is free again. */
+/** A task that runs: `released` resolves when what it runs on is free again. */
 interface Started<Result> {
   readonly result: Promise<Result>;
-  readonly over: Promise<void>;
+  readonly released: Promise<void>;
 }
 
 export class Scheduler {
@@ -144,20 +144,20 @@ export class Scheduler {
     this.engine.dispose();
   }
 
-  private callOf(name: PrimitiveName, source: RowSource, options: Call["options"]): Call {
+  private callOf(name: PrimitiveName, source: RowSource, options: ScheduledCall["options"]): ScheduledCall {
     const opened = source instanceof OpenRows && source.owner === this ? source : undefined;
     const { rows, cols } = source;
     return {
       ...{ name, source: opened?.source ?? source, opened, options },
       work: primitiveNamed(name).sweeps * cols * cols * (rows + denseWork * cols),
-      crosses: this.crosses(source, options),
+      isTransferable: this.isTransferable(source, options),
     };
   }
 
-  private placeOf({ source, opened, work, crosses }: Call, alone: boolean): Place | "any" {
+  private placeOf({ source, opened, work, isTransferable }: ScheduledCall, alone: boolean): Place | "any" {
     if (this.threads === 1) return "here";
     const near = this.sharers(source) > 1 ? "all" : "here";
-    if (!crosses) return near;
+    if (!isTransferable) return near;
     if (opened?.worker !== undefined) return opened.worker;
     if (alone && this.opened.size === (opened ? 1 : 0)) return near;
     if (this.isShared(source)) return "all";
@@ -168,39 +168,39 @@ export class Scheduler {
     return this.engine instanceof ThreadsEngine ? this.engine.sharers(source) : 1;
   }
 
-  /** All threads work on it whatever else there is to do: it is tall, or too large to cross. */
+  /** All threads work on it whatever else there is to do: it is tall, or too large to transfer. */
   private isShared(source: MatrixShape): boolean {
     const { threads } = this;
     const sharers = this.sharers(source);
-    if (sharers > 1 && !this.crosses(source)) return true;
+    if (sharers > 1 && !this.isTransferable(source)) return true;
     return threads > 1 && sharers === threads && source.rows >= tallness * threads * source.cols;
   }
 
   /** Small enough for a worker to take, and made of nothing but values. */
-  private crosses(source: MatrixShape, options: Readonly<Record<string, unknown>> = {}): boolean {
+  private isTransferable(source: MatrixShape, options: Readonly<Record<string, unknown>> = {}): boolean {
     if (this.isBounded) return false;
     const dense = denseBytes * source.cols * source.cols;
     return bytesToSend(source, options) <= this.residentBytes && dense <= mostDenseBytes;
   }
 
-  private here({ name, source, opened, options }: Call, place: "here" | "all"): Started<unknown> {
+  private here({ name, source, opened, options }: ScheduledCall, place: "here" | "all"): Started<unknown> {
     const { engine } = this;
     const isShared = engine instanceof ThreadsEngine;
     const own = isShared && place === "here" ? engine.inline : engine;
     const cache = opened?.cache.with(options.rowWeights);
     // Others may read the same source meanwhile.
-    const over = new AbortController();
-    const rows = own === engine ? source : serialReads(source, over.signal);
+    const ended = new AbortController();
+    const rows = own === engine ? source : serialReads(source, ended.signal);
     return started(
       this.guarded(async () => {
         if (isShared) engine.pool.check();
         own.plan(rows, needsOf(name, options, source));
         return runPrimitive(name, { engine: own, source: rows, options, hooks: options, cache });
-      }, own).finally(() => over.abort()),
+      }, own).finally(() => ended.abort()),
     );
   }
 
-  private inWorker({ name, source, opened, options }: Call, worker: number): Started<unknown> {
+  private inWorker({ name, source, opened, options }: ScheduledCall, worker: number): Started<unknown> {
     const { pool } = this.engine as ThreadsEngine;
     if (opened) opened.worker = worker;
     return new RemoteCall({
@@ -240,10 +240,10 @@ export class Scheduler {
     const task: Task = {
       wants,
       start: (place) => {
-        const { result, over } = start(place);
+        const { result, released } = start(place);
         this.underWay.add(outcome);
         result.then((found) => outcome.resolve(found), outcome.reject).finally(() => this.underWay.delete(outcome));
-        return over;
+        return released;
       },
       drop: outcome.reject,
     };
@@ -264,9 +264,9 @@ function needsOf(
 
 /** What runs in this thread is over when its result is there. */
 function started<Result>(result: Promise<Result>): Started<Result> {
-  const over = result.then(
+  const released = result.then(
     () => undefined,
     () => undefined,
   );
-  return { result, over };
+  return { result, released };
 }

@@ -7,7 +7,7 @@ import { InlineEngine } from "../../src/engine/inline.js";
 import { inlinedKernel } from "../../src/kernel/inlined.js";
 import { Kernel } from "../../src/kernel/load.js";
 import { callServer } from "../../src/schedule/call-server.js";
-import { sendRows, serialReads } from "../../src/schedule/crossing.js";
+import { sendRows, serialReads } from "../../src/schedule/transfer.js";
 import { matrix } from "./matrices.js";
 import { createLoewner } from "./threads.js";
 import { codeOf, watchRows } from "./watch.js";

@@ -155,7 +155,7 @@ export const project = operation({
     const form = formOf(job, wide);
     const all = projector(job, form, params, shared);
     const report = reporter(job, p);
-    const far = form === 0 && measure ? farRows(job, all, params, shared) : undefined;
+    const far = form === 0 && measure ? outlierRows(job, all, params, shared) : undefined;
     const prove = shared.inverseRoots && proof(job, all, params, shared.inverseRoots);
     const badBlock = badEntry(job, rank);
     return (block: Block<StepState>) => {
@@ -176,7 +176,7 @@ export const project = operation({
 const farRatio = 1e-7 / 2 ** -44;
 
 /** Does rows anew in f64 whose f32 rounding would show beside the residuals of the block's other rows. */
-function farRows(job: Job, all: Projector, params: ProjectParams, shared: ProjectShared) {
+function outlierRows(job: Job, all: Projector, params: ProjectParams, shared: ProjectShared) {
   const { frame, cols } = job;
   const { rank, unit } = params;
   const { kernel } = frame;

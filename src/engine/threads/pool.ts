@@ -15,7 +15,7 @@ export class Pool {
   private members: Member[] = [];
   private readonly listeners = new Map<number, Listener>();
   private started: Promise<void> | undefined;
-  private over: Error | undefined;
+  private failure: Error | undefined;
   private calls = 0;
 
   constructor(
@@ -26,7 +26,7 @@ export class Pool {
 
   /** @throws {WorkerLostError | DisposedError} once there are no more workers */
   check(): void {
-    if (this.over) throw this.over;
+    if (this.failure) throw this.failure;
   }
 
   start(): Promise<void> {
@@ -40,7 +40,7 @@ export class Pool {
       this.stopAll(new WorkerLostError(`Threads could not be started: ${String(cause)}. Use threads: 1.`, { cause }));
     }
     const { members } = this;
-    if (this.over) members.forEach((member) => member.end());
+    if (this.failure) members.forEach((member) => member.end());
     this.check();
     members.forEach((member, worker) => {
       member.onEnd((cause) => this.lose(worker, cause));
@@ -71,7 +71,7 @@ export class Pool {
   }
 
   private lose(worker: number, cause: Error): void {
-    if (this.over) return;
+    if (this.failure) return;
     this.stopAll(
       new WorkerLostError(
         `Thread ${worker + 1} of ${this.size} was lost: ${cause.message}. This instance is of no more use; create another, with fewer threads if memory is short.`,
@@ -81,8 +81,8 @@ export class Pool {
   }
 
   private stopAll(error: Error): void {
-    if (this.over) return;
-    this.over = error;
+    if (this.failure) return;
+    this.failure = error;
     for (const member of this.members) member.end();
     const listeners = [...this.listeners.values()];
     this.listeners.clear();

@@ -64,7 +64,7 @@ export interface CallOrder {
   readonly progress: boolean;
 }
 
-/** A whole matrix as it crosses. */
+/** A whole matrix as it is sent. */
 export interface SentRows extends RowsShape {
   readonly bytes: Uint8Array;
 }

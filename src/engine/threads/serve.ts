@@ -38,7 +38,7 @@ interface Waiting<T> {
 }
 
 /** One sweep or whole call under way: what it asked for and what it waits for. */
-class Call {
+class ServedRequest {
   private readonly abort = new AbortController();
   readonly signal = this.abort.signal;
   private readonly reads: Waiting<Uint8Array>[] = [];
@@ -113,8 +113,8 @@ export function serve(
   engine.catch(() => undefined); // whoever uses it hears of it
   const budget = new Budget(residentBytes);
   const opened = new Map<number, WorkerRows>();
-  const calls = new Map<number, Call>();
-  let current: Call | undefined;
+  const calls = new Map<number, ServedRequest>();
+  let current: ServedRequest | undefined;
   let tail: Promise<unknown> = kernel.catch(() => undefined); // orders are taken either way; those that need it hear of it
 
   async function run(order: Order): Promise<void> {
@@ -188,7 +188,7 @@ export function serve(
     if (order.type === "stop") return calls.get(order.call)?.stop();
     if (order.type === "sweep" || order.type === "call") {
       const waitingBytes = order.type === "sweep" ? order.limits.waitingBytes : undefined;
-      calls.set(order.call, new Call(port, order.call, waitingBytes ?? residentBytes));
+      calls.set(order.call, new ServedRequest(port, order.call, waitingBytes ?? residentBytes));
     }
     tail = tail
       .then(() => run(order))

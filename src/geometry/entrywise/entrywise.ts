@@ -60,7 +60,7 @@ export interface EntrywiseFactors extends Ending {
 }
 
 /** What the starts of one call share. */
-interface Task {
+interface EntrywiseProblem {
   run: Run;
   rows: EngineRows;
   profile: Profile;
@@ -76,12 +76,12 @@ interface Task {
   entries: number;
 }
 
-async function taskOf(
+async function problemOf(
   run: Run,
   rows: EngineRows,
   scales: Profile,
   options: Omit<EntrywiseRequest, "basis">,
-): Promise<Task> {
+): Promise<EntrywiseProblem> {
   const { rank, p, factorType, tolerance = defaultTolerance } = options;
   const { rows: n, cols: d } = rows.source;
   const small = isSmall(n, d, options);
@@ -119,13 +119,16 @@ function randomStarts(n: number, d: number, size: Size): number {
 }
 
 /** Error of the projection A V V'. */
-async function scoreOf({ run, rows, profile, p, rank, factorType }: Task, basis: Float64Array): Promise<Objective> {
+async function scoreOf(
+  { run, rows, profile, p, rank, factorType }: EntrywiseProblem,
+  basis: Float64Array,
+): Promise<Objective> {
   orient(basis.subarray(0, rank * rows.source.cols), rows.source.cols);
   return (await factors(run, rows, profile, { basis, rank, p, factorType })).objective;
 }
 
 /** Its factors: another sweep, which is rarely needed. */
-async function project({ run, rows, profile, p, rank, factorType }: Task, basis: Float64Array) {
+async function project({ run, rows, profile, p, rank, factorType }: EntrywiseProblem, basis: Float64Array) {
   const count = rows.source.rows * rank;
   const left = factorType === "f64" ? new Float64Array(count) : new Float32Array(count);
   const { right, objective } = await factors(run, rows, profile, {
@@ -139,7 +142,7 @@ async function project({ run, rows, profile, p, rank, factorType }: Task, basis:
 }
 
 /** Nothing to gain: p = 2 is solved by SVD, and what is left may be rounding alone. */
-function isDone({ p, mean, entries, factorType, rank, rows }: Task, { l1 }: Objective): boolean {
+function isDone({ p, mean, entries, factorType, rank, rows }: EntrywiseProblem, { l1 }: Objective): boolean {
   const { rows: n, cols: d } = rows.source;
   return p === 2 || rank >= Math.min(n, d) || !(l1 > 4 * unitRoundoff[factorType] * mean * entries);
 }
@@ -154,25 +157,29 @@ export async function entrywiseFactors(
   scales: Profile,
   request: EntrywiseRequest,
 ): Promise<EntrywiseFactors> {
-  const task = await taskOf(run, rows, scales, request);
-  return refine(task, request.basis, await scoreOf(task, request.basis));
+  const problem = await problemOf(run, rows, scales, request);
+  return refine(problem, request.basis, await scoreOf(problem, request.basis));
 }
 
-async function refine(task: Task, basis: Float64Array, projection: Objective): Promise<EntrywiseFactors> {
-  const done = isDone(task, projection);
-  if (done || task.maxIterations === 0) {
-    return { ...(await project(task, basis)), iterations: 0, residual: done ? 0 : 1, converged: done };
+async function refine(
+  problem: EntrywiseProblem,
+  basis: Float64Array,
+  projection: Objective,
+): Promise<EntrywiseFactors> {
+  const done = isDone(problem, projection);
+  if (done || problem.maxIterations === 0) {
+    return { ...(await project(problem, basis)), iterations: 0, residual: done ? 0 : 1, converged: done };
   }
-  const found = await (task.small ? refineSmall(task, basis) : refineLarge(task, basis, projection));
+  const found = await (problem.small ? refineSmall(problem, basis) : refineLarge(problem, basis, projection));
   const { iterations, residual, converged } = found;
   // Also where the refined pair is no number: an overflow of its type.
   if (!(found.objective.lp < projection.lp))
-    return { ...(await project(task, basis)), iterations, residual, converged };
-  return { ...found, projection, method: task.small ? "reweighting" : "splitting" };
+    return { ...(await project(problem, basis)), iterations, residual, converged };
+  return { ...found, projection, method: problem.small ? "reweighting" : "splitting" };
 }
 
-async function refineSmall(task: Task, basis: Float64Array) {
-  const { run, rows, profile, rank, p, factorType, tolerance, maxIterations, mean } = task;
+async function refineSmall(problem: EntrywiseProblem, basis: Float64Array) {
+  const { run, rows, profile, rank, p, factorType, tolerance, maxIterations, mean } = problem;
   const { rows: n, cols: d } = rows.source;
   const { unit } = profile;
   const left = new Float64Array(n * rank);
@@ -197,8 +204,8 @@ async function refineSmall(task: Task, basis: Float64Array) {
   return { left: data, right, objective, iterations, residual, converged };
 }
 
-function refineLarge(task: Task, basis: Float64Array, { l1 }: Objective) {
-  const { run, rows, profile, rank, p, factorType, tolerance, maxIterations, entries } = task;
+function refineLarge(problem: EntrywiseProblem, basis: Float64Array, { l1 }: Objective) {
+  const { run, rows, profile, rank, p, factorType, tolerance, maxIterations, entries } = problem;
   const size = (l1 / entries) * profile.unit;
   return split(run, rows, profile, { basis, rank, p, factorType, size, tolerance, maxIterations });
 }
@@ -229,27 +236,27 @@ export async function entrywiseLowRank(
 
   const scales = await profile(run, rows);
   setWeights(rows, options);
-  const task = await taskOf(run, rows, scales, { ...options, p, factorType });
+  const problem = await problemOf(run, rows, scales, { ...options, p, factorType });
   const { vectors } = await spectrum(run, rows, scales, { cut: () => rank, vectors: source.cols });
   const starts: { start: EntrywiseStart["start"]; basis: Float64Array }[] = [{ start: "svd", basis: vectors }];
-  if (p !== 2) starts.push({ start: "lewis", basis: await lewisBasis(task) });
-  for (let i = 0; i < count; ++i) starts.push({ start: "random", basis: await randomBasis(task, seed, i) });
+  if (p !== 2) starts.push({ start: "lewis", basis: await lewisBasis(problem) });
+  for (let i = 0; i < count; ++i) starts.push({ start: "random", basis: await randomBasis(problem, seed, i) });
 
   let best: EntrywiseFactors | undefined;
   const report: EntrywiseStart[] = [];
   const projections: Objective[] = [];
   for (const { basis } of starts) {
-    projections.push(await scoreOf(task, basis));
-    if (isDone(task, projections.at(-1)!)) break;
+    projections.push(await scoreOf(problem, basis));
+    if (isDone(problem, projections.at(-1)!)) break;
   }
   // An exact fit, found last, stands alone. Splitting starts from the better of the projections by SVD and by Lewis weights.
-  const exact = isDone(task, projections.at(-1)!);
-  const worse = !task.small && projections.length > 1 ? Number(projections[0].lp <= projections[1].lp) : -1;
+  const exact = isDone(problem, projections.at(-1)!);
+  const worse = !problem.small && projections.length > 1 ? Number(projections[0].lp <= projections[1].lp) : -1;
   for (const [at, projection] of projections.entries()) {
     const { start, basis } = starts[at];
     report.push({ start, projection: projection.lp, iterations: 0 });
     if (exact ? at < projections.length - 1 : at === worse) continue;
-    const found = await refine(task, basis, projection);
+    const found = await refine(problem, basis, projection);
     report[at] = { ...report[at], refined: found.objective.lp, iterations: found.iterations };
     if (!best || found.objective.lp < best.objective.lp) best = found;
   }
@@ -270,14 +277,14 @@ export async function entrywiseLowRank(
 }
 
 /** The l_p-SVD's right singular vectors. */
-async function lewisBasis({ run, rows, profile, p, rank }: Task): Promise<Float64Array> {
+async function lewisBasis({ run, rows, profile, p, rank }: EntrywiseProblem): Promise<Float64Array> {
   // A start need not be exact: weights within a tenth of the ideal distortion will do.
   const { gram } = await lewisEllipsoid(run, rows, profile, { p, tolerance: 0.1 });
   const n = rows.source.cols;
   return (await run.engine.dense("eigen", { matrix: gram, n, count: basisSize(rank, n) })).vectors;
 }
 
-async function randomBasis({ run, rows, rank }: Task, seed: number, number: number): Promise<Float64Array> {
+async function randomBasis({ run, rows, rank }: EntrywiseProblem, seed: number, number: number): Promise<Float64Array> {
   const d = rows.source.cols;
   const draw = { kind: "normal", seed, stream: randomStream + number, first: 0, count: rank * d } as const;
   const values = await run.engine.dense("random", draw);

@@ -7,7 +7,7 @@
  */
 import { FileError, InvalidFormatError, isLoewnerError } from "../../errors.js";
 import { staysInFolder } from "../../formats/inner-path.js";
-import { defaultStallMs, Pace } from "../../formats/http-patience.js";
+import { defaultStallMs, Pace } from "../../formats/http-retry.js";
 import { quote } from "../../formats/json.js";
 import { isCommit } from "../../model/hub-address.js";
 import { exchange, HubUnreachableError, isPrivate, onwards, placeOf, unreachable } from "./request.js";

@@ -4,7 +4,7 @@
  */
 import { FileError, InvalidFormatError, InvalidInputError, isLoewnerError, throwIfAborted } from "../../errors.js";
 import { codeOf } from "../files/faults.js";
-import type { Pace } from "../../formats/http-patience.js";
+import type { Pace } from "../../formats/http-retry.js";
 
 /** The hub could not be reached, or could not answer now: what is in a cache may still do. */
 export class HubUnreachableError extends FileError {}

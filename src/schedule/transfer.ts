@@ -1,4 +1,4 @@
-// Arguments and results of a whole call as they cross to a worker and back: plain values, and copies of arrays that are handed
+// Arguments and results of a whole call as they go to a worker and back: plain values, and copies of arrays that are handed
 // over, so that neither side's own are touched.
 import type { SentRows } from "../engine/threads/protocol.js";
 import { untilAborted } from "../engine/read-ahead.js";
@@ -13,7 +13,7 @@ import {
   type RowSource,
 } from "../matrix.js";
 
-/** A row source among the options, as it crosses. */
+/** A row source among the options, as it is sent. */
 interface SentSource {
   readonly sentRows: SentRows;
 }
@@ -26,7 +26,7 @@ const isSource = (value: unknown): value is RowSource => isObject(value) && isRo
 /** These two stay in this thread, and messages do their work. */
 const isHook = (name: string) => name === "signal" || name === "onProgress";
 
-/** Bytes of all rows that a call is about; Infinity where an option is a function, which cannot cross. */
+/** Bytes of all rows that a call is about; Infinity where an option is a function, which cannot be sent. */
 export function bytesToSend(source: MatrixShape, options: Readonly<Record<string, unknown>>): number {
   let bytes = bytesOf(source);
   for (const [name, value] of Object.entries(options)) {
@@ -40,12 +40,12 @@ export function bytesToSend(source: MatrixShape, options: Readonly<Record<string
 /** Options to send. Row sources are read, as `sendRows` does. */
 export async function sendOptions(
   options: Readonly<Record<string, unknown>>,
-  over: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Record<string, unknown>> {
   const sent: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
     if (isHook(name)) continue;
-    sent[name] = isSource(value) ? ({ sentRows: await sendRows(value, over) } satisfies SentSource) : copied(value);
+    sent[name] = isSource(value) ? ({ sentRows: await sendRows(value, signal) } satisfies SentSource) : copied(value);
   }
   return sent;
 }
@@ -61,18 +61,18 @@ export function receiveOptions(sent: Readonly<Record<string, unknown>>): Record<
 
 /**
  * All rows of a source, in memory.
- * @param over fires when nobody wants them any more
+ * @param signal fires when nobody wants them any more
  * @throws {AbortedError} as soon as it does, whatever becomes of the read under way
  */
-export async function sendRows(source: RowSource, over: AbortSignal): Promise<SentRows> {
+export async function sendRows(source: RowSource, signal: AbortSignal): Promise<SentRows> {
   const { rows, cols, dtype, name } = source;
   const width = cols * rowTypeBytes[dtype];
   const bytes = new Uint8Array(rows * width);
   const step = Math.max(1, Math.floor(pieceBytes / width));
-  const ownReads = serialReads(source, over);
+  const ownReads = serialReads(source, signal);
   for (let start = 0; start < rows; start += step) {
     const count = Math.min(step, rows - start);
-    const piece = await untilAborted(ownReads.read(start, count), over);
+    const piece = await untilAborted(ownReads.read(start, count), signal);
     bytes.set(piece, start * width);
   }
   return { rows, cols, dtype, name, bytes };
@@ -90,21 +90,21 @@ const lastReads = new WeakMap<RowSource, Promise<unknown>>();
 /**
  * The source for one of several calls that read it at a time: reads wait for each other, and what is read is the reader's own, for
  * a source may use its buffer again in the next.
- * @param over fires when the call has ended. A read that it then leaves behind may never come, so nobody waits for that one.
+ * @param signal fires when the call has ended. A read that it then leaves behind may never come, so nobody waits for that one.
  */
-export function serialReads(source: RowSource, over: AbortSignal): Omit<RowSource, "read"> & { read: Read } {
+export function serialReads(source: RowSource, signal: AbortSignal): Omit<RowSource, "read"> & { read: Read } {
   const { rows, cols, dtype, name } = source;
   return {
     ...{ rows, cols, dtype, name },
     read(start, count) {
       const before = lastReads.get(source) ?? Promise.resolve();
       const turn = before.then(() => {
-        throwIfAborted(over);
+        throwIfAborted(signal);
         return { reading: (async () => new Uint8Array(await rowsRead(source, start, count)))() };
       });
       lastReads.set(
         source,
-        turn.then(({ reading }) => untilAborted(reading, over)).catch(() => undefined),
+        turn.then(({ reading }) => untilAborted(reading, signal)).catch(() => undefined),
       );
       return turn.then(({ reading }) => reading);
     },

@@ -8,7 +8,7 @@ import type { Left } from "./left.js";
 import type { Projected } from "./proving-projection.js";
 import type { FactorType, RowWeights } from "../types/index.js";
 
-export interface Task {
+export interface LowRankProblem {
   run: Run;
   rows: EngineRows;
   profile: Profile;

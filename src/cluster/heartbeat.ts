@@ -1,4 +1,4 @@
-// What a worker says to a coordinator: replies, how far it is, that it lives; and what it looks for meanwhile.
+// Replies to a coordinator, and the heartbeat of a worker that carries out an order: it tells how far it is and hears when to stop.
 import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { Pool } from "../engine/threads/pool.js";
@@ -8,13 +8,13 @@ import { pack } from "./pack.js";
 import { putValue } from "./values.js";
 
 /** How often a worker says how far it is, and asks whether that is still wanted. */
-const signMs = 400;
+const heartbeatMs = 400;
 /** A larger reply is a value of its own. */
 const largestReply = 64 << 20;
 /** A sign of life is due after this, when there is nothing to say. */
 const silenceMs = 2000;
 
-export interface Holder {
+export interface WorkerContext {
   readonly redis: Redis;
   readonly names: Names;
   readonly pool: Pool;
@@ -26,7 +26,7 @@ type Without<T> = T extends unknown ? Omit<T, "matrix" | "share"> : never;
 export type ReplyBody = Without<Reply>;
 
 export async function sendReply(
-  { redis, names, counters }: Holder,
+  { redis, names, counters }: WorkerContext,
   { matrix, share, coordinator }: Claim,
   reply: ReplyBody,
 ): Promise<void> {
@@ -46,12 +46,12 @@ export class Presence {
   private absentSince: number | undefined;
 
   constructor(
-    private readonly holder: Holder,
+    private readonly context: WorkerContext,
     private readonly claim: Claim,
   ) {}
 
   async isGone(): Promise<boolean> {
-    const { redis, names } = this.holder;
+    const { redis, names } = this.context;
     if (await redis.exists(names.coordinator(this.claim.coordinator))) {
       this.absentSince = undefined;
       return false;
@@ -62,7 +62,7 @@ export class Presence {
 }
 
 /** While an order is carried out: says how far it is, and hears when it is no longer wanted. */
-export class Watch {
+export class Heartbeat {
   rows = 0;
   progress: { stage: string; done: number; total: number } | undefined;
   private readonly abort = new AbortController();
@@ -73,7 +73,7 @@ export class Watch {
   private last = Date.now();
 
   constructor(
-    private readonly holder: Holder,
+    private readonly context: WorkerContext,
     private readonly claim: Claim,
     /** Absent while row state is made again. */
     private readonly order: number | undefined,
@@ -81,7 +81,7 @@ export class Watch {
     signal: AbortSignal,
   ) {
     this.signal = AbortSignal.any([signal, this.abort.signal]);
-    this.timer = setInterval(() => void this.look().catch(() => undefined), signMs);
+    this.timer = setInterval(() => void this.look().catch(() => undefined), heartbeatMs);
   }
 
   end(): void {
@@ -92,11 +92,11 @@ export class Watch {
     if (this.asking) return; // Redis is away
     this.asking = true;
     try {
-      const { redis, names } = this.holder;
+      const { redis, names } = this.context;
       const own = names.matrix(this.claim.matrix);
       const { order, rows, progress } = this;
       const [past, isGone] = await Promise.all([redis.mget(own.stopped, own.done), this.presence.isGone()]);
-      // Stopped, or answered by another holder.
+      // Stopped, or answered by another worker.
       const isOver = order !== undefined && past.some((number) => Number(number ?? 0) >= order);
       if (isGone || isOver) return this.abort.abort();
       if (order === undefined) {
@@ -115,6 +115,6 @@ export class Watch {
   private async say(reply: ReplyBody): Promise<void> {
     this.last = Date.now();
     this.progress = undefined;
-    await sendReply(this.holder, this.claim, reply);
+    await sendReply(this.context, this.claim, reply);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Patience with a server: what is worth another attempt, how often, after what pause, how long to wait for anything at all, and how slow
- * it may be.
+ * Retries of reads from a server: what is worth another attempt, how often, after what pause, how long to wait for anything at all, and
+ * how slow an answer may be.
  */
 import { AbortedError, FileError, throwIfAborted } from "../errors.js";
 
@@ -11,7 +11,7 @@ const firstPauseMs = 100;
 const longestPauseMs = 30_000;
 
 /** Worth another attempt: the network, a server that is busy, a connection that broke. */
-export class Passing extends Error {
+export class TransientError extends Error {
   constructor(
     message: string,
     readonly pauseMs = 0,
@@ -22,13 +22,13 @@ export class Passing extends Error {
 }
 
 /** Tries again while what goes wrong is passing; `body` that makes progress settles. */
-export async function patiently<T>(name: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
+export async function retry<T>(name: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
   for (let failures = 0; ;) {
     try {
       return await body();
     } catch (error) {
       throwIfAborted(signal);
-      if (!(error instanceof Passing)) throw error;
+      if (!(error instanceof TransientError)) throw error;
       if (++failures === maxFailures)
         throw new FileError(
           `${name} cannot be read: ${error.message}, ${maxFailures} times in a row. Check the network and the server, then try again.`,
@@ -45,7 +45,7 @@ export async function unlessStalled<T>(coming: Promise<T>, ms: number, giveUp: (
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stalled = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Passing(`nothing came for ${ms / 1000} s`));
+      reject(new TransientError(`nothing came for ${ms / 1000} s`));
       giveUp();
     }, ms);
   });
@@ -103,10 +103,10 @@ export class Pace {
 }
 
 /** fetch says "fetch failed", and its cause why. */
-export function unreachable(error: unknown): Passing {
+export function unreachable(error: unknown): TransientError {
   const { message, cause } = error as Error;
   const why = (cause as { code?: string; message?: string } | undefined) ?? {};
-  return new Passing(`the connection failed (${why.code ?? why.message ?? message})`, 0, { cause: error });
+  return new TransientError(`the connection failed (${why.code ?? why.message ?? message})`, 0, { cause: error });
 }
 
 function pause(ms: number, signal?: AbortSignal): Promise<void> {

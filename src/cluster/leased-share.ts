@@ -6,13 +6,13 @@ import { toSent } from "../engine/threads/protocol.js";
 import { AbortedError, FileError, isLoewnerError, LoewnerError, WorkerLostError } from "../errors.js";
 import type { RowSource } from "../matrix.js";
 import { RemoteCall } from "../schedule/remote-call.js";
-import { receiveOptions } from "../schedule/crossing.js";
+import { receiveOptions } from "../schedule/transfer.js";
 import { EmittedPieces } from "./emitted-pieces.js";
 import { isKept, type Claim, type Order, type SweepOrder } from "./messages.js";
 import type { MatrixNames } from "./names.js";
 import { pack, unpack } from "./pack.js";
 import { ShareRows } from "./share-rows.js";
-import { Presence, sendReply, Watch, type Holder, type ReplyBody } from "./signs.js";
+import { Presence, sendReply, Heartbeat, type WorkerContext, type ReplyBody } from "./heartbeat.js";
 import { carryOut, getValue, putValue } from "./values.js";
 
 /** How long it waits for the next order before it looks whether there is still somebody. */
@@ -22,7 +22,7 @@ type Entry = { number: number; order: Order };
 
 let openIds = 0;
 
-export class Holding {
+export class LeasedShare {
   private readonly own: MatrixNames;
   private readonly base: ShareRows | undefined;
   private readonly rows = new Map<number, ShareRows>();
@@ -39,30 +39,30 @@ export class Holding {
   private isSent = false;
 
   constructor(
-    private readonly holder: Holder,
+    private readonly context: WorkerContext,
     private readonly claim: Claim,
     private readonly source: RowSource,
     private readonly thread: number,
     /** The lease is lost, or the worker ends. */
     private readonly signal: AbortSignal,
   ) {
-    this.own = holder.names.matrix(claim.matrix);
+    this.own = context.names.matrix(claim.matrix);
     const { subtrees } = claim;
-    if (subtrees) this.base = new ShareRows(holder.pool, thread, source, subtrees);
+    if (subtrees) this.base = new ShareRows(context.pool, thread, source, subtrees);
   }
 
   /** Until the matrix is done with. */
   async run(reader: Redis): Promise<void> {
-    const { redis } = this.holder;
-    const presence = new Presence(this.holder, this.claim);
+    const { redis } = this.context;
+    const presence = new Presence(this.context, this.claim);
     try {
       for (;;) {
         this.signal.throwIfAborted();
         const entry = await this.next(reader);
         if (entry?.order.type === "end") return;
-        // Asked only now: another holder may have answered it meanwhile, and the log may have been cut behind it.
+        // Asked only now: another worker may have answered it meanwhile, and the log may have been cut behind it.
         if (entry) await this.carryOut(entry, entry.number <= Number((await redis.get(this.own.done)) ?? 0), presence);
-        // While an order is carried out, Watch looks.
+        // While an order is carried out, its heartbeat looks.
         else if (await presence.isGone()) return;
       }
     } finally {
@@ -71,7 +71,7 @@ export class Holding {
   }
 
   private close(): void {
-    const { pool } = this.holder;
+    const { pool } = this.context;
     try {
       pool.check();
       this.clear();
@@ -106,21 +106,21 @@ export class Holding {
     }
     // Asked again: the answer was lost. The row state is that of after.
     if (number <= this.answered) this.isDirty = true;
-    const watch = new Watch(this.holder, this.claim, number, presence, this.signal);
+    const heartbeat = new Heartbeat(this.context, this.claim, number, presence, this.signal);
     this.pieces = 0;
     try {
       if (this.isDirty && order.type !== "close") await this.rebuild(number, presence);
-      const result = await this.perform(number, order, watch);
+      const result = await this.perform(number, order, heartbeat);
       if (isKept(order)) this.version = number;
       await this.reply({ type: "done", order: number, pieces: this.pieces, result });
     } catch (error) {
       this.signal.throwIfAborted();
       // A sweep that ended half way leaves row state of two times.
       if (isKept(order)) this.isDirty = true;
-      if (isPassing(error)) throw error;
+      if (isTransient(error)) throw error;
       if (!(error instanceof AbortedError)) await this.reply({ type: "failed", order: number, error: toSent(error) });
     } finally {
-      watch.end();
+      heartbeat.end();
     }
     this.answered = number;
   }
@@ -128,7 +128,7 @@ export class Holding {
   /** All row state as it was before an order. */
   private async rebuild(before: number, presence: Presence): Promise<void> {
     this.clear();
-    const { redis } = this.holder;
+    const { redis } = this.context;
     for (let from = "-"; ;) {
       const [entry] = await redis.xrangeBuffer(this.own.orders, from, `(${before}-0`, "COUNT", 1);
       if (!entry) return;
@@ -140,18 +140,18 @@ export class Holding {
 
   /** Row state alone. */
   private async apply(number: number, order: Order, presence: Presence): Promise<void> {
-    const watch = new Watch(this.holder, this.claim, undefined, presence, this.signal);
+    const heartbeat = new Heartbeat(this.context, this.claim, undefined, presence, this.signal);
     try {
       // What is here may lack orders that the log no longer has.
       if (order.type === "checkpoint") await this.restore(number);
-      else await this.perform(number, order, watch, true);
+      else await this.perform(number, order, heartbeat, true);
     } finally {
-      watch.end();
+      heartbeat.end();
     }
     this.version = number;
   }
 
-  private async perform(number: number, order: Order, watch: Watch, quietly = false): Promise<unknown> {
+  private async perform(number: number, order: Order, heartbeat: Heartbeat, quietly = false): Promise<unknown> {
     switch (order.type) {
       case "open":
         this.rows.set(order.rows, this.openRows());
@@ -162,22 +162,22 @@ export class Holding {
         if (this.rows.size === 0) this.isDirty = false;
         break;
       case "sweep":
-        return this.sweep(number, order, watch, quietly);
+        return this.sweep(number, order, heartbeat, quietly);
       case "get":
         return this.rows.get(order.rows)?.get(order.name);
       case "checkpoint":
         return this.save(number);
       case "call":
-        return this.call(order.primitive, order.options, watch);
+        return this.call(order.primitive, order.options, heartbeat);
     }
   }
 
   private openRows(): ShareRows {
-    return new ShareRows(this.holder.pool, this.thread, this.source, this.claim.subtrees!, this.base);
+    return new ShareRows(this.context.pool, this.thread, this.source, this.claim.subtrees!, this.base);
   }
 
-  private async sweep(number: number, order: SweepOrder, watch: Watch, quietly: boolean) {
-    const { holder, claim } = this;
+  private async sweep(number: number, order: SweepOrder, heartbeat: Heartbeat, quietly: boolean) {
+    const { context, claim } = this;
     const rows = this.rows.get(order.rows)!;
     for (const name of order.deletes) rows.delete(name);
     if (order.sets) {
@@ -185,28 +185,28 @@ export class Holding {
       for (const [name, column] of Object.entries(columns)) rows.set(name, column);
     }
     if (quietly && order.sweep.writes.state.length === 0) return undefined;
-    const pieces = quietly ? undefined : new EmittedPieces(holder, claim, number, order.window, watch.signal);
+    const pieces = quietly ? undefined : new EmittedPieces(context, claim, number, order.window, heartbeat.signal);
     const results = await rows.sweep(order.sweep, {
-      signal: watch.signal,
+      signal: heartbeat.signal,
       onRows: (count) => {
-        watch.rows += count;
-        holder.counters.rows += count;
+        heartbeat.rows += count;
+        context.counters.rows += count;
       },
       emit: pieces && ((emitted) => pieces.add(emitted)),
     });
     if (pieces) this.pieces = await pieces.end();
-    holder.counters.sweeps += 1;
+    context.counters.sweeps += 1;
     return results;
   }
 
   private async save(number: number): Promise<undefined> {
-    const { own, claim, holder } = this;
+    const { own, claim, context } = this;
     const saved: [number, Record<string, Float64Array>][] = [];
     for (const [id, rows] of this.rows) saved.push([id, await rows.columns()]);
     const key = own.checkpoint(number, claim.share);
     // Never in place of one that is there: two may hold the share, and this one may have come too late for all of the log.
-    const { redis } = holder;
-    const mine = `${key}:${holder.worker}`;
+    const { redis } = context;
+    const mine = `${key}:${context.worker}`;
     await putValue(redis, own.values, mine, pack(saved));
     const [, isNew] = await carryOut(redis.multi().sadd(own.values, key).renamenx(mine, key));
     if (!isNew) await redis.unlink(mine);
@@ -226,15 +226,19 @@ export class Holding {
     }
   }
 
-  private async call(primitive: string, options: Readonly<Record<string, unknown>>, watch: Watch): Promise<unknown> {
-    const { pool, counters } = this.holder;
+  private async call(
+    primitive: string,
+    options: Readonly<Record<string, unknown>>,
+    heartbeat: Heartbeat,
+  ): Promise<unknown> {
+    const { pool, counters } = this.context;
     const call = new RemoteCall({
       ...{ pool, worker: this.thread, primitive, opened: this.openId },
       source: this.isSent ? undefined : this.source,
       options: {
         ...receiveOptions(options),
-        signal: watch.signal,
-        onProgress: (progress) => void (watch.progress = progress),
+        signal: heartbeat.signal,
+        onProgress: (progress) => void (heartbeat.progress = progress),
       },
       onSent: () => void (this.isSent = true),
     });
@@ -242,18 +246,18 @@ export class Holding {
     try {
       return await call.result;
     } finally {
-      await call.over;
+      await call.released;
     }
   }
 
   private async value(key: string): Promise<unknown> {
-    const packed = await getValue(this.holder.redis, key);
+    const packed = await getValue(this.context.redis, key);
     if (!packed) throw new LoewnerError("CLUSTER", `${key} is missing in Redis: it lost some of its last writes.`);
     return unpack(packed);
   }
 
   private reply(reply: ReplyBody): Promise<void> {
-    return sendReply(this.holder, this.claim, reply);
+    return sendReply(this.context, this.claim, reply);
   }
 }
 
@@ -262,5 +266,5 @@ function entryOf([id, [, packed]]: [Buffer, Buffer[]]): Entry {
 }
 
 /** Another worker, or a later try, may fare better: a file that cannot be read here, and what nobody thought of. */
-export const isPassing = (error: unknown) =>
+export const isTransient = (error: unknown) =>
   error instanceof FileError || error instanceof WorkerLostError || !isLoewnerError(error);
