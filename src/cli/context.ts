@@ -132,7 +132,10 @@ export class Context {
     if (redis === undefined) return createLoewner({ threads, memory, residentBytes });
     const { connectCluster } = await import("../cluster/index.js");
     const loewner = await connectCluster({
-      ...{ redis: redisAddress(redis), storage, threads, memory },
+      redis: redisAddress(redis),
+      storage,
+      threads,
+      memory,
       onNotice: (text) => void (this.options.quiet || note(`loewner: ${text}`)),
     });
     this.leave = () => loewner.dispose();

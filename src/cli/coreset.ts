@@ -39,7 +39,11 @@ export function addCoreset(program: Command): void {
           await context.checkOutputs(outputs, options);
           const result = await context.withLoewner((loewner) =>
             loewner.coreset(source, {
-              ...{ p, size, seed, scheme, rowWeights },
+              p,
+              size,
+              seed,
+              scheme,
+              rowWeights,
               signal: context.signal,
               onProgress: context.progress,
             }),
@@ -54,10 +58,25 @@ export function addCoreset(program: Command): void {
           ];
           await writeAll(output === undefined ? files : [...files, matrixFile(output, rows)], options, context);
           context.json({
-            ...{ input: path, indices: options.indices, weights: options.weights, output },
-            ...{ rows: source.rows, cols: source.cols, p, size, seed, scheme, rank },
-            ...{ chosen: indices.length, expected, realised },
-            ...{ iterations, residual, converged, seconds, version },
+            input: path,
+            indices: options.indices,
+            weights: options.weights,
+            output,
+            rows: source.rows,
+            cols: source.cols,
+            p,
+            size,
+            seed,
+            scheme,
+            rank,
+            chosen: indices.length,
+            expected,
+            realised,
+            iterations,
+            residual,
+            converged,
+            seconds,
+            version,
           });
           const { measured, proved, directions } = realised;
           context.say(`${path}  ${source.rows} x ${source.cols}, rank ${rank}; ${indices.length} rows chosen`);

@@ -43,7 +43,13 @@ export function addEntrywise(program: Command): void {
           const { rank, p, steps: maxIterations, starts, tolerance, seed } = options;
           const result = await context.withLoewner((loewner) =>
             loewner.entrywiseLowRank(source, {
-              ...{ rank, p, maxIterations, starts, tolerance, seed, rowWeights },
+              rank,
+              p,
+              maxIterations,
+              starts,
+              tolerance,
+              seed,
+              rowWeights,
               signal: context.signal,
               onProgress: context.progress,
             }),
@@ -52,9 +58,22 @@ export function addEntrywise(program: Command): void {
           const { left, right, objective, report, iterations, residual, converged, seconds } = result;
           await writeAll([matrixFile(options.left, left), matrixFile(options.right, right)], options, context);
           context.json({
-            ...{ input: path, left: options.left, right: options.right, rows: source.rows, cols: source.cols },
-            ...{ rank, p, method: report.method, objective, starts: report.starts },
-            ...{ iterations, residual, converged, seconds, seed, version },
+            input: path,
+            left: options.left,
+            right: options.right,
+            rows: source.rows,
+            cols: source.cols,
+            rank,
+            p,
+            method: report.method,
+            objective,
+            starts: report.starts,
+            iterations,
+            residual,
+            converged,
+            seconds,
+            seed,
+            version,
           });
           const least = report.starts.reduce((least, { projection }) => Math.min(least, projection), Infinity);
           context.say(

@@ -194,7 +194,9 @@ function pageData(inspection: Inspection): PageData {
     const [rows, cols] = shapeOf(layer);
     const { singularValues } = layer.spectrum;
     return {
-      ...{ sigmaId: sigmaId(i), errorId: errorId(i), sharePerRank: (rows + cols) / (rows * cols) },
+      sigmaId: sigmaId(i),
+      errorId: errorId(i),
+      sharePerRank: (rows + cols) / (rows * cols),
       singularValues: singularValues.map(rounded),
       errors: Array.from(relativeErrors(singularValues), rounded),
     };

@@ -28,8 +28,13 @@ const charts: Chart[] = [];
 function axis(label: string, size?: number, values?: Chart.Axis.Values): Chart.Axis {
   const line = { stroke: () => colour("grid"), width: 1 };
   return {
-    ...{ label, labelSize: 22, font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif" },
-    ...{ stroke: () => colour("quiet"), grid: line, ticks: { ...line, size: 5 } },
+    label,
+    labelSize: 22,
+    font: "12px system-ui, sans-serif",
+    labelFont: "12px system-ui, sans-serif",
+    stroke: () => colour("quiet"),
+    grid: line,
+    ticks: { ...line, size: 5 },
     ...(size && { size }),
     ...(values && { values }),
   };

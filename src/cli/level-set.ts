@@ -38,7 +38,12 @@ export function addLevelSet(program: Command): void {
           const { p = 1, tolerance, directions, maxIterations, seed } = options;
           const result = await context.withLoewner((loewner) =>
             loewner.levelSetEllipsoid(source, {
-              ...{ p, tolerance, directions, maxIterations, seed, rowWeights },
+              p,
+              tolerance,
+              directions,
+              maxIterations,
+              seed,
+              rowWeights,
               signal: context.signal,
               onProgress: context.progress,
             }),
@@ -49,10 +54,24 @@ export function addLevelSet(program: Command): void {
           if (options.contacts !== undefined) files.push(rangedFile(options.contacts, contacts, source));
           await writeAll(files, options, context);
           context.json({
-            ...{ input: path, output: options.output, contacts: options.contacts },
-            ...{ rows: source.rows, cols: source.cols, p: p === Infinity ? "inf" : p, tolerance, seed, rank },
-            ...{ center: new Array<number>(source.cols).fill(0), logDet, factor, certificate },
-            ...{ iterations, residual, converged, seconds, version },
+            input: path,
+            output: options.output,
+            contacts: options.contacts,
+            rows: source.rows,
+            cols: source.cols,
+            p: p === Infinity ? "inf" : p,
+            tolerance,
+            seed,
+            rank,
+            center: new Array<number>(source.cols).fill(0),
+            logDet,
+            factor,
+            certificate,
+            iterations,
+            residual,
+            converged,
+            seconds,
+            version,
           });
           context.say(`${path}  ${source.rows} x ${source.cols}, rank ${rank}; log det H = ${number(logDet)}`);
           context.say(

@@ -41,16 +41,19 @@ export function addLewisWeights(program: Command): void {
           if (options.gram !== undefined) files.push(matrixFile(options.gram, gram));
           await writeAll(files, options, context);
           context.json({
-            ...{
-              input: path,
-              output: options.output,
-              gram: options.gram,
-              rows: source.rows,
-              cols: source.cols,
-              p,
-              rank,
-            },
-            ...{ certificate, iterations, residual, converged, seconds, version },
+            input: path,
+            output: options.output,
+            gram: options.gram,
+            rows: source.rows,
+            cols: source.cols,
+            p,
+            rank,
+            certificate,
+            iterations,
+            residual,
+            converged,
+            seconds,
+            version,
           });
           context.say(
             `${path}  ${source.rows} x ${source.cols}, rank ${rank}; largest weight ${number(weights.reduce((a, b) => Math.max(a, b), 0))}`,

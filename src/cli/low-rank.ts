@@ -33,7 +33,17 @@ export function addLowRank(program: Command): void {
           const fit = (left: LeftSink) =>
             context.withLoewner((loewner) =>
               loewner.lowRank(source, {
-                ...{ keep, rank, energy, p, method, objective, tolerance, seed, maxWork, rowWeights, left },
+                keep,
+                rank,
+                energy,
+                p,
+                method,
+                objective,
+                tolerance,
+                seed,
+                maxWork,
+                rowWeights,
+                left,
                 factorType: source.dtype === "f64" ? "f64" : "f32",
                 signal: context.signal,
                 onProgress: context.progress,
@@ -45,15 +55,20 @@ export function addLowRank(program: Command): void {
             input: path,
             left: options.left,
             right: options.right,
-            ...{ rows: source.rows, cols: source.cols, rank: result.rank, p: result.p, method: result.method },
-            ...{ objective: report.objective, candidates: report.candidates, certificate },
-            ...{
-              iterations: result.iterations,
-              residual: result.residual,
-              converged: result.converged,
-              seconds: result.seconds,
-            },
-            ...{ seed: report.seed, version },
+            rows: source.rows,
+            cols: source.cols,
+            rank: result.rank,
+            p: result.p,
+            method: result.method,
+            objective: report.objective,
+            candidates: report.candidates,
+            certificate,
+            iterations: result.iterations,
+            residual: result.residual,
+            converged: result.converged,
+            seconds: result.seconds,
+            seed: report.seed,
+            version,
           });
           const share = (result.rank * (source.rows + source.cols)) / (source.rows * source.cols);
           context.say(

@@ -55,10 +55,24 @@ export function addMinVolume(program: Command): void {
           if (options.weights !== undefined) files.push(vectorFile(options.weights, weights, source));
           await writeAll(files, options, context);
           context.json({
-            ...{ input: path, output: options.output, basis: options.basis, weights: options.weights },
-            ...{ rows: source.rows, cols: source.cols, freeCenter, john, tolerance },
-            ...{ rank, center: Array.from(result.center ?? new Float64Array(source.cols)), logDet },
-            ...{ contacts: Array.from(contacts), iterations, residual, converged, seconds, version },
+            input: path,
+            output: options.output,
+            basis: options.basis,
+            weights: options.weights,
+            rows: source.rows,
+            cols: source.cols,
+            freeCenter,
+            john,
+            tolerance,
+            rank,
+            center: Array.from(result.center ?? new Float64Array(source.cols)),
+            logDet,
+            contacts: Array.from(contacts),
+            iterations,
+            residual,
+            converged,
+            seconds,
+            version,
           });
           context.say(
             `${path}  ${source.rows} x ${source.cols}, rank ${rank}; log det H ${number(logDet)}, ${contacts.length} rows touch`,

@@ -50,7 +50,14 @@ export function parsePositive(text: string): number {
 }
 
 const units: Record<string, number> = {
-  ...{ "": 1, b: 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 },
+  "": 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
 };
 
 /** "25MB" (10^6 bytes), "800kB", "1.5GiB" (2^30), or bytes. */

@@ -36,8 +36,18 @@ export function addSensitivities(program: Command): void {
           context.endProgress();
           await writeAll([vectorFile(options.output, scores, source)], options, context);
           context.json({
-            ...{ input: path, output: options.output, rows: source.rows, cols: source.cols, p, rank, total },
-            ...{ iterations, residual, converged, seconds, version },
+            input: path,
+            output: options.output,
+            rows: source.rows,
+            cols: source.cols,
+            p,
+            rank,
+            total,
+            iterations,
+            residual,
+            converged,
+            seconds,
+            version,
           });
           context.say(
             `${path}  ${source.rows} x ${source.cols}, rank ${rank}; the bounds sum to ${number(total)}, the largest is ${number(scores.reduce((a, b) => Math.max(a, b), 0))}`,

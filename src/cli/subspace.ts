@@ -29,7 +29,13 @@ export function addSubspace(program: Command): void {
           const { rank, p = 1, restarts, seed, tolerance, maxIterations } = options;
           const { basis, objective, iterations, residual, converged, seconds } = await context.withLoewner((loewner) =>
             loewner.robustSubspace(source, {
-              ...{ rank, p, restarts, seed, tolerance, maxIterations, rowWeights },
+              rank,
+              p,
+              restarts,
+              seed,
+              tolerance,
+              maxIterations,
+              rowWeights,
               signal: context.signal,
               onProgress: context.progress,
             }),
@@ -38,8 +44,21 @@ export function addSubspace(program: Command): void {
           const file = { ...vectorFile(options.output, basis.data, source), shape: [basis.rows, basis.cols] };
           await writeAll([file], options, context);
           context.json({
-            ...{ input: path, output: options.output, rows: source.rows, cols: source.cols },
-            ...{ rank, p, restarts, seed, tolerance, objective, iterations, residual, converged, seconds, version },
+            input: path,
+            output: options.output,
+            rows: source.rows,
+            cols: source.cols,
+            rank,
+            p,
+            restarts,
+            seed,
+            tolerance,
+            objective,
+            iterations,
+            residual,
+            converged,
+            seconds,
+            version,
           });
           context.say(`${path}  ${source.rows} x ${source.cols}, rank ${rank}; sum of dist^${p}: ${number(objective)}`);
           context.say(

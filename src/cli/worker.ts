@@ -42,7 +42,12 @@ async function work(options: Options): Promise<void> {
   const say = (text: string) => void (quiet || note(`${new Date().toISOString()} ${text}`));
   const { startClusterWorker, workerMetrics } = await import("../cluster/index.js");
   const worker = await startClusterWorker({
-    ...{ redis: redisAddress(options.redis), storage, threads, residentBytes, name, onEvent: say },
+    redis: redisAddress(options.redis),
+    storage,
+    threads,
+    residentBytes,
+    name,
+    onEvent: say,
     leaseMs: lease === undefined ? undefined : 1000 * lease,
   });
   let server: Server | undefined;

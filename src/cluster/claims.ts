@@ -17,16 +17,26 @@ const isRowType = (value: unknown) => typeof value === "string" && Object.hasOwn
 const isOptional = (check: (value: unknown) => boolean) => (value: unknown) => value === undefined || check(value);
 
 const location: Checks<RowLocation> = {
-  ...{ address: isText, offset: isCount, rows: isSize, cols: isSize, dtype: isRowType },
+  address: isText,
+  offset: isCount,
+  rows: isSize,
+  cols: isSize,
+  dtype: isRowType,
   transposed: (value) => typeof value === "boolean",
 };
 const shape: Checks<RowsShape> = {
-  ...{ rows: isSize, cols: isSize, dtype: isRowType },
+  rows: isSize,
+  cols: isSize,
+  dtype: isRowType,
   name: isOptional((value) => typeof value === "string"),
 };
 const subtree: Checks<Subtree> = { first: isCount, blocks: isSize };
 const claim: Checks<Claim> = {
-  ...{ matrix: isText, coordinator: isText, lifeMs: isCount, share: isCount, fingerprint: isText },
+  matrix: isText,
+  coordinator: isText,
+  lifeMs: isCount,
+  share: isCount,
+  fingerprint: isText,
   location: (value) => faultIn(value, location) === undefined,
   shape: (value) => faultIn(value, shape) === undefined,
   subtrees: isOptional(

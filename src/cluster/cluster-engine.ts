@@ -116,7 +116,11 @@ class ClusterRows implements EngineRows, RowState {
     const isEmitting = Object.values(sweep.reduce).includes("concat");
     const results = await matrix.ask(
       {
-        ...{ type: "sweep", rows: this.id, sweep, deletes, sets: values.length > 0 },
+        type: "sweep",
+        rows: this.id,
+        sweep,
+        deletes,
+        sets: values.length > 0,
         window: Math.floor(this.limits.waitingBytes / matrix.size),
       },
       { signal, onRows, emit: isEmitting ? take : undefined },

@@ -233,7 +233,10 @@ export class LeasedShare {
   ): Promise<unknown> {
     const { pool, counters } = this.context;
     const call = new RemoteCall({
-      ...{ pool, worker: this.thread, primitive, opened: this.openId },
+      pool,
+      worker: this.thread,
+      primitive,
+      opened: this.openId,
       source: this.isSent ? undefined : this.source,
       options: {
         ...receiveOptions(options),

@@ -67,7 +67,14 @@ export class RunningWorker implements ClusterWorker {
   readonly id = randomUUID();
   readonly done: Promise<void>;
   private readonly counters: Counters = {
-    ...{ rows: 0, bytesRead: 0, bytesSent: 0, sweeps: 0, calls: 0, claims: 0, takenOver: 0, failures: 0 },
+    rows: 0,
+    bytesRead: 0,
+    bytesSent: 0,
+    sweeps: 0,
+    calls: 0,
+    claims: 0,
+    takenOver: 0,
+    failures: 0,
   };
   private readonly context: WorkerContext;
   private readonly leases = new Set<Lease>();
@@ -102,8 +109,15 @@ export class RunningWorker implements ClusterWorker {
     const { name, threads, residentBytes } = settings;
     const shares = [...leases].filter(({ queue }) => queue === this.queues.shares).length;
     return {
-      ...{ id, name, release, threads, layers: leases.size - shares, shares, counters: { ...counters } },
-      ...{ ...this.rates, residentBytes },
+      id,
+      name,
+      release,
+      threads,
+      layers: leases.size - shares,
+      shares,
+      counters: { ...counters },
+      ...this.rates,
+      residentBytes,
     };
   }
 
@@ -321,7 +335,10 @@ export class RunningWorker implements ClusterWorker {
   private counted(source: RowSource): RowSource {
     const { rows, cols, dtype, name } = source;
     return {
-      ...{ rows, cols, dtype, name },
+      rows,
+      cols,
+      dtype,
+      name,
       read: async (start, count) => {
         const bytes = await source.read(start, count);
         this.counters.bytesRead += bytes.byteLength;

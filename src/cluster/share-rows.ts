@@ -31,7 +31,11 @@ export class ShareRows {
   ) {
     const { rows, cols, dtype, name } = source;
     pool.send(thread, {
-      ...{ type: "open", rows: this.id, shape: { rows, cols, dtype, name }, subtrees: [...subtrees], limits: {} },
+      type: "open",
+      rows: this.id,
+      shape: { rows, cols, dtype, name },
+      subtrees: [...subtrees],
+      limits: {},
       like: like?.id,
     });
   }

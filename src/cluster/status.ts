@@ -76,8 +76,14 @@ export async function clusterStatus(options: { redis: string; prefix?: string })
       shares: await counts(shareQueue),
       matrices: await redis.hlen(names.matrices),
       totals: {
-        ...{ rows: of("rows"), bytesRead: of("bytesRead"), bytesSent: of("bytesSent"), sweeps: of("sweeps") },
-        ...{ calls: of("calls"), claims: of("claims"), takenOver: of("takenOver"), failures: of("failures") },
+        rows: of("rows"),
+        bytesRead: of("bytesRead"),
+        bytesSent: of("bytesSent"),
+        sweeps: of("sweeps"),
+        calls: of("calls"),
+        claims: of("claims"),
+        takenOver: of("takenOver"),
+        failures: of("failures"),
       },
     };
   } finally {

@@ -81,7 +81,10 @@ export function storedRows(source: ByteSource, location: RowLocation, name?: str
   const { rows, cols, dtype, offset, transposed } = location;
   const width = cols * rowTypeBytes[dtype];
   const stored: RowSource = {
-    ...{ rows, cols, dtype, name },
+    rows,
+    cols,
+    dtype,
+    name,
     read: (start, count) => source.slice(offset + start * width, offset + (start + count) * width),
   };
   return transposed ? transposedRows(stored) : stored;

@@ -85,13 +85,11 @@ export async function startClusterWorker(options: ClusterWorkerOptions): Promise
     sharesToSee: new Queue(shareQueue, shared),
   };
   const running = new RunningWorker(redis, names, queues, pool, roots, {
-    ...{
-      address: options.redis,
-      leaseMs,
-      threads: count,
-      onEvent: options.onEvent ?? (() => undefined),
-      residentBytes,
-    },
+    address: options.redis,
+    leaseMs,
+    threads: count,
+    onEvent: options.onEvent ?? (() => undefined),
+    residentBytes,
     name: options.name ?? `${hostname()}-${process.pid}`,
   });
   try {

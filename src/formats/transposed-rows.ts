@@ -26,7 +26,10 @@ export function transposedRows(source: RowSource, stripeBytes = 64 << 20): RowSo
     return new Uint8Array(to.buffer);
   }
   const columns: RowSource = {
-    ...{ rows: d, cols: n, dtype, name: source.name },
+    rows: d,
+    cols: n,
+    dtype,
+    name: source.name,
     async read(start, count) {
       const result = new Uint8Array(count * n * size);
       for (let at = start; at < start + count;) {

@@ -55,7 +55,10 @@ function scaledRows(source: RowSource, exponent: number): RowSource {
   const { rows, cols, name } = source;
   let wide = new Float64Array();
   return {
-    ...{ rows, cols, dtype: "f64", name },
+    rows,
+    cols,
+    dtype: "f64",
+    name,
     async read(start, count) {
       if (wide.length < count * cols) wide = new Float64Array(count * cols);
       await widenRows(source, start, count, wide);

@@ -48,7 +48,13 @@ export class RemoteCall<Result> implements Listener {
       const own = await sendOptions(this.of.options, settled);
       if (this.outcome.isSettled) return;
       const order: CallOrder = {
-        ...{ type: "call", call, primitive, rows, opened, options: own, progress: onProgress !== undefined },
+        type: "call",
+        call,
+        primitive,
+        rows,
+        opened,
+        options: own,
+        progress: onProgress !== undefined,
       };
       pool.send(worker, order, [...buffersIn(order)]);
       this.sent = true;

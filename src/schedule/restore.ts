@@ -100,8 +100,12 @@ export async function certificate(of: LowRankCertificate, scale: Scale): Promise
   // A bound that vanishes would claim too much.
   const up = (x: number) => (x > 0 ? Math.max(norm(x), Number.MIN_VALUE) : 0);
   return {
-    ...{ lower: ratio(of.lower), upper: ratio(of.upper), slack: of.slack },
-    ...{ sigmaNext: entry(of.sigmaNext), bound: up(of.bound), rounding: up(of.rounding) },
+    lower: ratio(of.lower),
+    upper: ratio(of.upper),
+    slack: of.slack,
+    sigmaNext: entry(of.sigmaNext),
+    bound: up(of.bound),
+    rounding: up(of.rounding),
   };
 }
 

@@ -148,7 +148,10 @@ export class Scheduler {
     const opened = source instanceof OpenRows && source.owner === this ? source : undefined;
     const { rows, cols } = source;
     return {
-      ...{ name, source: opened?.source ?? source, opened, options },
+      name,
+      source: opened?.source ?? source,
+      opened,
+      options,
       work: primitiveNamed(name).sweeps * cols * cols * (rows + denseWork * cols),
       isTransferable: this.isTransferable(source, options),
     };
@@ -204,7 +207,11 @@ export class Scheduler {
     const { pool } = this.engine as ThreadsEngine;
     if (opened) opened.worker = worker;
     return new RemoteCall({
-      ...{ pool, worker, options, primitive: name, opened: opened?.id },
+      pool,
+      worker,
+      options,
+      primitive: name,
+      opened: opened?.id,
       source: opened?.isSent ? undefined : source,
       onSent: () => {
         if (opened) opened.isSent = true;

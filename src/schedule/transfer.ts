@@ -95,7 +95,10 @@ const lastReads = new WeakMap<RowSource, Promise<unknown>>();
 export function serialReads(source: RowSource, signal: AbortSignal): Omit<RowSource, "read"> & { read: Read } {
   const { rows, cols, dtype, name } = source;
   return {
-    ...{ rows, cols, dtype, name },
+    rows,
+    cols,
+    dtype,
+    name,
     read(start, count) {
       const before = lastReads.get(source) ?? Promise.resolve();
       const turn = before.then(() => {

@@ -74,7 +74,9 @@ export class CurveView {
     const least = 1e-8 * singularValues[0];
     this.spectrum.draw({
       x: Array.from(singularValues, (_, i) => i + 1),
-      ...{ xLabel: "index", yLabel: "singular value", logarithmic: { y: true } },
+      xLabel: "index",
+      yLabel: "singular value",
+      logarithmic: { y: true },
       // What is below is rounding, and zero has no logarithm.
       lines: [
         { label: "singular value", colour: "line", values: Array.from(singularValues, (x) => (x > least ? x : null)) },
@@ -85,7 +87,9 @@ export class CurveView {
     const count = Math.min(l2.length, Math.floor(1 / sharePerRank) + 1);
     this.error.draw({
       x: Array.from({ length: count }, (_, rank) => rank),
-      ...{ xLabel: "rank", yLabel: "relative error", yRange: [0, 1] },
+      xLabel: "rank",
+      yLabel: "relative error",
+      yRange: [0, 1],
       lines: [
         { label: "l_2, SVD", colour: "mark", values: Array.from(l2.subarray(0, count)), dash: [6, 4] },
         { label: `l_${p}, proven bound`, colour: "line", values: Array.from(lp.subarray(0, count)) },

@@ -45,7 +45,9 @@ export class Plot {
     const hovers = matchMedia("(hover: hover)").matches;
     this.chart = new uPlot(
       {
-        ...{ width: this.place.clientWidth, height, legend: { show: lines.length > 1 || hovers, live: hovers } },
+        width: this.place.clientWidth,
+        height,
+        legend: { show: lines.length > 1 || hovers, live: hovers },
         scales: {
           x: { time: false, ...(logarithmic.x && { distr: 3 as const }) },
           y: { ...(logarithmic.y && { distr: 3 as const }), ...(yRange && { range: [...yRange] as [number, number] }) },
@@ -94,8 +96,14 @@ export class Plot {
 function axis(label: string, size: number): uPlot.Axis {
   const line = { stroke: () => colour("grid"), width: 1 };
   return {
-    ...{ label, size, labelSize: 22, font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif" },
-    ...{ stroke: () => colour("quiet"), grid: line, ticks: { ...line, size: 5 } },
+    label,
+    size,
+    labelSize: 22,
+    font: "12px system-ui, sans-serif",
+    labelFont: "12px system-ui, sans-serif",
+    stroke: () => colour("quiet"),
+    grid: line,
+    ticks: { ...line, size: 5 },
     values: (_, splits) => splits.map((x) => (x === null ? "" : short(x))),
   };
 }
@@ -103,7 +111,10 @@ function axis(label: string, size: number): uPlot.Axis {
 function seriesOf({ label, colour: name, dash, bars }: Line, count: number): uPlot.Series {
   const stroke = () => colour(name);
   return {
-    ...{ label, stroke, width: 2, dash: dash && [...dash] },
+    label,
+    stroke,
+    width: 2,
+    dash: dash && [...dash],
     value: (_, x) => (x === null ? "-" : short(x)),
     // Where values are few, each has a point: one alone makes no line.
     points: { show: !bars && count <= 40, size: 5, stroke, fill: stroke },

@@ -49,7 +49,9 @@ export class RowErrorView {
     const closed = (counts: Float64Array) => [...counts, counts.at(-1)!];
     this.plot.draw({
       x: Array.from(edges),
-      ...{ xLabel: "l_2 error of a row", yLabel: "rows", logarithmic: { x: true } },
+      xLabel: "l_2 error of a row",
+      yLabel: "rows",
+      logarithmic: { x: true },
       lines: [
         { label: "SVD", colour: "mark", values: closed(svd), bars: true },
         { label: "stored", colour: "line", values: closed(stored), bars: true },

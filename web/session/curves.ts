@@ -28,7 +28,9 @@ export async function curves(
   const lp = new Float64Array(most + 1);
   for (let k = 0; k < most; ++k) lp[k] = Math.sqrt(squares[k] / squares[0]);
   return {
-    ...{ singularValues, lp, l2: tailsOf(singularValues).map(Math.sqrt) },
+    singularValues,
+    lp,
+    l2: tailsOf(singularValues).map(Math.sqrt),
     sharePerRank: (rows + cols) / (rows * cols),
   };
 }

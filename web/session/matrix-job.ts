@@ -50,17 +50,35 @@ export class MatrixJob implements Job {
     const source = this.rows;
     const { rows, cols } = source;
     const result = await this.loewner.lowRank(source, {
-      ...{ rank: this.rankOf(choice), p, method, factorType: this.type, signal, onProgress },
+      rank: this.rankOf(choice),
+      p,
+      method,
+      factorType: this.type,
+      signal,
+      onProgress,
     });
     const { left, right, rank, certificate } = result;
     const { objective, candidates } = result.report;
     const explain = `rank ${rank} by ${result.method}`;
     const made = {
-      ...{ name: layer, rows, cols, rank, type: this.type, method: result.method, p: result.p, explain },
-      ...{ bytesBefore: this.bytes, bytesAfter: this.bytesAt(rank), objective, candidates, certificate },
+      name: layer,
+      rows,
+      cols,
+      rank,
+      type: this.type,
+      method: result.method,
+      p: result.p,
+      explain,
+      bytesBefore: this.bytes,
+      bytesAfter: this.bytesAt(rank),
+      objective,
+      candidates,
+      certificate,
     };
     return {
-      ...{ layers: [made], skipped: [], files: this.files(left, right) },
+      layers: [made],
+      skipped: [],
+      files: this.files(left, right),
       pair: async () => ({ source, rank, left, right, ofTokens: true }),
     };
   }

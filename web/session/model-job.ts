@@ -82,7 +82,9 @@ export class ModelJob implements Job {
 
   private async pair({ name, rank, left, right }: StoredLayer) {
     return {
-      ...{ source: this.source(name), rank, left: rowsOf(left) },
+      source: this.source(name),
+      rank,
+      left: rowsOf(left),
       right: right && (await matrixIn(right)),
       ofTokens: isOfTokens(this.layers.get(name)!) && !this.layers.get(name)!.transposed,
     };
@@ -98,7 +100,13 @@ function summaryOf(layer: Layer): LayerSummary {
 /** The command line's defaults; `mainName` is what data beside the model is named after. */
 function optionsOf({ layers, size, p, method, type }: Choice, model: string): CompressOptions {
   return {
-    ...{ layers: layers.map(asGlob), ...size, p, method, seed: 0, tolerance: 0.01, mainName: smallName(model) },
+    layers: layers.map(asGlob),
+    ...size,
+    p,
+    method,
+    seed: 0,
+    tolerance: 0.01,
+    mainName: smallName(model),
     ...(type !== "own" && { type }),
   };
 }

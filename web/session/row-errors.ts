@@ -25,7 +25,9 @@ export async function rowErrors(
   const svd = await distances(loewner, source, best.left, best.right, run);
   const order = Array.from(stored.keys()).sort((a, b) => stored[b] - stored[a] || a - b);
   const worst = order.slice(0, worstShown).map((row) => ({
-    ...{ row, stored: stored[row], svd: svd[row] },
+    row,
+    stored: stored[row],
+    svd: svd[row],
     ...(ofTokens && { token: tokenOf(row) }),
   }));
   const median = { stored: medianOf(stored), svd: medianOf(svd) };

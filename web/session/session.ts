@@ -107,7 +107,9 @@ serve({
     now.made = made;
     const files = made.files.map(({ name, byteLength }) => ({ name, bytes: byteLength }));
     return {
-      ...{ layers: made.layers, skipped: made.skipped, files },
+      layers: made.layers,
+      skipped: made.skipped,
+      files,
       bytesBefore: now.job.summary.bytes,
       bytesAfter: files.reduce((sum, { bytes }) => sum + bytes, 0),
       seconds: (performance.now() - started) / 1000,

@@ -64,7 +64,8 @@ export function onnxFolderResolver(modelPath: string): OnnxFolderResolver {
     const path = await locate(modelPath, location);
     const { size } = await acquire(path);
     return {
-      ...{ name: path, size },
+      name: path,
+      size,
       slice: async (start, end) => (await acquire(path)).slice(start, end),
       at: (offset) => ({ address: path, offset }),
     };
