@@ -1,6 +1,7 @@
-// A layer as it will stand in the file: A ~ left right, each in floating point or in few bits.
+// A layer as it will stand in the file.
+import { decodeRows } from "../codes.js";
 import { encodeNumbers, type ByteSource } from "../formats/index.js";
-import { bytesOf, rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
+import { bytesOf, readRows, rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
 import type { Candidate, ChosenMethod, CodeBits, CodedMatrix, LowRankCertificate, Objective } from "../types/index.js";
 
 /** Floating-point rows, in memory or in a file. */
@@ -12,6 +13,20 @@ export interface FloatMatrix {
 }
 
 export type StoredMatrix = FloatMatrix | CodedMatrix;
+
+/** A ~ left right, each in floating point or in few bits. */
+export interface StoredPair {
+  readonly kind: "pair";
+  readonly left: StoredMatrix;
+  /** Absent where left is the whole: a table in few bits, of full rank. */
+  readonly right?: StoredMatrix;
+}
+
+/**
+ * What stands in a file for a matrix A. Of each kind kinds/KIND.ts says how it is described, read and proved; onnx/KIND-operands.ts and
+ * safetensors/KIND-tensors.ts write it.
+ */
+export type StoredValue = StoredPair;
 
 /** How numbers are stored: the tensor's own type, another float type, or few bits. */
 export type StoredType = RowType | `int${CodeBits}`;
@@ -26,11 +41,10 @@ export interface StoredLayer {
   /** Of A. */
   readonly rows: number;
   readonly cols: number;
-  /** Columns of left; cols where there is no right factor: a table in few bits, of full rank. */
+  /** Columns of left; cols where there is no right factor. */
   readonly rank: number;
   readonly type: StoredType;
-  readonly left: StoredMatrix;
-  readonly right?: StoredMatrix;
+  readonly value: StoredValue;
   readonly p: number;
   readonly method: ChosenMethod | "dense";
   /** Error of what is stored. */
@@ -41,6 +55,11 @@ export interface StoredLayer {
   /** Power of the counts that the row weights are, where it is known. */
   readonly rowWeightsPower?: number;
   readonly seconds: number;
+}
+
+/** The left factor of a pair that is stored in floating point. */
+export function floatLeft(value: StoredValue): FloatMatrix | undefined {
+  return value.kind === "pair" && value.left.kind === "float" ? value.left : undefined;
 }
 
 /** Numbers rounded to `type`, in memory. */
@@ -60,6 +79,18 @@ export function floatMatrix({ data, rows, cols }: Matrix, type: RowType, name: s
 export function storedBytes(matrix: StoredMatrix): number {
   if (matrix.kind === "float") return bytesOf(matrix.rows);
   return matrix.planes.reduce((sum, { bytes }) => sum + bytes.byteLength, matrix.scales.byteLength);
+}
+
+/** A stored matrix as numbers, in memory. */
+export async function matrixIn(stored: StoredMatrix): Promise<Matrix> {
+  if (stored.kind === "codes") return matrixOfCodes(stored);
+  const { rows, cols, dtype } = stored.rows;
+  const data = await readRows(stored.rows);
+  return { data: dtype === "f64" ? data : Float32Array.from(data), rows, cols };
+}
+
+export function matrixOfCodes(coded: CodedMatrix): Matrix {
+  return { data: decodeRows(coded, 0, coded.rows), rows: coded.rows, cols: coded.cols };
 }
 
 /** All rows in order, in chunks of about 4 MiB. */
