@@ -1,5 +1,6 @@
 // Rows of one share, in a thread of this process: they are read when the thread asks for them, and kept there.
 import type { Subtree } from "../engine/block-sweep.js";
+import { Outcome } from "../engine/outcome.js";
 import type { Sweep, SweepResult } from "../engine/sweep.js";
 import type { Listener, Pool } from "../engine/threads/pool.js";
 import { fromSent, type Report } from "../engine/threads/protocol.js";
@@ -68,15 +69,13 @@ export class ShareRows {
   /** The results of each subtree. Resolves or rejects when the thread is done with it, also after an abort. */
   sweep(sweep: Sweep, hooks: ShareHooks): Promise<SweepResult[]> {
     for (const name of sweep.writes.state) this.names.add(name);
-    return new Promise((resolve, reject) => {
-      const { pool, thread, id, source } = this;
-      new ShareSweep(pool, thread, id, source, hooks, resolve, reject).start(sweep);
-    });
+    return new ShareSweep(this.pool, this.thread, this.id, this.source, hooks).run(sweep);
   }
 }
 
 class ShareSweep implements Listener {
-  private call = -1;
+  private readonly outcome: Outcome<SweepResult[]>;
+  private readonly call: number;
   private failure: unknown;
   /** What is read or handed on, one after the other. */
   private reading: Promise<unknown> = Promise.resolve();
@@ -88,15 +87,16 @@ class ShareSweep implements Listener {
     private readonly rows: number,
     private readonly source: RowSource,
     private readonly hooks: ShareHooks,
-    private readonly resolve: (results: SweepResult[]) => void,
-    private readonly reject: (error: unknown) => void,
-  ) {}
+  ) {
+    this.call = pool.join(this);
+    this.outcome = new Outcome(hooks.signal, (error) => this.stop(error));
+  }
 
-  start(sweep: Sweep): void {
-    this.call = this.pool.join(this);
-    this.hooks.signal.addEventListener("abort", this.abort);
+  run(sweep: Sweep): Promise<SweepResult[]> {
+    const { signal } = this.hooks;
     this.pool.send(this.thread, { type: "sweep", rows: this.rows, call: this.call, sweep, limits: {} });
-    if (this.hooks.signal.aborted) this.abort();
+    if (signal.aborted) this.stop(new AbortedError(signal.reason));
+    return this.outcome.result;
   }
 
   take(report: Report): void {
@@ -110,10 +110,10 @@ class ShareSweep implements Listener {
         this.emitting = this.emitting.then(() => this.emit(report)).catch(this.stop);
         return;
       case "done":
-        void this.emitting.then(() => this.end(() => this.resolve(report.results)));
+        void this.emitting.then(() => this.end(() => this.outcome.resolve(report.results)));
         return;
       case "failed":
-        void this.emitting.then(() => this.end(() => this.reject(fromSent(report.error))));
+        void this.emitting.then(() => this.end(() => this.outcome.reject(fromSent(report.error))));
     }
   }
 
@@ -123,8 +123,6 @@ class ShareSweep implements Listener {
     this.end(() => undefined);
   }
 
-  private readonly abort = () => this.stop(new AbortedError(this.hooks.signal.reason));
-
   /** The thread reports the end of the tile in hand. */
   private readonly stop = (error: unknown) => {
     this.failure ??= error;
@@ -132,9 +130,8 @@ class ShareSweep implements Listener {
   };
 
   private end(settle: () => void): void {
-    this.hooks.signal.removeEventListener("abort", this.abort);
     this.pool.leave(this.call);
-    if (this.failure) this.reject(this.failure);
+    if (this.failure) this.outcome.reject(this.failure);
     else settle();
   }
 

@@ -19,6 +19,7 @@ export interface RemoteCallOptions {
 }
 
 export class RemoteCall<Result> implements Listener {
+  readonly result: Promise<Result>;
   private readonly outcome: Outcome<Result>;
   /** When the worker is free again. An abort ends `result` at once, the worker's step in hand only when it is done. */
   readonly released: Promise<void>;
@@ -28,12 +29,9 @@ export class RemoteCall<Result> implements Listener {
 
   constructor(private readonly of: RemoteCallOptions) {
     this.outcome = new Outcome(of.options.signal, (error) => this.stop(error));
+    this.result = this.outcome.result;
     this.released = new Promise((resolve) => (this.leave = resolve));
     void this.start();
-  }
-
-  get result(): Promise<Result> {
-    return this.outcome.result;
   }
 
   private async start(): Promise<void> {

@@ -41,10 +41,6 @@ interface ScheduledCall {
   /** The rows, where they were opened here. */
   readonly opened?: OpenRows;
   readonly options: WeightedOptions & Readonly<Record<string, unknown>>;
-  /** Multiply-adds, about. */
-  readonly work: number;
-  /** It could go to a worker. */
-  readonly isTransferable: boolean;
 }
 
 /** A task that runs: `released` resolves when what it runs on is free again. */
@@ -117,9 +113,12 @@ export class Scheduler {
     );
   }
 
-  /** Threads that share such rows whatever else there is to do. */
+  /** All threads that are of use, whatever else there is to do, where it is tall or too large to transfer; else 1. */
   threadsFor(shape: MatrixShape): number {
-    return this.isShared(shape) ? this.sharers(shape) : 1;
+    const { threads } = this;
+    const sharers = this.sharers(shape);
+    const isTall = sharers === threads && shape.rows >= tallness * threads * shape.cols;
+    return isTall || !this.isTransferable(shape) ? Math.max(1, sharers) : 1;
   }
 
   /** Rows that several calls will be about. Nothing is read before the first of them. */
@@ -146,37 +145,23 @@ export class Scheduler {
 
   private callOf(name: PrimitiveName, source: RowSource, options: ScheduledCall["options"]): ScheduledCall {
     const opened = source instanceof OpenRows && source.owner === this ? source : undefined;
-    const { rows, cols } = source;
-    return {
-      name,
-      source: opened?.source ?? source,
-      opened,
-      options,
-      work: primitiveNamed(name).sweeps * cols * cols * (rows + denseWork * cols),
-      isTransferable: this.isTransferable(source, options),
-    };
+    return { name, source: opened?.source ?? source, opened, options };
   }
 
-  private placeOf({ source, opened, work, isTransferable }: ScheduledCall, alone: boolean): Place | "any" {
+  private placeOf({ name, source, opened, options }: ScheduledCall, alone: boolean): Place | "any" {
     if (this.threads === 1) return "here";
     const near = this.sharers(source) > 1 ? "all" : "here";
-    if (!isTransferable) return near;
+    if (!this.isTransferable(source, options)) return near;
     if (opened?.worker !== undefined) return opened.worker;
     if (alone && this.opened.size === (opened ? 1 : 0)) return near;
-    if (this.isShared(source)) return "all";
+    if (this.threadsFor(source) > 1) return "all";
+    const { rows, cols } = source;
+    const work = primitiveNamed(name).sweeps * cols * cols * (rows + denseWork * cols); // multiply-adds, about
     return work < this.threadWork ? "here" : "any";
   }
 
   private sharers(source: MatrixShape): number {
     return this.engine instanceof ThreadsEngine ? this.engine.sharers(source) : 1;
-  }
-
-  /** All threads work on it whatever else there is to do: it is tall, or too large to transfer. */
-  private isShared(source: MatrixShape): boolean {
-    const { threads } = this;
-    const sharers = this.sharers(source);
-    if (sharers > 1 && !this.isTransferable(source)) return true;
-    return threads > 1 && sharers === threads && source.rows >= tallness * threads * source.cols;
   }
 
   /** Small enough for a worker to take, and made of nothing but values. */
@@ -249,7 +234,7 @@ export class Scheduler {
       start: (place) => {
         const { result, released } = start(place);
         this.underWay.add(outcome);
-        result.then((found) => outcome.resolve(found), outcome.reject).finally(() => this.underWay.delete(outcome));
+        result.then(outcome.resolve, outcome.reject).finally(() => this.underWay.delete(outcome));
         return released;
       },
       drop: outcome.reject,

@@ -45,7 +45,7 @@ describe.each(formats)("$name", ({ widen, narrow, infinity, last }) => {
     }
   });
 
-  test("the far ends", () => {
+  test("zeros, infinities and numbers outside of the range keep their sign", () => {
     expect([...narrow(Float64Array.of(0, -0, 1e300, -1e300, 5e-324, -5e-324, Infinity, -Infinity))]).toEqual([
       0,
       0x8000,

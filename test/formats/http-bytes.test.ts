@@ -178,7 +178,7 @@ describe("the file changes while it is read", () => {
   });
 });
 
-describe("passing faults", () => {
+describe("transient faults", () => {
   test("5xx, 429 and a server that is asked too early: again, after what it asks for", async () => {
     server.failing(503, 2);
     const source = await openHttp(server.url);
@@ -247,7 +247,7 @@ describe("passing faults", () => {
     expect(server.requests.length).toBe(6);
   });
 
-  test("nobody listens there", async () => {
+  test("a server that does not listen is an error that names it", async () => {
     const { url } = server;
     await server.stop();
     expect((await failure(openHttp(url), "FILE")).message).toMatch(

@@ -65,7 +65,7 @@ const cases: [string, Open, keyof ReadLimits, number][] = [
   ["plan", (limits) => readPlan('{"version":1,"layers":{"[[[":{}}}', "p", { limits }), "jsonDepth", 3],
 ];
 
-test.each(cases)("%s: %o %s %i", async (_what, open, name, least) => {
+test.each(cases)("%s: %o is read with %s %i and refused with one less", async (_what, open, name, least) => {
   await open({ [name]: least });
   const error = (await failure(async () => open({ [name]: least - 1 }), "LIMIT")) as LimitError;
   expect(error).toBeInstanceOf(LimitError);
@@ -113,7 +113,7 @@ test("what is no model at all is not a matter of limits", async () => {
 });
 
 describe(".npy", () => {
-  test("its header", async () => {
+  test("a header longer than npyHeaderBytes is refused", async () => {
     const source = bytesSource(await npy(), "A.npy");
     await openNpy(source, { limits: { npyHeaderBytes: 118 } });
     const error = await failure(openNpy(source, { limits: { npyHeaderBytes: 117 } }), "LIMIT");

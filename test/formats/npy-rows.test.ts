@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { memorySink, NpyRowWriter, writeNpy } from "../../src/formats/index.js";
 
-test("blocks of any sizes", async () => {
+test("rows written in blocks of any sizes are read as they were", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 6 }),

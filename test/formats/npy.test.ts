@@ -181,7 +181,7 @@ test("a failed read is tried anew", async () => {
 });
 
 describe("what cannot be read says why", () => {
-  test("empty, not npy, foreign", async () => {
+  test("an empty file, and files of other formats, are refused by name", async () => {
     expect(await message(bytesSource(new Uint8Array(0), "x.npy"))).toBe(
       "x.npy: the file is empty (0 bytes); an .npy file was expected.",
     );
@@ -346,7 +346,7 @@ describe("what cannot be read says why", () => {
     expect(sink.bytes()).toEqual(concat(latin1(text), tail));
   });
 
-  test("what cannot be written", async () => {
+  test("arrays that .npy cannot hold are refused before anything is written", async () => {
     const sink = memorySink();
     expect((await failure(writeNpy(sink, { data: new Float32Array(5), shape: [2, 3] }), "INVALID_INPUT")).message).toBe(
       "The shape (2, 3) holds 6 numbers, but the data has 5.",

@@ -32,7 +32,7 @@ const patient = ["--limit", "60000"];
 /** The table of fuzz/targets.mjs, which is JavaScript. */
 const table: { targets: object } = await import(pathToFileURL(join(root, "fuzz/targets.mjs")).href);
 
-describe("planted faults", () => {
+describe("the fuzzer finds faults planted for it", () => {
   // Which input meets the fault, and as what it should be found; a process that dies may be slow at it.
   const planted: [string, string, string][] = [
     ["exception", "exception", "2000"],
@@ -45,7 +45,7 @@ describe("planted faults", () => {
     ["rejection", "unhandled", "2000"],
   ];
 
-  test.each(planted)("%s", (name, kind, limit) => {
+  test.each(planted)("%s: found, classified and kept as the input that shows it", (name, kind, limit) => {
     const args = ["--planted", "test/fuzz/planted.mjs", "--target", name, "--inputs", "10", "--limit", limit];
     const { status, targets } = fuzz(...args);
     const [first, ...more] = targets[name].findings;
@@ -58,13 +58,13 @@ describe("planted faults", () => {
     expect([...readFileSync(first.path)]).toEqual([7, 0]);
   });
 
-  test("none is none", () => {
+  test("a target without faults has no findings", () => {
     const { status, targets } = fuzz("--planted", "test/fuzz/planted.mjs", "--target", "clean", "--inputs", "300");
     expect([status, targets.clean.inputs, targets.clean.findings]).toEqual([0, 300, []]);
   });
 });
 
-test("what was found before", () => {
+test("inputs that showed a fault before show none any more", () => {
   const { targets } = fuzz("--replay", "test/fixtures/fuzz", ...patient);
   for (const [name, { inputs, findings }] of Object.entries(targets)) {
     expect(inputs, name).toBeGreaterThan(0);
@@ -79,7 +79,7 @@ const counts: Record<string, number> = {
   ...{ arguments: 4000, commands: 40 },
 };
 
-test.each(Object.keys(table.targets))("%s, so many inputs", (name) => {
+test.each(Object.keys(table.targets))("%s: a fixed number of made-up inputs shows no fault", (name) => {
   const count = counts[name] ?? 200;
   const { inputs, results, errors, findings } = fuzz("--target", name, "--inputs", String(count), ...patient).targets[
     name

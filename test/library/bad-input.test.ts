@@ -50,7 +50,7 @@ describe.each([1, 2])("%i threads", (threads) => {
 
   describe.each(Object.keys(badReads))("a source that gives %s", (name) => {
     const [read, says] = badReads[name];
-    test.each([false, true])("late: %s", async (late) => {
+    test.each([false, true])("is an error that names the rows, whether its promise comes later: %s", async (late) => {
       const source = {
         rows,
         cols,

@@ -104,7 +104,7 @@ describe("bad input is refused with a message that names it", () => {
   });
 });
 
-describe("manners", () => {
+describe("inputs and outputs of every primitive", () => {
   test("inputs are left as they were, and outputs are of the input's type", async () => {
     for (const f32 of [true, false]) {
       const b = matrix("heavy-tailed rows", 300, 6, { f32 });

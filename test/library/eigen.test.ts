@@ -92,7 +92,7 @@ const random: Record<string, (seed: number, n: number) => Entry> = {
   "nearly a multiple of one": (seed, n) => (i, j) => Number(i === j) + 2 ** -50 * bell(seed, i * n + j),
 };
 
-describe("against the twin", () => {
+describe("against a plain implementation without wasm", () => {
   const shapes = fc.record({
     kind: fc.constantFrom(...Object.keys(random)),
     n: fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 4, max: 70 }), fc.constantFrom(32, 33, 64, 65, 81)),
@@ -131,7 +131,7 @@ describe("against the twin", () => {
   });
 });
 
-describe("against figures from elsewhere", () => {
+describe("against published or independently computed figures", () => {
   interface Fixture {
     n: number;
     values: number[];

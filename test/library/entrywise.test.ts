@@ -49,7 +49,7 @@ const shapes = fc.record({
   f32: fc.boolean(),
 });
 
-describe("against the twin", () => {
+describe("against a plain implementation without wasm", () => {
   test("the same steps from the same start: SVD's", async () => {
     const kind = fc.constantFrom<Kind>("plain", "heavy-tailed rows", "zero and duplicate rows");
     await fc.assert(

@@ -56,7 +56,7 @@ function checkContacts(a: Matrix, p: number, { H, contacts }: LevelSetResult, ne
   }
 }
 
-describe("figures from elsewhere", () => {
+describe("against published or independently computed figures", () => {
   const { cases } = JSON.parse(readFileSync(new URL("../fixtures/lp-level-set.json", import.meta.url), "utf8")) as {
     cases: { name: string; p: number; A: number[][]; H: number[][]; logDetH: number }[];
   };
@@ -77,7 +77,7 @@ describe("figures from elsewhere", () => {
   });
 });
 
-describe("against the slow twin", () => {
+describe("against a plain implementation without wasm", () => {
   const shape = fc.record({
     d: fc.integer({ min: 1, max: 3 }),
     more: fc.integer({ min: 0, max: 5 }),

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { createLoewner } from "../../src/create.js";
 import { matrix } from "./matrices.js";
 
-test.each([1e9, 2 ** 62, 1e300])("p = %d ends", async (p) => {
+test.each([1e9, 2 ** 62, 1e300])("p = %d gives weights and bounds in a bounded number of sweeps", async (p) => {
   const loewner = await createLoewner({ threads: 1 });
   const { weights, iterations, certificate } = await loewner.lewisWeights(matrix("plain", 12, 2, { seed: 3 }), { p });
   loewner.dispose();

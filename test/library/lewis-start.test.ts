@@ -27,7 +27,7 @@ async function bothWays(a: Matrix, p = 1) {
 const rows = 70 * 256 + 3;
 
 describe.each([1, 3])("p = %d", (p) => {
-  test.each([false, true])("together, f32 %s", async (f32) => {
+  test.each([false, true])("profile and start in one sweep are those of two sweeps, f32 %s", async (f32) => {
     const { scales, gram, plain, again } = await bothWays(matrix("heavy-tailed rows", rows, 6, { f32, seed: 4 }), p);
     expect(gram).toBeDefined();
     expect(gram).toEqual(again);

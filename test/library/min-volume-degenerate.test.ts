@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => loewner.dispose());
 
 describe("degenerate sets", () => {
-  test("an interval", async () => {
+  test("points on a line: the ellipsoid is the interval that holds them", async () => {
     const a = dense([[3], [-1], [2]]);
     const centred = await loewner.minVolumeEllipsoid(a);
     expect([centred.H.data[0], centred.center[0]]).toEqual([expect.closeTo(1 / 9, 14), 0]);

@@ -46,7 +46,7 @@ describe.each([1, 1.5, 3])("p = %d", (p) => {
 });
 
 test.each([0.01, 1e-4])(
-  "tolerance %d: calls on rows held open answer as calls on their own, whatever came before",
+  "tolerance %d: calls on an open matrix answer as calls on their own, whatever came before",
   async (tolerance) => {
     const a = matrix("heavy-tailed rows", 16500, 16, { f32: true, seed: 9 });
     const open = one.open(a);

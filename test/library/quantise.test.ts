@@ -31,7 +31,7 @@ const decoded = (coded: CodedMatrix): Matrix<Float32Array> => {
 };
 const squares = (x: ArrayLike<number>) => Array.from(x).reduce((sum, v) => sum + v * v, 0);
 
-describe("given figures", () => {
+describe("against figures worked out by hand", () => {
   // Level times scale, scale 0.5: the row is on the grid, and each of its codes is known.
   const rows: [bits: 8 | 4 | 3 | 2, codes: number[], planes: number[][]][] = [
     [2, [0, 1, 2, 3, 3, 2, 1, 0], [[0b11100100, 0b00011011]]],
@@ -39,7 +39,7 @@ describe("given figures", () => {
     [4, [0, 1, 2, 3, 12, 13, 14, 15], [[0x10, 0x32, 0xdc, 0xfe]]],
     [8, [0, 1, 127, 128, 129, 130, 254, 255], [[128, 129, 255, 0, 1, 2, 126, 127]]],
   ];
-  test.each(rows)("%i bits: planes", async (bits, codes, planes) => {
+  test.each(rows)("%i bits: codes lie in bit planes as documented", async (bits, codes, planes) => {
     const data = Float32Array.from(codes, (code) => (code - 2 ** (bits - 1)) / 2);
     const { left, byteLength, objective } = await loewner.quantise(
       { data, rows: 1, cols: 8 },
@@ -52,7 +52,7 @@ describe("given figures", () => {
     expect(decoded(left).data).toEqual(data);
   });
 
-  test("bytes", () => {
+  test("the size of coded rows, padding and scales counted", () => {
     expect(codedBytes(100, 128, 4)).toBe(100 * (64 + 2));
     expect(codedBytes(100, 129, 3)).toBe(100 * ((136 * 3) / 8 + 2));
     expect(codedBytes(100, 100, 2, 32)).toBe(100 * (128 / 4 + 8));
@@ -97,7 +97,7 @@ const shapes = fc.record({
   p: fc.constantFrom(0.7, 1, 2, Infinity),
 });
 
-describe("against the twin", () => {
+describe("against a plain implementation without wasm", () => {
   test("codes mean what the contract says, and the report is of what is stored", async () => {
     await fc.assert(
       fc.asyncProperty(shapes, fc.integer({ min: 0, max: 40 }), async (shape, wanted) => {

@@ -130,7 +130,7 @@ describe("invariants", () => {
   });
 });
 
-test("bad input, progress", async () => {
+test("bad options are refused, and progress reaches its end", async () => {
   const a = matrix("plain", 300, 4);
   await expect(loewner.sensitivities(a, { p: 0 })).rejects.toThrow(/p must be a number with 0 < p/);
   await expect(loewner.sensitivities(a, { p: Infinity })).rejects.toThrow(

@@ -273,7 +273,7 @@ describe("when something goes wrong", () => {
   });
 });
 
-describe("a matrix held open", () => {
+describe("an open matrix", () => {
   const steps: ((on: Loewner, of: MatrixLike) => Promise<unknown>)[] = [
     (on, of) => on.lowRank(of, { rank: 3, maxWork: 1e12, objective: "l21" }),
     (on, of) => on.lowRank(of, { rank: 5, method: "subspace" }),

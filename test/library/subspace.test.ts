@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => loewner.dispose());
 
-describe("against figures from elsewhere", () => {
+describe("against published or independently computed figures", () => {
   interface Case {
     matrix: string;
     rank: number;
@@ -51,7 +51,7 @@ describe("against figures from elsewhere", () => {
 const noiseOf = (a: Dense, p: number, s?: ArrayLike<number>) =>
   rowNorms(a).reduce((sum, x, i) => sum + (s ? s[i] : 1) * (1e-13 * x) ** p, 0);
 
-describe("against the twin", () => {
+describe("against a plain implementation without wasm", () => {
   const shapes = fc.record({
     kind: fc.constantFrom(...(Object.keys(kinds) as Kind[])),
     rows: fc.oneof(
@@ -111,7 +111,7 @@ describe("against the twin", () => {
   });
 });
 
-describe("what it is for", () => {
+describe("outliers do not pull the robust subspace away from the other rows", () => {
   /** 300 rows in a plane of 8 dimensions, and 100 rows, eight times as long, anywhere outside it. */
   const outliers = (f32: boolean): Matrix => {
     const data = new Float64Array(400 * 8);

@@ -41,7 +41,7 @@ const make = ({
 const weights = (a: Matrix, seed: number) =>
   Float64Array.from({ length: a.rows }, (_, i) => Math.floor(4 * uniform(seed + 9, i)));
 
-describe("against the twin", () => {
+describe("against a plain implementation without wasm", () => {
   test("leverage scores", async () => {
     await fc.assert(
       fc.asyncProperty(shapes, fc.boolean(), async (shape, weighted) => {

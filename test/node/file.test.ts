@@ -113,7 +113,7 @@ describe("openFile", () => {
     );
   });
 
-  test("no permission", async () => {
+  test("a file that may not be read is an error that says so", async () => {
     // A root user may read everything, so the refusal is the system's in one case and made up in the other.
     writeFileSync(at("secret"), "x", { mode: 0 });
     if (process.getuid?.() === 0) {
@@ -517,7 +517,7 @@ describe("in a process of its own", () => {
     expect(left()).toEqual([]);
   });
 
-  test("a full disk", () => {
+  test("a full disk leaves nothing behind and is named", () => {
     const disk = at("disk");
     mkdirSync(disk);
     // Only root may mount, and not in every container: elsewhere a file that the system calls full stands in for the disk.

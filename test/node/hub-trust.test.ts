@@ -136,7 +136,7 @@ describe("names from a list are not paths until they are checked", () => {
   });
 });
 
-describe("no end of it", () => {
+describe("answers of the hub that never end", () => {
   test("a list of files whose pages never end", async () => {
     const page = JSON.stringify(Array.from({ length: 20_000 }, (_, i) => entry(`f${i}`)));
     let pages = 0;

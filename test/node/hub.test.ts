@@ -112,7 +112,7 @@ describe("addresses", () => {
   });
 });
 
-describe("which file", () => {
+describe("which file of a repository is the model", () => {
   test("other paths pass through", async () => {
     expect(await resolve("dir/model.onnx")).toEqual({ path: "dir/model.onnx", description: "dir/model.onnx" });
   });

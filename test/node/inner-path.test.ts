@@ -37,7 +37,7 @@ const bad: [string, RegExp][] = [
 ];
 const good = ["a", "a.bin", "sub/a.bin", "..a", "a..b", "a b", "%2e%2e/a", "~/a", "ä", "$HOME", "-rf", "a?b#c"];
 
-test.each(bad)("%j", (path, fault) => {
+test.each(bad)("%j does not name a file inside the folder", (path, fault) => {
   expect(innerPathFault(path)).toMatch(fault);
   expect(staysInFolder(path)).toBe(false);
 });

@@ -215,7 +215,7 @@ describe("the folder", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("is one run's alone", async () => {
+  test("belongs to one run: a second is refused", async () => {
     const journal = open();
     expect(() => open()).toThrow(/is being made already, by this process, which keeps its layers in .*small\.partial/);
     await journal.finish();

@@ -231,7 +231,7 @@ describe("folders", () => {
   });
 });
 
-test("what is no model", async () => {
+test("a path that is no model is an error that says what it is", async () => {
   expect((await failure(openModelPath(at("missing")), "FILE")).message).toBe(
     `No such file: ${at("missing")}. Check the path.`,
   );
