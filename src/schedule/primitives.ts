@@ -2,6 +2,7 @@
 import { checkCoreset, coreset } from "../geometry/coreset/coreset.js";
 import { checkEntrywise, entrywiseLowRank } from "../geometry/entrywise/entrywise.js";
 import { checkLevelSet, levelSetEllipsoid } from "../geometry/level-set/level-set.js";
+import { gram } from "../geometry/basis/gram.js";
 import { leverageScores } from "../geometry/lewis/leverage.js";
 import { checkLewis, lewisWeights } from "../geometry/lewis/weights.js";
 import { checkMinVolume, johnEllipsoid, minVolumeEllipsoid } from "../geometry/ellipsoid/min-volume.js";
@@ -58,6 +59,7 @@ export const primitives = {
     restore: back.singularValues,
     scalesRows: true,
   }),
+  gram: primitive({ run: gram, held: heldByNone, sweeps: 1, restore: back.gram, scalesRows: true }),
   residual: primitive({
     run: pairResidual,
     check: checkPairResidual,

@@ -1,6 +1,7 @@
 // Results of calls on scaled rows and row weights, put back to what they are of A and s. One function a primitive; leverage scores
 // and sensitivities are the same at every scale.
 import { InvalidInputError } from "../errors.js";
+import type { Matrix } from "../matrix.js";
 import type {
   CoresetResult,
   EntrywiseResult,
@@ -79,6 +80,12 @@ function checkForm(H: Float64Array, before: Float64Array, d: number): void {
       { column: j },
     );
   }
+}
+
+/** Of scaled rows, whose squares are in reach; those of A may not be. */
+export async function gram(result: Matrix<Float64Array>, scale: Scale): Promise<Matrix<Float64Array>> {
+  const entry = await scale.back(2 * scale.entries + scale.weights, "An entry of the Gram matrix");
+  return { ...result, data: entry(result.data) };
 }
 
 export async function objective(of: Objective, scale: Scale): Promise<Objective> {
