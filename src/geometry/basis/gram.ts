@@ -28,13 +28,14 @@ export async function gram(
     data = scaled.map((x) => timesPowerOfTwo(x, -2 * exponentOf(unit)));
   }
   run.finish();
-  const far = data.findIndex((x) => !Number.isFinite(x));
-  if (far >= 0) {
-    const column = far % cols;
-    throw new InvalidInputError(
-      `Entry (${Math.floor(far / cols)}, ${column}) of the Gram matrix of ${name} is above 1.8e308, the largest f64: multiply ${name} by a smaller power of two.`,
-      { tensor: source.name, column },
-    );
-  }
+  for (let at = 0; at < data.length; ++at) if (!Number.isFinite(data[at])) throw tooLarge(name, at, cols);
   return { data, rows: cols, cols };
+}
+
+function tooLarge(name: string, at: number, cols: number): InvalidInputError {
+  const column = at % cols;
+  return new InvalidInputError(
+    `Entry (${Math.floor(at / cols)}, ${column}) of the Gram matrix of ${name} is above 1.8e308, the largest f64: multiply ${name} by a smaller power of two.`,
+    { tensor: name, column },
+  );
 }

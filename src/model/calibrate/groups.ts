@@ -1,7 +1,7 @@
 // Layers whose sums, and activations of one run, fit into memory together.
 import type { Feed } from "./feeds.js";
 import type { Site } from "./sites.js";
-import { mostRows } from "./sums.js";
+import { gatheredRows, mostRows } from "./sums.js";
 
 /** In order; a site that is too large by itself is a group of its own. Without any there is one group, for counts. */
 export function groupsOf(sites: readonly Site[], feeds: readonly Feed[], p: number, memory: number): Site[][] {
@@ -11,7 +11,7 @@ export function groupsOf(sites: readonly Site[], feeds: readonly Feed[], p: numb
   let used = 0;
   for (const site of sites) {
     const { cols, activations } = site;
-    const kept = p === 2 ? 0 : 4 * Math.min(all, mostRows(cols)) * cols;
+    const kept = 4 * cols * Math.min(all, p === 2 ? gatheredRows(cols) : mostRows(cols));
     const bytes = 8 * cols * cols + 4 * most * cols * activations.length + kept;
     if (used + bytes > memory && groups.at(-1)!.length > 0) {
       groups.push([]);

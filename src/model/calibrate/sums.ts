@@ -10,25 +10,52 @@ export interface Sum {
   finish(signal?: AbortSignal): Promise<Float64Array>;
 }
 
-/** X'X in f64: nothing but that is kept. */
+/** Rows that are gathered before they are summed: a sweep has costs of its own, as much as those of some hundred rows. */
+export const gatheredRows = (cols: number) => Math.max(512, cols);
+
+/** X'X in f64. Kept are the sum, and rows that fill half as many bytes. */
 export class GramSum implements Sum {
   private readonly sum: Float64Array;
+  private gathered: Rows[] = [];
+  private count = 0;
 
   constructor(
     private readonly loewner: Loewner,
-    cols: number,
+    private readonly cols: number,
   ) {
     this.sum = new Float64Array(cols * cols);
   }
 
   async add(rows: Rows, signal?: AbortSignal): Promise<void> {
-    const { data } = await this.loewner.gram(rows, { signal });
-    for (let i = 0; i < data.length; ++i) this.sum[i] += data[i];
+    this.gathered.push(rows);
+    this.count += rows.rows;
+    if (this.count >= gatheredRows(this.cols)) await this.sweep(signal);
   }
 
-  async finish(): Promise<Float64Array> {
+  async finish(signal?: AbortSignal): Promise<Float64Array> {
+    if (this.count > 0) await this.sweep(signal);
     return this.sum;
   }
+
+  private async sweep(signal?: AbortSignal): Promise<void> {
+    const { cols, count: rows, gathered, sum } = this;
+    this.gathered = [];
+    this.count = 0;
+    const { data } = await this.loewner.gram({ data: joined(gathered, rows * cols), rows, cols }, { signal });
+    for (let i = 0; i < data.length; ++i) sum[i] += data[i];
+  }
+}
+
+function joined(parts: readonly Rows[], length: number): Rows["data"] {
+  if (parts.length === 1) return parts[0].data;
+  const wide = parts.some(({ data }) => data instanceof Float64Array);
+  const all = wide ? new Float64Array(length) : new Float32Array(length);
+  let at = 0;
+  for (const { data } of parts) {
+    all.set(data, at);
+    at += data.length;
+  }
+  return all;
 }
 
 /** Rows that Lewis weights are taken of, at most; more columns take more. */
