@@ -36,7 +36,7 @@ export function textTokenizer(
   name = "tokenizer.json",
   options: LimitOptions = {},
 ): TextTokenizer {
-  readTokenizer(text, name, options); // its errors say what is wrong
+  const { unknown } = readTokenizer(text, name, options); // its errors say what is wrong
   const json = JSON.parse(typeof text === "string" ? text : new TextDecoder().decode(text)) as {
     padding?: { pad_id?: unknown } | null;
     truncation?: { max_length?: unknown } | null;
@@ -56,7 +56,14 @@ export function textTokenizer(
   }
   const padId = whole(json.padding?.pad_id) ?? tokenizer.token_to_id("[PAD]") ?? tokenizer.token_to_id("<pad>");
   const maxLength = whole(json.truncation?.max_length);
-  return { name, encode: (each, own) => tokenizer.encode(each, own), padId, maxLength };
+  return {
+    ...{ name, padId, maxLength },
+    encode(each, own) {
+      // Where a model has no word for something the package gives nothing, if it does not know that kind of model's own token for it.
+      const ids = tokenizer.encode(each, own).ids.map((id: number | undefined) => id ?? unknown);
+      return { ids: ids.filter((id) => id !== undefined) };
+    },
+  };
 }
 
 const whole = (value: unknown) => (Number.isSafeInteger(value) ? (value as number) : undefined);
