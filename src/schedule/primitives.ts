@@ -2,11 +2,17 @@
 import { checkCoreset, coreset } from "../geometry/coreset/coreset.js";
 import { checkEntrywise, entrywiseLowRank } from "../geometry/entrywise/entrywise.js";
 import { checkLevelSet, levelSetEllipsoid } from "../geometry/level-set/level-set.js";
-import { gram } from "../geometry/basis/gram.js";
 import { leverageScores } from "../geometry/lewis/leverage.js";
 import { checkLewis, lewisWeights } from "../geometry/lewis/weights.js";
 import { checkMinVolume, johnEllipsoid, minVolumeEllipsoid } from "../geometry/ellipsoid/min-volume.js";
-import { checkMultiply, checkPairResidual, multiply, pairResidual, singularValues } from "../geometry/basis/pair.js";
+import {
+  checkMultiply,
+  checkPairResidual,
+  multiply,
+  pairResidual,
+  singularValues,
+  gram,
+} from "../geometry/basis/pair.js";
 import { checkQuantise, quantise } from "../geometry/codes/quantise.js";
 import type { Run } from "../geometry/run.js";
 import { checkSensitivities, sensitivities } from "../geometry/coreset/sensitivities.js";

@@ -82,10 +82,8 @@ function checkForm(H: Float64Array, before: Float64Array, d: number): void {
   }
 }
 
-/** Of scaled rows, whose squares are in reach; those of A may not be. */
 export async function gram(result: Matrix<Float64Array>, scale: Scale): Promise<Matrix<Float64Array>> {
-  const entry = await scale.back(2 * scale.entries + scale.weights, "An entry of the Gram matrix");
-  return { ...result, data: entry(result.data) };
+  return { ...result, data: (await scale.sum("An entry of the Gram matrix", 2))(result.data) };
 }
 
 export async function objective(of: Objective, scale: Scale): Promise<Objective> {

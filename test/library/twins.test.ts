@@ -107,7 +107,7 @@ describe("against the twin", () => {
       data.forEach((x, i) => expect(Math.abs(x / exact[i] - 1)).toBeLessThan(1e-14));
     }
     const far = { data: Float64Array.of(2 ** 600, 1), rows: 2, cols: 1 };
-    await expect(loewner.gram(far)).rejects.toThrow(/Entry \(0, 0\) of the Gram matrix of A is above 1.8e308/);
+    await expect(loewner.gram(far)).rejects.toThrow("An entry of the Gram matrix of A is above 1.8e308");
     const bad = { data: Float32Array.of(1, NaN), rows: 1, cols: 2 };
     await expect(loewner.gram(bad)).rejects.toThrow("NaN or infinity at row 0, column 1");
   });
