@@ -36,6 +36,7 @@ const isBundled = (id) => Object.values(bundled).some((name) => id === name || i
 const groups = {
   base: /^(index|errors|matrix|options|codes|code-levels|half)\.js$/,
   onnx: /^(formats|model)\/onnx\/(?!location|http-|types)/,
+  calibrate: /^model\/calibrate\//,
   protobuf: /@bufbuild\/protobuf/,
   picomatch: /node_modules\/picomatch\//,
   kernel: /^(create|kernel\/(inlined|wasm\.generated))\.js$/,

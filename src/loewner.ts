@@ -86,6 +86,10 @@ class Instance implements Loewner {
     return this.call("singularValues", a, options);
   }
 
+  gram(a: MatrixLike, options: WeightedOptions = {}) {
+    return this.call("gram", a, options);
+  }
+
   residual(a: MatrixLike, factors: FactorPair, options: WeightedOptions & { p?: number } = {}) {
     return this.call("residual", a, { ...options, ...factors });
   }

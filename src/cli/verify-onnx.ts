@@ -1,10 +1,8 @@
 // verify, for ONNX: both models are run on the same inputs.
 import { type Command, InvalidArgumentError } from "commander";
-import { InvalidInputError, VerificationError } from "../errors.js";
-import type { LimitOptions } from "../formats/limits.js";
-import { openFile } from "../node/files/file.js";
-import { type NpyTensor, readNpyArray } from "../formats/npy-array.js";
+import { VerificationError } from "../errors.js";
 import type { OnnxModel } from "../formats/onnx/types.js";
+import { readNamedArrays } from "../node/named-arrays.js";
 import type { RuntimeKind } from "../node/onnxruntime.js";
 import type { ComparedOutput } from "../model/onnx/output-difference.js";
 import type { OnnxComparison } from "../model/onnx/run.js";
@@ -67,7 +65,7 @@ export async function prepareRun(
 ) {
   const { onnxInputs } = await import("../model/onnx/inputs.js");
   const { loadRuntime } = await import("../node/onnxruntime.js");
-  const given = await readInputs(file, files, { limits: limit });
+  const given = await readNamedArrays(file, files, "--inputs", { limits: limit });
   return { inputs: await onnxInputs(file, { given, shapes, seed }), runtime: await loadRuntime(kind) };
 }
 
@@ -119,42 +117,6 @@ function faultOf({ name, shapes, newNonFinite, elements }: ComparedOutput): stri
   if (newNonFinite)
     return `output "${name}" has ${newNonFinite} of ${elements} elements NaN or infinite that were not so`;
   return undefined;
-}
-
-/** Arrays without a name go to the inputs that no other names, in the model's order. */
-async function readInputs(
-  model: OnnxModel,
-  texts: readonly string[],
-  reading: LimitOptions,
-): Promise<Record<string, NpyTensor & { source: string }>> {
-  const names = model.graph.inputs.map(({ name }) => name).filter((name) => !model.graph.initializers.has(name));
-  const named = texts.map((text) => {
-    const at = text.indexOf("=");
-    // A folder may have "=" in its name; an input named like one cannot be told apart, unless the model has it.
-    const name =
-      at > 0 && (names.includes(text.slice(0, at)) || !/[\\/]/.test(text.slice(0, at))) ? text.slice(0, at) : undefined;
-    return { name, path: name === undefined ? text : text.slice(at + 1) };
-  });
-  const free = names.filter((name) => named.every((each) => each.name !== name));
-  const given: Record<string, NpyTensor & { source: string }> = {};
-  for (const { name = free.shift(), path } of named) {
-    if (name === undefined) {
-      throw new InvalidInputError(
-        `${path}: there is no input left for it; the model takes ${names.join(", ") || "none"}.`,
-        {
-          file: path,
-        },
-      );
-    }
-    if (Object.hasOwn(given, name)) throw new InvalidInputError(`--inputs gives "${name}" twice.`);
-    const source = await openFile(path);
-    try {
-      given[name] = { ...(await readNpyArray(source, reading)), source: path };
-    } finally {
-      await source.close();
-    }
-  }
-  return given;
 }
 
 function say(context: Context, report: OnnxRunReport, repeats = 5): void {

@@ -33,6 +33,7 @@ export type {
 } from "./onnx/types.js";
 export { type NpyHeader, type NpyRows, openNpy, readNpyHeader } from "./npy.js";
 export { type NpyDtype, type NpyTensor, type NpyTypes, readNpyArray } from "./npy-array.js";
+export { readNpz } from "./npz.js";
 export { type NpyArray, npyHeader, NpyRowWriter, writeNpy } from "./npy-write.js";
 export {
   findTensor,

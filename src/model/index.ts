@@ -8,6 +8,11 @@ export {
   type CompressOptions,
   modelObjective,
 } from "./compress.js";
+export { calibrate, type Calibration, type CalibrationOptions } from "./calibrate/calibrate.js";
+export { arrayFeeds, type Feed, madeUpFeeds, type MadeUpOptions } from "./calibrate/feeds.js";
+export { type Moments } from "./calibrate/pass.js";
+export { textFeeds, type TextFeedOptions } from "./calibrate/texts.js";
+export { textTokenizer, type TextTokenizer, type TokenizerClass } from "./calibrate/text-tokenizer.js";
 export { type Description, type LayerDescription } from "./description.js";
 export type { PartDescription } from "./kinds/pair-description.js";
 export type { PairDescription } from "./kinds/pair.js";

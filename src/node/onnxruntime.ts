@@ -2,15 +2,13 @@
  * Finds an onnxruntime in Node, Deno or Bun. Neither is a dependency of this package: onnxruntime-node is a native library,
  * onnxruntime-web is WebAssembly and needs nothing but itself.
  */
-import { createRequire } from "node:module";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { InvalidInputError, OutOfMemoryError } from "../errors.js";
 import { ModelProtoSchema } from "../formats/onnx/onnx_pb.js";
 import { isHttpAddress } from "../formats/http-bytes.js";
 import type { OnnxModel } from "../formats/onnx/types.js";
 import { type OnnxRuntime, type RunnableModel, runnableModel } from "../model/onnx/runtime.js";
+import { importInstalled } from "./installed.js";
 
 export type RuntimeKind = "node" | "web";
 
@@ -47,7 +45,7 @@ export async function loadRuntime(kind?: RuntimeKind): Promise<InstalledRuntime>
   const failures: string[] = [];
   for (const candidate of kind ? [kind] : (["node", "web"] as const)) {
     try {
-      const namespace = await resolve(packageOf[candidate]);
+      const namespace = await importInstalled<Namespace>(packageOf[candidate], "InferenceSession");
       if (namespace) return await ready(namespace, candidate);
     } catch (cause) {
       // There, but not for this machine: the other one may do.
@@ -66,23 +64,6 @@ function howToInstall(kind: RuntimeKind | undefined): string {
   if (kind === "web") return `Install it: ${install.web}`;
   if (kind === "node") return `Install it: ${install.node} (${skipping}).`;
   return `Install one: ${install.web}, or, faster: ${install.node} (${skipping}).`;
-}
-
-/** The package, or undefined where it is not installed. */
-async function resolve(name: string): Promise<Namespace | undefined> {
-  const here = createRequire(import.meta.url);
-  const there = createRequire(join(process.cwd(), "package.json"));
-  for (const require of [here, there]) {
-    let path: string;
-    try {
-      path = require.resolve(name);
-    } catch {
-      continue;
-    }
-    const imported = (await import(pathToFileURL(path).href)) as Namespace & { default?: Namespace };
-    return imported.InferenceSession ? imported : imported.default;
-  }
-  return undefined;
 }
 
 /** Set up, and its start (compiling WebAssembly takes a second) behind it, so that it is not counted as loading a model. */

@@ -5,7 +5,14 @@ import { checkLevelSet, levelSetEllipsoid } from "../geometry/level-set/level-se
 import { leverageScores } from "../geometry/lewis/leverage.js";
 import { checkLewis, lewisWeights } from "../geometry/lewis/weights.js";
 import { checkMinVolume, johnEllipsoid, minVolumeEllipsoid } from "../geometry/ellipsoid/min-volume.js";
-import { checkMultiply, checkPairResidual, multiply, pairResidual, singularValues } from "../geometry/basis/pair.js";
+import {
+  checkMultiply,
+  checkPairResidual,
+  multiply,
+  pairResidual,
+  singularValues,
+  gram,
+} from "../geometry/basis/pair.js";
 import { checkQuantise, quantise } from "../geometry/codes/quantise.js";
 import type { Run } from "../geometry/run.js";
 import { checkSensitivities, sensitivities } from "../geometry/coreset/sensitivities.js";
@@ -65,6 +72,7 @@ export const primitives = {
     restore: back.singularValues,
     scalesRows: true,
   }),
+  gram: primitive({ run: gram, held: heldByNone, sweeps: 1, restore: back.gram, scalesRows: true }),
   residual: primitive({
     run: pairResidual,
     check: checkPairResidual,

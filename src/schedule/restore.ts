@@ -1,6 +1,7 @@
 // Results of calls on scaled rows and row weights, put back to what they are of A and s. One function a primitive; leverage scores
 // and sensitivities are the same at every scale.
 import { InvalidInputError } from "../errors.js";
+import type { Matrix } from "../matrix.js";
 import type {
   CoresetResult,
   EntrywiseResult,
@@ -79,6 +80,10 @@ function checkForm(H: Float64Array, before: Float64Array, d: number): void {
       { column: j },
     );
   }
+}
+
+export async function gram(result: Matrix<Float64Array>, scale: Scale): Promise<Matrix<Float64Array>> {
+  return { ...result, data: (await scale.sum("An entry of the Gram matrix", 2))(result.data) };
 }
 
 export async function objective(of: Objective, scale: Scale): Promise<Objective> {

@@ -60,6 +60,12 @@ export interface Loewner {
   lowRank(a: MatrixLike, options: LowRankOptions): Promise<LowRankResult>;
   /** Singular values of diag(s)^(1/2) A, descending, cols of them. */
   singularValues(a: MatrixLike, options?: WeightedOptions): Promise<Float64Array>;
+  /**
+   * Gram matrix A' diag(s) A, cols x cols, symmetric, each product and sum in f64 whatever the type of A. Entries below 1e-308 are not
+   * exact. Cost: rows * cols^2 / 2 multiply-adds, one sweep.
+   * @throws {InvalidInputError} NaN or infinity in A (it names the place), or an entry of the answer above 1.8e308
+   */
+  gram(a: MatrixLike, options?: WeightedOptions): Promise<Matrix<Float64Array>>;
   /** Error of any factor pair; left may be a row source. */
   residual(a: MatrixLike, factors: FactorPair, options?: WeightedOptions & { p?: number }): Promise<Objective>;
   /** Certificate for any right factor with orthonormal rows: bound = upper * sigma_1(M (I - right' right)); with `left` that of A - left right. */

@@ -33,6 +33,7 @@ test("the public names", () => {
       "openNpy",
       "readNpyHeader",
       "readNpyArray",
+      "readNpz",
       "npyHeader",
       "NpyRowWriter",
       "writeNpy",

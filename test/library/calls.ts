@@ -37,6 +37,7 @@ export const bitsOf = (result: unknown) =>
 export const calls: Record<string, (loewner: Loewner, a: MatrixLike, rowWeights: Float64Array | undefined) => unknown> =
   {
     leverageScores: (loewner, a, rowWeights) => loewner.leverageScores(a, { rowWeights }),
+    gram: (loewner, a, rowWeights) => loewner.gram(a, { rowWeights }),
     singularValues: (loewner, a, rowWeights) => loewner.singularValues(a, { rowWeights }),
     lewisWeights: async (loewner, a, rowWeights) => [
       await loewner.lewisWeights(a, { p: 1, rowWeights }),

@@ -137,6 +137,7 @@ const calls: Record<string, (loewner: Loewner, a: MatrixLike) => Promise<unknown
   johnEllipsoid: (loewner) => loewner.johnEllipsoid(a),
   residual: (loewner) => loewner.residual(a, { left: matrix("plain", 3000, 3), right }),
   certify: (loewner) => loewner.certify(a, right),
+  gram: (loewner) => loewner.gram(a),
   singularValues: (loewner) => loewner.singularValues(a),
   quantise: (loewner) => loewner.quantise(a, { bits: 4 }),
 };

@@ -8,7 +8,7 @@ import { leverageScores } from "../../reference/leverage.js";
 import { lewisWeights } from "../../reference/lewis.js";
 import { lowRank } from "../../reference/low-rank.js";
 import { objective } from "../../reference/objective.js";
-import { toDense } from "../../reference/matrix.js";
+import { gram, scaleRows, toDense } from "../../reference/matrix.js";
 import { kinds, matrix, relative, uniform, type Kind } from "./matrices.js";
 
 let loewner: Loewner;
@@ -71,6 +71,45 @@ describe("against a plain implementation without wasm", () => {
       }),
       settings,
     );
+  });
+
+  test("Gram matrices, weighted or not", async () => {
+    await fc.assert(
+      fc.asyncProperty(shapes, fc.boolean(), async (shape, weighted) => {
+        const a = make(shape);
+        const rowWeights = weighted ? weights(a, shape.seed) : undefined;
+        const roots = Float64Array.from({ length: a.rows }, (_, i) => Math.sqrt(rowWeights?.[i] ?? 1));
+        const twin = gram(scaleRows(toDense(a), roots));
+        const { data, rows, cols } = await loewner.gram(a, { rowWeights });
+        expect([rows, cols]).toEqual([a.cols, a.cols]);
+        for (let i = 0; i < cols; ++i) {
+          for (let j = 0; j < cols; ++j) {
+            const size = Math.sqrt(twin.data[i * (cols + 1)] * twin.data[j * (cols + 1)]);
+            expect(Math.abs(data[i * cols + j] - twin.data[i * cols + j])).toBeLessThanOrEqual(1e-13 * size);
+            expect(data[i * cols + j]).toBe(data[j * cols + i]);
+          }
+        }
+      }),
+      settings,
+    );
+  });
+
+  test("Gram matrices of entries from the smallest to the largest", async () => {
+    for (const [entry, weight] of [
+      [2 ** -500, 1],
+      [2 ** 500, 2 ** -300],
+      [2 ** -450, 2 ** 600],
+      [2 ** 470, 1],
+    ]) {
+      const a = { data: Float64Array.of(3, 4, 1, 2).map((x) => x * entry), rows: 2, cols: 2 };
+      const { data } = await loewner.gram(a, { rowWeights: [weight, 4 * weight] });
+      const exact = [13, 20, 20, 32].map((x) => x * entry * weight * entry);
+      data.forEach((x, i) => expect(Math.abs(x / exact[i] - 1)).toBeLessThan(1e-14));
+    }
+    const far = { data: Float64Array.of(2 ** 600, 1), rows: 2, cols: 1 };
+    await expect(loewner.gram(far)).rejects.toThrow("An entry of the Gram matrix of A is above 1.8e308");
+    const bad = { data: Float32Array.of(1, NaN), rows: 1, cols: 2 };
+    await expect(loewner.gram(bad)).rejects.toThrow("NaN or infinity at row 0, column 1");
   });
 
   test("singular values", async () => {

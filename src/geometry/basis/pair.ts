@@ -1,13 +1,14 @@
 // What any factor pair is worth, and its product: small public primitives around one sweep.
 import type { EngineRows } from "../../engine/engine.js";
+import type { ResultOf } from "../../engine/operations/index.js";
 import { InvalidInputError } from "../../errors.js";
 import { toRowSource, type Matrix, type RowSource } from "../../matrix.js";
 import { checkP } from "../../options.js";
 import type { FactorPair, Objective, RunOptions, WeightedOptions } from "../../types/index.js";
 import { residual } from "./factors.js";
-import { profile } from "../profile.js";
+import { profile, profileOf } from "../profile.js";
 import type { Run } from "../run.js";
-import { profiledGram, spectrum } from "./spectrum.js";
+import { profiledGram, spectrum, stage } from "./spectrum.js";
 
 /** Singular values of diag(s)^(1/2) A, descending, cols of them. */
 export async function singularValues(
@@ -22,13 +23,35 @@ export async function singularValues(
   const cut = () => source.cols - 1;
   const { singularValues } = await spectrum(run, rows, scales, { cut, vectors: 0, first: gram, cache: run.cache });
   run.finish();
-  if (!(singularValues[0] < Infinity)) {
-    throw new InvalidInputError(
-      `The largest singular value of ${source.name ?? "A"} is above 1.8e308, the largest f64: multiply ${source.name ?? "A"} by a smaller power of two.`,
-      { tensor: source.name },
-    );
-  }
+  checkReach(singularValues[0], "The largest singular value", source);
   return singularValues;
+}
+
+/** A' diag(s) A, each product and sum in f64. Cost: n d^2 / 2 multiply-adds. */
+export async function gram(
+  run: Run,
+  source: RowSource,
+  { rowWeights }: WeightedOptions,
+): Promise<Matrix<Float64Array>> {
+  const { cols } = source;
+  const rows = run.open(source);
+  run.expect(2 * source.rows * (cols + cols * cols));
+  if (rowWeights) rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
+  const { gram: data, ...profiled } = await run.sweep("gram", rows, stage, { wide: true, profile: true }, {});
+  profileOf(run, source, profiled as ResultOf<"profile">);
+  run.finish();
+  // The largest entry is on the diagonal.
+  for (let at = 0; at < data.length; at += cols + 1) checkReach(data[at], "An entry of the Gram matrix", source);
+  return { data, rows: cols, cols };
+}
+
+/** @throws {InvalidInputError} when f64 does not hold what the answer would be */
+function checkReach(x: number, what: string, { name = "A" }: RowSource): void {
+  if (x < Infinity) return;
+  throw new InvalidInputError(
+    `${what} of ${name} is above 1.8e308, the largest f64: multiply ${name} by a smaller power of two.`,
+    { tensor: name },
+  );
 }
 
 /** Error of a factor pair in every norm. Cost: n d k multiply-adds. */

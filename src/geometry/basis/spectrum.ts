@@ -11,7 +11,8 @@ import { profileOf, type Profile } from "../profile.js";
 import type { Run } from "../run.js";
 import { transpose } from "./small-dense.js";
 
-const stage = "Gram matrix";
+/** As progress names it. */
+export const stage = "Gram matrix";
 
 /** f32 sums are trusted where an eigenvalue is above this share of the largest. */
 export const narrowLimit = 1e4 * 2 ** -24;

@@ -55,7 +55,7 @@ export async function onnxInputs(model: OnnxModel, options: InputOptions = {}): 
   for (const name of [...Object.keys(given), ...Object.keys(shapes)]) {
     if (wanted.some((input) => input.name === name)) continue;
     throw new InvalidInputError(
-      `${file} has no input "${name}"; it takes ${wanted.map(declared).join(", ") || "none"}.`,
+      `${file} has no input "${name}"; it takes ${wanted.map(declaredInput).join(", ") || "none"}.`,
       {
         file,
         tensor: name,
@@ -104,12 +104,21 @@ function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefine
   return Object.hasOwn(record, name) ? record[name] : undefined;
 }
 
-/** An input in messages. */
-function declared(input: OnnxValue): string {
+/** An input in messages: `input_ids (int64, batch x sequence)`. */
+export function declaredInput(input: OnnxValue): string {
   return `${input.name} (${dtypes[input.elemType] ?? `ONNX type ${input.elemType}`}, ${declaredShape(input)})`;
 }
 
-function typeOf({ name, elemType }: OnnxValue, file: string): NpyDtype {
+/**
+ * Checks an array against the input that it is for.
+ * @throws {InvalidInputError} when its type or shape differs from the declared one; the message has both.
+ */
+export function checkInput(input: OnnxValue, array: NpyTensor & { readonly source?: string }, file: string): void {
+  checkType(input, array, file);
+  checkShape(input, array.shape, file);
+}
+
+export function typeOf({ name, elemType }: OnnxValue, file: string): NpyDtype {
   const dtype = dtypes[elemType];
   if (dtype !== undefined) return dtype;
   const what = { 0: "no tensor", 8: "strings", 16: "bfloat16" }[elemType] ?? `of ONNX type ${elemType}`;
@@ -146,7 +155,8 @@ function made(name: string, dtype: NpyDtype, rows: number | undefined, seed: num
   return { source: "0 or 1", number: uniform(bits, 2) };
 }
 
-function fill(dtype: NpyDtype, count: number, number: (i: number) => number): NpyTypes[NpyDtype] {
+/** `count` numbers as the type holds them. */
+export function fill(dtype: NpyDtype, count: number, number: (i: number) => number): NpyTypes[NpyDtype] {
   const length = { length: count };
   if (dtype === "float16") return f32ToF16(Float32Array.from(length, (_, i) => number(i)));
   if (dtype === "int64") return BigInt64Array.from(length, (_, i) => BigInt(number(i)));

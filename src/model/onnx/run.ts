@@ -3,7 +3,9 @@ import { InvalidInputError, throwIfAborted, VerificationError } from "../../erro
 import type { Progress } from "../../types/index.js";
 import type { ModelInput } from "./inputs.js";
 import { type ComparedOutput, OutputDifference } from "./output-difference.js";
-import type { OnnxRuntime, RunnableModel, RuntimeSession, RuntimeTensor } from "./runtime.js";
+import { type Fault, free, Runner, turn } from "./runner.js";
+import type { OnnxRuntime, RunnableModel, RuntimeTensor } from "./runtime.js";
+import { cut, sharedRows } from "./slices.js";
 
 export interface CompareOptions {
   /** Timed runs of each model, whose median is reported. Default 5. */
@@ -118,11 +120,6 @@ async function compareRunners(
   };
 }
 
-/** onnxruntime-web computes without letting the event loop run: a Ctrl-C or a click on "stop" comes through here alone. */
-const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
-
-type Fault = (name: string, doing: "load" | "run", message: string, cause: unknown) => Error;
-
 const cannotUseOriginal: Fault = (name, doing, message, cause) =>
   new InvalidInputError(
     `${name}: onnxruntime cannot ${doing} the original model, so nothing can be compared: ${message}`,
@@ -136,71 +133,6 @@ const cannotUseCompressed: Fault = (name, doing, message, cause) =>
     { cause },
   );
 
-/** A session that knows whose it is. */
-class Runner {
-  private constructor(
-    private readonly runtime: OnnxRuntime,
-    private readonly session: RuntimeSession,
-    readonly name: string,
-    readonly loadSeconds: number,
-    private readonly fault: Fault,
-  ) {}
-
-  static async open(runtime: OnnxRuntime, file: RunnableModel, threads: number, fault: Fault): Promise<Runner> {
-    const { model, externalData = [] } = await file.load();
-    const options = {
-      logSeverityLevel: 4 as const,
-      intraOpNumThreads: threads,
-      ...(externalData.length ? { externalData: [...externalData] } : {}),
-    };
-    const start = performance.now();
-    try {
-      const { InferenceSession } = runtime;
-      const session = await (typeof model === "string"
-        ? InferenceSession.create(model, options)
-        : InferenceSession.create(model, options));
-      return new Runner(runtime, session, file.name, (performance.now() - start) / 1e3, fault);
-    } catch (error) {
-      throw fault(file.name, "load", messageOf(error), error);
-    }
-  }
-
-  get inputNames(): readonly string[] {
-    return this.session.inputNames;
-  }
-
-  get outputNames(): readonly string[] {
-    return this.session.outputNames;
-  }
-
-  async run(
-    inputs: readonly ModelInput[],
-  ): Promise<{ outputs: Readonly<Record<string, RuntimeTensor>>; seconds: number }> {
-    try {
-      const feeds = Object.fromEntries(
-        inputs.map(({ name, dtype, data, shape }) => [
-          name,
-          new this.runtime.Tensor(dtype as never, data as never, shape),
-        ]),
-      );
-      const start = performance.now();
-      const outputs = await this.session.run(feeds, { logSeverityLevel: 4 });
-      return { outputs, seconds: (performance.now() - start) / 1e3 };
-    } catch (error) {
-      throw this.fault(this.name, "run", messageOf(error), error);
-    }
-  }
-
-  release(): Promise<void> {
-    return this.session.release();
-  }
-}
-
-/** On one line. */
-function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").trim();
-}
-
 function checkInterface(a: Runner, b: Runner): void {
   const kinds = [["input", a.inputNames, b.inputNames] as const, ["output", a.outputNames, b.outputNames] as const];
   for (const [kind, before, after] of kinds) {
@@ -210,14 +142,6 @@ function checkInterface(a: Runner, b: Runner): void {
       { file: b.name },
     );
   }
-}
-
-/** The first dimension of all inputs, where it is the same in all and the model leaves it open. */
-function sharedRows(inputs: readonly ModelInput[]): number | undefined {
-  const rows = inputs[0]?.shape[0];
-  const open = ({ shape, declared }: ModelInput) =>
-    shape[0] === rows && (declared === undefined || typeof declared[0] === "string" || declared[0] < 0);
-  return rows !== undefined && rows > 1 && inputs.every(open) ? rows : undefined;
 }
 
 /** Rows a run; undefined to leave the inputs whole. */
@@ -232,25 +156,6 @@ async function fittingRows(a: Runner, inputs: readonly ModelInput[], rows: numbe
   free(outputs);
   const fitting = Math.min(most, Math.max(1, Math.floor(maxOutputBytes / Math.max(bytes, 1))));
   return fitting < rows ? fitting : undefined;
-}
-
-function cut(inputs: readonly ModelInput[], rows: number, step: number): ModelInput[][] {
-  const slices: ModelInput[][] = [];
-  for (let start = 0; start < rows; start += step) {
-    const end = Math.min(rows, start + step);
-    slices.push(
-      inputs.map((input) => {
-        const size = input.data.length / rows;
-        const shape = [end - start, ...input.shape.slice(1)];
-        return { ...input, shape, data: input.data.subarray(start * size, end * size) };
-      }),
-    );
-  }
-  return slices;
-}
-
-function free(outputs: Readonly<Record<string, RuntimeTensor>>): void {
-  for (const tensor of Object.values(outputs)) tensor.dispose?.();
 }
 
 function median(values: readonly number[]): number {

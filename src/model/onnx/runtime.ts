@@ -19,6 +19,7 @@ export interface RuntimeSession {
   readonly outputNames: readonly string[];
   run(
     feeds: Readonly<Record<string, RuntimeTensor>>,
+    fetches?: readonly string[],
     options?: { readonly logSeverityLevel?: 4 },
   ): Promise<Readonly<Record<string, RuntimeTensor>>>;
   release(): Promise<void>;

@@ -1,0 +1,167 @@
+// Texts as feeds: token ids, padded in batches, with the mask, types and positions that the graph takes.
+import { InvalidInputError, throwIfAborted } from "../../errors.js";
+import type { NpyTensor } from "../../formats/npy-array.js";
+import type { OnnxModel, OnnxValue } from "../../formats/onnx/types.js";
+import { declaredInput, fill, type ModelInput, onnxInputs, typeOf } from "../onnx/inputs.js";
+import { turn } from "../onnx/runner.js";
+import type { TextTokenizer } from "./text-tokenizer.js";
+import { type Feed, feedOf, inputsOf, isMaskName } from "./feeds.js";
+
+export interface TextFeedOptions {
+  readonly tokenizer: TextTokenizer;
+  /** Tokens a text, at most; longer ones are cut. Default: as many as the tokenizer's file says, or 512, if the model has as many positions. */
+  readonly maxLength?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Tokens a batch, padding among them, and texts, at most. */
+const batchTokens = 1024;
+const batchTexts = 32;
+const defaultLength = 512;
+
+/**
+ * Feeds of texts, in order of their length so that little is padding. A model without an attention mask gets only texts of one length
+ * in a batch. Texts without tokens are left out.
+ * @throws {InvalidInputError} when there is no text, the model takes no token ids, or wants inputs that texts do not give.
+ */
+export async function textFeeds(model: OnnxModel, texts: readonly string[], options: TextFeedOptions): Promise<Feed[]> {
+  const inputs = textInputs(model);
+  const { tokenizer, signal } = options;
+  const most = Math.min(tokenizer.maxLength ?? defaultLength, positionsOf(model), inputs.sequence ?? Infinity);
+  const { maxLength = most } = options;
+  if (!Number.isSafeInteger(maxLength) || maxLength < 1 || maxLength > (inputs.sequence ?? Infinity))
+    throw new InvalidInputError(
+      `maxLength must be a whole number from 1 to ${inputs.sequence ?? "the positions of the model"}; got ${maxLength}.`,
+    );
+  const encoded: (readonly number[])[] = [];
+  for (const [i, text] of texts.entries()) {
+    if (i % 64 === 0) await turn();
+    throwIfAborted(signal);
+    const ids = encode(tokenizer, text, maxLength);
+    if (ids.length > 0) encoded.push(ids);
+  }
+  if (encoded.length === 0) {
+    const what = texts.length ? `none of ${texts.length} texts has a token in it` : "no texts were given";
+    throw new InvalidInputError(`${model.source.name}: there is nothing to calibrate on: ${what}.`);
+  }
+  encoded.sort((a, b) => a.length - b.length);
+  const feeds: Feed[] = [];
+  for (const batch of batchesOf(encoded, inputs))
+    feeds.push(await feedOfTexts(model, inputs, batch, tokenizer.padId ?? 0));
+  return feeds;
+}
+
+/** With the tokenizer's own tokens around it; a text that is too long is cut inside of these. */
+export function encode(tokenizer: TextTokenizer, text: string, maxLength: number): readonly number[] {
+  const { ids } = tokenizer.encode(text);
+  if (ids.length <= maxLength) return ids;
+  const inner = tokenizer.encode(text, { add_special_tokens: false }).ids;
+  const around = ids.length - inner.length;
+  const matches = (start: number) => inner.every((id, i) => id === ids[start + i]);
+  const start = Array.from({ length: around + 1 }, (_, i) => i).find(matches);
+  if (start === undefined || around >= maxLength) return ids.slice(0, maxLength);
+  return [...ids.slice(0, start), ...inner.slice(0, maxLength - around), ...ids.slice(start + inner.length)];
+}
+
+interface TextInputs {
+  readonly ids: OnnxValue;
+  readonly mask?: OnnxValue;
+  readonly types?: OnnxValue;
+  readonly positions?: OnnxValue;
+  /** Sizes that the model fixes. */
+  readonly batch?: number;
+  readonly sequence?: number;
+}
+
+function textInputs(model: OnnxModel): TextInputs {
+  const file = model.source.name;
+  const inputs = inputsOf(model);
+  const named = (test: (name: string) => boolean) => inputs.find(({ name }) => test(name));
+  const mask = named(isMaskName);
+  const types = named((name) => /token_type|segment/i.test(name));
+  const positions = named((name) => /^position(s|_ids)?$/i.test(name));
+  const others = new Set([mask, types, positions]);
+  const integers = inputs.filter((input) => [6, 7].includes(input.elemType) && !others.has(input));
+  const ids =
+    integers.find(({ name }) => /^(encoder_)?input_ids$/i.test(name)) ??
+    (integers.length === 1 ? integers[0] : undefined);
+  if (!ids || (ids.dims && ids.dims.length !== 2)) {
+    throw new InvalidInputError(
+      `${file} takes no token ids of shape batch x sequence, so texts cannot be its inputs; it takes ${inputs.map(declaredInput).join(", ") || "none"}. Give arrays instead: an .npz with one for each input.`,
+      { file },
+    );
+  }
+  const [batch, sequence] = (ids.dims ?? []).map((size) => (typeof size === "number" && size > 0 ? size : undefined));
+  if (sequence !== undefined && !mask) {
+    throw new InvalidInputError(
+      `${file} takes exactly ${sequence} tokens a text and has no attention mask, so shorter texts cannot be its inputs. Give arrays instead: an .npz with one for each input.`,
+      { file, tensor: ids.name },
+    );
+  }
+  return { ids, mask, types, positions, batch, sequence };
+}
+
+/** Rows of the smallest table of positions; two of RoBERTa's 514 and the like are for padding. */
+function positionsOf({ graph }: OnnxModel): number {
+  let least = Infinity;
+  for (const { name, dims } of graph.initializers.values())
+    if (dims.length === 2 && dims[0] >= 8 && isPositions.test(name)) least = Math.min(least, dims[0] - (dims[0] % 8));
+  return least;
+}
+
+const isPositions = /(^|[._/])(position_embeddings?|embed_positions|positional_embedding|pos_embed\w*|wpe)([._/]|$)/i;
+
+/** Of texts in order of their length: as many as fit, all of one length where nothing tells padding. */
+function* batchesOf(encoded: readonly (readonly number[])[], { mask, batch, sequence }: TextInputs) {
+  let current: (readonly number[])[] = [];
+  for (const ids of encoded) {
+    const isFull =
+      batch === undefined
+        ? current.length === batchTexts || (current.length + 1) * (sequence ?? ids.length) > batchTokens
+        : current.length === batch;
+    if (current.length > 0 && (isFull || (!mask && ids.length !== current[0].length))) {
+      yield current;
+      current = [];
+    }
+    current.push(ids);
+  }
+  yield current;
+}
+
+/** A model of a fixed batch gets rows of padding in place of texts that are not there. */
+async function feedOfTexts(
+  model: OnnxModel,
+  inputs: TextInputs,
+  texts: readonly (readonly number[])[],
+  padId: number,
+): Promise<Feed> {
+  const file = model.source.name;
+  const { batch = texts.length, sequence = texts.at(-1)!.length } = inputs;
+  const number: Record<"ids" | "mask" | "types" | "positions", (i: number, j: number) => number> = {
+    ids: (i, j) => texts[i]?.[j] ?? padId,
+    mask: (i, j) => (j < (texts[i]?.length ?? 0) ? 1 : 0),
+    types: () => 0,
+    positions: (_, j) => j,
+  };
+  const given: Record<string, NpyTensor> = {};
+  for (const role of ["ids", "mask", "types", "positions"] as const) {
+    const input = inputs[role];
+    if (!input) continue;
+    const dtype = typeOf(input, file);
+    const data = fill(dtype, batch * sequence, (at) => number[role](Math.floor(at / sequence), at % sequence));
+    given[input.name] = { dtype, shape: [batch, sequence], data };
+  }
+  if (Object.keys(given).length === inputsOf(model).length) return given;
+  // What remains is made up, and must be of no consequence: a cache that is empty, a flag that says so.
+  const all = await onnxInputs(model, { given });
+  const other = all.find(({ name, data, dtype }) => !Object.hasOwn(given, name) && data.length > 0 && dtype !== "bool");
+  if (other) throw notOfTexts(file, other);
+  return feedOf(all);
+}
+
+function notOfTexts(file: string, { name, dtype, shape }: ModelInput): InvalidInputError {
+  return new InvalidInputError(
+    `${file} also takes "${name}" (${dtype}, such as ${shape.join(" x ")}), which texts do not give. Give arrays instead: an .npz with one for each input.`,
+    { file, tensor: name },
+  );
+}

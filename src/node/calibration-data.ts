@@ -1,0 +1,200 @@
+/** Reads what a model is calibrated on: arrays (.npz, .npy) or texts (.txt, .jsonl, .tsv), told by the ends of their names. */
+import { FileError, InvalidFormatError, InvalidInputError } from "../errors.js";
+import { quote } from "../formats/json.js";
+import type { LimitOptions } from "../formats/limits.js";
+import { readNpz } from "../formats/npz.js";
+import type { OnnxModel } from "../formats/onnx/types.js";
+import { arrayFeeds, type Feed } from "../model/calibrate/feeds.js";
+import { textFeeds } from "../model/calibrate/texts.js";
+import { openFile } from "./files/file.js";
+import { readNamedArrays } from "./named-arrays.js";
+import { loadTokenizer } from "./tokenizers.js";
+
+export interface CalibrationDataOptions extends LimitOptions {
+  /** Path of the model's tokenizer.json; texts need it. */
+  readonly tokenizer?: string;
+  /** Columns of .tsv files, or fields of the objects in .jsonl files, that hold texts. Default: the only column, or "text". */
+  readonly columns?: readonly string[];
+  /** Texts that are used, at most; of more, so many at even distances. Default 1000. */
+  readonly mostTexts?: number;
+  /** Tokens a text, at most. Default: as `textFeeds`. */
+  readonly maxLength?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface CalibrationData {
+  readonly feeds: readonly Feed[];
+  /** In words: "200 of 1000 texts of calibration.txt". */
+  readonly source: string;
+}
+
+/** Bytes of a file of texts. */
+const mostTextBytes = 2 ** 28;
+
+/**
+ * Feeds from files: each .npz is inputs of its own, by name; all .npy files together are one, `x.npy` or `name=x.npy`; of texts, every
+ * line of a .txt file, a field of every line of a .jsonl file, or a column of a .tsv file, whose first line has the columns' names. Empty
+ * texts are left out.
+ * @throws {FileError} when a file cannot be read.
+ * @throws {InvalidFormatError} when one breaks its format.
+ * @throws {InvalidInputError} when a name ends in something else, texts come without a tokenizer or a tokenizer without texts,
+ *   @huggingface/tokenizers is not installed, a column is missing, there is no text, or arrays do not fit the model's inputs.
+ */
+export async function readCalibrationData(
+  model: OnnxModel,
+  paths: readonly string[],
+  options: CalibrationDataOptions = {},
+): Promise<CalibrationData> {
+  const { tokenizer: tokenizerPath, columns, maxLength, mostTexts = 1000, limits, signal } = options;
+  if (!Number.isSafeInteger(mostTexts) || mostTexts < 1)
+    throw new InvalidInputError(`mostTexts must be a whole number of at least 1; got ${mostTexts}.`);
+  const { texts: textPaths, npy, npz } = sorted(paths);
+  if (textPaths.length > 0 && tokenizerPath === undefined) {
+    throw new InvalidInputError(
+      `${textPaths[0]} holds texts, which a tokenizer must cut into tokens: give the model's tokenizer.json too (--tokenizer).`,
+      { file: textPaths[0] },
+    );
+  }
+  if (textPaths.length === 0 && tokenizerPath !== undefined) {
+    throw new InvalidInputError(
+      `${tokenizerPath} is a tokenizer, but there are no texts (.txt, .jsonl, .tsv) for it to cut; arrays hold token ids already.`,
+      { file: tokenizerPath },
+    );
+  }
+  const feeds: Feed[] = [];
+  const sources: string[] = [];
+  for (const path of npz) {
+    const source = await openFile(path);
+    const arrays = await readNpz(source, { limits }).finally(() => source.close());
+    const given = [...arrays].map(([name, array]) => [name, { ...array, source: path }] as const);
+    feeds.push(...(await arrayFeeds(model, Object.fromEntries(given))));
+    sources.push(path);
+  }
+  if (npy.length > 0) {
+    feeds.push(...(await arrayFeeds(model, await readNamedArrays(model, npy, "--calibrate", { limits }))));
+    sources.push(...npy);
+  }
+  if (tokenizerPath !== undefined) {
+    const tokenizer = await loadTokenizer(tokenizerPath, { limits });
+    const texts: string[] = [];
+    for (const path of textPaths) texts.push(...(await readTexts(path, columns)));
+    const used = evenly(texts, mostTexts);
+    feeds.push(...(await textFeeds(model, used, { tokenizer, maxLength, signal })));
+    const count = used.length < texts.length ? `${used.length} of ${texts.length}` : `${texts.length}`;
+    sources.push(`${count} texts of ${textPaths.join(", ")}`);
+  }
+  return { feeds, source: sources.join(", ") };
+}
+
+function sorted(paths: readonly string[]) {
+  const [texts, npy, npz]: string[][] = [[], [], []];
+  for (const path of paths) {
+    const list = /\.(txt|jsonl|tsv)$/i.test(path)
+      ? texts
+      : /\.npy$/i.test(path)
+        ? npy
+        : /\.npz$/i.test(path)
+          ? npz
+          : undefined;
+    if (!list) {
+      throw new InvalidInputError(
+        `${path}: a model is calibrated on arrays (.npz, .npy) or texts (.txt, .jsonl, .tsv), told by the end of the name.`,
+        { file: path },
+      );
+    }
+    list.push(path);
+  }
+  if (paths.length === 0) throw new InvalidInputError("There is nothing to calibrate on: no files were given.");
+  return { texts, npy, npz };
+}
+
+/** So many at even distances. */
+function evenly<T>(all: readonly T[], most: number): readonly T[] {
+  if (all.length <= most) return all;
+  return Array.from({ length: most }, (_, i) => all[Math.floor((i * all.length) / most)]);
+}
+
+/**
+ * The texts of a file; empty ones are left out. Of several columns, those of the first come first.
+ * @throws {FileError} when it cannot be read.
+ * @throws {InvalidFormatError} when a line is no JSON object, or has no such field or column.
+ * @throws {InvalidInputError} when there is no such column, or several and none is named.
+ */
+export async function readTexts(path: string, columns?: readonly string[]): Promise<string[]> {
+  const lines = await readLines(path);
+  const columnsOf = /\.jsonl$/i.test(path) ? jsonColumns : /\.tsv$/i.test(path) ? tableColumns : undefined;
+  const texts = columnsOf ? columnsOf(path, lines, columns) : lines;
+  return texts.filter((text) => text.trim() !== "");
+}
+
+async function readLines(path: string): Promise<string[]> {
+  const source = await openFile(path);
+  try {
+    if (source.size > mostTextBytes) {
+      throw new InvalidInputError(
+        `${path} has ${source.size} bytes; texts of at most ${mostTextBytes} are read. A few hundred texts are enough: give a part of it.`,
+        { file: path },
+      );
+    }
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(await source.slice(0, source.size));
+    return text.split(/\r?\n/);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new FileError(`${path} is no text in UTF-8. Convert it first.`, { file: path }, { cause: error });
+  } finally {
+    await source.close();
+  }
+}
+
+function jsonColumns(path: string, lines: readonly string[], fields: readonly string[] = ["text"]): string[] {
+  const rows = lines.flatMap((line, row) => (line.trim() === "" ? [] : [parseLine(path, line, row)]));
+  return fields.flatMap((field) =>
+    rows.map(({ row, object }) => {
+      const text = Object.hasOwn(object, field) ? object[field] : undefined;
+      if (typeof text === "string") return text;
+      const names = Object.keys(object).filter((name) => typeof object[name] === "string");
+      throw new InvalidFormatError(
+        `${path}: line ${row + 1} has no text in a field ${quote(field)}; it has ${names.map(quote).join(", ") || "none"}.`,
+        { file: path, row },
+      );
+    }),
+  );
+}
+
+function parseLine(path: string, line: string, row: number): { row: number; object: Record<string, unknown> } {
+  let object: unknown;
+  try {
+    object = JSON.parse(line);
+  } catch {
+    object = undefined;
+  }
+  if (typeof object === "object" && object !== null && !Array.isArray(object))
+    return { row, object: object as Record<string, unknown> };
+  throw new InvalidFormatError(`${path}: line ${row + 1} is no JSON object; a .jsonl file has one a line.`, {
+    file: path,
+    row,
+  });
+}
+
+/** Fields are divided by tabs; quotation marks mean nothing. */
+function tableColumns(path: string, lines: readonly string[], columns?: readonly string[]): string[] {
+  const [head, ...rows] = lines.map((line) => line.split("\t"));
+  const names = columns ?? (head.length === 1 ? head : []);
+  if (names.length === 0) {
+    throw new InvalidInputError(
+      `${path} has the columns ${head.map(quote).join(", ")}: say which of them hold texts.`,
+      {
+        file: path,
+      },
+    );
+  }
+  return names.flatMap((name) => {
+    const column = head.indexOf(name);
+    if (column < 0) {
+      throw new InvalidInputError(`${path} has no column ${quote(name)}; it has ${head.map(quote).join(", ")}.`, {
+        file: path,
+      });
+    }
+    return rows.map((fields) => fields[column] ?? "");
+  });
+}
