@@ -1,8 +1,12 @@
 // Bits for the components of a transform code: reverse water-filling over the coder's own errors (Shannon 1959; Fox, Discrete
 // optimization via marginal analysis, 1966), with what the right factor costs.
 //
-// A component of variance v with b bits leaves v (error(b) + loss), where `loss` is what the right factor's own rounding leaves of it,
-// and takes b bits a row and a row of the right factor. Components go in groups of 8, as bytes hold their codes.
+// A component of variance v with b bits leaves v (error(b) + loss), where `loss` is what the right factor's own rounding costs, and takes
+// b bits a row and a row of the right factor. Components go in groups of 8, as bytes hold their codes.
+//
+// Loss     an axis that is rounded sends a share r of its component astray, evenly over all directions. What goes along a stored component
+//          of error e can be taken back there, but then is coded with it: e / (1 + e) of it stays (band-factors.ts). All of it stays
+//          where nothing is stored
 import { codedBytes, quantisationError } from "../../codes.js";
 import { trellisError } from "../../code-trellis.js";
 import type { TrellisBits, WindowBits } from "../../types/index.js";
@@ -32,34 +36,37 @@ export interface Spectrum {
 
 const allBits = [1, 2, 3, 4, 5, 6, 7, 8] as const;
 
-/** What rounding the right factor leaves of a component: the part of it that lies outside of all stored ones. */
-function rightLoss(bits: 8 | 4, components: number, cols: number): number {
-  return quantisationError(bits, cols) * Math.max(0, 1 - components / cols);
-}
-
 /** The best plan of at most `bytes`. */
 export function planBits(spectrum: Spectrum, bytes: number): BitPlan {
-  let best = planWith(spectrum, bytes, 0, 0);
-  let components = 0;
+  let best: BitPlan | undefined;
+  let astray = 1;
   for (let lowest = 0; lowest <= 8; ++lowest) {
-    let plan = planWith(spectrum, bytes, lowest, components);
-    // What the right factor's rounding costs depends on how many components there will be.
-    components = plan.bands.reduce((sum, band) => sum + band.cols, 0);
-    plan = planWith(spectrum, bytes, lowest, components);
-    if (plan.error < best.error || (plan.error === best.error && plan.bytes < best.bytes)) best = plan;
+    let plan = planWith(spectrum, bytes, lowest, astray);
+    astray = astrayOf(plan, spectrum);
+    plan = planWith(spectrum, bytes, lowest, astray);
+    if (!best || plan.error < best.error || (plan.error === best.error && plan.bytes < best.bytes)) best = plan;
   }
-  return best;
+  return best!;
+}
+
+/** Of what a rounded axis sends astray, the share that stays. */
+function astrayOf({ bands }: BitPlan, { values, windowBits }: Spectrum): number {
+  const stays = bands.reduce(
+    (sum, { cols, bits }) => sum - cols / (1 + trellisError(bits, windowBits, cols)),
+    values.length,
+  );
+  return Math.max(0, stays) / values.length;
 }
 
 /** With right factors in 4 bits for bands of up to `lowest` bits. */
-function planWith({ values, rows, windowBits }: Spectrum, most: number, lowest: number, components: number): BitPlan {
+function planWith({ values, rows, windowBits }: Spectrum, most: number, lowest: number, astray: number): BitPlan {
   const cols = values.length;
   const rightOf = (bits: number) => (bits <= lowest ? 4 : 8);
   const groups = Float64Array.from({ length: Math.ceil(cols / 8) }, (_, g) => sum(values.subarray(8 * g, 8 * g + 8)));
   const costs = [0, ...allBits.map((bits) => rows * bits + codedBytes(8, cols, rightOf(bits)))];
   const errors = [
     1,
-    ...allBits.map((bits) => trellisError(bits, windowBits) + rightLoss(rightOf(bits), components, cols)),
+    ...allBits.map((bits) => trellisError(bits, windowBits) + astray * quantisationError(rightOf(bits), cols)),
   ];
   const steps = convexSteps(costs, errors);
   // Groups that took each step. Larger ones took it first, so the next group is always the one of that number.
@@ -86,7 +93,7 @@ function planWith({ values, rows, windowBits }: Spectrum, most: number, lowest: 
     if (count === 0) continue;
     const inside = sum(values.subarray(first, first + count));
     bands.push({ bits, cols: count, rightBits: rightOf(bits) });
-    error -= inside * (1 - trellisError(bits, windowBits, count) - rightLoss(rightOf(bits), components, cols));
+    error -= inside * (1 - trellisError(bits, windowBits, count) - astray * quantisationError(rightOf(bits), cols));
     first += count;
   }
   return { bands, error, bytes };

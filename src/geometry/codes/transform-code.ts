@@ -7,7 +7,7 @@ import { codesName } from "../../engine/operations/transform.js";
 import { InvalidInputError } from "../../errors.js";
 import type { RowSource } from "../../matrix.js";
 import { checkOneOf, checkP, checkSeed } from "../../options.js";
-import { trellisTable } from "../../code-trellis.js";
+import { trellisError, trellisTable } from "../../code-trellis.js";
 import { transformBytes } from "../../transform-codes.js";
 import type {
   CodeBand,
@@ -18,7 +18,7 @@ import type {
 } from "../../types/index.js";
 import { objectiveOf } from "../basis/factors.js";
 import type { Run } from "../run.js";
-import { axesOf, columnMoments, type Axes, type Moments } from "./axes.js";
+import { axesOf, columnMoments, type Moments } from "./axes.js";
 import { bandFactors } from "./band-factors.js";
 import type { BitPlan } from "./bands.js";
 import { exactRows, largest } from "./exact-rows.js";
@@ -119,7 +119,10 @@ async function encodeRows(
   const { rows: n, cols } = rows.source;
   const { axes, bits, sizes, exact } = plan;
   const { unit } = moments.profile;
-  const factors = await bandFactors(run, axes, bits.bands, { unit, seed });
+  const factors = await bandFactors(run, axes, bits.bands, {
+    ...{ unit, seed },
+    errors: bits.bands.map((band) => trellisError(band.bits, windowBits, band.cols)),
+  });
   const none = bits.bands.length === 0;
   const { ratio } = plan;
   const fitted = scaleLevels(
@@ -210,4 +213,3 @@ function objectiveFrom(
   }
   return objectiveOf(run, { sums: total, worst, top: new Float64Array(1) }, p, unit);
 }
-export type { Axes };
