@@ -23,12 +23,15 @@
 //          All m_k are kept, in f32, and nothing else: on the way back the t that gave a minimum is found by computing it again. Of equal
 //          sums the u where halves meet, and from there every t, is the lowest. While few states can be reached only those are seen to.
 // Through  which s? Halves of h entries from anywhere, that meet at s, bound from below what a circle through s errs. The s of least bound
-//          is taken, or in short rows several by rising bound as far as `effort` goes, or until a bound is above the least error found.
-//          h = n / 4, and 24 where that is more, or all of a shorter row. A row of fewer than S bits is at an s of its period.
-// Cost     at n >= 96 at most 3/2 times 2^L of (subtract, multiply, add, minimum) an entry, 4 at once; in shorter rows `effort` entries
+//          is taken, or in short rows several by rising bound, until `effort` is spent or a bound is above the least error found. h is
+//          n / 2, or in long rows what `effort` leaves of it, n / 4 and more. A row of fewer than S bits is at an s of its period.
+// Cost     2^L of (subtract, multiply, add, minimum) an entry of `effort`, 4 at once: 3/2 n, in rows of less than 96 up to 232
 
-/** Entries' worth of work that a row may take where one circle takes less. */
-const effort = 200;
+/** What a row of n entries may take, in entries. */
+// @ts-ignore: decorator
+@inline function effort(n: u32): i64 {
+  return max<i64>(<i64>n * 3 / 2, 240 - <i64>n);
+}
 
 /** Bytes of `work` for rows of n entries: m of two halves, bounds, errors, the table backwards, windows backwards. */
 export function trellisWorkBytes(n: u32, bits: u32, windowBits: u32): f64 {
@@ -155,11 +158,18 @@ function half(m: usize, x: usize, apart: isize, count: u32, start: u32, bits: u3
   }
 }
 
-/** The place of the least of count f32, the first of equal ones. */
+/** The place of the least of count f32, a multiple of 4; the first of equal ones. */
 function leastOf(m: usize, count: u32): u32 {
-  let best: u32 = 0;
-  for (let u: u32 = 1; u < count; ++u) if (load<f32>(m + (<usize>u << 2)) < load<f32>(m + (<usize>best << 2))) best = u;
-  return best;
+  const end = m + (<usize>count << 2);
+  let least = f32x4.splat(Infinity);
+  for (let at = m; at < end; at += 16) least = f32x4.pmin(least, v128.load(at));
+  least = f32x4.pmin(least, i8x16.shuffle(least, least, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  least = f32x4.pmin(least, i8x16.shuffle(least, least, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+  for (let at = m; at < end; at += 16) {
+    const equal = i32x4.bitmask(f32x4.eq(v128.load(at), least));
+    if (equal) return (<u32>(at - m) >> 2) + ctz(equal);
+  }
+  return 0;
 }
 
 /** The first window that leads from m to m_(i+1)[u]. */
@@ -202,9 +212,9 @@ function turn(turned: usize, reversed: usize, table: usize, windowBits: u32): vo
   }
 }
 
-/** What two halves err that meet at u: sums (2^S f32). */
-function meet(sums: usize, forth: usize, back: usize, reversed: usize, bits: u32, plane: usize): void {
-  for (let u: u32 = 0; u < <u32>(plane >> 2); ++u) {
+/** What two halves err that meet at u, first <= u < first + count: sums (2^S f32). */
+function meet(sums: usize, forth: usize, back: usize, reversed: usize, first: u32, count: u32, bits: u32): void {
+  for (let u = first; u < first + count; ++u) {
     const at = <usize>u << 2;
     store<f32>(sums + at, load<f32>(forth + at) + load<f32>(back + (<usize>turnedState(reversed, u, bits) << 2)));
   }
@@ -216,16 +226,15 @@ function keepPeriodic(bounds: usize, states: u32, period: u32, stateBits: u32): 
   for (let u: u32 = 0; u < states; ++u) if (u >> period != (u & rest)) store<f32>(bounds + (<usize>u << 2), Infinity);
 }
 
-/** Circles of n entries that `effort` pays for beside two halves of `span` entries to choose between them; one at least. */
-function circles(n: u32, span: u32, bits: u32, windowBits: u32): u32 {
+/** Windows that a circle of n entries takes; where halves meet a state counts for four. */
+function windowsAround(n: u32, bits: u32, windowBits: u32): i64 {
   const all: i64 = 1 << windowBits;
-  // In windows: where halves meet a state costs about four.
-  let once: i64 = 4 << (windowBits - bits), wide: i64 = 1;
+  let sum: i64 = 4 << (windowBits - bits), reached: i64 = 1;
   for (let k = n >> 1; k > 0; --k) {
-    wide = min(all, wide << bits);
-    once += 2 * wide;
+    reached = min(all, reached << bits);
+    sum += 2 * reached;
   }
-  return <u32>max<i64>(1, (effort - 2 * <i64>span) * all / once);
+  return sum;
 }
 
 /** Codes of `count` entries from i on, i += step, on the way back from state u of the last of the m; adds to sums. With `reversed` m and
@@ -257,17 +266,20 @@ export function trellisEncode(
   codes: usize, sums: usize, X: usize, rows: u32, n: u32, stride: u32, bits: u32, windowBits: u32, table: usize, work: usize,
 ): void {
   const plane: usize = 4 << (windowBits - bits), states = <u32>(plane >> 2), rowBytes = (<usize>n * bits) >> 3;
-  const middle = n >> 1, span = min(middle, max(n >> 2, 24)), reach: usize = <usize>span * plane;
+  const around = windowsAround(n, bits, windowBits), all = effort(n) << windowBits, middle = n >> 1;
+  const span = <u32>min<i64>(middle, (all - around) >> (windowBits + 1)), reach = <usize>span * plane;
   const forth = work, met = forth + <usize>middle * plane, back = met + plane, backMet = back + <usize>middle * plane;
   const bounds = backMet + plane, errors = bounds + plane, turned = errors + plane, reversed = turned + (4 << windowBits);
+  // Forwards half a row leads from s to s << middleBits and those after it.
+  const middleBits = min(middle * bits, windowBits - bits), reached: u32 = 1 << middleBits;
   const short = n * bits < windowBits - bits;
-  const tries = short ? states : circles(n, span, bits, windowBits);
+  const tries = short ? states : <u32>max<i64>(1, (all - (<i64>span << (windowBits + 1))) / around);
   turn(turned, reversed, table, windowBits);
   for (let row: u32 = 0; row < rows; ++row) {
     const end = X + (<usize>n << 2);
     half(forth, end - (<usize>span << 2), 4, span, anywhere, bits, plane, table);
     half(back, X + (<usize>span << 2) - 4, -4, span, anywhere, bits, plane, turned);
-    meet(bounds, forth + reach, back + reach, reversed, bits, plane);
+    meet(bounds, forth + reach, back + reach, reversed, 0, states, bits);
     if (short) keepPeriodic(bounds, states, n * bits, windowBits - bits);
     let least: f32 = Infinity;
     for (let k: u32 = 0; k < tries; ++k) {
@@ -276,8 +288,9 @@ export function trellisEncode(
       store<f32>(place, Infinity);
       half(forth, X, 4, middle, s, bits, plane, table);
       half(back, end - 4, -4, middle, turnedState(reversed, s, bits), bits, plane, turned);
-      meet(errors, met, backMet, reversed, bits, plane);
-      const u = leastOf(errors, states), error = load<f32>(errors + (<usize>u << 2));
+      const first = (s << middleBits) & (states - 1);
+      meet(errors, met, backMet, reversed, first, reached, bits);
+      const u = first + leastOf(errors + (<usize>first << 2), reached), error = load<f32>(errors + (<usize>u << 2));
       if (k > 0 && !(error < least)) continue;
       least = error;
       memory.fill(codes, 0, rowBytes);
