@@ -129,33 +129,39 @@ function stepInto(next: usize, m: usize, table: usize, x: v128, plane: usize, bi
   }
 }
 
-const anywhere: u32 = -1;
-
-/** m_0 ... m_count from state `start`, entries from x on, `apart` bytes from one to the next. */
-function half(m: usize, x: usize, apart: isize, count: u32, start: u32, bits: u32, plane: usize, table: usize): void {
+/** m_1 ... m_count from m_0, of which `reached` states from `first` on are in reach; entries from x on, `apart` bytes to the next. */
+function advance(
+  m: usize, x: usize, apart: isize, count: u32, first: u32, reached: u32, bits: u32, plane: usize, table: usize,
+): void {
   const states = <u32>(plane >> 2);
-  let reached = states, first: u32 = 0;
-  fill(m, states, start == anywhere ? 0 : Infinity);
-  if (start != anywhere) {
-    store<f32>(m + (<usize>start << 2), 0);
-    reached = 1;
-    first = start;
-  }
-  for (let k: u32 = 0; k < count; ++k) {
-    const next = m + plane, xk = v128.load32_splat(x);
+  for (; count > 0; --count) {
+    const next = m + plane, all = v128.load32_splat(x);
     if (reached < states) {
       reached <<= bits;
       first <<= bits;
-      stepInto(next, m, table, xk, plane, bits, first, reached);
+      stepInto(next, m, table, all, plane, bits, first, reached);
       first &= states - 1;
-    } else if (plane < 64) stepFew(next, m, table, xk, plane, bits);
-    else if (bits == 1) stepOne(next, m, table, xk, plane);
-    else if (bits == 2) stepMany(next, m, table, xk, plane, 2);
-    else if (bits == 3) stepMany(next, m, table, xk, plane, 3);
-    else stepMany(next, m, table, xk, plane, bits);
+    } else if (plane < 64) stepFew(next, m, table, all, plane, bits);
+    else if (bits == 1) stepOne(next, m, table, all, plane);
+    else if (bits == 2) stepMany(next, m, table, all, plane, 2);
+    else if (bits == 3) stepMany(next, m, table, all, plane, 3);
+    else stepMany(next, m, table, all, plane, bits);
     m = next;
     x += apart;
   }
+}
+
+/** From any state. */
+function advanceFromAny(m: usize, x: usize, apart: isize, count: u32, bits: u32, plane: usize, table: usize): void {
+  fill(m, <u32>(plane >> 2), 0);
+  advance(m, x, apart, count, 0, <u32>(plane >> 2), bits, plane, table);
+}
+
+/** From state s alone. */
+function advanceFrom(m: usize, s: u32, x: usize, apart: isize, count: u32, bits: u32, plane: usize, table: usize): void {
+  fill(m, <u32>(plane >> 2), Infinity);
+  store<f32>(m + (<usize>s << 2), 0);
+  advance(m, x, apart, count, s, 1, bits, plane, table);
 }
 
 /** The place of the least of count f32, a multiple of 4; the first of equal ones. */
@@ -238,10 +244,10 @@ function windowsAround(n: u32, bits: u32, windowBits: u32): i64 {
 }
 
 /** Codes of `count` entries from i on, i += step, on the way back from state u of the last of the m; adds to sums. With `reversed` m and
- *  table are those of a half backwards. */
+ *  table are those of a half backwards. The state that the way ends at. */
 function trace(
   codes: usize, sums: usize, X: usize, i: u32, step: i32, count: u32, u: u32, m: usize, bits: u32, plane: usize, table: usize, reversed: usize,
-): void {
+): u32 {
   const last: u32 = (1 << bits) - 1;
   let error = load<f64>(sums), along = load<f64>(sums, 8), square = load<f64>(sums, 16);
   for (; count > 0; --count) {
@@ -259,6 +265,12 @@ function trace(
   store<f64>(sums, error);
   store<f64>(sums, along, 8);
   store<f64>(sums, square, 16);
+  return u;
+}
+
+function clear(codes: usize, rowBytes: usize, sums: usize): void {
+  memory.fill(codes, 0, rowBytes);
+  memory.fill(sums, 0, 24);
 }
 
 /** Codes of each of `rows` rows, and its sums. */
@@ -266,35 +278,52 @@ export function trellisEncode(
   codes: usize, sums: usize, X: usize, rows: u32, n: u32, stride: u32, bits: u32, windowBits: u32, table: usize, work: usize,
 ): void {
   const plane: usize = 4 << (windowBits - bits), states = <u32>(plane >> 2), rowBytes = (<usize>n * bits) >> 3;
-  const around = windowsAround(n, bits, windowBits), all = effort(n) << windowBits, middle = n >> 1;
-  const span = <u32>min<i64>(middle, (all - around) >> (windowBits + 1)), reach = <usize>span * plane;
+  const middle = n >> 1;
   const forth = work, met = forth + <usize>middle * plane, back = met + plane, backMet = back + <usize>middle * plane;
   const bounds = backMet + plane, errors = bounds + plane, turned = errors + plane, reversed = turned + (4 << windowBits);
   // Forwards half a row leads from s to s << middleBits and those after it.
   const middleBits = min(middle * bits, windowBits - bits), reached: u32 = 1 << middleBits;
   const short = n * bits < windowBits - bits;
+  const around = windowsAround(n, bits, windowBits), all: i64 = (240 - <i64>n) << windowBits;
+  const span = n < 96 ? <u32>min<i64>(middle, (all - around) >> (windowBits + 1)) : min(n >> 2, LONGEST), reach = <usize>span * plane;
   const tries = short ? states : <u32>max<i64>(1, (all - (<i64>span << (windowBits + 1))) / around);
   turn(turned, reversed, table, windowBits);
   for (let row: u32 = 0; row < rows; ++row) {
     const end = X + (<usize>n << 2);
-    half(forth, end - (<usize>span << 2), 4, span, anywhere, bits, plane, table);
-    half(back, X + (<usize>span << 2) - 4, -4, span, anywhere, bits, plane, turned);
+    let least: f32 = Infinity;
+    let lone: u32 = states;
+    if (n >= 96) {
+      advanceFromAny(work, end - (<usize>span << 2), 4, span, bits, plane, table);
+      memory.copy(work, work + reach, plane);
+      advance(work, X, 4, n, 0, states, bits, plane, table);
+      let u = leastOf(work + <usize>n * plane, states), again = AGAIN;
+      do {
+        lone = u;
+        clear(codes, rowBytes, sums);
+        u = trace(codes, sums, X, n - 1, -1, n, lone, work + <usize>n * plane, bits, plane, table, 0);
+      } while (u != lone && again-- > 0);
+      if (u == lone) { COUNT++;
+        sums += 24; codes += rowBytes; X += <usize>stride << 2; continue; }
+      fill(bounds, states, Infinity);
+      store<f32>(bounds + (<usize>u << 2), 0);
+    } else {
+    advanceFromAny(forth, end - (<usize>span << 2), 4, span, bits, plane, table);
+    advanceFromAny(back, X + (<usize>span << 2) - 4, -4, span, bits, plane, turned);
     meet(bounds, forth + reach, back + reach, reversed, 0, states, bits);
     if (short) keepPeriodic(bounds, states, n * bits, windowBits - bits);
-    let least: f32 = Infinity;
+    }
     for (let k: u32 = 0; k < tries; ++k) {
       const s = leastOf(bounds, states), place = bounds + (<usize>s << 2);
       if (k > 0 && !(load<f32>(place) < least)) break;
       store<f32>(place, Infinity);
-      half(forth, X, 4, middle, s, bits, plane, table);
-      half(back, end - 4, -4, middle, turnedState(reversed, s, bits), bits, plane, turned);
+      advanceFrom(forth, s, X, 4, middle, bits, plane, table);
+      advanceFrom(back, turnedState(reversed, s, bits), end - 4, -4, middle, bits, plane, turned);
       const first = (s << middleBits) & (states - 1);
       meet(errors, met, backMet, reversed, first, reached, bits);
       const u = first + leastOf(errors + (<usize>first << 2), reached), error = load<f32>(errors + (<usize>u << 2));
       if (k > 0 && !(error < least)) continue;
       least = error;
-      memory.fill(codes, 0, rowBytes);
-      memory.fill(sums, 0, 24);
+      clear(codes, rowBytes, sums);
       trace(codes, sums, X, middle - 1, -1, middle, u, met, bits, plane, table, 0);
       trace(codes, sums, X, middle, 1, middle, turnedState(reversed, u, bits), backMet, bits, plane, turned, reversed);
     }
@@ -303,6 +332,8 @@ export function trellisEncode(
     X += <usize>stride << 2;
   }
 }
+let LONGEST: u32 = 64, AGAIN: u32 = 1, COUNT: u32 = 0;
+export function trellisSet(a: u32, b: u32): u32 { LONGEST = a; AGAIN = b; const c = COUNT; COUNT = 0; return c; }
 
 /** out (rows x n f32) = table[window] times the row's scale, in f32; `scales` are rows f32, or 0 for none. */
 export function trellisDecode(out: usize, codes: usize, rows: u32, n: u32, bits: u32, windowBits: u32, table: usize, scales: usize): void {
