@@ -193,4 +193,4 @@ export function quantiseRows(
 
 // Trellis codes (trellis.ts).
 
-export { trellisWorkBytes, trellisEncode, trellisDecode, trellisSet } from "./trellis";
+export { trellisWorkBytes, trellisEncode, trellisDecode } from "./trellis";
