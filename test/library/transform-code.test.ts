@@ -83,7 +83,7 @@ describe("against the twin", () => {
         if (options.p !== 0.7)
           expect(Math.abs(result.objective.lp - of.lp)).toBeLessThan(1e-4 * of.lp + 1e-4 * (size + size ** 3));
         const weight = (i: number) => rowWeights?.[Math.floor(i / cols)] ?? 1;
-        const whole = a.data.reduce((sum, x, i) => sum + weight(i) * x * x, 0);
+        const whole = squares(Float64Array.from(a.data, (x, i) => Math.sqrt(weight(i)) * x));
         if (whole > 0) expect(Math.abs(result.error - of.l2 ** 2 / whole)).toBeLessThan(1e-5 * (1 + result.error));
         // Rows of zeros stay rows of zeros.
         for (let i = 0; i < rows; ++i) {
