@@ -7,8 +7,8 @@ import { narrowLimit } from "../basis/spectrum.js";
 import { transpose } from "../basis/small-dense.js";
 import type { Run } from "../run.js";
 import type { Axes, Moments } from "./axes.js";
-import { planBits, planError, shape, type BitPlan } from "./bands.js";
-import { exactRowBytes, exactRowLoss } from "./exact-rows.js";
+import { planBits, planError, shape, type BitPlan, type Spectrum } from "./bands.js";
+import { exactRowBytes, exactRowLoss, largest } from "./exact-rows.js";
 
 export interface CodePlan {
   axes: Axes;
@@ -19,6 +19,7 @@ export interface CodePlan {
   levels: number;
   /** Of the stored scale to that. */
   ratio: number;
+  /** Bits of an entry, and bytes, of a row that is kept exactly, and how many may be. */
   exact: { bits: 8 | 4; rowBytes: number; most: number };
   /** Squared error beside the rows' squares. */
   predicted: number;
@@ -26,16 +27,28 @@ export interface CodePlan {
 
 export interface Planning {
   moments: Moments;
-  axes: (wide: boolean) => Promise<Axes>;
+  /** Without these rows, if any. */
+  axes: (wide: boolean, without?: Uint32Array) => Promise<Axes>;
   options: TransformCodeOptions;
 }
 
 /** Shares of the rows that are tried as exact ones. */
-const exactShares = [0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.01];
+const exactShares = [0.001, 0.0025, 0.005, 0.0075, 0.01];
 /** Their bytes beside all. */
 const mostExactBytes = 0.04;
 /** Rows for a level of the scales, at least. */
 const rowsOfLevel = 8;
+/** Rows that may be exact do not decide about the axes when they hold this share of the error. */
+const foreignShare = 0.1;
+
+/** How a plan is doing before it is carried out. */
+interface Forecast {
+  axes: Axes;
+  plan: BitPlan;
+  /** Of each row: its root mean square over the components, and its squared error times its weight, to expect. */
+  sizes: Float64Array;
+  errors: Float64Array;
+}
 
 export class CodePlanner {
   constructor(
@@ -59,27 +72,36 @@ export class CodePlanner {
     return Math.max(1, Math.min(256 - Number(zeros > 0), Math.floor(this.rows.source.rows / rowsOfLevel)));
   }
 
-  /** Axes that are good enough for the components that are stored. */
-  private async axes(bytes: number): Promise<Axes> {
-    const { dtype, rows } = this.rows.source;
-    const { axes } = this.given;
-    if (dtype === "f64") return axes(true);
-    const narrow = await axes(false);
-    const { bands } = planBits({ values: narrow.variances, rows, windowBits: this.windowBits }, bytes);
-    const last =
-      Math.min(
-        rows,
-        narrow.variances.length,
-        bands.reduce((sum, { cols }) => sum + cols, 0),
-      ) - 1;
-    return last < 0 || narrow.variances[last] > narrowLimit * narrow.variances[0] ? narrow : axes(true);
+  private spectrum({ variances }: Axes): Spectrum {
+    return { values: variances, rows: this.rows.source.rows, windowBits: this.windowBits };
+  }
+
+  /** Axes that are good enough for the components that are stored, and the plan. */
+  private async fit(bytes: number, without?: Uint32Array): Promise<{ axes: Axes; plan: BitPlan }> {
+    const { dtype, rows, cols } = this.rows.source;
+    const fitted = async (wide: boolean) => {
+      const axes = await this.given.axes(wide, without);
+      return { axes, plan: planBits(this.spectrum(axes), bytes) };
+    };
+    if (dtype === "f64") return fitted(true);
+    const narrow = await fitted(false);
+    const { variances } = narrow.axes;
+    const last = Math.min(rows, cols, componentsOf(narrow.plan)) - 1;
+    return last < 0 || variances[last] > narrowLimit * variances[0] ? narrow : fitted(true);
+  }
+
+  private async forecast(bytes: number, mostExact: number): Promise<Forecast> {
+    const first = await this.measured(await this.fit(bytes));
+    const foreign = largest(first.errors, mostExact);
+    const total = first.errors.reduce((sum, x) => sum + x, 0);
+    const theirs = foreign.reduce((sum, row) => sum + first.errors[row], 0);
+    return theirs > foreignShare * total ? this.measured(await this.fit(bytes, foreign)) : first;
   }
 
   /** @throws {InvalidInputError} where `most` bytes do not even hold centre and scales */
   async plan(most: number): Promise<CodePlan> {
     const { moments, options } = this.given;
-    const { source } = this.rows;
-    const { rows: n, cols: d, name = "A" } = source;
+    const { rows: n, cols: d, name = "A" } = this.rows.source;
     const { windowBits, levels } = this;
     const least = this.fixedBytes(1);
     if (!(most >= least)) {
@@ -89,53 +111,48 @@ export class CodePlanner {
       );
     }
     const room = Math.max(0, most - this.fixedBytes(levels));
-    const exactBits = 4;
-    const rowBytes = exactRowBytes(d, exactBits);
     const { exactRows: wanted = "auto" } = options;
-    const axes = await this.axes(room);
-    const spectrum = { values: axes.variances, rows: n, windowBits };
-    const counts =
+    const countsOf = (rowBytes: number) =>
       wanted === "auto"
-        ? [
-            ...new Set(
-              exactShares.map((share) =>
-                Math.min(Math.ceil(share * n), Math.floor((mostExactBytes * most) / rowBytes)),
-              ),
-            ),
-          ]
+        ? exactShares.map((share) => Math.min(Math.ceil(share * n), Math.floor((mostExactBytes * most) / rowBytes)))
         : [wanted];
-    const middle = planBits(spectrum, room - rowBytes * counts[counts.length >> 1]);
-    const { sizes, errors } = await this.sizes(axes, middle);
-    const { rowWeights } = options;
-    const keys = errors.map((x, i) => (rowWeights?.[i] ?? 1) * x).sort();
-    const total = keys.reduce((sum, x) => sum + x, 0);
-    const most1 = counts[counts.length - 1];
-    const tops = new Float64Array(most1 + 1);
-    for (let k = 0; k < most1; ++k) tops[k + 1] = tops[k] + keys[n - 1 - k];
-    let best: { bits: BitPlan; predicted: number } | undefined;
-    for (const count of counts) {
-      const bits = planBits(spectrum, room - rowBytes * count);
-      const exact = Math.min(most1, Math.floor((room - bits.bytes) / rowBytes));
-      const rest = total - tops[Math.max(0, exact)] * (1 - exactRowLoss(d, exactBits));
-      const predicted = middle.error > 0 ? (rest * bits.error) / middle.error : rest;
-      if (!best || predicted < best.predicted) best = { bits, predicted };
+    const bytesOf = { 4: exactRowBytes(d, 4), 8: exactRowBytes(d, 8) };
+    const [middle] = countsOf(bytesOf[4]).slice(-3);
+    const forecast = await this.forecast(room - bytesOf[4] * middle, Math.max(...countsOf(bytesOf[4])));
+    const { axes, errors, plan } = forecast;
+    const sorted = errors.slice().sort();
+    const total = sorted.reduce((sum, x) => sum + x, 0);
+    let best: { bits: BitPlan; predicted: number; exact: CodePlan["exact"] } | undefined;
+    for (const bits of [4, 8] as const) {
+      const rowBytes = bytesOf[bits];
+      const counts = [...new Set(countsOf(rowBytes))];
+      const mostExact = Math.max(...counts);
+      for (const count of counts) {
+        const found = planBits(this.spectrum(axes), room - rowBytes * count);
+        const exact = Math.max(0, Math.min(mostExact, Math.floor((room - found.bytes) / rowBytes)));
+        const theirs = sorted.subarray(n - exact).reduce((sum, x) => sum + x, 0);
+        const rest = total - theirs * (1 - exactRowLoss(d, bits));
+        const predicted = plan.error > 0 ? (rest * found.error) / plan.error : rest;
+        if (best && predicted >= best.predicted) continue;
+        best = { bits: found, predicted, exact: { bits, rowBytes, most: mostExact } };
+      }
     }
-    const { bits, predicted } = best!;
+    const { bits, predicted, exact } = best!;
     const { unit } = moments.profile;
+    const isSame = componentsOf(bits) === componentsOf(plan);
     return {
-      axes,
-      bits,
-      sizes: sameComponents(bits, middle) ? sizes : (await this.sizes(axes, bits)).sizes,
-      levels,
+      ...{ axes, bits, levels, exact },
+      sizes: (isSame ? forecast : await this.measured({ axes, plan: bits })).sizes,
       ratio: options.scale === "unbiased" ? enlargement(bits, axes, windowBits) : 1,
-      exact: { bits: exactBits, rowBytes, most: most1 },
       predicted: moments.squares > 0 ? predicted / unit / unit / moments.squares : 0,
     };
   }
 
-  /** Sizes of the rows along the stored components, and the squared error to expect of each. */
-  private async sizes(axes: Axes, { bands }: BitPlan): Promise<{ sizes: Float64Array; errors: Float64Array }> {
+  /** Looks at every row along the stored components. */
+  private async measured({ axes, plan }: { axes: Axes; plan: BitPlan }): Promise<Forecast> {
+    const { bands } = plan;
     const { run, rows, windowBits } = this;
+    const { rowWeights } = this.given.options;
     const { rows: n, cols: d } = rows.source;
     const { unit } = this.given.moments.profile;
     const squares: number[] = [];
@@ -172,16 +189,16 @@ export class CodePlanner {
       { emit: (start, block) => both.set(block, 2 * start), anyOrder: true },
     );
     const sizes = Float64Array.from({ length: n }, (_, i) => both[2 * i]);
-    return { sizes, errors: sizes.map((x, i) => both[2 * i + 1] + x * x * noise) };
+    const errors = sizes.map((x, i) => (rowWeights?.[i] ?? 1) * (both[2 * i + 1] + x * x * noise));
+    return { axes, plan, sizes, errors };
   }
 
   /** The fewest bytes that are expected to err by no more than this, or as many as there is a use for. */
   async bytesFor(error: number): Promise<{ bytes: number; error: number; isMost: boolean }> {
     const { moments, axes } = this.given;
     const { rows: n, cols: d, dtype } = this.rows.source;
-    const { variances } = await axes(dtype === "f64");
     const { unit } = moments.profile;
-    const spectrum = { values: variances, rows: n, windowBits: this.windowBits };
+    const spectrum = this.spectrum(await axes(dtype === "f64"));
     const scale = moments.squares > 0 ? moments.weight / unit / unit / moments.squares : 0;
     const plan = planError(spectrum, scale > 0 ? error / scale : Infinity);
     const exact = Math.ceil(exactShares[0] * n) * exactRowBytes(d, 4);
@@ -190,10 +207,7 @@ export class CodePlanner {
   }
 }
 
-const sameComponents = (a: BitPlan, b: BitPlan) => {
-  const [of, other] = [a, b].map(({ bands }) => bands.reduce((sum, { cols }) => sum + cols, 0));
-  return of === other;
-};
+const componentsOf = ({ bands }: BitPlan) => bands.reduce((sum, { cols }) => sum + cols, 0);
 
 /** By how much an unbiased scale is larger than one of least squares, about. */
 function enlargement({ bands }: BitPlan, { variances }: Axes, windowBits: 10 | 12): number {

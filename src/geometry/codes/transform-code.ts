@@ -57,11 +57,23 @@ export async function transformCode(
   const { bytes, bitsPerEntry = 0, maxError, p = 2, rowWeights, windowBits = 10, seed = 0 } = options;
   run.expect(n * (8 * d + d * d + 2 * d * d + (d / 2) * 2 ** windowBits));
   const rows = run.open(source);
-  if (rowWeights) rows.state.set("weights", Float64Array.from(rowWeights));
+  const weigh = (without?: Uint32Array) => {
+    const weights =
+      rowWeights || without ? Float64Array.from({ length: n }, (_, i) => rowWeights?.[i] ?? 1) : undefined;
+    without?.forEach((row) => (weights![row] = 0));
+    if (weights) rows.state.set("weights", weights);
+    else rows.state.delete("weights");
+  };
+  weigh();
   const moments = await run.cache.once("column moments", () => columnMoments(run, rows));
   checkRange(moments.profile, source);
-  const axes = (wide: boolean) =>
-    run.cache.once(`code axes ${p} ${wide}`, () => axesOf(run, rows, moments, { p, wide }));
+  const axes = async (wide: boolean, without?: Uint32Array) => {
+    if (!without) return run.cache.once(`code axes ${p} ${wide}`, () => axesOf(run, rows, moments, { p, wide }));
+    weigh(without);
+    const found = await axesOf(run, rows, await columnMoments(run, rows), { p, wide });
+    weigh();
+    return found;
+  };
   const planner = new CodePlanner(run, rows, { moments, axes, options });
   const codeOf = async (most: number) => encodeRows(run, rows, await planner.plan(most), { moments, options, most });
   const found =
