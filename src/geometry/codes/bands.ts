@@ -43,6 +43,8 @@ const mostGroups = 128;
 const bisections = 40;
 /** What lowers the error by less, beside all variance, for a bit a row is never worth it: 8 bits a component leave 1000 times as much. */
 const leastPrice = 2 ** -26;
+/** Share of the error that a move has to gain. */
+const worthIt = 2 ** -12;
 
 /** How variance is shared out in a band, each number for a component: s_j, and the estimate's factor r_j = sqrt(s_j) * `length`. */
 export function shape(
@@ -219,7 +221,7 @@ class Partition {
       let best = plan;
       for (const cuts of this.neighbours(plan)) {
         const found = this.planOf(cuts);
-        if (found.bytes <= most && found.error < best.error) best = found;
+        if (found.bytes <= most && found.error < (1 - worthIt) * best.error) best = found;
       }
       if (best === plan) return plan;
       plan = best;
