@@ -8,7 +8,8 @@
 // Bits     Lagrange: the least of error + price * bytes over all partitions, by dynamic programming over groups of components; the price by
 //          bisection (Shoham, Gersho 1988, who do it without bands). With equal bits everywhere and no rotation it would be reverse water-filling
 // Right    an axis that is rounded sends a share of its component astray, evenly over all directions. What goes along a coordinate of error e
-//          can be taken back there, but then is coded with it: e / (1 + e) of it stays (band-factors.ts); elsewhere all of it
+//          can be taken back there, but then is coded with it: e / (1 + e) of it stays (band-factors.ts); elsewhere all of it. Rows whose
+//          entries are uneven, p_i of the square in column i on average, are rounded worse, by d sum p_i^2, about
 import { codedBytes, quantisationError } from "../../codes.js";
 import { trellisError } from "../../code-trellis.js";
 import type { TrellisBits, WindowBits } from "../../types/index.js";
@@ -34,10 +35,14 @@ export interface Spectrum {
   values: Float64Array;
   rows: number;
   windowBits: WindowBits;
+  /** By how much worse axes from one edge to another are rounded than even ones: `unevenness`. */
+  unevenness: readonly Float64Array[];
 }
 
 const highestBits = 8;
 const allBits = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const;
+/** What unevenness costs: between 0.5 and 1 on rows of many kinds. */
+const unevenLoss = 0.75;
 /** Groups of components at most: partitions take the square of it. */
 const mostGroups = 128;
 const bisections = 40;
@@ -45,6 +50,40 @@ const bisections = 40;
 const leastPrice = 2 ** -26;
 /** Share of the error that a move has to gain. */
 const worthIt = 2 ** -12;
+
+/** Where groups of components end; the first begins at 0. */
+function edgesOf(cols: number): number[] {
+  const groups = Math.ceil(cols / 8);
+  const step = Math.ceil(groups / mostGroups);
+  const edges: number[] = [];
+  for (let g = 0; g < groups; g += step) edges.push(8 * g);
+  return [...edges, 8 * groups];
+}
+
+/** For axes (d x d, one a row) from edge i to edge j > i: number j of array i. Cost: d multiply-adds for each. */
+export function unevenness(vectors: Float64Array, d: number): Float64Array[] {
+  const edges = edgesOf(d);
+  const sums = [new Float64Array(d)];
+  for (let g = 1; g < edges.length; ++g) {
+    const sum = sums[g - 1].slice();
+    for (let k = edges[g - 1]; k < Math.min(d, edges[g]); ++k) {
+      for (let i = 0; i < d; ++i) sum[i] += vectors[k * d + i] * vectors[k * d + i];
+    }
+    sums.push(sum);
+  }
+  return edges.map((_, from) =>
+    Float64Array.from(edges, (_, end) => {
+      if (end <= from) return 1;
+      let [whole, squares] = [0, 0];
+      for (let i = 0; i < d; ++i) {
+        const x = sums[end][i] - sums[from][i];
+        whole += x;
+        squares += x * x;
+      }
+      return 1 + unevenLoss * ((d * squares) / (whole * whole) - 1);
+    }),
+  );
+}
 
 /** How variance is shared out in a band, each number for a component: s_j, and the estimate's factor r_j = sqrt(s_j) * `length`. */
 export function shape(
@@ -89,7 +128,7 @@ interface Cut extends BandPlan {
 }
 
 class Partition {
-  private readonly edges: number[] = [];
+  private readonly edges: readonly number[];
   /** Sums of the variances, and of their roots, up to each edge. */
   private readonly sums: number[] = [0];
   private readonly roots: number[] = [0];
@@ -107,12 +146,11 @@ class Partition {
     const d = values.length;
     const right = (bits: 8 | 4) => ({ bytes: codedBytes(1, d, bits), loss: stays * quantisationError(bits, d) });
     this.rights = { 8: right(8), 4: right(4) };
-    const groups = Math.ceil(values.length / 8);
-    const step = Math.ceil(groups / mostGroups);
-    for (let g = 0; g < groups; g += step) this.edges.push(8 * g);
-    this.edges.push(8 * groups);
+    this.edges = edgesOf(d);
     this.errors = allBits.map((bits) =>
-      Float64Array.from({ length: groups + 1 }, (_, g) => (g && bits ? trellisError(bits, windowBits, 8 * g) : 1)),
+      Float64Array.from({ length: Math.ceil(d / 8) + 1 }, (_, g) =>
+        g && bits ? trellisError(bits, windowBits, 8 * g) : 1,
+      ),
     );
     for (let g = 1; g < this.edges.length; ++g) {
       const inside = values.subarray(this.edges[g - 1], this.edges[g]);
@@ -175,8 +213,9 @@ class Partition {
           const cols = edges[end] - edges[from];
           const root = roots[end] - roots[from];
           const coding = before[from] + (this.errors[bits][cols / 8] * root * root) / cols;
+          const astray = this.spectrum.unevenness[from][end] * (sums[end] - sums[from]);
           for (const rightBits of [8, 4] as const) {
-            const loss = this.rights[rightBits].loss * (sums[end] - sums[from]);
+            const loss = this.rights[rightBits].loss * astray;
             const cost = coding + loss + rate * this.bytesOf(cols, bits, rightBits);
             if (cost < least[end]) {
               least[end] = cost;
@@ -200,14 +239,14 @@ class Partition {
   }
 
   private planOf(cuts: readonly Cut[]): BitPlan {
-    const { values } = this.spectrum;
+    const { values, unevenness } = this.spectrum;
     let error = 0;
     let bytes = 0;
     let end = 0;
     for (const { bits, cols, rightBits, from, end: to } of cuts) {
       const inside = values.subarray(this.edges[from], Math.min(values.length, this.edges[to]));
       error += shape(inside, cols, this.errors[bits][cols / 8]).left;
-      error += this.rights[rightBits].loss * (this.sums[to] - this.sums[from]);
+      error += this.rights[rightBits].loss * unevenness[from][to] * (this.sums[to] - this.sums[from]);
       bytes += this.bytesOf(cols, bits, rightBits);
       end = to;
     }

@@ -7,7 +7,7 @@ import { narrowLimit } from "../basis/spectrum.js";
 import { transpose } from "../basis/small-dense.js";
 import type { Run } from "../run.js";
 import type { Axes, Moments } from "./axes.js";
-import { planBits, planError, shape, type BitPlan, type Spectrum } from "./bands.js";
+import { planBits, planError, shape, unevenness, type BitPlan, type Spectrum } from "./bands.js";
 import { exactRowBytes, exactRowLoss, largest } from "./exact-rows.js";
 
 export interface CodePlan {
@@ -41,10 +41,14 @@ const rowsOfLevel = 8;
 /** Rows that may be exact do not decide about the axes when they hold this share of the error. */
 const foreignShare = 0.1;
 
-/** How a plan is doing before it is carried out. */
-interface Forecast {
+interface Fit {
   axes: Axes;
+  spectrum: Spectrum;
   plan: BitPlan;
+}
+
+/** How a plan is doing before it is carried out. */
+interface Forecast extends Fit {
   /** Of each row: its root mean square over the components, and its squared error times its weight, to expect. */
   sizes: Float64Array;
   errors: Float64Array;
@@ -72,16 +76,18 @@ export class CodePlanner {
     return Math.max(1, Math.min(256 - Number(zeros > 0), Math.floor(this.rows.source.rows / rowsOfLevel)));
   }
 
-  private spectrum({ variances }: Axes): Spectrum {
-    return { values: variances, rows: this.rows.source.rows, windowBits: this.windowBits };
+  private spectrum({ variances, vectors }: Axes): Spectrum {
+    const { rows, cols } = this.rows.source;
+    return { values: variances, rows, windowBits: this.windowBits, unevenness: unevenness(vectors, cols) };
   }
 
   /** Axes that are good enough for the components that are stored, and the plan. */
-  private async fit(bytes: number, without?: Uint32Array): Promise<{ axes: Axes; plan: BitPlan }> {
+  private async fit(bytes: number, without?: Uint32Array): Promise<Fit> {
     const { dtype, rows, cols } = this.rows.source;
     const fitted = async (wide: boolean) => {
       const axes = await this.given.axes(wide, without);
-      return { axes, plan: planBits(this.spectrum(axes), bytes) };
+      const spectrum = this.spectrum(axes);
+      return { axes, spectrum, plan: planBits(spectrum, bytes) };
     };
     if (dtype === "f64") return fitted(true);
     const narrow = await fitted(false);
@@ -119,7 +125,7 @@ export class CodePlanner {
     const bytesOf = { 4: exactRowBytes(d, 4), 8: exactRowBytes(d, 8) };
     const [middle] = countsOf(bytesOf[4]).slice(-3);
     const forecast = await this.forecast(room - bytesOf[4] * middle, Math.max(...countsOf(bytesOf[4])));
-    const { axes, errors, plan } = forecast;
+    const { axes, spectrum, errors, plan } = forecast;
     const sorted = errors.slice().sort();
     const total = sorted.reduce((sum, x) => sum + x, 0);
     let best: { bits: BitPlan; predicted: number; exact: CodePlan["exact"] } | undefined;
@@ -128,7 +134,7 @@ export class CodePlanner {
       const counts = [...new Set(countsOf(rowBytes))];
       const mostExact = Math.max(...counts);
       for (const count of counts) {
-        const found = planBits(this.spectrum(axes), room - rowBytes * count);
+        const found = planBits(spectrum, room - rowBytes * count);
         const exact = Math.max(0, Math.min(mostExact, Math.floor((room - found.bytes) / rowBytes)));
         const theirs = sorted.subarray(n - exact).reduce((sum, x) => sum + x, 0);
         const rest = total - theirs * (1 - exactRowLoss(d, bits));
@@ -142,14 +148,15 @@ export class CodePlanner {
     const isSame = componentsOf(bits) === componentsOf(plan);
     return {
       ...{ axes, bits, levels, exact },
-      sizes: (isSame ? forecast : await this.measured({ axes, plan: bits })).sizes,
+      sizes: (isSame ? forecast : await this.measured({ axes, spectrum, plan: bits })).sizes,
       ratio: options.scale === "unbiased" ? enlargement(bits, axes, windowBits) : 1,
       predicted: moments.squares > 0 ? predicted / unit / unit / moments.squares : 0,
     };
   }
 
   /** Looks at every row along the stored components. */
-  private async measured({ axes, plan }: { axes: Axes; plan: BitPlan }): Promise<Forecast> {
+  private async measured(fit: Fit): Promise<Forecast> {
+    const { axes, plan } = fit;
     const { bands } = plan;
     const { run, rows, windowBits } = this;
     const { rowWeights } = this.given.options;
@@ -190,7 +197,7 @@ export class CodePlanner {
     );
     const sizes = Float64Array.from({ length: n }, (_, i) => both[2 * i]);
     const errors = sizes.map((x, i) => (rowWeights?.[i] ?? 1) * (both[2 * i + 1] + x * x * noise));
-    return { axes, plan, sizes, errors };
+    return { ...fit, sizes, errors };
   }
 
   /** The fewest bytes that are expected to err by no more than this, or as many as there is a use for. */
