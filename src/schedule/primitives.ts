@@ -14,6 +14,7 @@ import {
   gram,
 } from "../geometry/basis/pair.js";
 import { checkQuantise, quantise } from "../geometry/codes/quantise.js";
+import { checkTransformCode, transformCode } from "../geometry/codes/transform-code.js";
 import type { Run } from "../geometry/run.js";
 import { checkSensitivities, sensitivities } from "../geometry/coreset/sensitivities.js";
 import { checkSubspace, robustSubspace } from "../geometry/subspace/subspace.js";
@@ -26,6 +27,7 @@ import {
   needsOfEntrywise,
   needsOfLeverage,
   needsOfLowRank,
+  needsOfTransformCode,
   noNeeds,
 } from "./memory-needs.js";
 import type { RowSource } from "../matrix.js";
@@ -72,7 +74,7 @@ export const primitives = {
     restore: back.singularValues,
     scalesRows: true,
   }),
-  gram: primitive({ run: gram, held: heldByNone, sweeps: 1, restore: back.gram, scalesRows: true }),
+  gram: primitive({ run: gram, needs: noNeeds, sweeps: 1, restore: back.gram, scalesRows: true }),
   residual: primitive({
     run: pairResidual,
     check: checkPairResidual,
@@ -104,6 +106,13 @@ export const primitives = {
     scalesRows: true,
   }),
   quantise: primitive({ run: quantise, check: checkQuantise, sweeps: 3, restore: back.quantise }),
+  transformCode: primitive({
+    run: transformCode,
+    check: checkTransformCode,
+    needs: needsOfTransformCode,
+    sweeps: 10,
+    restore: back.transformCode,
+  }),
   robustSubspace: primitive({
     run: robustSubspace,
     check: checkSubspace,

@@ -15,6 +15,7 @@ import type {
   Objective,
   QuantiseResult,
   SubspaceResult,
+  TransformCodeResult,
 } from "../types/index.js";
 import type { Scale } from "./scale.js";
 
@@ -138,6 +139,10 @@ export async function lowRank(
 }
 
 export async function quantise(result: QuantiseResult, scale: Scale): Promise<QuantiseResult> {
+  return { ...result, objective: await objective(result.objective, scale) };
+}
+
+export async function transformCode(result: TransformCodeResult, scale: Scale): Promise<TransformCodeResult> {
   return { ...result, objective: await objective(result.objective, scale) };
 }
 
