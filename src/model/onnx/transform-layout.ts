@@ -1,5 +1,6 @@
 // How the bands of a transform code lie side by side, and how the window of each component is found among their bytes.
 import type { CodedMatrix, TransformCode } from "../../types/index.js";
+import { bytesOf } from "../kinds/matrix-journal.js";
 import { bytesOfRow } from "../kinds/transform-description.js";
 
 type Bands = TransformCode["bands"];
@@ -65,29 +66,32 @@ export function* codesSideBySide({ rows, bands }: TransformCode): Generator<Uint
   }
 }
 
-/** Matrices below each other as one, where they are stored alike; else as they are. */
-export function stacked(matrices: readonly CodedMatrix[]): readonly CodedMatrix[] {
-  const [first, ...rest] = matrices;
-  const isAlike = ({ bits, block, paddedCols, levels }: CodedMatrix) =>
-    bits === first.bits &&
-    block === first.block &&
-    paddedCols === first.paddedCols &&
-    levels.every((level, i) => level === first.levels[i]);
-  if (rest.length === 0 || !rest.every(isAlike)) return matrices;
-  const scales = new Uint16Array(matrices.reduce((sum, each) => sum + each.scales.length, 0));
-  let at = 0;
-  for (const each of matrices) {
-    scales.set(each.scales, at);
-    at += each.scales.length;
+/** Matrices below each other, those that are stored alike and follow each other as one. */
+export function stacked(matrices: readonly CodedMatrix[]): CodedMatrix[] {
+  const groups: CodedMatrix[][] = [];
+  for (const matrix of matrices) {
+    const last = groups.at(-1);
+    if (last && isAlike(last[0], matrix)) last.push(matrix);
+    else groups.push([matrix]);
   }
-  const planes = first.planes.map((plane, i) => ({
-    ...plane,
-    bytes: joined(matrices.map((each) => each.planes[i].bytes)),
-  }));
-  return [{ ...first, rows: matrices.reduce((sum, { rows }) => sum + rows, 0), planes, scales }];
+  return groups.map((group) => {
+    const [first] = group;
+    const scales = joined(group.map((each) => bytesOf(each.scales)));
+    return {
+      ...first,
+      rows: group.reduce((sum, { rows }) => sum + rows, 0),
+      planes: first.planes.map((plane, i) => ({ ...plane, bytes: joined(group.map((each) => each.planes[i].bytes)) })),
+      scales: new Uint16Array(scales.buffer),
+    };
+  });
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
+function isAlike(a: CodedMatrix, b: CodedMatrix): boolean {
+  const isSame = a.bits === b.bits && a.block === b.block && a.paddedCols === b.paddedCols;
+  return isSame && a.levels.every((level, i) => level === b.levels[i]);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {
