@@ -1,4 +1,6 @@
 // How the bands of a transform code lie side by side, and how the window of each component is found among their bytes.
+import { f16ToF32, f32ToF16 } from "../../formats/index.js";
+import { powerOfTwoBelow } from "../../geometry/profile.js";
 import type { CodedMatrix, TransformCode } from "../../types/index.js";
 import { bytesOf } from "../kinds/matrix-journal.js";
 import { bytesOfRow } from "../kinds/transform-description.js";
@@ -66,29 +68,58 @@ export function* codesSideBySide({ rows, bands }: TransformCode): Generator<Uint
   }
 }
 
-/** Matrices below each other, those that are stored alike and follow each other as one. */
-export function stacked(matrices: readonly CodedMatrix[]): CodedMatrix[] {
-  const groups: CodedMatrix[][] = [];
-  for (const matrix of matrices) {
-    const last = groups.at(-1);
-    if (last && isAlike(last[0], matrix)) last.push(matrix);
-    else groups.push([matrix]);
-  }
-  return groups.map((group) => {
-    const [first] = group;
-    const scales = joined(group.map((each) => bytesOf(each.scales)));
-    return {
-      ...first,
-      rows: group.reduce((sum, { rows }) => sum + rows, 0),
-      planes: first.planes.map((plane, i) => ({ ...plane, bytes: joined(group.map((each) => each.planes[i].bytes)) })),
-      scales: new Uint16Array(scales.buffer),
-    };
-  });
+/** A matrix in few bits whose levels are `unit` times those that its table holds. */
+export interface Unified {
+  readonly matrix: CodedMatrix;
+  /** A power of two. */
+  readonly unit: number;
 }
 
-function isAlike(a: CodedMatrix, b: CodedMatrix): boolean {
-  const isSame = a.bits === b.bits && a.block === b.block && a.paddedCols === b.paddedCols;
-  return isSame && a.levels.every((level, i) => level === b.levels[i]);
+/**
+ * Matrices below each other; those that follow each other and differ in a power of two at most lie in one, whose scales take it up. Tables of
+ * levels are the same for all whose levels are alike but for a power of two.
+ */
+export function stacked(matrices: readonly CodedMatrix[]): Unified[] {
+  const groups: Unified[][] = [];
+  for (const matrix of matrices) {
+    const next = { matrix, unit: unitOf(matrix) };
+    const last = groups.at(-1);
+    if (last && inOne([...last, next])) last.push(next);
+    else groups.push([next]);
+  }
+  return groups.map((group) => inOne(group)!);
+}
+
+const unitOf = ({ levels }: CodedMatrix) => powerOfTwoBelow(Math.abs(levels[0]));
+
+/** undefined where they are not alike, or half precision does not hold the scales. */
+function inOne(group: readonly Unified[]): Unified | undefined {
+  const [first] = group;
+  const unit = Math.max(...group.map((each) => each.unit));
+  const isAlike = ({ matrix, unit: own }: Unified) =>
+    (["bits", "block", "paddedCols"] as const).every((key) => matrix[key] === first.matrix[key]) &&
+    matrix.levels.every((level, i) => level / own === first.matrix.levels[i] / first.unit);
+  const scales = group.map((each) => scaledHalves(each.matrix.scales, each.unit / unit));
+  if (!group.every(isAlike) || !scales.every((each) => each !== undefined)) return undefined;
+  const { levels, planes } = first.matrix;
+  return {
+    unit,
+    matrix: {
+      ...first.matrix,
+      levels: levels.map((level) => (level / first.unit) * unit),
+      rows: group.reduce((sum, { matrix }) => sum + matrix.rows, 0),
+      planes: planes.map((plane, i) => ({ ...plane, bytes: joined(group.map((each) => each.matrix.planes[i].bytes)) })),
+      scales: new Uint16Array(joined(scales.map(bytesOf)).buffer),
+    },
+  };
+}
+
+/** Halves times a power of two; undefined where they leave half precision. */
+function scaledHalves(halves: Uint16Array, factor: number): Uint16Array | undefined {
+  if (factor === 1) return halves;
+  const wanted = f16ToF32(halves).map((x) => x * factor);
+  const scaled = f32ToF16(wanted);
+  return f16ToF32(scaled).every((x, i) => x === wanted[i]) ? scaled : undefined;
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -63,10 +63,11 @@ class Writer {
         })
       : undefined;
     const rights = stacked(bands.map(({ right }) => right));
-    this.rights = rights.map((matrix, b) =>
-      operandOf(builder, rights.length > 1 ? `${name}.band${b}.right` : `${name}.right`, matrix, "f32"),
+    this.rights = rights.map(({ matrix, unit }, i) =>
+      operandOf(builder, rights.length > 1 ? `${name}.right${i}` : `${name}.right`, matrix, "f32", { unit }),
     );
-    this.residual = exact && operandOf(builder, `${name}.residual`, exact.residual, "f32");
+    const [rest] = stacked(exact ? [exact.residual] : []);
+    this.residual = exact && operandOf(builder, `${name}.residual`, rest.matrix, "f32", { unit: rest.unit });
     const floats = (as: string, data: Float32Array) =>
       builder.tensor(`${name}.${as}`, DataType.f32, [data.length], bytesOf(data));
     this.description = {
