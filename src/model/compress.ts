@@ -2,7 +2,6 @@
 import { score } from "../low-rank.js";
 import type {
   Candidate,
-  ChosenMethod,
   Loewner,
   LowRankCertificate,
   LowRankOptions,
@@ -47,7 +46,7 @@ export interface CompressedLayer {
   dtype: StoredType;
   bytesBefore: number;
   bytesAfter: number;
-  method: ChosenMethod | "dense";
+  method: StoredLayer["method"];
   p: number;
   /** Of what is stored. */
   objective: Objective;

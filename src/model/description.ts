@@ -5,9 +5,11 @@ import { quote, shownJson } from "../formats/json.js";
 import { rowTypeOf, type SafetensorsDtype } from "../formats/index.js";
 import type { LowRankCertificate, Objective } from "../types/index.js";
 import {
+  allTensorsOf,
   faultInValue,
   hasValue,
   isValue,
+  sharedTensorsOf,
   tensorsOf,
   unknownInValue,
   valueFields,
@@ -105,19 +107,23 @@ export function readDescription(
       throw broken(`says that "${name}" is of type ${word(layer.dtype)}, stored as ${word(layer.type)}`);
     const unknown = version === 2 ? unknownOf(layer) : undefined;
     if (unknown !== undefined) throw broken(`says ${quote(unknown)} of "${name}", which version 2 does not`);
-    const parts = tensorsOf(layer);
-    if (parts.some((tensor) => shapeOf(tensor) === undefined))
+    if (allTensorsOf(layer).some((tensor) => shapeOf(tensor) === undefined))
       throw broken(`names factors of "${name}" that are not in the file`);
     const isMatrix = [rows, cols, rank].every(Number.isSafeInteger) && rows >= 1 && cols >= 1 && rank >= 0;
     const fault = isMatrix ? faultInValue(layer, shapeOf) : `is ${rows} x ${cols} of rank ${rank}`;
     if (fault !== undefined) throw broken(`says that "${name}" ${fault}`);
-    for (const tensor of parts) {
+    for (const tensor of tensorsOf(layer)) {
       const other = owners.get(tensor);
       if (other !== undefined)
         throw broken(`has ${quote(tensor)} as a part of ${quote(other)} and again of ${quote(name)}`);
       owners.set(tensor, name);
     }
     layers.set(name, layer);
+  }
+  for (const [name, layer] of layers) {
+    const tensor = sharedTensorsOf(layer).find((each) => owners.has(each));
+    if (tensor !== undefined)
+      throw broken(`has ${quote(tensor)} as a table of ${quote(name)} and as a part of ${quote(owners.get(tensor)!)}`);
   }
   return layers;
 }

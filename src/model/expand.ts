@@ -14,7 +14,7 @@ import { quote } from "../formats/json.js";
 import { type Matrix, type RowSource, widenRows } from "../matrix.js";
 import type { Loewner, RunOptions } from "../types/index.js";
 import { metadataKey, type LayerDescription } from "./description.js";
-import { openValue, tensorsOf } from "./kinds/index.js";
+import { factorsOf, openValue, sharedTensorsOf, tensorsOf } from "./kinds/index.js";
 import { rowsOf } from "./kinds/pair.js";
 import type { Model } from "./model.js";
 import { passThrough, safetensorsModel } from "./safetensors/model.js";
@@ -50,10 +50,12 @@ export async function expandModel(
   }
   const parts = new Map<string, string>();
   for (const [name, layer] of described) for (const tensor of tensorsOf(layer)) parts.set(tensor, name);
+  const shared = new Set([...described.values()].flatMap(sharedTensorsOf));
   const done = new Set<string>();
   const tensors: SafetensorsInput[] = [];
   for (const tensor of file.tensors.keys()) {
     const name = parts.get(tensor);
+    if (shared.has(tensor)) continue;
     if (name === undefined) tensors.push(passThrough(file, tensor));
     else if (!done.has(name)) {
       done.add(name);
@@ -82,8 +84,9 @@ function product(
   const { signal } = options;
   async function* blocks() {
     const value = await openValue(model, described);
-    if (value.right) yield* productBlocks(loewner, model, name, { left: value.left, right: value.right }, options);
-    else yield* rowBlocks(rowsOf(value.left));
+    if (value.kind === "pair" && value.right)
+      yield* productBlocks(loewner, model, name, { left: value.left, right: value.right }, options);
+    else yield* rowBlocks((await factorsOf(value)).left);
   }
   /** Some at a time: a block of a wide table is large. */
   async function* encoded(values: Float32Array | Float64Array) {

@@ -41,7 +41,7 @@ export interface StoredFactors {
   rank: number;
   /** How numbers are stored: the type of the factors, not the layer's own. */
   type: StoredType;
-  /** The table itself in few bits: there is no right factor. */
+  /** The table itself in few bits: a pair that has no right factor. */
   dense: boolean;
   p: number;
   /** What the file says, and `verify` proves: |(A - left right) x|_p <= bound |x|_2 for every x. */
@@ -169,7 +169,15 @@ function storedLayers(model: Model): InspectedLayer[] {
     return {
       ...{ name, kind: "other", shape: transposed ? [cols, rows] : [rows, cols], dtype, bytes, byDefault: false },
       ...{ transposed, share: bytes / model.byteLength, ...exceeding(Math.max(...sizes)) },
-      stored: { rank, type, dense: description.right === undefined, p, bound, bytesBefore, parts },
+      stored: {
+        rank,
+        type,
+        dense: "left" in description && description.right === undefined,
+        p,
+        bound,
+        bytesBefore,
+        parts,
+      },
     };
   });
 }

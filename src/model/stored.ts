@@ -2,7 +2,15 @@
 import { decodeRows } from "../codes.js";
 import { encodeNumbers, type ByteSource } from "../formats/index.js";
 import { bytesOf, readRows, rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
-import type { Candidate, ChosenMethod, CodeBits, CodedMatrix, LowRankCertificate, Objective } from "../types/index.js";
+import type {
+  Candidate,
+  ChosenMethod,
+  CodeBits,
+  CodedMatrix,
+  LowRankCertificate,
+  Objective,
+  TransformCode,
+} from "../types/index.js";
 
 /** Floating-point rows, in memory or in a file. */
 export interface FloatMatrix {
@@ -26,12 +34,17 @@ export interface StoredPair {
  * What stands in a file for a matrix A. Of each kind kinds/KIND.ts says how it is described, read and proved; onnx/KIND-operands.ts and
  * safetensors/KIND-tensors.ts write it.
  */
-export type StoredValue = StoredPair;
+export type StoredValue = StoredPair | TransformCode;
 
-/** How numbers are stored: the tensor's own type, another float type, or few bits. */
-export type StoredType = RowType | `int${CodeBits}`;
+/** How the numbers of a pair are stored: the tensor's own type, another float type, or few bits. */
+export type PairType = RowType | `int${CodeBits}`;
+/** How numbers are stored. */
+export type StoredType = PairType | TransformCode["kind"];
 
-export const storedTypes: readonly StoredType[] = ["f64", "f32", "f16", "bf16", "int8", "int4", "int3", "int2"];
+export const storedTypes: readonly StoredType[] = [
+  ...(["f64", "f32", "f16", "bf16", "int8", "int4", "int3", "int2"] as const),
+  "transform",
+];
 
 /** What replaces a layer's tensor. */
 export interface StoredLayer {
@@ -41,12 +54,12 @@ export interface StoredLayer {
   /** Of A. */
   readonly rows: number;
   readonly cols: number;
-  /** Columns of left; cols where there is no right factor. */
+  /** Columns of left; cols where there is no right factor. Of transform codes: components that have bits. */
   readonly rank: number;
   readonly type: StoredType;
   readonly value: StoredValue;
   readonly p: number;
-  readonly method: ChosenMethod | "dense";
+  readonly method: ChosenMethod | "dense" | TransformCode["kind"];
   /** Error of what is stored. */
   readonly objective: Objective;
   readonly candidates: readonly Candidate[];

@@ -4,7 +4,7 @@ import { quote } from "../formats/json.js";
 import type { Loewner, Objective, RowWeights, RunOptions } from "../types/index.js";
 import type { LayerDescription } from "./description.js";
 import { identity } from "./fit.js";
-import { factorsOf, openValue, tensorsOf, typeOfValue } from "./kinds/index.js";
+import { allTensorsOf, factorsOf, openValue, typeOfValue } from "./kinds/index.js";
 import { matrixOf, type Layer, type Model } from "./model.js";
 import { ModelProgress } from "./model-progress.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
@@ -111,7 +111,7 @@ function checkDirection(original: Model, compressed: Model): void {
 async function areAlike(original: Model, compressed: Model, name: string): Promise<boolean> {
   const [one, other] = [original, compressed].map((model) => model.described.get(name)!);
   if (JSON.stringify(one) !== JSON.stringify(other)) return false;
-  for (const tensor of tensorsOf(one)) {
+  for (const tensor of allTensorsOf(one)) {
     const [x, y] = [await original.bytes(tensor), await compressed.bytes(tensor)];
     if (x.length !== y.length || x.some((byte, i) => byte !== y[i])) return false;
   }

@@ -3,11 +3,16 @@ import type { ByteSource } from "../../formats/index.js";
 import type { StoredType, StoredValue } from "../stored.js";
 import type { Factors, JournalPart, ShapeOf, Sizes, StoredKind, Tensors } from "./kind.js";
 import { pairKind, type PairDescription } from "./pair.js";
+import { transformKind } from "./transform.js";
+import type { TransformDescription } from "./transform-description.js";
 
 /** Where a layer lies in a file. */
-export type ValueDescription = PairDescription;
+export type ValueDescription = PairDescription | TransformDescription;
 
-const kinds = { pair: pairKind } as Record<StoredValue["kind"], StoredKind<StoredValue, ValueDescription, object>>;
+const kinds = { pair: pairKind, transform: transformKind } as unknown as Record<
+  StoredValue["kind"],
+  StoredKind<StoredValue, ValueDescription, object>
+>;
 
 /** Of what is written of it. */
 export function valueBytes(value: StoredValue): number {
@@ -38,9 +43,19 @@ export const hasValue = (layer: object) => kindOf(layer) !== undefined;
 /** Whether that is whole. */
 export const isValue = (layer: object): layer is ValueDescription => kindOf(layer)!.isDescribed(layer);
 
-/** Names of the tensors that hold a layer. */
+/** Names of the tensors that hold a layer, and nothing else. */
 export function tensorsOf(described: ValueDescription): string[] {
   return kindOf(described)!.tensors(described);
+}
+
+/** Names of tensors that other layers are read by as well. */
+export function sharedTensorsOf(described: ValueDescription): string[] {
+  return kindOf(described)!.shared(described);
+}
+
+/** Names of all that a layer is read from. */
+export function allTensorsOf(described: ValueDescription): string[] {
+  return [...tensorsOf(described), ...sharedTensorsOf(described)];
 }
 
 /** The first field that a description of a layer's place has no room for. */

@@ -47,8 +47,10 @@ export interface StoredKind<Value extends StoredValue, Described extends object,
   claims(layer: object): boolean;
   /** Whether it is whole. */
   isDescribed(layer: object): layer is Described;
-  /** Names of the tensors that hold it. */
+  /** Names of the tensors that hold it, and nothing else. */
   tensors(described: Described): string[];
+  /** Names of tensors that other layers are read by as well. */
+  shared(described: Described): string[];
   /** The first field, at any depth, that it has no place for. */
   unknownIn(described: Described): string | undefined;
   /** Whether tensors of these shapes hold a layer of these sizes. The tensors are there. Text: what is not so. */

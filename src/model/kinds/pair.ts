@@ -37,6 +37,7 @@ export const pairKind: StoredKind<StoredPair, PairDescription, PairText> = {
     return isPart(left) && (right === undefined || isPart(right));
   },
   tensors: ({ left, right }) => [...tensorsOfPart(left), ...tensorsOfPart(right)],
+  shared: () => [],
   unknownIn: ({ left, right }) => unknownInPart(left) ?? (right && unknownInPart(right)),
   faultIn({ left, right }, { rows, cols, rank }, shapeOf) {
     const isWhole =

@@ -16,8 +16,9 @@ import type { RowType } from "../../matrix.js";
 import type { ValueDescription } from "../kinds/index.js";
 import type { StoredLayer } from "../stored.js";
 import { DataType, type Attribute, type Builder } from "./builder.js";
-import type { Operand, Surroundings } from "./operand.js";
+import type { Operand, PlacedValue, Surroundings } from "./operand.js";
 import { pairOperands } from "./pair-operands.js";
+import { transformOperand } from "./transform-operand.js";
 import type { FoundWeight, Use } from "./uses.js";
 
 /** Writes the nodes that take the place of those which read one weight. */
@@ -40,11 +41,18 @@ export class LayerRewriter {
     private readonly graph: Surroundings,
   ) {
     this.widened = tensor.rowType === "bf16" && uses.every(({ op }) => op === "gather");
-    const type = (this.type = this.widened ? "f32" : (tensor.rowType as RowType));
-    const { left, right, description } = pairOperands(builder, layer, layer.value, uses, type, graph);
+    this.type = this.widened ? "f32" : (tensor.rowType as RowType);
+    const { left, right, description } = this.placed(uses);
     this.left = left;
     this.right = right;
     this.description = description;
+  }
+
+  private placed(uses: FoundWeight["uses"]): PlacedValue {
+    const { builder, layer, type, graph } = this;
+    const { value, name } = layer;
+    if (value.kind === "pair") return pairOperands(builder, layer, value, uses, type, graph);
+    return transformOperand(builder, name, value, { type, opset: graph.opset });
   }
 
   write(use: Use): void {

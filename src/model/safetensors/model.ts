@@ -8,13 +8,14 @@ import {
   type SafetensorsTensor,
 } from "../../formats/index.js";
 import { describeLayer, descriptionText, metadataKey, readDescription, type LayerDescription } from "../description.js";
-import { tensorsOf } from "../kinds/index.js";
+import { allTensorsOf, sharedTensorsOf } from "../kinds/index.js";
 import { isTable, kindOf } from "../layer-names.js";
 import type { Layer, Model, OutputFile } from "../model.js";
-import { pairTensors } from "./pair-tensors.js";
+import { pairTensors, type PlacedTensors } from "./pair-tensors.js";
 import { editedFiles } from "./set-write.js";
 import { setOf, type SafetensorsSet } from "./set.js";
 import type { StoredLayer } from "../stored.js";
+import { transformTensors } from "./transform-tensors.js";
 import { tiedNames, type ModelFacts } from "./tied-weights.js";
 
 /**
@@ -25,7 +26,7 @@ export function safetensorsModel(file: SafetensorsFile, { config }: { config?: M
   const set = setOf(file);
   const shape = (name: string) => set.tensors.get(name)?.shape;
   const described = readDescription(set.metadata[metadataKey], set.source.name, shape);
-  const factors = new Set([...described.values()].flatMap(tensorsOf));
+  const factors = new Set([...described.values()].flatMap(allTensorsOf));
   const ties = tiedNames(set.tensors, { config, metadata: set.metadata });
   const layers = [...set.tensors.values()]
     .filter(({ name }) => !factors.has(name))
@@ -67,14 +68,23 @@ function layOut(
 ): Promise<OutputFile[]> {
   const described = new Map(before);
   const replaced = new Map<string, SafetensorsInput[]>();
+  const shared = new Set([...before.values()].flatMap(sharedTensorsOf));
   for (const layer of stored) {
-    const { name, value } = layer;
-    const { description, tensors } = pairTensors(layer, value);
-    replaced.set(name, tensors);
+    const { name } = layer;
+    const { description, tensors, shared: common = new Map<string, SafetensorsInput>() } = placed(layer);
+    // Beside the first layer that needs them.
+    const added = [...common].filter(([table]) => !shared.has(table));
+    for (const [table] of added) shared.add(table);
+    replaced.set(name, [...tensors, ...added.map(([, tensor]) => tensor)]);
     described.set(name, describeLayer(layer, set.tensors.get(name)!.dtype, description));
   }
   const metadata = new Map(described.size ? [[metadataKey, descriptionText(described)]] : []);
   return editedFiles(set, { replaced, metadata }, mainName);
+}
+
+function placed(layer: StoredLayer): PlacedTensors {
+  const { value } = layer;
+  return value.kind === "pair" ? pairTensors(layer, value) : transformTensors(layer, value);
 }
 
 /** A tensor as it stands in a file, read when its turn to be written comes. */

@@ -1,16 +1,21 @@
 // A stored pair as tensors of a safetensors file.
 import { dtypeOf, type SafetensorsDtype, type SafetensorsInput } from "../../formats/index.js";
 import type { CodedMatrix } from "../../types/index.js";
-import type { PairDescription } from "../kinds/pair.js";
+import type { ValueDescription } from "../kinds/index.js";
 import { describeCodes, type PartDescription } from "../kinds/pair-description.js";
 import { rowChunks, storedBytes, type StoredLayer, type StoredMatrix, type StoredPair } from "../stored.js";
 import { transposedRows } from "../../formats/transposed-rows.js";
 
+/** A stored value as it will lie in a file. */
+export interface PlacedTensors {
+  readonly description: ValueDescription;
+  readonly tensors: SafetensorsInput[];
+  /** Tensors that stand once for all layers that need them, by name. */
+  readonly shared?: ReadonlyMap<string, SafetensorsInput>;
+}
+
 /** X = X.left X.right whichever of X and its transpose was fitted: of a transpose the factors change places, transposed. */
-export function pairTensors(
-  { name, transposed }: StoredLayer,
-  { left, right }: StoredPair,
-): { description: PairDescription; tensors: SafetensorsInput[] } {
+export function pairTensors({ name, transposed }: StoredLayer, { left, right }: StoredPair): PlacedTensors {
   const [first, second] = transposed ? ["right", "left"] : ["left", "right"];
   const one = partOf(right ? `${name}.${first}` : name, left, transposed);
   if (!right) return { description: { left: one.part }, tensors: one.tensors };

@@ -1,0 +1,133 @@
+// How the bands of a transform code lie side by side, and how the window of each component is found among their bytes.
+import { f16ToF32, f32ToF16 } from "../../formats/index.js";
+import { powerOfTwoBelow } from "../../geometry/profile.js";
+import type { CodedMatrix, TransformCode } from "../../types/index.js";
+import { bytesOf } from "../kinds/matrix-journal.js";
+import { bytesOfRow } from "../kinds/transform-description.js";
+
+type Bands = TransformCode["bands"];
+
+export interface WindowLayout {
+  /** Of a row, all bands. */
+  readonly bytes: number;
+  /** A component's: the byte in which its code ends. */
+  readonly byteOf: Int32Array;
+  /**
+   * What that byte counts for each component: 2^-windowBits times that of its last bit there, so that the bits before the window are
+   * whole and those behind it less than the last of the window.
+   */
+  readonly unit: Float32Array;
+  /** Where the tables of each component's band begin, when they lie one behind the other. */
+  readonly offset: Float32Array;
+  /** The byte that follows each in its band; its first follows the last. */
+  readonly next: Int32Array;
+}
+
+export function layoutOf(bands: Bands, windowBits: number): WindowLayout {
+  const components = bands.reduce((sum, { cols }) => sum + cols, 0);
+  const bytes = bands.reduce((sum, band) => sum + bytesOfRow(band), 0);
+  const layout: WindowLayout = {
+    bytes,
+    byteOf: new Int32Array(components),
+    unit: new Float32Array(components),
+    offset: new Float32Array(components),
+    next: Int32Array.from({ length: bytes }, (_, t) => t + 1),
+  };
+  let [component, first] = [0, 0];
+  bands.forEach((band, b) => {
+    for (let j = 1; j <= band.cols; ++j, ++component) {
+      const byte = Math.ceil((j * band.bits) / 8) - 1;
+      const bitsBehind = 8 * (byte + 1) - j * band.bits;
+      layout.byteOf[component] = first + byte;
+      layout.unit[component] = 2 ** -(bitsBehind + windowBits);
+      layout.offset[component] = b * 2 ** windowBits;
+    }
+    layout.next[first + bytesOfRow(band) - 1] = first;
+    first += bytesOfRow(band);
+  });
+  return layout;
+}
+
+/** Rows of codes of all bands, one after the other, about 1 MiB at a time. */
+export function* codesSideBySide({ rows, bands }: TransformCode): Generator<Uint8Array> {
+  const widths = bands.map(bytesOfRow);
+  const width = widths.reduce((sum, each) => sum + each, 0);
+  const step = Math.max(1, Math.floor((1 << 20) / width));
+  for (let start = 0; start < rows; start += step) {
+    const count = Math.min(step, rows - start);
+    const chunk = new Uint8Array(count * width);
+    let first = 0;
+    bands.forEach(({ codes }, b) => {
+      for (let i = 0; i < count; ++i) {
+        const at = (start + i) * widths[b];
+        chunk.set(codes.subarray(at, at + widths[b]), i * width + first);
+      }
+      first += widths[b];
+    });
+    yield chunk;
+  }
+}
+
+/** A matrix in few bits whose levels are `unit` times those that its table holds. */
+export interface Unified {
+  readonly matrix: CodedMatrix;
+  /** A power of two. */
+  readonly unit: number;
+}
+
+/**
+ * Matrices below each other; those that follow each other and differ in a power of two at most lie in one, whose scales take it up. Tables of
+ * levels are the same for all whose levels are alike but for a power of two.
+ */
+export function stacked(matrices: readonly CodedMatrix[]): Unified[] {
+  const groups: Unified[][] = [];
+  for (const matrix of matrices) {
+    const next = { matrix, unit: unitOf(matrix) };
+    const last = groups.at(-1);
+    if (last && inOne([...last, next])) last.push(next);
+    else groups.push([next]);
+  }
+  return groups.map((group) => inOne(group)!);
+}
+
+const unitOf = ({ levels }: CodedMatrix) => powerOfTwoBelow(Math.abs(levels[0]));
+
+/** undefined where they are not alike, or half precision does not hold the scales. */
+function inOne(group: readonly Unified[]): Unified | undefined {
+  const [first] = group;
+  const unit = Math.max(...group.map((each) => each.unit));
+  const isAlike = ({ matrix, unit: own }: Unified) =>
+    (["bits", "block", "paddedCols"] as const).every((key) => matrix[key] === first.matrix[key]) &&
+    matrix.levels.every((level, i) => level / own === first.matrix.levels[i] / first.unit);
+  const scales = group.map((each) => scaledHalves(each.matrix.scales, each.unit / unit));
+  if (!group.every(isAlike) || !scales.every((each) => each !== undefined)) return undefined;
+  const { levels, planes } = first.matrix;
+  return {
+    unit,
+    matrix: {
+      ...first.matrix,
+      levels: levels.map((level) => (level / first.unit) * unit),
+      rows: group.reduce((sum, { matrix }) => sum + matrix.rows, 0),
+      planes: planes.map((plane, i) => ({ ...plane, bytes: joined(group.map((each) => each.matrix.planes[i].bytes)) })),
+      scales: new Uint16Array(joined(scales.map(bytesOf)).buffer),
+    },
+  };
+}
+
+/** Halves times a power of two; undefined where they leave half precision. */
+function scaledHalves(halves: Uint16Array, factor: number): Uint16Array | undefined {
+  if (factor === 1) return halves;
+  const wanted = f16ToF32(halves).map((x) => x * factor);
+  const scaled = f32ToF16(wanted);
+  return f16ToF32(scaled).every((x, i) => x === wanted[i]) ? scaled : undefined;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
