@@ -3,7 +3,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { f32ToBf16, f32ToF16 } from "../../src/formats/half.js";
+import { f32ToBf16, f32ToF16 } from "../../src/half.js";
 import { ModelProtoSchema } from "../../src/formats/onnx/onnx_pb.js";
 import type { TrellisBits, WindowBits } from "../../src/index.js";
 import { TransformDecoder } from "../../src/transform-codes.js";
