@@ -22,6 +22,7 @@ import { plot } from "./plot.mjs";
 import { primitives } from "./primitives.mjs";
 import { scaling } from "./scaling.mjs";
 import { startup } from "./startup.mjs";
+import { tableCodes } from "./table-codes.mjs";
 import { note, takeParts } from "./table.mjs";
 import { threads } from "./threads.mjs";
 
@@ -114,6 +115,7 @@ const topics = {
   "cluster-scaling": { run: ({ runs = 2 }) => clusterScaling({ runs }) },
   methods: { run: methods },
   entrywise: { run: entrywise },
+  "table-codes": { run: tableCodes, quick: { rows: 8192, cols: 256 } },
 };
 
 const { values, positionals } = parseArgs({
