@@ -61,6 +61,9 @@ function joined(parts: readonly Rows[], length: number): Rows["data"] {
 /** Rows that Lewis weights are taken of, at most; more columns take more. */
 export const mostRows = (cols: number) => Math.max(8192, 8 * cols);
 
+/** Of Lewis weights: a third of the sweeps that the default takes, and second moments are samples in any case. */
+const tolerance = 0.01;
+
 /**
  * X' W^(1 - 2/p) X, W the Lewis weights of the activations: the ellipsoid of {z : |Xz|_p <= 1}, so that a few far rows (attention
  * sinks, foreign texts) count for less where p < 2. Scaled to the trace of X'X. Rows are kept, of more than `mostRows` a random choice
@@ -100,7 +103,7 @@ export class LewisSum implements Sum {
   async finish(signal?: AbortSignal): Promise<Float64Array> {
     const { cols, kept } = this;
     const a = { data: this.rows.subarray(0, kept * cols), rows: kept, cols };
-    const { gram } = await this.loewner.lewisWeights(a, { p: this.p, signal });
+    const { gram } = await this.loewner.lewisWeights(a, { p: this.p, tolerance, signal });
     let trace = 0;
     for (let j = 0; j < cols; ++j) trace += gram.data[j * (cols + 1)];
     return trace > 0 ? gram.data.map((x) => (x / trace) * this.squares) : gram.data;
