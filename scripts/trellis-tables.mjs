@@ -1,15 +1,17 @@
-// node scripts/trellis-tables.mjs [--evaluations 160]      finds the codes of src/code-tables.ts, and writes it (minutes)
-// node scripts/trellis-tables.mjs --levels                  finds new levels for those that are there, and measures them (minutes)
-// node scripts/trellis-tables.mjs --measure                 measures the errors of those that are there (minutes)
+// node scripts/trellis-tables.mjs [--evaluations 300] [--stream 1] [--anew]      finds better codes than those of src/code-tables.ts
+// node scripts/trellis-tables.mjs --levels                                      finds new levels for those that are there
+// node scripts/trellis-tables.mjs --measure                                     measures their errors
 //
-// A code is linear: window w has the level g[M w xor a], M a binary matrix of k rows, g 2^k levels, ascending and odd (the highest rank
-// bit is the first row's). So a window of 2^L states needs k numbers, and a curve for the levels. It is what Ungerboeck's codes and
-// trellis-coded quantisation after them are, but with far more levels than 2^(bits + 1): those shape the path to the normal distribution.
+// and writes src/code-tables.ts; each takes minutes. --bits 8 --window 10 leaves all others as they are.
 //
-// Search   climbing over M and a from the best of some random ones, by the error on one sample; three samples one after another, so
-//          that none is learnt by heart
-// Levels   z (a + b z^2 + c z^4), z the middles of 2^k intervals of nearly equal probability. The search climbs over a alone; then all
-//          three by least squares from the entries that a level stands for, along the trellis as Lloyd does (Linde, Buzo, Gray 1980)
+// A code is linear: window w has the level g[M w xor a], M an invertible binary matrix, g 2^L levels, ascending and odd (the highest rank
+// bit is the first row's). So a table is L numbers, and a curve for the levels. It is what Ungerboeck's codes and trellis-coded
+// quantisation after them are, but with far more levels than 2^(bits + 1): those shape the path to the normal distribution.
+//
+// Search   climbing over M and a from what is there, or anew from the best of some random ones, by the error on one sample; three samples
+//          one after another, so that none is learnt by heart. Streams of random numbers are as many searches
+// Levels   z (a + b z^2 + c z^4), z the middles of 2^L intervals of nearly equal probability. The search climbs over a; then all three
+//          by least squares from the entries that a level stands for, along the trellis as Lloyd does (Linde, Buzo, Gray 1980)
 // Errors   on samples of their own, rows of `measuredLengths` entries
 // Numbers  by seed, from the kernel; as many trials as asked, whatever the clock says
 import { writeFileSync } from "node:fs";
@@ -22,12 +24,15 @@ import { quantile, trellisTable } from "../build/lib/code-trellis.js";
 
 const { values } = parseArgs({
   options: {
-    evaluations: { type: "string", default: "160" },
+    evaluations: { type: "string", default: "300" },
+    stream: { type: "string", default: "1" },
+    anew: { type: "boolean" },
     levels: { type: "boolean" },
     measure: { type: "boolean" },
+    bits: { type: "string" },
+    window: { type: "string" },
   },
 });
-const evaluations = Number(values.evaluations);
 const seed = 16;
 const trainingRow = 128;
 const measuredLengths = [8, 16, 32, 64, 128, 256, 512];
@@ -144,16 +149,17 @@ function solve(A) {
   return x;
 }
 
-function search(bits, windowBits, trials) {
-  const uniform = uniforms(1000 + 16 * windowBits + bits);
+function search(bits, windowBits, trials, from) {
+  const uniform = uniforms(1000 * Number(values.stream) + 16 * windowBits + bits);
   const below = (n) => Math.floor(uniform() * n);
-  const k = Math.min(bits + (bits <= 4 ? 4 : 3), windowBits);
+  const k = windowBits;
   const odd = () => {
     // Rows of odd weight: the window's complement then has the level's negative.
     const row = below(2 ** windowBits);
     return parity(row) ? row : row ^ (1 << below(windowBits));
   };
-  const start = { curve: [bits < 2 ? 0.85 : 1.05 + 0.03 * bits, 0, 0] };
+  // Of many bits the few entries past the last level weigh.
+  const samples = bits < 7 ? small : large;
   let best;
   let sample = samples[0];
   const attempt = (code) => {
@@ -161,10 +167,10 @@ function search(bits, windowBits, trials) {
     const error = errorOf(trellisTable(bits, windowBits, code), bits, windowBits, sample);
     if (!best || error < best.error) best = { code, error };
   };
-  while (!best) attempt({ ...start, offset: below(2 ** k), rows: Array.from({ length: k }, odd) });
-  for (let trial = 0; trial < 60; ++trial) {
-    attempt({ ...start, offset: below(2 ** k), rows: Array.from({ length: k }, odd) });
-  }
+  const curve = [bits < 2 ? 0.85 : 1.05 + 0.03 * bits, 0, 0];
+  const any = () => ({ curve, offset: below(2 ** k), rows: Array.from({ length: k }, odd) });
+  if (from) attempt(from);
+  else for (let trial = 0; trial < 60 || !best; ++trial) attempt(any());
   for (let trial = 1; trial <= trials; ++trial) {
     if (trial % Math.ceil(trials / samples.length) === 0) {
       sample = samples[Math.floor((trial / trials) * samples.length)] ?? sample;
@@ -178,7 +184,7 @@ function search(bits, windowBits, trials) {
     else if (kind < 0.72) [rows[i], rows[j]] = [rows[j], rows[i]];
     else if (kind < 0.82 && i !== j && i !== l) rows[i] ^= rows[j] ^ rows[l];
     else if (kind < 0.94) code.offset ^= 1 << i;
-    else code.curve = [code.curve[0] * (1 + 0.06 * (uniform() - 0.5)), 0, 0];
+    else code.curve = code.curve.map((x) => x * (1 + 0.06 * (uniform() - 0.5)));
     if (rows.every(parity)) attempt(code);
   }
   return best.code;
@@ -189,7 +195,8 @@ function parity(x) {
   return (x & 1) === 1;
 }
 
-const samples = [1, 2, 3].map((stream) => normals(stream, 1 << 15));
+const small = [1, 2, 3].map((stream) => normals(stream, 1 << 15));
+const large = [1, 2, 3].map((stream) => normals(stream, 1 << 16));
 const training = normals(5, 1 << 20);
 const fresh = normals(6, 1 << 20);
 
@@ -200,7 +207,13 @@ const sampleFor = (bits, n, { at, values }) => ({
 });
 
 /** The code that a search ends with. A trial costs in proportion to 2^L. */
-const found = (bits, windowBits) => search(bits, windowBits, Math.round(evaluations * 2 ** ((10 - windowBits) / 2)));
+const found = (bits, windowBits, stored) =>
+  search(
+    bits,
+    windowBits,
+    Math.round(values.evaluations * 2 ** ((10 - windowBits) / 2)),
+    values.anew ? undefined : stored,
+  );
 
 /** With levels for its own paths. */
 function levelled(code, bits, windowBits) {
@@ -208,11 +221,19 @@ function levelled(code, bits, windowBits) {
   return code;
 }
 
+const isAsked = (bits, windowBits) =>
+  Number(values.bits ?? bits) === bits && Number(values.window ?? windowBits) === windowBits;
+
 const lists = [];
 for (const windowBits of windows) {
   const codes = [];
   for (let bits = 1; bits <= 8; ++bits) {
-    let code = values.levels || values.measure ? linearCodes[windowBits][bits - 1] : found(bits, windowBits);
+    const stored = linearCodes[windowBits][bits - 1];
+    if (!isAsked(bits, windowBits)) {
+      codes.push({ ...stored, bits });
+      continue;
+    }
+    let code = values.levels || values.measure ? stored : found(bits, windowBits, stored);
     if (!values.measure) code = levelled(code, bits, windowBits);
     const table = trellisTable(bits, windowBits, code);
     const errors = measuredLengths.map((n) => errorOf(table, bits, windowBits, sampleFor(bits, n, fresh), n));
