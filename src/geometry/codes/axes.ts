@@ -33,8 +33,9 @@ const mostSteps = 12;
 const settled = 0.03;
 /** Products in f32 serve below this condition number. */
 const safeCondition = 1e4;
-/** Rows whose medians are the first centre: sums about it cancel little. */
+/** Rows whose medians are the first centre, as sums about it cancel little; so many of them follow one another. */
 const sampleRows = 64;
+const sampleRun = 16;
 
 export async function axesOf(run: Run, rows: EngineRows, p: number, wide: boolean): Promise<Axes> {
   const { source } = rows;
@@ -77,7 +78,8 @@ export async function axesOf(run: Run, rows: EngineRows, p: number, wide: boolea
 async function medians(run: Run, source: RowSource): Promise<Float64Array> {
   const { rows, cols } = source;
   const count = Math.min(rows, sampleRows);
-  const at = Array.from({ length: count }, (_, k) => Math.floor((k * rows) / count));
+  const first = (k: number) => Math.floor((k * (rows - count)) / count / sampleRun) * sampleRun;
+  const at = Array.from({ length: count }, (_, k) => first(k - (k % sampleRun)) + k);
   const sample = await run.gather(source, at);
   return Float64Array.from({ length: cols }, (_, j) =>
     Math.fround(sample.filter((_, i) => i % cols === j).sort()[count >> 1]),
