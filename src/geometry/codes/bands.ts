@@ -19,6 +19,9 @@ export interface BandPlan {
   /** Coordinates: a multiple of 8. Past the last column components have variance 0. */
   cols: number;
   rightBits: 8 | 4;
+  /** Edges between groups of components where it begins and ends. */
+  from: number;
+  end: number;
 }
 
 export interface BitPlan {
@@ -121,12 +124,6 @@ function refined(spectrum: Spectrum, search: (partition: Partition) => BitPlan):
   return search(new Partition(spectrum, first.astray(search(first))));
 }
 
-/** Bands that end at edges[end], the next one from there on. */
-interface Cut extends BandPlan {
-  from: number;
-  end: number;
-}
-
 class Partition {
   private readonly edges: readonly number[];
   /** Sums of the variances, and of their roots, up to each edge. */
@@ -196,16 +193,16 @@ class Partition {
   }
 
   /** The partition of least error + price * bytes, and the right factors' bits with it. */
-  private cheapest(price: number): Cut[] {
+  private cheapest(price: number): BandPlan[] {
     const { edges, sums, roots } = this;
     const groups = edges.length - 1;
     const rate = (price * sums[groups]) / Math.max(1, this.spectrum.rows);
     // least[g]: of the first g groups, in bands of at least as many bits as have been looked at.
     let least = edges.map((_, g) => (g === 0 ? 0 : Infinity));
-    let cuts: (Cut | undefined)[][] = [];
+    let cuts: (BandPlan | undefined)[][] = [];
     for (let bits = highestBits as TrellisBits; bits >= 1; --bits) {
       const before = least;
-      const chosen: (Cut | undefined)[] = new Array(groups + 1).fill(undefined);
+      const chosen: (BandPlan | undefined)[] = new Array(groups + 1).fill(undefined);
       least = before.slice();
       for (let from = 0; from < groups; ++from) {
         if (before[from] === Infinity) continue;
@@ -228,7 +225,7 @@ class Partition {
     }
     let end = 0;
     for (let g = 1; g <= groups; ++g) if (least[g] - sums[g] < least[end] - sums[end]) end = g;
-    const bands: Cut[] = [];
+    const bands: BandPlan[] = [];
     for (const chosen of cuts) {
       const cut = chosen[end];
       if (!cut) continue;
@@ -238,62 +235,41 @@ class Partition {
     return bands;
   }
 
-  private planOf(cuts: readonly Cut[]): BitPlan {
+  private planOf(cuts: readonly BandPlan[]): BitPlan {
+    const { edges, sums, rights } = this;
     const { values, unevenness } = this.spectrum;
-    let error = 0;
+    let error = sums[sums.length - 1];
     let bytes = 0;
-    let end = 0;
-    for (const { bits, cols, rightBits, from, end: to } of cuts) {
-      const inside = values.subarray(this.edges[from], Math.min(values.length, this.edges[to]));
-      error += shape(inside, cols, this.errors[bits][cols / 8]).left;
-      error += this.rights[rightBits].loss * unevenness[from][to] * (this.sums[to] - this.sums[from]);
+    const bands = cuts.map((band): BandPlan => {
+      const { bits, rightBits, from, end } = band;
+      const cols = edges[end] - edges[from];
+      const variance = sums[end] - sums[from];
+      error += shape(values.subarray(edges[from], edges[end]), cols, this.errors[bits][cols / 8]).left - variance;
+      error += rights[rightBits].loss * unevenness[from][end] * variance;
       bytes += this.bytesOf(cols, bits, rightBits);
-      end = to;
-    }
-    error += this.sums[this.sums.length - 1] - this.sums[end];
-    return { bands: cuts.map(({ bits, cols, rightBits }) => ({ bits, cols, rightBits })), error, bytes };
+      return { ...band, cols };
+    });
+    return { bands, error, bytes };
   }
 
-  /** Moves of single groups from band to band, as long as they fit and help. */
+  /** Ends of bands are moved by a group, or right factors take other bits, as long as that fits and helps. */
   private filled(plan: BitPlan, most: number): BitPlan {
+    const { edges } = this;
     for (;;) {
       let best = plan;
-      for (const cuts of this.neighbours(plan)) {
-        const found = this.planOf(cuts);
-        if (found.bytes <= most && found.error < (1 - worthIt) * best.error) best = found;
+      for (const k of plan.bands.keys()) {
+        for (const by of [1, -1, 0]) {
+          const moved = plan.bands.map((band) => ({ ...band }));
+          if (by === 0) moved[k].rightBits = moved[k].rightBits === 4 ? 8 : 4;
+          moved[k].end += by;
+          if (moved[k + 1]) moved[k + 1].from += by;
+          if (moved.some(({ from, end }) => end <= from || end >= edges.length)) continue;
+          const found = this.planOf(moved);
+          if (found.bytes <= most && found.error < (1 - worthIt) * best.error) best = found;
+        }
       }
       if (best === plan) return plan;
       plan = best;
-    }
-  }
-
-  private *neighbours({ bands }: BitPlan): Generator<Cut[]> {
-    const { edges } = this;
-    const groups = edges.length - 1;
-    // Where the components of at least so many bits end, from 8 down to 1.
-    const ends: number[] = [];
-    const rights: (8 | 4)[] = [];
-    let end = 0;
-    for (let bits = highestBits; bits >= 1; --bits) {
-      const band = bands.find((one) => one.bits === bits);
-      if (band) end = edges.indexOf(edges[end] + band.cols);
-      ends.push(end);
-      rights.push(band?.rightBits ?? (bits > 2 ? 8 : 4));
-    }
-    const cutsOf = (ends: readonly number[], rights: readonly (8 | 4)[]) =>
-      ends.flatMap((end, k): Cut[] => {
-        const from = k ? ends[k - 1] : 0;
-        const bits = (highestBits - k) as TrellisBits;
-        return end > from ? [{ bits, cols: edges[end] - edges[from], rightBits: rights[k], from, end }] : [];
-      });
-    for (let k = 0; k < ends.length; ++k) {
-      for (const by of [1, -1]) {
-        const moved = ends.map((end, i) => (i === k ? end + by : end));
-        if (moved.every((end, i) => end >= 0 && end <= groups && end >= (i ? moved[i - 1] : 0)))
-          yield cutsOf(moved, rights);
-      }
-      const other = rights.map((bits, i) => (i === k ? ((12 - bits) as 8 | 4) : bits));
-      yield cutsOf(ends, other);
     }
   }
 }
