@@ -1,11 +1,13 @@
 // The ways to store a layer, each with its bytes and the error that its spectrum predicts: a rank loses the squared singular
-// values past it, and few bits lose a share of what is kept that hardly depends on the matrix, for the factors are rotated first.
+// values past it, and few bits lose a share of what is kept that hardly depends on the matrix, for the factors are rotated first; so
+// do transform codes, component by component.
 import { quantisationError } from "../codes.js";
+import { planBits } from "../geometry/codes/bands.js";
 import type { CodeBits } from "../types/index.js";
 import type { Choice } from "./budget.js";
-import { bitsOf, type Target } from "./fit.js";
+import { bitsOf, type PairTarget, type Target } from "./fit.js";
 import { blockOf, targetBytes } from "./sizes.js";
-import type { StoredType } from "./stored.js";
+import type { PairType, StoredType } from "./stored.js";
 
 /** A layer in the planner's eyes. */
 export interface Candidates {
@@ -17,7 +19,10 @@ export interface Candidates {
   readonly singularValues: Float64Array;
 }
 
-export type Option = Choice & Partial<Target>;
+export interface Option extends Choice {
+  /** Without one: the layer as it is. */
+  readonly target?: Target;
+}
 
 const widths: readonly CodeBits[] = [8, 4, 3, 2];
 
@@ -36,19 +41,29 @@ export function tailsOf(singularValues: ArrayLike<number>): Float64Array {
 
 /**
  * Every rank from `minRank` in steps of `multipleOf`, stored as `type` ("auto": in 8, 4, 3 and 2 bits, and the table itself in as
- * many), while smaller than the layer; and the layer as it is, which has no rank.
+ * many), or transform codes of rising sizes, while smaller than the layer; and the layer as it is.
  */
 export function optionsFor(
-  { rows, cols, bytes, singularValues }: Candidates,
+  candidates: Candidates,
   { type, minRank = 1, multipleOf }: { type: StoredType | "auto"; minRank?: number; multipleOf?: number },
 ): Option[] {
+  const { bytes } = candidates;
+  const found =
+    type === "transform" ? transformOptions(candidates) : pairOptions(candidates, type, minRank, multipleOf);
+  return [{ bytes, error: 0 }, ...found.filter((option) => option.bytes < bytes)];
+}
+
+function pairOptions(
+  { rows, cols, singularValues }: Candidates,
+  type: PairType | "auto",
+  minRank: number,
+  multipleOf: number | undefined,
+): Option[] {
   const tails = tailsOf(singularValues);
-  const options: Option[] = [{ bytes, error: 0 }];
-  const add = (target: Target, error: number) => {
-    const size = targetBytes(rows, cols, target);
-    if (size < bytes) options.push({ ...target, bytes: size, error });
-  };
-  for (const each of type === "auto" ? widths.map((bits): StoredType => `int${bits}`) : [type]) {
+  const options: Option[] = [];
+  const add = (target: PairTarget, error: number) =>
+    options.push({ target, bytes: targetBytes(rows, cols, target), error });
+  for (const each of type === "auto" ? widths.map((bits): PairType => `int${bits}`) : [type]) {
     const bits = bitsOf(each);
     const step = multipleOf ?? (bits ? 8 : 1);
     for (let rank = Math.ceil(minRank / step) * step; rank <= Math.min(rows, cols); rank += step) {
@@ -60,19 +75,55 @@ export function optionsFor(
   return options;
 }
 
+/** Sizes of transform codes rise by about a tenth from one to the next. */
+const sizeStep = 2 ** (1 / 8);
+
+function transformOptions({ rows, cols, singularValues }: Candidates): Option[] {
+  const options: Option[] = [];
+  for (let most = Infinity; ;) {
+    const { bytes: used, bands, error } = plannedBits(rows, cols, singularValues, most);
+    if (bands.length === 0) return options;
+    const bytes = used + leastTransformBytes(rows, cols);
+    options.push({ target: { type: "transform", bytes }, bytes, error });
+    most = Math.floor(used / sizeStep);
+  }
+}
+
+/** Bits as they would be without a centre; the error beside the sum of squares. */
+function plannedBits(rows: number, cols: number, singularValues: Float64Array, most: number) {
+  const values = new Float64Array(cols);
+  values.set(singularValues.subarray(0, Math.min(rows, cols)).map((x) => x * x));
+  const plan = planBits({ values, rows, windowBits: 10 }, most);
+  return { ...plan, error: plan.error / (values.reduce((sum, x) => sum + x, 0) || 1) };
+}
+
+/** Relative squared error of a layer that is stored like this, as its spectrum predicts it. */
+export function predictedError(rows: number, cols: number, singularValues: Float64Array, target: Target): number {
+  if (target.type === "transform")
+    return plannedBits(rows, cols, singularValues, target.bytes - leastTransformBytes(rows, cols)).error;
+  const bits = bitsOf(target.type);
+  if (target.dense) return bits ? quantisationError(bits, blockOf(target.dense)) : 0;
+  const tail = tailsOf(singularValues)[target.rank];
+  return tail + (1 - tail) * (bits ? quantisationError(bits, target.rank) : 0);
+}
+
+/** Of centre and scales, without a single component. */
+export function leastTransformBytes(rows: number, cols: number): number {
+  return 4 * cols + rows + 4 * Math.max(2, Math.min(256, Math.floor(rows / 8)));
+}
+
 /**
  * The targets worth trying within `bytes`, best predicted first: in each number of bits the largest rank that fits, the best
  * `tried` of them, and the best table of full rank in few bits, which low rank has to beat.
  */
 export function shortlist(options: readonly Option[], bytes: number, tried = 3): Target[] {
-  const best = new Map<string, Option>();
-  for (const option of options) {
-    if (option.rank === undefined || option.bytes > bytes) continue;
-    const kind = option.dense ? "dense" : option.type!;
+  const best = new Map<string, { target: PairTarget; error: number }>();
+  for (const { target, bytes: size, error } of options) {
+    if (target === undefined || target.type === "transform" || size > bytes) continue;
+    const kind = target.dense ? "dense" : target.type;
     const known = best.get(kind);
-    if (!known || option.error < known.error) best.set(kind, option);
+    if (!known || error < known.error) best.set(kind, { target, error });
   }
   const ranked = [...best].sort(([, a], [, b]) => a.error - b.error);
-  const kept = ranked.filter(([kind], i) => kind === "dense" || i < tried);
-  return kept.map(([, { rank, type, dense }]) => ({ rank: rank!, type: type!, ...(dense && { dense }) }));
+  return ranked.filter(([kind], i) => kind === "dense" || i < tried).map(([, { target }]) => target);
 }

@@ -2,13 +2,16 @@
 import { levelsOf } from "../code-levels.js";
 import { blockColumns, codedBytes, paddedColumns, planeBits } from "../codes.js";
 import { rowTypeBytes, type RowSource, type RowType } from "../matrix.js";
-import type { CodeBits, CodedMatrix } from "../types/index.js";
-import { bitsOf, type FitOptions, type Target } from "./fit.js";
+import { transformBytes } from "../transform-codes.js";
+import type { CodeBand, CodeBits, CodedMatrix, TransformCode, TrellisBits } from "../types/index.js";
+import { bitsOf, type FitOptions, type PairTarget, type Target } from "./fit.js";
 import { shapeOf, type Layer } from "./model.js";
 import type { StoredLayer, StoredMatrix } from "./stored.js";
 
-/** Codes and scales, or floating-point numbers, of both factors. */
-export function targetBytes(rows: number, cols: number, { rank, type, dense }: Target): number {
+/** Codes and scales, or floating-point numbers, of both factors; of transform codes all that is stored, at most. */
+export function targetBytes(rows: number, cols: number, target: Target): number {
+  if (target.type === "transform") return target.bytes;
+  const { rank, type, dense } = target;
   const bits = bitsOf(type);
   if (bits === undefined) return rank * (rows + cols) * rowTypeBytes[type as RowType];
   const block = blockOf(dense);
@@ -34,30 +37,92 @@ const longest = 1.2345678901234567e-6;
 
 /**
  * A layer of the right sizes without numbers: what a file of them would take at most can be told before anything is computed, to
- * a few bytes of metadata.
+ * a few bytes of metadata; in transform codes to a few KB, for which bands there will be is not known.
  */
 export function emptyLayer(layer: Layer, target: Target, recorded: Recorded = {}): StoredLayer {
   const [rows, cols] = shapeOf(layer);
-  const { rank, type, dense } = target;
-  const bits = bitsOf(type);
-  const matrix = (n: number, d: number, width: CodeBits | undefined): StoredMatrix =>
-    width === undefined
-      ? { kind: "float", rows: emptyRows(n, d, type as RowType) }
-      : emptyCodes(n, d, { bits: width, dense, uniform: recorded.uniform, place: recorded.place });
   const x = longest;
   const objective = { lp: x, l1: x, l21: x, l2: x, worstRow: { row: rows, norm: x } };
   // All that is written of it is its bound.
   const certificate = { lower: 0, upper: 1, slack: 0, sigmaNext: x, bound: x, rounding: 0 };
-  const { p = 1, rowWeightsPower, weighted = false } = recorded;
+  const { p = 1, rowWeightsPower, weighted = false, place } = recorded;
   return {
-    ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type },
-    value: {
-      ...{ kind: "pair", left: matrix(rows, rank, bits) },
-      ...(!dense && { right: matrix(rank, cols, bits && 8) }),
-    },
-    ...{ p, method: dense ? "dense" : "entrywise", objective, candidates: [], certificate },
+    ...{ name: layer.name, transposed: layer.transposed, rows, cols, type: target.type },
+    ...(target.type === "transform"
+      ? emptyTransform(rows, cols, target.bytes, place)
+      : emptyPair(rows, cols, target, recorded)),
+    ...{ p, objective, candidates: [], certificate },
     ...{ rowWeights: weighted, ...(weighted && { rowWeightsPower }), seconds: 0 },
   };
+}
+
+type EmptyValue = Pick<StoredLayer, "value" | "rank" | "method">;
+
+function emptyPair(
+  rows: number,
+  cols: number,
+  { rank, type, dense }: PairTarget,
+  { uniform, place }: Recorded,
+): EmptyValue {
+  const bits = bitsOf(type);
+  const matrix = (n: number, d: number, width: CodeBits | undefined): StoredMatrix =>
+    width === undefined
+      ? { kind: "float", rows: emptyRows(n, d, type as RowType) }
+      : emptyCodes(n, d, { bits: width, dense, uniform, place });
+  const right = dense ? undefined : matrix(rank, cols, bits && 8);
+  return {
+    value: { kind: "pair", left: matrix(rows, rank, bits), ...(right && { right }) },
+    ...{ rank, method: dense ? "dense" : "entrywise" },
+  };
+}
+
+/**
+ * Which bands there will be is told by the rows, once they are looked at: here there are as many, of as many components, as so many bytes
+ * can hold, rows of zeros and exact rows, so that whatever is written takes no more nodes, tables and words.
+ */
+function emptyTransform(rows: number, cols: number, bytes: number, place = 0): EmptyValue {
+  const width = 8 * Math.ceil(cols / 8);
+  const scaleLevels = new Float32Array(Math.min(256, Math.ceil(rows / 8) + 1));
+  const fixed = 4 * cols + rows + scaleLevels.byteLength + codedBytes(width, cols, 8);
+  const exactBytes = codedBytes(1, cols, 4) + 4;
+  const groups = groupsOf(Math.floor((bytes - fixed) / rows), width / 8);
+  const bands = groups.map(([bits, count], b): CodeBand => {
+    // In 8 and in 4 bits, one after the other.
+    const right = emptyCodes(8 * count, cols, { bits: 2 * b < groups.length ? 8 : 4, place });
+    return { bits, cols: 8 * count, codes: new Uint8Array(rows * bits * count), right };
+  });
+  const code: TransformCode = {
+    ...{ kind: "transform", rows, cols, windowBits: 10, centre: new Float32Array(cols), bands },
+    ...{ scales: new Uint8Array(rows), scaleLevels },
+  };
+  // What is left is more exact rows: all together no less than `bytes`.
+  const count = Math.max(1, Math.ceil((bytes - transformBytes(code)) / exactBytes));
+  const exact = { rows: new Uint32Array(count), residual: emptyCodes(count, cols, { bits: 4, place }) };
+  return { value: { ...code, exact }, rank: bands.reduce((sum, band) => sum + band.cols, 0), method: "transform" };
+}
+
+/** Bits and components in eights of as many bands as `bytes` a row hold, with as many components as they can have. */
+function groupsOf(bytes: number, most: number): [TrellisBits, number][] {
+  const groups: [TrellisBits, number][] = [];
+  let left = Math.max(0, bytes);
+  for (const bits of [1, 2, 3, 4, 5, 6, 7, 8] as const) {
+    if (bits > left || groups.length === most) break;
+    groups.unshift([bits, 1]);
+    left -= bits;
+  }
+  const add = (bits: TrellisBits, count: number) => {
+    const band = groups.find(([own]) => own === bits);
+    if (band) band[1] += count;
+    left -= bits * count;
+  };
+  // The rest in bands of 1 bit, of which as many as it takes change to the highest.
+  const room = Math.min(left, most - groups.length);
+  if (room <= 0) return groups;
+  const [highest] = groups[0];
+  const upper = highest > 1 ? Math.min(room, Math.floor((left - room) / (highest - 1))) : 0;
+  add(highest, upper);
+  add(1, room - upper);
+  return groups;
 }
 
 function emptyRows(rows: number, cols: number, dtype: RowType): RowSource {

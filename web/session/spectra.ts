@@ -1,8 +1,5 @@
 // Singular values, computed once a layer, and what they predict.
-import { quantisationError, type Loewner, type MatrixLike, type RowSource, type WeightedOptions } from "loewner";
-import { tailsOf } from "loewner/model/choices.js";
-import { bitsOf, type Target } from "loewner/model/fit.js";
-import { blockOf } from "loewner/model/sizes.js";
+import type { Loewner, MatrixLike, RowSource, WeightedOptions } from "loewner";
 
 /** A library instance that remembers spectra by the name of their rows; all else it passes on. */
 export class Spectra {
@@ -43,14 +40,6 @@ export class Spectra {
     }
     return running;
   }
-}
-
-/** Relative squared error of a layer that is stored like this: what the rank loses, and what few bits lose of the rest. */
-export function squaredError(values: Float64Array, { rank, type, dense }: Target): number {
-  const bits = bitsOf(type);
-  if (dense) return bits ? quantisationError(bits, blockOf(dense)) : 0;
-  const tail = tailsOf(values)[rank];
-  return tail + (1 - tail) * (bits ? quantisationError(bits, rank) : 0);
 }
 
 export const squareOf = (values: Float64Array) => values.reduce((sum, x) => sum + x * x, 0);

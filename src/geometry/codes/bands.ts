@@ -38,8 +38,8 @@ export interface Spectrum {
   values: Float64Array;
   rows: number;
   windowBits: WindowBits;
-  /** By how much worse axes from one edge to another are rounded than even ones: `unevenness`. */
-  unevenness: readonly Float64Array[];
+  /** By how much worse axes from one edge to another are rounded than even ones: `unevenness`. Without them, as even ones. */
+  unevenness?: readonly Float64Array[];
 }
 
 const highestBits = 8;
@@ -210,7 +210,7 @@ class Partition {
           const cols = edges[end] - edges[from];
           const root = roots[end] - roots[from];
           const coding = before[from] + (this.errors[bits][cols / 8] * root * root) / cols;
-          const astray = this.spectrum.unevenness[from][end] * (sums[end] - sums[from]);
+          const astray = (this.spectrum.unevenness?.[from][end] ?? 0) * (sums[end] - sums[from]);
           for (const rightBits of [8, 4] as const) {
             const loss = this.rights[rightBits].loss * astray;
             const cost = coding + loss + rate * this.bytesOf(cols, bits, rightBits);
@@ -245,7 +245,7 @@ class Partition {
       const cols = edges[end] - edges[from];
       const variance = sums[end] - sums[from];
       error += shape(values.subarray(edges[from], edges[end]), cols, this.errors[bits][cols / 8]).left - variance;
-      error += rights[rightBits].loss * unevenness[from][end] * variance;
+      error += rights[rightBits].loss * (unevenness?.[from][end] ?? 0) * variance;
       bytes += this.bytesOf(cols, bits, rightBits);
       return { ...band, cols };
     });
