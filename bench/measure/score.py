@@ -5,7 +5,7 @@ usage: score.py MODELS_FOLDER MODEL OUT        MODEL: sst2, mlm, minilm or sst2-
 Each entry: bytes and share, the model's scores with the decoded table in place, and of the error of the table what measures are made
 of: along the axes of the centred rows, variance, squared error, and gain (the slope of decoded over original).
 """
-import json, os, sys
+import json, os, re, sys
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -149,7 +149,8 @@ done = json.load(open(path)) if os.path.exists(path) else {"rows": n, "cols": d,
 done["model"] = name
 errors = os.path.join(out, f"{name}.rows")
 os.makedirs(errors, exist_ok=True)
-for key, make in candidates():
+wanted = os.environ.get("ONLY", ".*").split(";")  # expressions, in the order of their turns
+for key, make in ((k, m) for turn in wanted for k, m in candidates() if re.fullmatch(turn, k)):
     file = os.path.join(errors, f"{key}.npy")
     if os.path.exists(file) and (key in done["ways"] or only_rows):
         continue
