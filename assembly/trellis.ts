@@ -1,184 +1,162 @@
 // Trellis-coded quantisation: rows of nearly normal entries in `bits` bits each, decoded by one lookup.
 //
 // Marcellin, Fischer, Trellis coded quantization of memoryless and Gauss-Markov sources (1990), on the bit-shift trellis of Tseng, Sun,
-// Hou, De Sa, QTIP (2024, arXiv 2406.11235); encoded by the algorithm of Viterbi (1967).
+// Hou, De Sa, QTIP (2024, arXiv 2406.11235); encoded by the algorithm of Viterbi (1967). Tail-biting as in QTIP: Solomon, van Tilborg, A
+// connection between block and convolutional codes (1979).
 //
-// Trellis  a row begins at window 0. A step shifts its code into the window, windows have `windowBits` bits (L):
+// Trellis  a step shifts its code into the window, windows have `windowBits` bits (L):
 //              w_i = (w_(i-1) << bits | code_i) mod 2^L,    y_i = table[w_i]
-// Codes    a row is ceil(n bits / 8) bytes, rows follow one another. Code i is bits i * bits ... (i + 1) * bits - 1 of its row, the
-//          highest bit of each byte first; bits past the last code are 0. So with zeros before the row, w_i is the L bits that end with
-//          code i, and with e = (i + 1) bits the integer made of the bytes up to byte ceil(e / 8) - 1, that one included,
+//          A row is a circle: w_(-1) = w_(n-1), so before its first bit it goes on with its last one, as often as it takes.
+// Codes    a row is n bits / 8 bytes, rows follow one another. Code i is bits i * bits ... (i + 1) * bits - 1 of its row, the highest
+//          bit of each byte first; w_i is the L bits that end with code i. With e = (i + 1) bits and the integer made of the bytes up to
+//          byte ceil(e / 8) - 1, that one included, where bytes before byte 0 are the row's last ones,
 //              w_i = (integer >> (-e mod 8)) mod 2^L
 //          of which ceil((L + 7) / 8) bytes are enough; where bits divides 8, that byte and ceil((L - bits) / 8) before it.
-//          `bits` bytes are 8 codes, which is the period of shifts.
 // Layout   X      rows x n f32, `stride` elements apart, root mean square about 1, |x| < 2^60
 //          table  2^L f32       sums  rows x 3 f64: |x - y|^2, <x, y>, <y, y>       work  trellisWorkBytes
-// Limits   1 <= bits <= 8, bits + 2 <= L <= 16
-// Path     m_i[u] is the least squared error of codes 0 ... i - 1 that end in a window whose low L - bits bits are u:
-//              m_(i+1)[u] = min over t of m_i[w >> bits] + (x_i - table[w])^2,    w = t 2^(L - bits) + u
+// Limits   1 <= bits <= 8, bits + 2 <= L <= 16, n a multiple of 8
+// States   between windows a path is at u, the low S = L - bits bits of the one before and the high ones of the next. Read backwards a
+//          row is a row of the same trellis: windows and states with their bits reversed, codes too.
+// Paths    m_i[u] is the least squared error of paths over i entries to state u:
+//              m_(i+1)[u] = min over t of m_i[w >> bits] + (x - table[w])^2,    w = t 2^S + u
 //          All m_i are kept, in f32, and nothing else: on the way back the t that gave a minimum is found by computing it again. Of equal
-//          sums the last u, and before it every t, is the lowest.
-// Cost     2^L of (subtract, multiply, add, minimum) an entry, 4 at once; way back and decoding are little beside it
+//          sums the first u, and from there every t, is the lowest.
+// Circle   through s between entries n - 1 and 0: halves of n / 2 entries from s, one forwards, one backwards, that meet on the other side.
+//          The least circle through s is found so, but not which s.
+// Short    rows: halves from anywhere that meet at s bound from below what a circle through s errs. Circles by rising bound, until
+//          `effort` is spent or a bound is above the least error found. A row of fewer than S bits is at an s of its period.
+// Long     rows: once around, from anywhere `early` entries before the row. The way back from the best end begins at some s; the way back
+//          from s nearly always begins there too, and closes. Where it does not, nor from where that begins, a circle through the last one
+//          (Shao, Lin, Fossorier, Two decoding algorithms for tailbiting codes, 2003)
+// Cost     2^L of (subtract, multiply, add, minimum) an entry, 4 at once, for n + early entries, n more where the way does not close (one
+//          row in three at 1 bit and n = 96, one in twenty at n = 384); up to effort - n entries in rows of less than `long`
 
-/** Bytes of `work` for rows of n entries: m_0 ... m_n. */
-export function trellisWorkBytes(n: u32, bits: u32, windowBits: u32): usize {
-  return (<usize>n + 1) << (windowBits - bits + 2);
+import { advance, fill } from "./trellis-steps";
+import { leastOf, meet, trace, turn, turnedState } from "./trellis-paths";
+
+/** Entries of a long row, at least. */
+const long: u32 = 80;
+
+/** Entries before a long row, at most: a quarter of it where that is less. */
+const early: u32 = 64;
+
+/** Entries that a short row costs, and its own number less. */
+const effort: u32 = 240;
+
+/** Bytes of `work` for rows of n entries: m of two halves, bounds, errors, the table and the windows backwards. */
+export function trellisWorkBytes(n: u32, bits: u32, windowBits: u32): f64 {
+  return (<f64>n + 4) * <f64>(4 << (windowBits - bits)) + <f64>(6 << windowBits);
 }
 
-/** m + (x - y)^2 */
-// @ts-ignore: decorator
-@inline function through(x: v128, y: v128, m: v128): v128 {
-  const r = f32x4.sub(x, y);
-  return f32x4.add(m, f32x4.mul(r, r));
+/** From any state. */
+function advanceFromAny(m: usize, x: usize, apart: isize, count: u32, bits: u32, plane: usize, table: usize): void {
+  fill(m, <u32>(plane >> 2), 0);
+  advance(m, x, apart, count, 0, <u32>(plane >> 2), bits, plane, table);
 }
 
-// @ts-ignore: decorator
-@inline function lowTwice(m: v128): v128 {
-  return i8x16.shuffle(m, m, 0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7);
+/** From state s alone. */
+function advanceFrom(m: usize, s: u32, x: usize, apart: isize, count: u32, bits: u32, plane: usize, table: usize): void {
+  fill(m, <u32>(plane >> 2), Infinity);
+  store<f32>(m + (<usize>s << 2), 0);
+  advance(m, x, apart, count, s, 1, bits, plane, table);
 }
 
-// @ts-ignore: decorator
-@inline function highTwice(m: v128): v128 {
-  return i8x16.shuffle(m, m, 8, 9, 10, 11, 8, 9, 10, 11, 12, 13, 14, 15, 12, 13, 14, 15);
+/** Leaves the bounds of states that a row of `period` bits, fewer than a state has, can be at. */
+function keepPeriodic(bounds: usize, states: u32, period: u32, stateBits: u32): void {
+  const rest = (1 << (stateBits - period)) - 1;
+  for (let u: u32 = 0; u < states; ++u) if (u >> period != (u & rest)) store<f32>(bounds + (<usize>u << 2), Infinity);
 }
 
-// One step, from m to next; `plane` is 4 * 2^(L - bits), the bytes of each. Windows of equal t lie `plane` apart in the table, and
-// their m `plane >> bits`. Sixteen u at a time: four minima in registers.
-
-function stepOne(next: usize, m: usize, table: usize, x: v128, plane: usize): void {
-  for (let o: usize = 0; o < plane; o += 64) {
-    const y = table + o, z = y + plane, p = m + (o >> 1), q = p + (plane >> 1);
-    const p0 = v128.load(p), p1 = v128.load(p, 16), q0 = v128.load(q), q1 = v128.load(q, 16);
-    v128.store(next + o, f32x4.pmin(through(x, v128.load(y), lowTwice(p0)), through(x, v128.load(z), lowTwice(q0))));
-    v128.store(next + o, f32x4.pmin(through(x, v128.load(y, 16), highTwice(p0)), through(x, v128.load(z, 16), highTwice(q0))), 16);
-    v128.store(next + o, f32x4.pmin(through(x, v128.load(y, 32), lowTwice(p1)), through(x, v128.load(z, 32), lowTwice(q1))), 32);
-    v128.store(next + o, f32x4.pmin(through(x, v128.load(y, 48), highTwice(p1)), through(x, v128.load(z, 48), highTwice(q1))), 48);
+/** Windows that a circle of n entries takes; where halves meet a state counts for four. */
+function windowsAround(n: u32, bits: u32, windowBits: u32): i64 {
+  const all: i64 = 1 << windowBits;
+  let sum: i64 = 4 << (windowBits - bits), reached: i64 = 1;
+  for (let k = n >> 1; k > 0; --k) {
+    reached = min(all, reached << bits);
+    sum += 2 * reached;
   }
+  return sum;
 }
 
-/** Where the m of the window lies whose place in the table is `y`. */
-// @ts-ignore: decorator
-@inline function before(m: usize, y: usize, table: usize, bits: u32): usize {
-  return m + (((y - table) >> bits) & ~3);
+
+function clear(codes: usize, rowBytes: usize, sums: usize): void {
+  memory.fill(codes, 0, rowBytes);
+  memory.fill(sums, 0, 24);
 }
 
-/** bits >= 2: windows in fours share their m. Constant `bits` leaves as many loads of m as there are different ones. */
-// @ts-ignore: decorator
-@inline function stepMany(next: usize, m: usize, table: usize, x: v128, plane: usize, bits: u32): void {
-  const end = plane << bits;
-  for (let o: usize = 0; o < plane; o += 64) {
-    let a = f32x4.splat(Infinity), b = a, c = a, d = a;
-    for (let y = table + o, last = y + end; y != last; y += plane) {
-      const p = before(m, y, table, bits), m0 = v128.load32_splat(p);
-      const m1 = bits == 2 ? v128.load32_splat(p, 4) : m0;
-      const m2 = bits == 2 ? v128.load32_splat(p, 8) : bits == 3 ? v128.load32_splat(p, 4) : m0;
-      const m3 = bits == 2 ? v128.load32_splat(p, 12) : m2;
-      a = f32x4.pmin(a, through(x, v128.load(y), m0));
-      b = f32x4.pmin(b, through(x, v128.load(y, 16), m1));
-      c = f32x4.pmin(c, through(x, v128.load(y, 32), m2));
-      d = f32x4.pmin(d, through(x, v128.load(y, 48), m3));
-    }
-    v128.store(next + o, a);
-    v128.store(next + o, b, 16);
-    v128.store(next + o, c, 32);
-    v128.store(next + o, d, 48);
+const closed: u32 = -1;
+
+/** Once around: `closed`, or a state that a circle may go through. */
+function goAround(codes: usize, sums: usize, X: usize, n: u32, bits: u32, plane: usize, table: usize, work: usize): u32 {
+  const before = min(n >> 2, early), end = work + <usize>n * plane, states = <u32>(plane >> 2);
+  advanceFromAny(work, X + (<usize>(n - before) << 2), 4, before, bits, plane, table);
+  memory.copy(work, work + <usize>before * plane, plane);
+  advance(work, X, 4, n, 0, states, bits, plane, table);
+  let s = leastOf(end, states);
+  for (let way = 0; way < 4; ++way) {
+    const u = s;
+    clear(codes, (<usize>n * bits) >> 3, sums);
+    s = trace(codes, sums, X, n - 1, -1, n, u, end, bits, plane, table, 0);
+    if (s == u) return closed;
   }
+  return s;
 }
 
-/** Fewer than sixteen u: four at a time. */
-function stepFew(next: usize, m: usize, table: usize, x: v128, plane: usize, bits: u32): void {
-  const end = plane << bits;
-  for (let o: usize = 0; o < plane; o += 16) {
-    let a = f32x4.splat(Infinity);
-    for (let y = table + o, last = y + end; y != last; y += plane) {
-      const p = before(m, y, table, bits);
-      a = f32x4.pmin(a, through(x, v128.load(y), bits == 1 ? lowTwice(v128.load64_zero(p)) : v128.load32_splat(p)));
-    }
-    v128.store(next + o, a);
-  }
-}
-
-/** m_0 ... m_n of one row: at first window 0 alone. */
-function forward(work: usize, x: usize, n: u32, bits: u32, plane: usize, table: usize): void {
-  for (let o: usize = 0; o < plane; o += 4) store<f32>(work + o, Infinity);
-  store<f32>(work, 0);
-  for (let i: u32 = 0; i < n; ++i) {
-    const next = work + plane, xi = v128.load32_splat(x + (<usize>i << 2));
-    if (plane < 64) stepFew(next, work, table, xi, plane, bits);
-    else if (bits == 1) stepOne(next, work, table, xi, plane);
-    else if (bits == 2) stepMany(next, work, table, xi, plane, 2);
-    else if (bits == 3) stepMany(next, work, table, xi, plane, 3);
-    else stepMany(next, work, table, xi, plane, bits);
-    work = next;
-  }
-}
-
-/** The place of the least of count f32, the first of equal ones. */
-function leastOf(m: usize, count: u32): u32 {
-  let best: u32 = 0;
-  for (let u: u32 = 1; u < count; ++u) if (load<f32>(m + (<usize>u << 2)) < load<f32>(m + (<usize>best << 2))) best = u;
-  return best;
-}
-
-/** The first window that leads from m to m_(i+1)[u]. */
-// @ts-ignore: decorator
-@inline function windowInto(m: usize, table: usize, x: f32, u: u32, bits: u32, plane: usize): u32 {
-  const apart = <u32>(plane >> 2), end = u + (apart << bits);
-  let best = u, least: f32 = Infinity;
-  for (let w = u; w < end; w += apart) {
-    const r = x - load<f32>(table + (<usize>w << 2)), sum = load<f32>(m + (<usize>(w >> bits) << 2)) + r * r;
-    if (sum < least) {
-      least = sum;
-      best = w;
-    }
-  }
-  return best;
-}
-
-/** The code at position i into a row of zeros. */
-// @ts-ignore: decorator
-@inline function putCode(row: usize, i: u32, bits: u32, code: u32): void {
-  const from = <usize>i * bits, at = row + (from >> 3);
-  const both = code << (16 - bits - (<u32>from & 7));
-  store<u8>(at, load<u8>(at) | <u8>(both >> 8));
-  if (both & 255) store<u8>(at, load<u8>(at, 1) | <u8>both, 1);
-}
-
-/** Codes of the path of least squared error for each of `rows` rows, and its sums. */
+/** Codes of each of `rows` rows, and its sums. */
 export function trellisEncode(
   codes: usize, sums: usize, X: usize, rows: u32, n: u32, stride: u32, bits: u32, windowBits: u32, table: usize, work: usize,
 ): void {
-  const plane: usize = 4 << (windowBits - bits), rowBytes = (<usize>n * bits + 7) >> 3, last: u32 = (1 << bits) - 1;
-  for (let row: u32 = 0; row < rows; ++row) {
-    forward(work, X, n, bits, plane, table);
-    memory.fill(codes, 0, rowBytes);
-    let u = leastOf(work + <usize>n * plane, <u32>(plane >> 2));
-    let error: f64 = 0, along: f64 = 0, square: f64 = 0;
-    for (let i = n; i-- > 0; ) {
-      const x = load<f32>(X + (<usize>i << 2));
-      const w = windowInto(work + <usize>i * plane, table, x, u, bits, plane);
-      const y = <f64>load<f32>(table + (<usize>w << 2)), r = <f64>x - y;
-      error += r * r;
-      along += <f64>x * y;
-      square += y * y;
-      putCode(codes, i, bits, w & last);
-      u = w >> bits;
+  const stateBits = windowBits - bits, states: u32 = 1 << stateBits, plane: usize = 4 << stateBits, rowBytes = (<usize>n * bits) >> 3;
+  const middle = n >> 1, half = <usize>middle * plane;
+  const forth = work, met = forth + half, back = met + plane, backMet = back + half;
+  const bounds = backMet + plane, errors = bounds + plane, turned = errors + plane, reversed = turned + (4 << windowBits);
+  // Half a row leads from s to s << middleBits and those after it.
+  const middleBits = min(middle * bits, stateBits), reached: u32 = 1 << middleBits;
+  const isPeriodic = n * bits < stateBits;
+  let tries: u32 = 1;
+  if (isPeriodic) tries = states;
+  else if (n < long) tries = <u32>((<i64>(effort - 2 * n) << windowBits) / windowsAround(n, bits, windowBits));
+  turn(turned, reversed, table, windowBits);
+  for (let row: u32 = 0; row < rows; ++row, codes += rowBytes, sums += 24, X += <usize>stride << 2) {
+    const end = X + (<usize>n << 2);
+    if (n >= long) {
+      const s = goAround(codes, sums, X, n, bits, plane, table, work);
+      if (s == closed) continue;
+      fill(bounds, states, Infinity);
+      store<f32>(bounds + (<usize>s << 2), 0);
+    } else {
+      advanceFromAny(forth, X + (<usize>middle << 2), 4, middle, bits, plane, table);
+      advanceFromAny(back, X + (<usize>middle << 2) - 4, -4, middle, bits, plane, turned);
+      meet(bounds, met, backMet, reversed, 0, states, bits);
+      if (isPeriodic) keepPeriodic(bounds, states, n * bits, stateBits);
     }
-    store<f64>(sums, error);
-    store<f64>(sums, along, 8);
-    store<f64>(sums, square, 16);
-    sums += 24;
-    codes += rowBytes;
-    X += <usize>stride << 2;
+    let least: f32 = Infinity;
+    for (let k: u32 = 0; k < tries; ++k) {
+      const s = leastOf(bounds, states), place = bounds + (<usize>s << 2);
+      if (k > 0 && !(load<f32>(place) < least)) break;
+      store<f32>(place, Infinity);
+      advanceFrom(forth, s, X, 4, middle, bits, plane, table);
+      advanceFrom(back, turnedState(reversed, s, bits), end - 4, -4, middle, bits, plane, turned);
+      const first = (s << middleBits) & (states - 1);
+      meet(errors, met, backMet, reversed, first, reached, bits);
+      const u = first + leastOf(errors + (<usize>first << 2), reached), error = load<f32>(errors + (<usize>u << 2));
+      if (k > 0 && !(error < least)) continue;
+      least = error;
+      clear(codes, rowBytes, sums);
+      trace(codes, sums, X, middle - 1, -1, middle, u, met, bits, plane, table, 0);
+      trace(codes, sums, X, middle, 1, middle, turnedState(reversed, u, bits), backMet, bits, plane, turned, reversed);
+    }
   }
 }
 
 /** out (rows x n f32) = table[window] times the row's scale, in f32; `scales` are rows f32, or 0 for none. */
 export function trellisDecode(out: usize, codes: usize, rows: u32, n: u32, bits: u32, windowBits: u32, table: usize, scales: usize): void {
-  const mask: u32 = (1 << windowBits) - 1, last: u32 = (1 << bits) - 1;
+  const mask: u32 = (1 << windowBits) - 1, last: u32 = (1 << bits) - 1, rowBytes = (<usize>n * bits) >> 3;
   for (let row: u32 = 0; row < rows; ++row) {
     const scale: f32 = scales ? load<f32>(scales + (<usize>row << 2)) : 1;
-    let window: u32 = 0, read: u32 = 0, held: u32 = 0;
+    // The 16 bits before the row.
+    let window = <u32>load<u8>(codes + rowBytes - 1), read: u32 = 0, held: u32 = 0;
+    window |= <u32>load<u8>(codes + (rowBytes > 1 ? rowBytes - 2 : 0)) << 8;
     for (let i: u32 = 0; i < n; ++i) {
       if (held < bits) {
         read = (read << 8) | load<u8>(codes++);

@@ -31,7 +31,7 @@ export async function codes({ cols: n = 384, runs: asked = 5 }) {
       for (let bits = 1; bits <= 8; ++bits) {
         kernel.f32(T, 2 ** windowBits).set(trellisTable(bits, windowBits));
         withFrame(kernel, (inner) => {
-          const work = inner.bytes(call.trellisWorkBytes(n, bits, windowBits) >>> 0);
+          const work = inner.bytes(call.trellisWorkBytes(n, bits, windowBits));
           // The machine may be busy: the peak is measured beside each.
           const peak = peakFlops(call);
           const encode = best(runs, () => call.trellisEncode(codes, sums, X, rows, n, n, bits, windowBits, T, work));

@@ -28,6 +28,9 @@ export function heldByEntrywise({ rank }: { rank: number }, { rows, cols, dtype 
 /** Certifying a pair by its residual takes that matrix. */
 const residualBytes = ({ rows, cols, dtype }: RowSource) => rows * cols * rowTypeBytes[dtype === "f64" ? "f64" : "f32"];
 
+/** Three sums of each row, its size and its error, sorted ones beside them. */
+export const heldByTransformCode = (): Held => ({ columns: 9 });
+
 export function heldByLowRank(options: LowRankOptions | LowRankFactorOptions, source: RowSource): Held {
   if (options.p === Infinity) return heldByDefault;
   if (!candidatesOf(options, source).methods.includes("entrywise")) return heldByEllipsoid();

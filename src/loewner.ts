@@ -25,6 +25,7 @@ import type {
   RunOptions,
   SubspaceOptions,
   SensitivityOptions,
+  TransformCodeOptions,
   WeightedOptions,
 } from "./types/index.js";
 
@@ -104,6 +105,10 @@ class Instance implements Loewner {
 
   quantise(a: MatrixLike, options: QuantiseOptions) {
     return this.call("quantise", a, options);
+  }
+
+  transformCode(a: MatrixLike, options: TransformCodeOptions) {
+    return this.call("transformCode", a, { ...options, p: options.p ?? 2 });
   }
 
   robustSubspace(a: MatrixLike, options: SubspaceOptions) {

@@ -7,13 +7,22 @@ import { checkLewis, lewisWeights } from "../geometry/lewis/weights.js";
 import { checkMinVolume, johnEllipsoid, minVolumeEllipsoid } from "../geometry/ellipsoid/min-volume.js";
 import { checkMultiply, checkPairResidual, multiply, pairResidual, singularValues } from "../geometry/basis/pair.js";
 import { checkQuantise, quantise } from "../geometry/codes/quantise.js";
+import { checkTransformCode, transformCode } from "../geometry/codes/transform-code.js";
 import type { Run } from "../geometry/run.js";
 import { checkSensitivities, sensitivities } from "../geometry/coreset/sensitivities.js";
 import { checkSubspace, robustSubspace } from "../geometry/subspace/subspace.js";
 import { checkLowRank, lowRank } from "../low-rank.js";
 import { certify, checkCertify } from "../low-rank/certificate.js";
 import type { Held } from "../engine/memory.js";
-import { heldByCertify, heldByEllipsoid, heldByEntrywise, heldByLeverage, heldByLowRank, heldByNone } from "../held.js";
+import {
+  heldByCertify,
+  heldByEllipsoid,
+  heldByEntrywise,
+  heldByLeverage,
+  heldByLowRank,
+  heldByNone,
+  heldByTransformCode,
+} from "../held.js";
 import type { RowSource } from "../matrix.js";
 import * as back from "./restore.js";
 import type { Scale } from "./scale.js";
@@ -89,6 +98,13 @@ export const primitives = {
     scalesRows: true,
   }),
   quantise: primitive({ run: quantise, check: checkQuantise, sweeps: 3, restore: back.quantise }),
+  transformCode: primitive({
+    run: transformCode,
+    check: checkTransformCode,
+    held: heldByTransformCode,
+    sweeps: 10,
+    restore: back.transformCode,
+  }),
   robustSubspace: primitive({
     run: robustSubspace,
     check: checkSubspace,

@@ -14,6 +14,7 @@ import type {
   Objective,
   QuantiseResult,
   SubspaceResult,
+  TransformCodeResult,
 } from "../types/index.js";
 import type { Scale } from "./scale.js";
 
@@ -129,6 +130,10 @@ export async function lowRank(
 }
 
 export async function quantise(result: QuantiseResult, scale: Scale): Promise<QuantiseResult> {
+  return { ...result, objective: await objective(result.objective, scale) };
+}
+
+export async function transformCode(result: TransformCodeResult, scale: Scale): Promise<TransformCodeResult> {
   return { ...result, objective: await objective(result.objective, scale) };
 }
 

@@ -24,6 +24,7 @@ import type {
 import type { JohnOptions, JohnResult, MinVolumeOptions, MinVolumeResult } from "./min-volume.js";
 import type { QuantiseOptions, QuantiseResult } from "./quantise.js";
 import type { SubspaceOptions, SubspaceResult } from "./subspace.js";
+import type { TransformCodeOptions, TransformCodeResult } from "./transform-code.js";
 
 /** Rows that several calls are about; any call takes them for a matrix. */
 export interface OpenMatrix extends RowSource {
@@ -89,6 +90,12 @@ export interface Loewner {
    * @throws {InvalidInputError} an option out of range, rows of right that are not orthonormal, NaN or infinity in A, or a largest entry outside of 2^-100 ... 2^100
    */
   quantise(a: MatrixLike, options: QuantiseOptions): Promise<QuantiseResult>;
+  /**
+   * A in the fewest bytes for its squared error: rows less their centre, in coordinates along their axes, each in as many bits as it is
+   * worth, as paths of a trellis; the rows that this fits worst nearly exactly. `TransformDecoder` gives rows again. Cost: docs/transform-code.md.
+   * @throws {InvalidInputError} an option out of range, too few bytes for centre and scales (it says the least), a maxError that 8 bits do not reach, NaN or infinity in A, or a largest entry outside of 2^-100 ... 2^100
+   */
+  transformCode(a: MatrixLike, options: TransformCodeOptions): Promise<TransformCodeResult>;
   /** Upper bounds of sup_x s_i |a_i x|^p / |Ax|_p^p, one a row. */
   sensitivities(a: MatrixLike, options?: SensitivityOptions): Promise<SensitivityResult>;
   /** A few rows with weights that estimate |Ax|_p^p without bias for every x, and how far they are off. */

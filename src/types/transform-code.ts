@@ -1,4 +1,7 @@
 import type { CodedMatrix } from "./codes.js";
+import type { WeightedOptions } from "./common.js";
+import type { Objective } from "./low-rank.js";
+import type { ScaleName } from "./quantise.js";
 
 /** Bits of the window that a value is looked up by. */
 export type WindowBits = 10 | 12;
@@ -49,4 +52,47 @@ export interface TransformCode {
   readonly scaleLevels: Float32Array;
   /** Absent where there are none. */
   readonly exact?: ExactRows;
+}
+
+/** Exactly one of bytes, bitsPerEntry and maxError says how large the code may be. */
+export interface TransformCodeOptions extends WeightedOptions {
+  /** All that is stored, at most. */
+  bytes?: number;
+  /** The same beside rows * cols entries, in bits. */
+  bitsPerEntry?: number;
+  /** Largest `error` of the result: the smallest code that keeps to it is looked for. */
+  maxError?: number;
+  /** Of the ellipsoid whose axes and centre are taken, 0 < p < 4, and of objective.lp. Below 2 far rows count less. Default 2. */
+  p?: number;
+  /** How many rows are stored nearly exactly; "auto" (default): as many as pay, 1 in 1000 to 1 in 100. */
+  exactRows?: number | "auto";
+  /** Bits of the window that a value is looked up by: 12 costs four times the time, and saves 1 % of the bytes. Default 10. */
+  windowBits?: WindowBits;
+  /**
+   * How a row's scale is chosen once its codes are: as `quantise` has it. Default "least-squares"; "unbiased" for a matrix that others
+   * are multiplied by, such as an output projection.
+   */
+  scale?: ScaleName;
+  /** 0 ... 2^53 - 1; what rotations are drawn by. Default 0. */
+  seed?: number;
+}
+
+export interface TransformCodeResult {
+  code: TransformCode;
+  /** Of A - what it decodes to, exact rows among them. */
+  objective: Objective;
+  /** sum_i s_i |a_i - decoded|^2 / sum_i s_i |a_i|^2; 0 of a matrix of zeros. */
+  error: number;
+  /** The same, foretold before anything was coded. */
+  predictedError: number;
+  /** Of all that is stored. */
+  byteLength: number;
+  /** Variance of the rows along each axis, falling, cols of them, and the bits that its component is stored in. */
+  variances: Float64Array;
+  bits: Uint8Array;
+  /** Rows that are stored nearly exactly, ascending. */
+  exactRows: Uint32Array;
+  seed: number;
+  /** Wall-clock seconds. */
+  seconds: number;
 }

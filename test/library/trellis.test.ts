@@ -49,7 +49,7 @@ function encode(x: Float32Array, n: number, { bits, windowBits, table }: Code, s
     const sums = frame.f64(3 * rows);
     const codes = frame.bytes(bytes + 1);
     kernel.bytes(codes, bytes + 1).fill(0xa5);
-    const work = frame.bytes(call.trellisWorkBytes(n, bits, windowBits) >>> 0);
+    const work = frame.bytes(call.trellisWorkBytes(n, bits, windowBits));
     call.trellisEncode(codes, sums, X, rows, n, n, bits, windowBits, T, work);
     const out = frame.bytes(4 * x.length);
     call.trellisDecode(out, codes, rows, n, bits, windowBits, T, scales ? narrow(scales) : 0);

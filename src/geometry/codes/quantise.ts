@@ -97,7 +97,7 @@ export async function quantise(run: Run, source: RowSource, options: QuantiseOpt
 /** Passes over an entry while its scale is searched, about. */
 const passes = startRatios.length + 4;
 
-interface Target {
+export interface Target {
   bits: CodeBits;
   levels: LevelsName;
   scale: ScaleName;
@@ -115,7 +115,7 @@ interface Projection {
 }
 
 /** Codes of the rows, or of their projection, and the error of what they decode to. One sweep. */
-async function encode(
+export async function encode(
   run: Run,
   rows: EngineRows,
   { top, unit }: Profile,
@@ -171,7 +171,7 @@ function scaleFactor(size: number): number {
   return powerOfTwoBelow(size) / (halfComfort.to / 2);
 }
 
-function checkRange({ top }: Profile, { name = "A" }: RowSource): void {
+export function checkRange({ top }: Profile, { name = "A" }: RowSource): void {
   if (top === 0 || (top >= range.from && top <= range.to)) return;
   throw new InvalidInputError(
     `The largest entry of ${name} is ${top}; codes decode to f32 and hold 2^-100 to 2^100. Multiply ${name} by a power of two first.`,
@@ -179,7 +179,7 @@ function checkRange({ top }: Profile, { name = "A" }: RowSource): void {
   );
 }
 
-function bytesOf({ rows, cols, bits, block }: CodedMatrix): number {
+export function bytesOf({ rows, cols, bits, block }: CodedMatrix): number {
   return codedBytes(rows, cols, bits, block);
 }
 

@@ -1,0 +1,215 @@
+// Transform codes, near the rate-distortion bound of a Gaussian source: centre, axes, bits by reverse water-filling, trellis codes.
+//
+// Goyal, Theoretical foundations of transform coding (2001). A row is coded in four sweeps: column sums, scatter matrix, sizes along the
+// axes, codes. Nothing of size n is kept but codes, scales, and a few numbers a row.
+import type { EngineRows } from "../../engine/engine.js";
+import { codesName } from "../../engine/operations/transform.js";
+import { InvalidInputError } from "../../errors.js";
+import type { RowSource } from "../../matrix.js";
+import { checkOneOf, checkP, checkSeed } from "../../options.js";
+import { trellisError, trellisTable } from "../../code-trellis.js";
+import { transformBytes } from "../../transform-codes.js";
+import type {
+  CodeBand,
+  Objective,
+  TransformCode,
+  TransformCodeOptions,
+  TransformCodeResult,
+} from "../../types/index.js";
+import { objectiveOf } from "../basis/factors.js";
+import type { Run } from "../run.js";
+import { axesOf, columnMoments, type Moments } from "./axes.js";
+import { bandFactors } from "./band-factors.js";
+import type { BitPlan } from "./bands.js";
+import { exactRows, largest } from "./exact-rows.js";
+import { checkRange } from "./quantise.js";
+import { scaleLevels } from "./scale-levels.js";
+import { CodePlanner, type CodePlan } from "./code-plan.js";
+
+export function checkTransformCode(options: TransformCodeOptions, source: RowSource): void {
+  const { bytes, bitsPerEntry, maxError, p = 2, exactRows = "auto", windowBits = 10, seed = 0 } = options;
+  const given = Object.entries({ bytes, bitsPerEntry, maxError }).filter(([, value]) => value !== undefined);
+  if (given.length !== 1) {
+    const found = given.length === 0 ? "none" : given.map(([key]) => key).join(" and ");
+    throw new InvalidInputError(`Give exactly one of bytes, bitsPerEntry and maxError; got ${found}.`);
+  }
+  const [[name, value]] = given;
+  if (!(typeof value === "number" && value > 0 && value < Infinity))
+    throw new InvalidInputError(`${name} must be a number above 0; got ${value}.`);
+  checkP(p);
+  checkSeed(seed);
+  checkOneOf("scale", options.scale ?? "least-squares", ["unbiased", "least-squares"]);
+  if (![10, 12].includes(windowBits)) throw new InvalidInputError(`windowBits must be 10 or 12; got ${windowBits}.`);
+  if (exactRows !== "auto" && !(Number.isSafeInteger(exactRows) && exactRows >= 0 && exactRows <= source.rows)) {
+    throw new InvalidInputError(
+      `exactRows must be "auto" or a whole number from 0 to ${source.rows}, the rows of ${source.name ?? "A"}; got ${exactRows}.`,
+    );
+  }
+}
+
+/** Cost: docs/transform-code.md. */
+export async function transformCode(
+  run: Run,
+  source: RowSource,
+  options: TransformCodeOptions,
+): Promise<TransformCodeResult> {
+  const { rows: n, cols: d } = source;
+  const { bytes, bitsPerEntry = 0, maxError, p = 2, rowWeights, windowBits = 10, seed = 0 } = options;
+  run.expect(n * (8 * d + d * d + 2 * d * d + (d / 2) * 2 ** windowBits));
+  const rows = run.open(source);
+  if (rowWeights) rows.state.set("weights", Float64Array.from(rowWeights));
+  const moments = await run.cache.once("column moments", () => columnMoments(run, rows));
+  checkRange(moments.profile, source);
+  const axes = (wide: boolean) =>
+    run.cache.once(`code axes ${p} ${wide}`, () => axesOf(run, rows, moments, { p, wide }));
+  const planner = new CodePlanner(run, rows, { moments, axes, options });
+  const codeOf = async (most: number) => encodeRows(run, rows, await planner.plan(most), { moments, options, most });
+  const found =
+    maxError === undefined
+      ? await codeOf(bytes ?? Math.floor((bitsPerEntry * n * d) / 8))
+      : await smallest(planner, codeOf, maxError);
+  run.finish();
+  return { ...found, seed, seconds: run.seconds };
+}
+
+type Found = Omit<TransformCodeResult, "seed" | "seconds">;
+
+/** Codings at most. */
+const mostTrials = 6;
+/** Share of the error that may stay unused. */
+const slack = 0.02;
+
+/** The smallest code that errs by no more, as far as a few trials tell: what the last one erred beside its forecast corrects the next. */
+async function smallest(planner: CodePlanner, codeOf: (bytes: number) => Promise<Found>, most: number): Promise<Found> {
+  let best: Found | undefined;
+  let aim = most;
+  let top = Infinity;
+  for (let trial = 0; trial < mostTrials; ++trial) {
+    const { bytes, error, isMost } = await planner.bytesFor(aim);
+    if (bytes >= top) break;
+    const found = await codeOf(bytes);
+    if (found.error <= most && (!best || found.byteLength < best.byteLength)) [best, top] = [found, bytes];
+    if (isMost && !best) {
+      throw new InvalidInputError(
+        `maxError ${most} is below what 8 bits a component reach: the squared error would be ${found.error.toPrecision(3)} of the squares.`,
+      );
+    }
+    if (found.error <= most && found.error >= (1 - slack) * most) break;
+    // A little below what is asked for once it was missed.
+    aim = ((found.error > most ? 1 - slack / 2 : 1) * most * error) / found.error;
+  }
+  if (best) return best;
+  return codeOf((await planner.bytesFor(aim / 2)).bytes);
+}
+
+interface Coding {
+  moments: Moments;
+  options: TransformCodeOptions;
+  /** Bytes, at most. */
+  most: number;
+}
+
+async function encodeRows(
+  run: Run,
+  rows: EngineRows,
+  plan: CodePlan,
+  { moments, options, most }: Coding,
+): Promise<Found> {
+  const { windowBits = 10, seed = 0, scale = "least-squares", p = 2, rowWeights } = options;
+  const { rows: n, cols } = rows.source;
+  const { axes, bits, sizes, exact } = plan;
+  const { unit } = moments.profile;
+  const factors = await bandFactors(run, axes, bits.bands, {
+    ...{ unit, seed },
+    errors: bits.bands.map((band) => trellisError(band.bits, windowBits, band.cols)),
+  });
+  const none = bits.bands.length === 0;
+  const { ratio } = plan;
+  const fitted = scaleLevels(
+    sizes.map((x) => x * ratio),
+    none ? 1 : plan.levels,
+  );
+  const levels =
+    moments.zeros === 0 ? fitted : moments.zeros === n ? Float32Array.of(0) : Float32Array.of(0, ...fitted);
+  const scales = new Uint8Array(n);
+  const sums = new Float64Array(3 * n);
+  const bands = bits.bands.map(({ bits, cols }, b): CodeBand => {
+    return { bits, cols, codes: new Uint8Array((n * bits * cols) / 8), right: factors.rights[b] };
+  });
+  const parts: Record<string, Uint8Array | Float64Array> = { scales, sums };
+  for (const { bits, codes } of bands) parts[codesName(bits)] = codes;
+  await run.sweep(
+    "transform",
+    rows,
+    "codes",
+    {
+      ...{ windowBits, ratio, p, unit },
+      unbiased: scale === "unbiased",
+      firstLevel: moments.zeros > 0 && levels.length > 1 ? 1 : 0,
+    },
+    {
+      centre: axes.centre,
+      basis: none ? new Float64Array(cols) : factors.basis,
+      right: none ? new Float64Array(cols) : factors.right,
+      bands: Float64Array.from(bands.flatMap(({ bits, cols }, b) => [bits, cols, factors.variances[b]])),
+      tables: Float64Array.from(bands.flatMap(({ bits }) => [...trellisTable(bits, windowBits)])),
+      levels: Float64Array.from(levels),
+    },
+    {
+      emit: (start, block, name) => parts[name].set(block, start * (parts[name].length / n)),
+      anyOrder: true,
+    },
+  );
+  const centre = Float32Array.from(axes.centre);
+  let code: TransformCode = {
+    ...{ kind: "transform", rows: n, cols, windowBits, centre },
+    ...{ bands, scales, scaleLevels: levels },
+  };
+  const weight = (row: number) => rowWeights?.[row] ?? 1;
+  const room = Math.floor((most - transformBytes(code)) / exact.rowBytes);
+  const errors = Float64Array.from({ length: n }, (_, i) => weight(i) * sums[3 * i + 1]);
+  const chosen = largest(errors, Math.max(0, Math.min(exact.most, room)));
+  if (chosen.length > 0) {
+    const found = await exactRows(run, rows.source, code, chosen, exact.bits);
+    code = { ...code, exact: found.exact };
+    const left = found.rest.map((x) => Math.abs(x) * unit);
+    const powers = await run.engine.dense("powers", { values: left, exponent: p });
+    chosen.forEach((row, at) => {
+      for (const [k, of] of [left, left.map((x) => x * x), powers].entries())
+        sums[3 * row + k] = of.subarray(at * cols, (at + 1) * cols).reduce((sum, x) => sum + x, 0);
+    });
+  }
+  const objective = await objectiveFrom(run, sums, { p, unit, weight });
+  const { squares } = moments;
+  return {
+    code,
+    objective,
+    error: squares > 0 ? (objective.l2 * objective.l2) / squares : 0,
+    predictedError: plan.predicted,
+    byteLength: transformBytes(code),
+    variances: axes.variances.map((x) => x / unit / unit),
+    bits: componentBits(bits, cols),
+    exactRows: chosen,
+  };
+}
+
+function componentBits({ bands }: BitPlan, cols: number): Uint8Array {
+  return Uint8Array.from(bands.flatMap(({ bits, cols }) => new Array<number>(cols).fill(bits))).slice(0, cols);
+}
+
+/** From 3 sums a row: |r|, r^2, |r|^p, all times unit. */
+function objectiveFrom(
+  run: Run,
+  sums: Float64Array,
+  { p, unit, weight }: { p: number; unit: number; weight: (row: number) => number },
+): Promise<Objective> {
+  const total = new Float64Array(4);
+  const worst = Float64Array.of(-1, 0);
+  for (let i = 0; 3 * i < sums.length; ++i) {
+    const [one, two, third] = sums.subarray(3 * i, 3 * i + 3);
+    const norm = Math.sqrt(two);
+    [p === 1 ? one : p === 2 ? two : third, one, norm, two].forEach((x, k) => (total[k] += weight(i) * x));
+    if (norm > worst[0]) worst.set([norm, i]);
+  }
+  return objectiveOf(run, { sums: total, worst, top: new Float64Array(1) }, p, unit);
+}
