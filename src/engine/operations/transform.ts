@@ -129,15 +129,15 @@ export const scatter = operation({
 });
 
 /**
- * Two numbers a row, handed on: its root mean square along the columns of `basis`, -1 for a row of zeros, and the square of what is
- * left of it beside them, from the components' `squares`.
+ * Two numbers a row, handed on: its root mean square over `count` components, of which the columns of `basis` give those that are not 0, -1
+ * for a row of zeros; and the square of what is left of it beside them, from the components' `squares`.
  */
 export const rowSizes = operation({
   reduce: { sizes: "concat" },
   work: (_cols, _params, { basis }) => basis.length,
   prepare(
     job: Job,
-    { unit }: { unit: number },
+    { unit, count }: { unit: number; count: number },
     { centre, basis, squares }: { centre: Float64Array; basis: Float64Array; squares: Float64Array },
   ) {
     const { frame, cols, dtype } = job;
@@ -166,7 +166,7 @@ export const rowSizes = operation({
           sum += v * v;
           inside += v * v * squares[k];
         }
-        sizes[2 * i] = centred.isZero[i] ? -1 : Math.sqrt(sum / width);
+        sizes[2 * i] = centred.isZero[i] ? -1 : Math.sqrt(sum / count);
         sizes[2 * i + 1] = Math.max(0, square[i] - inside);
       }
       return { sizes: { pointer: out, count: 2 * rows } };
@@ -190,7 +190,7 @@ export interface TransformShared {
   /** d x K, and the right factor, K x d, decoded, both for rows times `unit`. */
   basis: Float64Array;
   right: Float64Array;
-  /** Bits, columns and the components' variance of each band. */
+  /** Bits, columns and squared length of the right factor's rows, of each band. */
   bands: Float64Array;
   /** 2^windowBits values of each. */
   tables: Float64Array;
@@ -203,7 +203,7 @@ export const codesName = (bits: number) => `codes${bits}`;
 interface Band {
   bits: number;
   cols: number;
-  variance: number;
+  square: number;
   /** Its first component. */
   first: number;
   rowBytes: number;
@@ -217,11 +217,11 @@ function bandsOf({ frame }: Job, windowBits: number, { bands, tables }: Transfor
   const size = 2 ** windowBits;
   let first = 0;
   return Array.from({ length: bands.length / 3 }, (_, b) => {
-    const [bits, cols, variance] = bands.subarray(3 * b);
+    const [bits, cols, square] = bands.subarray(3 * b);
     const table = frame.bytes(4 * size);
     kernel.f32(table, size).set(tables.subarray(b * size, (b + 1) * size));
     const rowBytes = (bits * cols) / 8;
-    const band = { bits, cols, variance, first, rowBytes, table };
+    const band = { bits, cols, square, first, rowBytes, table };
     first += cols;
     return { ...band, codes: frame.bytes(blockRows * rowBytes), sums: frame.f64(3 * blockRows) };
   });
@@ -294,10 +294,10 @@ export const transform = operation({
       const bandSums = bands.map(({ sums }) => kernel.f64(sums, 3 * rows));
       for (let i = 0; i < rows; ++i) {
         let [error, along, square] = [0, 0, 0];
-        bands.forEach(({ variance }, b) => {
-          error += variance * bandSums[b][3 * i];
-          along += variance * bandSums[b][3 * i + 1];
-          square += variance * bandSums[b][3 * i + 2];
+        bands.forEach((band, b) => {
+          error += band.square * bandSums[b][3 * i];
+          along += band.square * bandSums[b][3 * i + 1];
+          square += band.square * bandSums[b][3 * i + 2];
         });
         // |x|^2 = |x - y|^2 + 2 <x, y> - |y|^2
         const fit = along / square;

@@ -1,19 +1,21 @@
-// Bits for the components of a transform code: reverse water-filling over the coder's own errors (Shannon 1959; Fox, Discrete
-// optimization via marginal analysis, 1966), with what the right factor costs.
+// Bits for the components of a transform code: bands of components of equal bits, such that least is left of their variances.
 //
-// A component of variance v with b bits leaves v (error(b) + loss), where `loss` is what the right factor's own rounding costs, and takes
-// b bits a row and a row of the right factor. Components go in groups of 8, as bytes hold their codes.
-//
-// Loss     an axis that is rounded sends a share r of its component astray, evenly over all directions. What goes along a stored component
-//          of error e can be taken back there, but then is coded with it: e / (1 + e) of it stays (band-factors.ts). All of it stays
-//          where nothing is stored
+// Band     components of variances v_j are rotated evenly over n coordinates of variance 1, each coded with error e: what comes back is
+//          (1 - e) of it and white noise of variance e (1 - e) (Goblick's test channel, 1965). Component j has share s_j of the
+//          coordinates' variance (mean 1), and best estimates leave v_j e / ((1 - e) s_j + e) of it. Least in sum:
+//              (1 - e) s_j + e = sqrt(v_j) / m,    m the mean of the roots;    then e (sum sqrt(v_j))^2 / n is left
+//          where s_j would be negative the component is let go, and m is that of the others with what it frees
+// Bits     Lagrange: the least of error + price * bytes over all partitions, by dynamic programming over groups of components; the price by
+//          bisection (Shoham, Gersho 1988, who do it without bands). With equal bits everywhere and no rotation it would be reverse water-filling
+// Right    an axis that is rounded sends a share of its component astray, evenly over all directions. What goes along a coordinate of error e
+//          can be taken back there, but then is coded with it: e / (1 + e) of it stays (band-factors.ts); elsewhere all of it
 import { codedBytes, quantisationError } from "../../codes.js";
 import { trellisError } from "../../code-trellis.js";
 import type { TrellisBits, WindowBits } from "../../types/index.js";
 
 export interface BandPlan {
   bits: TrellisBits;
-  /** Components: a multiple of 8. Past the last column they are of variance 0. */
+  /** Coordinates: a multiple of 8. Past the last column components have variance 0. */
   cols: number;
   rightBits: 8 | 4;
 }
@@ -21,7 +23,7 @@ export interface BandPlan {
 export interface BitPlan {
   /** By falling bits. */
   bands: BandPlan[];
-  /** Sum over the components of what is left of their variances, expected. */
+  /** What is left of the components' variances, in sum, expected. */
   error: number;
   /** Of codes and right factors. */
   bytes: number;
@@ -34,93 +36,204 @@ export interface Spectrum {
   windowBits: WindowBits;
 }
 
-const allBits = [1, 2, 3, 4, 5, 6, 7, 8] as const;
+const highestBits = 8;
+/** Groups of components at most: partitions take the square of it. */
+const mostGroups = 128;
+const bisections = 40;
+
+/** How variance is shared out in a band, each number for a component: s_j, and the estimate's factor r_j = sqrt(s_j) * `length`. */
+export function shape(
+  variances: Float64Array,
+  cols: number,
+  error: number,
+): { shares: Float64Array; length: number; left: number } {
+  const roots = variances.map(Math.sqrt);
+  let sum = roots.reduce((total, x) => total + x, 0);
+  let kept = roots.length;
+  const inverse = () => (cols * (1 - error) + kept * error) / sum;
+  while (kept > 1 && !(roots[kept - 1] * inverse() > error)) sum -= roots[--kept];
+  const factor = inverse();
+  let left = 0;
+  const shares = roots.map((root, j) => {
+    left += j < kept ? (error * root) / factor : root * root;
+    return j < kept ? Math.max(0, (root * factor - error) / (1 - error)) : 0;
+  });
+  return { shares, length: 1 / factor, left };
+}
 
 /** The best plan of at most `bytes`. */
 export function planBits(spectrum: Spectrum, bytes: number): BitPlan {
-  let best: BitPlan | undefined;
-  let astray = 1;
-  for (let lowest = 0; lowest <= 8; ++lowest) {
-    let plan = planWith(spectrum, bytes, lowest, astray);
-    astray = astrayOf(plan, spectrum);
-    plan = planWith(spectrum, bytes, lowest, astray);
-    if (!best || plan.error < best.error || (plan.error === best.error && plan.bytes < best.bytes)) best = plan;
-  }
-  return best!;
+  const first = new Partition(spectrum, 1);
+  return new Partition(spectrum, first.astray(first.best(bytes))).best(bytes);
 }
 
-/** Of what a rounded axis sends astray, the share that stays. */
-function astrayOf({ bands }: BitPlan, { values, windowBits }: Spectrum): number {
-  const stays = bands.reduce(
-    (sum, { cols, bits }) => sum - cols / (1 + trellisError(bits, windowBits, cols)),
-    values.length,
-  );
-  return Math.max(0, stays) / values.length;
+/** Bands that end at edges[end], the next one from there on. */
+interface Cut extends BandPlan {
+  from: number;
+  end: number;
 }
 
-/** With right factors in 4 bits for bands of up to `lowest` bits. */
-function planWith({ values, rows, windowBits }: Spectrum, most: number, lowest: number, astray: number): BitPlan {
-  const cols = values.length;
-  const rightOf = (bits: number) => (bits <= lowest ? 4 : 8);
-  const groups = Float64Array.from({ length: Math.ceil(cols / 8) }, (_, g) => sum(values.subarray(8 * g, 8 * g + 8)));
-  const costs = [0, ...allBits.map((bits) => rows * bits + codedBytes(8, cols, rightOf(bits)))];
-  const errors = [
-    1,
-    ...allBits.map((bits) => trellisError(bits, windowBits) + astray * quantisationError(rightOf(bits), cols)),
-  ];
-  const steps = convexSteps(costs, errors);
-  // Groups that took each step. Larger ones took it first, so the next group is always the one of that number.
-  const taken = steps.map(() => 0);
-  let bytes = 0;
-  for (;;) {
-    let best = -1;
-    let fall = 0;
-    steps.forEach((step, k) => {
-      const group = taken[k];
-      if (group >= (k ? taken[k - 1] : groups.length) || bytes + step.bytes > most) return;
-      if (groups[group] * step.slope > fall) [best, fall] = [k, groups[group] * step.slope];
-    });
-    if (best < 0) break;
-    bytes += steps[best].bytes;
-    ++taken[best];
-  }
-  const bands: BandPlan[] = [];
-  let error = sum(values);
-  let first = 0;
-  for (let k = steps.length - 1; k >= 0; --k) {
-    const { bits } = steps[k];
-    const count = 8 * (taken[k] - (taken[k + 1] ?? 0));
-    if (count === 0) continue;
-    const inside = sum(values.subarray(first, first + count));
-    bands.push({ bits, cols: count, rightBits: rightOf(bits) });
-    error -= inside * (1 - trellisError(bits, windowBits, count) - astray * quantisationError(rightOf(bits), cols));
-    first += count;
-  }
-  return { bands, error, bytes };
-}
+class Partition {
+  private readonly edges: number[] = [];
+  /** Sums of the variances, and of their roots, up to each edge. */
+  private readonly sums: number[] = [0];
+  private readonly roots: number[] = [0];
 
-interface Step {
-  /** That it leads to. */
-  bits: TrellisBits;
-  bytes: number;
-  /** Fall of the error for a byte. */
-  slope: number;
-}
-
-/** From 0 bits up, along the lower convex hull of errors over costs. */
-function convexSteps(costs: readonly number[], errors: readonly number[]): Step[] {
-  const steps: Step[] = [];
-  for (let at = 0; at < 8;) {
-    let [next, slope] = [0, 0];
-    for (let to = at + 1; to <= 8; ++to) {
-      const found = (errors[at] - errors[to]) / (costs[to] - costs[at]);
-      if (found > slope) [next, slope] = [to, found];
+  constructor(
+    private readonly spectrum: Spectrum,
+    /** Of what a rounded axis sends astray, the share that stays. */
+    private readonly stays: number,
+  ) {
+    const { values } = spectrum;
+    const groups = Math.ceil(values.length / 8);
+    const step = Math.ceil(groups / mostGroups);
+    for (let g = 0; g < groups; g += step) this.edges.push(8 * g);
+    this.edges.push(8 * groups);
+    for (let g = 1; g < this.edges.length; ++g) {
+      const inside = values.subarray(this.edges[g - 1], this.edges[g]);
+      this.sums.push(inside.reduce((total, x) => total + x, this.sums[g - 1]));
+      this.roots.push(inside.reduce((total, x) => total + Math.sqrt(x), this.roots[g - 1]));
     }
-    if (next === 0) break;
-    steps.push({ bits: next as TrellisBits, bytes: costs[next] - costs[at], slope });
-    at = next;
   }
-  return steps;
-}
 
-const sum = (x: Float64Array) => x.reduce((total, value) => total + value, 0);
+  best(most: number): BitPlan {
+    let plan = this.planOf(this.cheapest(0));
+    if (plan.bytes <= most) return plan;
+    let [low, high] = [0, 1];
+    const priced = (share: number) => this.planOf(this.cheapest(share / (1 - share)));
+    plan = { bands: [], error: this.sums[this.sums.length - 1], bytes: 0 };
+    // A price of share / (1 - share), in units of all variance for the bytes of one bit a row.
+    for (let round = 0; round < bisections; ++round) {
+      const middle = (low + high) / 2;
+      const found = priced(middle);
+      if (found.bytes > most) low = middle;
+      else {
+        high = middle;
+        if (found.bytes > plan.bytes) plan = found;
+      }
+    }
+    return this.filled(plan, most);
+  }
+
+  /** Of what rounded axes send astray, the share that stays under this plan. */
+  astray({ bands }: BitPlan): number {
+    const { values, windowBits } = this.spectrum;
+    const taken = bands.reduce((sum, { cols, bits }) => sum + cols / (1 + trellisError(bits, windowBits, cols)), 0);
+    return Math.max(0, values.length - taken) / values.length;
+  }
+
+  private bytesOf(cols: number, bits: number, rightBits: 8 | 4): number {
+    const { rows, values } = this.spectrum;
+    return (rows * bits * cols) / 8 + codedBytes(cols, values.length, rightBits);
+  }
+
+  private errorOf(from: number, end: number, bits: TrellisBits, rightBits: 8 | 4): number {
+    const { edges, sums, roots } = this;
+    const { windowBits, values } = this.spectrum;
+    const cols = edges[end] - edges[from];
+    const root = roots[end] - roots[from];
+    return (
+      (trellisError(bits, windowBits, cols) * root * root) / cols +
+      this.stays * quantisationError(rightBits, values.length) * (sums[end] - sums[from])
+    );
+  }
+
+  /** The partition of least error + price * bytes, and the right factors' bits with it. */
+  private cheapest(price: number): Cut[] {
+    const { edges, sums } = this;
+    const groups = edges.length - 1;
+    const rate = (price * sums[groups]) / Math.max(1, this.spectrum.rows);
+    // least[g]: of the first g groups, in bands of at least as many bits as have been looked at.
+    let least = edges.map((_, g) => (g === 0 ? 0 : Infinity));
+    let cuts: (Cut | undefined)[][] = [];
+    for (let bits = highestBits as TrellisBits; bits >= 1; --bits) {
+      const before = least;
+      const chosen: (Cut | undefined)[] = new Array(groups + 1).fill(undefined);
+      least = before.slice();
+      for (let from = 0; from < groups; ++from) {
+        if (before[from] === Infinity) continue;
+        for (let end = from + 1; end <= groups; ++end) {
+          for (const rightBits of [8, 4] as const) {
+            const cols = edges[end] - edges[from];
+            const cost =
+              before[from] + this.errorOf(from, end, bits, rightBits) + rate * this.bytesOf(cols, bits, rightBits);
+            if (cost < least[end]) {
+              least[end] = cost;
+              chosen[end] = { bits, cols, rightBits, from, end };
+            }
+          }
+        }
+      }
+      cuts = [chosen, ...cuts];
+    }
+    let end = 0;
+    for (let g = 1; g <= groups; ++g) if (least[g] - sums[g] < least[end] - sums[end]) end = g;
+    const bands: Cut[] = [];
+    for (const chosen of cuts) {
+      const cut = chosen[end];
+      if (!cut) continue;
+      bands.unshift(cut);
+      end = cut.from;
+    }
+    return bands;
+  }
+
+  private planOf(cuts: readonly Cut[]): BitPlan {
+    const { values, windowBits } = this.spectrum;
+    let error = 0;
+    let bytes = 0;
+    let end = 0;
+    for (const { bits, cols, rightBits, from, end: to } of cuts) {
+      const inside = values.subarray(this.edges[from], Math.min(values.length, this.edges[to]));
+      error += shape(inside, cols, trellisError(bits, windowBits, cols)).left;
+      error += this.stays * quantisationError(rightBits, values.length) * (this.sums[to] - this.sums[from]);
+      bytes += this.bytesOf(cols, bits, rightBits);
+      end = to;
+    }
+    error += this.sums[this.sums.length - 1] - this.sums[end];
+    return { bands: cuts.map(({ bits, cols, rightBits }) => ({ bits, cols, rightBits })), error, bytes };
+  }
+
+  /** Moves of single groups from band to band, as long as they fit and help. */
+  private filled(plan: BitPlan, most: number): BitPlan {
+    for (;;) {
+      let best = plan;
+      for (const cuts of this.neighbours(plan)) {
+        const found = this.planOf(cuts);
+        if (found.bytes <= most && found.error < best.error) best = found;
+      }
+      if (best === plan) return plan;
+      plan = best;
+    }
+  }
+
+  private *neighbours({ bands }: BitPlan): Generator<Cut[]> {
+    const { edges } = this;
+    const groups = edges.length - 1;
+    // Where the components of at least so many bits end, from 8 down to 1.
+    const ends: number[] = [];
+    const rights: (8 | 4)[] = [];
+    let end = 0;
+    for (let bits = highestBits; bits >= 1; --bits) {
+      const band = bands.find((one) => one.bits === bits);
+      if (band) end = edges.indexOf(edges[end] + band.cols);
+      ends.push(end);
+      rights.push(band?.rightBits ?? (bits > 2 ? 8 : 4));
+    }
+    const cutsOf = (ends: readonly number[], rights: readonly (8 | 4)[]) =>
+      ends.flatMap((end, k): Cut[] => {
+        const from = k ? ends[k - 1] : 0;
+        const bits = (highestBits - k) as TrellisBits;
+        return end > from ? [{ bits, cols: edges[end] - edges[from], rightBits: rights[k], from, end }] : [];
+      });
+    for (let k = 0; k < ends.length; ++k) {
+      for (const by of [1, -1]) {
+        const moved = ends.map((end, i) => (i === k ? end + by : end));
+        if (moved.every((end, i) => end >= 0 && end <= groups && end >= (i ? moved[i - 1] : 0)))
+          yield cutsOf(moved, rights);
+      }
+      const other = rights.map((bits, i) => (i === k ? ((12 - bits) as 8 | 4) : bits));
+      yield cutsOf(ends, other);
+    }
+  }
+}

@@ -7,7 +7,7 @@ import { narrowLimit } from "../basis/spectrum.js";
 import { transpose } from "../basis/small-dense.js";
 import type { Run } from "../run.js";
 import type { Axes, Moments } from "./axes.js";
-import { planBits, type BitPlan } from "./bands.js";
+import { planBits, shape, type BitPlan } from "./bands.js";
 import { exactRowBytes, exactRowLoss } from "./exact-rows.js";
 
 export interface CodePlan {
@@ -139,25 +139,31 @@ export class CodePlanner {
     const { rows: n, cols: d } = rows.source;
     const { unit } = this.given.moments.profile;
     const squares: number[] = [];
-    let noise = 0;
+    const axesUsed: number[] = [];
+    let [first, noise] = [0, 0];
     for (const { cols, bits } of bands) {
-      const first = squares.length;
       const inside = axes.variances.subarray(first, first + cols);
-      const sum = inside.reduce((total, x) => total + x, 0);
-      noise += sum * trellisError(bits, windowBits, cols);
-      for (let k = 0; k < Math.min(cols, d - first); ++k) squares.push(sum / cols);
+      const { shares, left } = shape(inside, cols, trellisError(bits, windowBits, cols));
+      noise += left;
+      shares.forEach((share, j) => {
+        if (share > 0) {
+          squares.push(inside[j] / share);
+          axesUsed.push(first + j);
+        } else noise -= inside[j];
+      });
+      first += cols;
     }
     const K = Math.max(1, squares.length);
     const basis = new Float64Array(K * d);
     squares.forEach((square, k) => {
-      for (let j = 0; j < d; ++j) basis[k * d + j] = axes.vectors[k * d + j] / Math.sqrt(square);
+      for (let j = 0; j < d; ++j) basis[k * d + j] = axes.vectors[axesUsed[k] * d + j] / Math.sqrt(square);
     });
     const both = new Float64Array(2 * n);
     await run.sweep(
       "rowSizes",
       rows,
       "sizes",
-      { unit },
+      { unit, count: Math.max(1, first) },
       {
         centre: axes.centre,
         basis: transpose(basis, K, d),

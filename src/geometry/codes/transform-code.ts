@@ -7,7 +7,7 @@ import { codesName } from "../../engine/operations/transform.js";
 import { InvalidInputError } from "../../errors.js";
 import type { RowSource } from "../../matrix.js";
 import { checkOneOf, checkP, checkSeed } from "../../options.js";
-import { trellisError, trellisTable } from "../../code-trellis.js";
+import { trellisTable } from "../../code-trellis.js";
 import { transformBytes } from "../../transform-codes.js";
 import type {
   CodeBand,
@@ -119,10 +119,7 @@ async function encodeRows(
   const { rows: n, cols } = rows.source;
   const { axes, bits, sizes, exact } = plan;
   const { unit } = moments.profile;
-  const factors = await bandFactors(run, axes, bits.bands, {
-    ...{ unit, seed },
-    errors: bits.bands.map((band) => trellisError(band.bits, windowBits, band.cols)),
-  });
+  const factors = await bandFactors(run, axes, bits.bands, { unit, seed, windowBits });
   const none = bits.bands.length === 0;
   const { ratio } = plan;
   const fitted = scaleLevels(
@@ -151,7 +148,7 @@ async function encodeRows(
       centre: axes.centre,
       basis: none ? new Float64Array(cols) : factors.basis,
       right: none ? new Float64Array(cols) : factors.right,
-      bands: Float64Array.from(bands.flatMap(({ bits, cols }, b) => [bits, cols, factors.variances[b]])),
+      bands: Float64Array.from(bands.flatMap(({ bits, cols }, b) => [bits, cols, factors.squares[b]])),
       tables: Float64Array.from(bands.flatMap(({ bits }) => [...trellisTable(bits, windowBits)])),
       levels: Float64Array.from(levels),
     },
