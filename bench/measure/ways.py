@@ -133,17 +133,21 @@ def transform(x, share, weights=None, power=0.0, exact=256, unbiased=False, mome
     bits = allocate(values, n, d, budget, power)
     y = centred @ v
     kept = bits > 0
-    white = y[:, kept] / np.sqrt(values[kept])
-    size = np.sqrt((white**2).mean(1, keepdims=True))
+    # A band's entries are brought to one size together, so that its noise is even over its axes.
+    bands = [np.flatnonzero(bits == b) for b in sorted(set(bits[kept]))]
+    spread = np.ones(d)
+    for columns in bands:
+        spread[columns] = np.sqrt(values[columns].mean())
+    size = np.sqrt(((y / spread)[:, kept] ** 2).mean(1, keepdims=True))
     decoded = np.zeros_like(y)
-    for b in sorted(set(bits[kept])):
-        columns = np.flatnonzero(bits == b)
+    for columns in bands:
+        b = bits[columns[0]]
         q = rotation(len(columns), seed + b)
-        band = (y[:, columns] / np.sqrt(values[columns])) @ q / size
+        band = y[:, columns] @ q / (size * spread[columns[0]])
         codes = nearest(band, b)
         # The error's size is that of trellis codes.
         codes = band + (codes - band) * np.sqrt(TRELLIS[b] / LEVELS[b][1])
-        decoded[:, columns] = (codes * size) @ q.T * np.sqrt(values[columns])
+        decoded[:, columns] = (codes * size) @ q.T * spread[columns[0]]
     if unbiased:
         gain = (y * y)[:, kept].sum(1, keepdims=True) / ((y * decoded).sum(1, keepdims=True) + 1e-30)
         decoded *= np.clip(gain, 1, 4 / 3)

@@ -1,5 +1,5 @@
 import type { Matrix, MatrixLike, RowSource } from "../matrix.js";
-import type { RunOptions, WeightedOptions } from "./common.js";
+import type { RunOptions, SingularValuesOptions, WeightedOptions } from "./common.js";
 import type { EntrywiseOptions, EntrywiseResult } from "./entrywise.js";
 import type {
   CoresetOptions,
@@ -54,8 +54,8 @@ export interface Loewner {
   lewisWeights(a: MatrixLike, options?: LewisOptions): Promise<LewisResult>;
   lowRank(a: MatrixLike, options: LowRankFactorOptions): Promise<LowRankFactors>;
   lowRank(a: MatrixLike, options: LowRankOptions): Promise<LowRankResult>;
-  /** Singular values of diag(s)^(1/2) A, descending, cols of them. */
-  singularValues(a: MatrixLike, options?: WeightedOptions): Promise<Float64Array>;
+  /** Singular values of diag(s)^(1/2) A, or of its rows less their mean, descending, cols of them. */
+  singularValues(a: MatrixLike, options?: SingularValuesOptions): Promise<Float64Array>;
   /** Error of any factor pair; left may be a row source. */
   residual(a: MatrixLike, factors: FactorPair, options?: WeightedOptions & { p?: number }): Promise<Objective>;
   /** Certificate for any right factor with orthonormal rows: bound = upper * sigma_1(M (I - right' right)); with `left` that of A - left right. */

@@ -3,32 +3,44 @@ import type { EngineRows } from "../../engine/engine.js";
 import { InvalidInputError } from "../../errors.js";
 import { toRowSource, type Matrix, type RowSource } from "../../matrix.js";
 import { checkP } from "../../options.js";
-import type { FactorPair, Objective, RunOptions, WeightedOptions } from "../../types/index.js";
+import type { FactorPair, Objective, RunOptions, SingularValuesOptions, WeightedOptions } from "../../types/index.js";
+import { columnMoments } from "../codes/axes.js";
 import { residual } from "./factors.js";
 import { profile } from "../profile.js";
-import type { Run } from "../run.js";
+import { setWeights, type Run } from "../run.js";
 import { profiledGram, spectrum } from "./spectrum.js";
 
-/** Singular values of diag(s)^(1/2) A, descending, cols of them. */
+/** Singular values of diag(s)^(1/2) A, or of its rows less their weighted mean, descending, cols of them. */
 export async function singularValues(
   run: Run,
   source: RowSource,
-  { rowWeights }: WeightedOptions,
+  options: SingularValuesOptions,
 ): Promise<Float64Array> {
+  const { cols: d, name = "A" } = source;
   const rows = run.open(source);
-  run.expect(source.rows * (2 * source.cols + source.cols * source.cols));
-  if (rowWeights) rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
-  const { scales, gram } = await profiledGram(run, rows);
-  const cut = () => source.cols - 1;
-  const { singularValues } = await spectrum(run, rows, scales, { cut, vectors: 0, first: gram, cache: run.cache });
+  run.expect(source.rows * (2 * d + d * d));
+  setWeights(rows, options);
+  const { scales, gram: first } = await profiledGram(run, rows);
+  const request = { cut: () => d - 1, vectors: 0, first, cache: run.cache };
+  const { singularValues, gram } = await spectrum(run, rows, scales, request);
+  const values = options.centred ? await centredValues(run, rows, gram, scales.unit) : singularValues;
   run.finish();
   if (!(singularValues[0] < Infinity)) {
     throw new InvalidInputError(
-      `The largest singular value of ${source.name ?? "A"} is above 1.8e308, the largest f64: multiply ${source.name ?? "A"} by a smaller power of two.`,
+      `The largest singular value of ${name} is above 1.8e308, the largest f64: multiply ${name} by a smaller power of two.`,
       { tensor: source.name },
     );
   }
-  return singularValues;
+  return values;
+}
+
+/** By the Gram matrix less that of as many rows as there are, each the mean; rows of zeros stay as they are. */
+async function centredValues(run: Run, rows: EngineRows, gram: Float64Array, unit: number): Promise<Float64Array> {
+  const { cols: d } = rows.source;
+  const { mean, weight } = await run.cache.once("column moments", () => columnMoments(run, rows));
+  const centred = gram.map((x, at) => x - weight * (mean[Math.floor(at / d)] * unit) * (mean[at % d] * unit));
+  const { values } = await run.engine.dense("eigen", { matrix: centred, n: d, count: 0 });
+  return values.map((x) => Math.sqrt(Math.max(0, x)) / unit);
 }
 
 /** Error of a factor pair in every norm. Cost: n d k multiply-adds. */
