@@ -2,7 +2,6 @@
 import { score } from "../low-rank.js";
 import type {
   Candidate,
-  ChosenMethod,
   Loewner,
   LowRankCertificate,
   LowRankOptions,
@@ -11,12 +10,13 @@ import type {
 } from "../types/index.js";
 import { bitsOf, callsOf, fitLayer, proveLayer, type FitOptions, type FittedLayer, type Spill } from "./fit.js";
 import { LayerJournal, type Journal } from "./journal.js";
+import { valueBytes } from "./kinds/index.js";
 import { matrixOf, type Layer, type Model, type OutputFile } from "./model.js";
 import type { ModelProgress } from "./model-progress.js";
 import { chooseTargets } from "./plan.js";
 import { weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
-import { storedBytes, type StoredLayer, type StoredType } from "./stored.js";
+import type { StoredLayer, StoredType } from "./stored.js";
 
 /**
  * What `auto` minimises for models: sums of whole rows' errors. A model reads rows, and loss follows these; the least sum of
@@ -46,7 +46,7 @@ export interface CompressedLayer {
   dtype: StoredType;
   bytesBefore: number;
   bytesAfter: number;
-  method: ChosenMethod | "dense";
+  method: StoredLayer["method"];
   p: number;
   /** Of what is stored. */
   objective: Objective;
@@ -173,10 +173,6 @@ async function fitBest(
   }
 }
 
-function bytesOf({ left, right }: StoredLayer): number {
-  return storedBytes(left) + (right ? storedBytes(right) : 0);
-}
-
 function why(
   { method, type, candidates, rank }: StoredLayer,
   { targets, layer }: PlannedLayer,
@@ -204,7 +200,7 @@ function reportOf({ name, kind, bytes }: Layer, best: StoredLayer, explain: stri
   const { rows, cols, rank, type, method, p, objective, candidates, certificate, seconds } = best;
   const keep = method === "dense" ? 1 : (rank * (rows + cols)) / (rows * cols);
   return {
-    ...{ name, kind, rows, cols, rank, keep, dtype: type, bytesBefore: bytes, bytesAfter: bytesOf(best) },
+    ...{ name, kind, rows, cols, rank, keep, dtype: type, bytesBefore: bytes, bytesAfter: valueBytes(best.value) },
     ...{ method, p, objective, candidates, certificate, explain, seconds },
   };
 }

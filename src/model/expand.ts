@@ -1,5 +1,4 @@
 // Factors multiplied back, for tools that know nothing of them.
-import { codedRows, decodeRows } from "../codes.js";
 import { takeTurn } from "../engine/turn.js";
 import { InvalidInputError, OutOfMemoryError, throwIfAborted } from "../errors.js";
 import {
@@ -12,12 +11,14 @@ import {
   type SafetensorsInput,
 } from "../formats/index.js";
 import { quote } from "../formats/json.js";
-import { type Matrix, widenRows } from "../matrix.js";
+import { type Matrix, type RowSource, widenRows } from "../matrix.js";
 import type { Loewner, RunOptions } from "../types/index.js";
-import { metadataKey, openPart, tensorsOf, type LayerDescription } from "./description.js";
+import { metadataKey, type LayerDescription } from "./description.js";
+import { factorsOf, openValue, sharedTensorsOf, tensorsOf } from "./kinds/index.js";
+import { rowsOf } from "./kinds/pair.js";
 import type { Model } from "./model.js";
 import { passThrough, safetensorsModel } from "./safetensors/model.js";
-import type { StoredMatrix } from "./stored.js";
+import type { StoredPair } from "./stored.js";
 
 export interface ExpandedModel {
   tensors: SafetensorsInput[];
@@ -48,13 +49,13 @@ export async function expandModel(
     );
   }
   const parts = new Map<string, string>();
-  for (const [name, { left, right }] of described) {
-    for (const tensor of [...tensorsOf(left), ...tensorsOf(right)]) parts.set(tensor, name);
-  }
+  for (const [name, layer] of described) for (const tensor of tensorsOf(layer)) parts.set(tensor, name);
+  const shared = new Set([...described.values()].flatMap(sharedTensorsOf));
   const done = new Set<string>();
   const tensors: SafetensorsInput[] = [];
   for (const tensor of file.tensors.keys()) {
     const name = parts.get(tensor);
+    if (shared.has(tensor)) continue;
     if (name === undefined) tensors.push(passThrough(file, tensor));
     else if (!done.has(name)) {
       done.add(name);
@@ -76,14 +77,16 @@ function product(
   described: LayerDescription,
   options: RunOptions,
 ): SafetensorsInput {
-  const { left, right, rows, cols, rank, transposed } = described;
+  const { rows, cols, transposed } = described;
   const dtype = described.dtype as SafetensorsDtype;
   const type = rowTypeOf(dtype)!;
   const shape = transposed ? [cols, rows] : [rows, cols];
   const { signal } = options;
   async function* blocks() {
-    if (right) yield* productBlocks(loewner, model, name, { ...described, right }, options);
-    else yield* decodedBlocks(await openPart(model, left, rows, rank)); // of full rank
+    const value = await openValue(model, described);
+    if (value.kind === "pair" && value.right)
+      yield* productBlocks(loewner, model, name, { left: value.left, right: value.right }, options);
+    else yield* rowBlocks((await factorsOf(value)).left);
   }
   /** Some at a time: a block of a wide table is large. */
   async function* encoded(values: Float32Array | Float64Array) {
@@ -145,27 +148,24 @@ function tooLarge(model: Model, tensor: string, shape: readonly number[], bytes:
   );
 }
 
-/** What is stored, decoded or widened block by block. */
-async function* decodedBlocks(stored: StoredMatrix): AsyncGenerator<Float32Array | Float64Array> {
-  const { rows, cols } = stored.kind === "codes" ? stored : stored.rows;
+/** Rows as they are stored, decoded or widened block by block. */
+async function* rowBlocks(source: RowSource): AsyncGenerator<Float64Array> {
+  const { rows, cols } = source;
   const step = Math.max(1, Math.floor(atATime / cols));
   for (let row = 0; row < rows; row += step) {
     const count = Math.min(step, rows - row);
-    if (stored.kind === "codes") yield decodeRows(stored, row, count);
-    else {
-      const block = new Float64Array(count * cols);
-      await widenRows(stored.rows, row, count, block);
-      yield block;
-    }
+    const block = new Float64Array(count * cols);
+    await widenRows(source, row, count, block);
+    yield block;
   }
 }
 
-async function matrixIn(model: Model, tensor: string, stored: StoredMatrix, { signal }: RunOptions): Promise<Matrix> {
-  const { rows, cols } = stored.kind === "codes" ? stored : stored.rows;
-  const data = numbers(rows * cols, stored.kind === "float" && stored.rows.dtype === "f64");
+async function matrixOf(model: Model, tensor: string, source: RowSource, { signal }: RunOptions): Promise<Matrix> {
+  const { rows, cols, dtype } = source;
+  const data = numbers(rows * cols, dtype === "f64");
   if (!data) throw tooLarge(model, tensor, [rows, cols], `${4 * rows * cols}`);
   let at = 0;
-  for await (const block of decodedBlocks(stored)) {
+  for await (const block of rowBlocks(source)) {
     await heed(signal);
     data.set(block, at);
     at += block.length;
@@ -178,12 +178,10 @@ async function* productBlocks(
   loewner: Loewner,
   model: Model,
   name: string,
-  { left, right, rows, cols, rank }: LayerDescription & Required<Pick<LayerDescription, "right">>,
+  { left, right }: Required<Pick<StoredPair, "left" | "right">>,
   options: RunOptions,
 ): AsyncGenerator<Float32Array | Float64Array> {
-  const stored = await openPart(model, left, rows, rank);
-  const leftRows = stored.kind === "codes" ? codedRows(stored) : stored.rows;
-  const whole = await matrixIn(model, name, await openPart(model, right, rank, cols), options);
+  const whole = await matrixOf(model, name, rowsOf(right), options);
   let ready: ((block: Float32Array | Float64Array | undefined) => void) | undefined;
   let taken: (() => void) | undefined;
   let wanted = true;
@@ -192,7 +190,7 @@ async function* productBlocks(
   const abort = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
   const work = loewner.multiply(
-    { left: leftRows, right: whole },
+    { left: rowsOf(left), right: whole },
     (_start, block) =>
       new Promise<void>((resolve) => {
         if (!wanted) return resolve(); // nobody waits for what is made until the abort is seen

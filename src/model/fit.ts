@@ -1,11 +1,9 @@
 // One layer fitted and made ready to be stored: floating-point factors, factors in few bits, or a table in few bits.
-import { codedRows, decodeRows } from "../codes.js";
 import { InvalidInputError, OutOfMemoryError } from "../errors.js";
 import { encodeNumbers, type ByteSink, type ByteSource } from "../formats/index.js";
-import { readRows, rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
+import { rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
 import type {
   CodeBits,
-  CodedMatrix,
   Loewner,
   LowRankCertificate,
   LowRankOptions,
@@ -14,8 +12,10 @@ import type {
   RowWeights,
   RunOptions,
 } from "../types/index.js";
+import { factorsOf } from "./kinds/index.js";
+import type { Factors } from "./kinds/kind.js";
 import { shapeOf, type Layer } from "./model.js";
-import { floatMatrix, type FloatMatrix, type StoredLayer, type StoredMatrix, type StoredType } from "./stored.js";
+import { floatMatrix, matrixIn, type FloatMatrix, type StoredLayer, type StoredType } from "./stored.js";
 
 /** A place for bytes that memory should not hold: a temporary file. */
 export interface Spill {
@@ -91,12 +91,12 @@ export async function proveLayer(
   options: FitOptions,
 ): Promise<StoredLayer> {
   const started = performance.now();
-  const { left, right, type, certificate } = fitted;
+  const { value, type, certificate } = fitted;
   if (certificate) return { ...fitted, certificate };
   const proved =
-    left.kind === "codes"
-      ? await storedCertificate(loewner, source, { left, right: right as CodedMatrix | undefined }, options)
-      : await loewner.certify(source, await matrixIn(right!), {
+    value.left.kind === "codes"
+      ? await storedCertificate(loewner, source, await factorsOf(value), options)
+      : await loewner.certify(source, await matrixIn(value.right!), {
           ...proofOptions(options),
           factorType: type as RowType,
         });
@@ -121,7 +121,7 @@ export function bitsOf(type: StoredType): CodeBits | undefined {
   return type.startsWith("int") ? (Number(type.slice(3)) as CodeBits) : undefined;
 }
 
-type Fitted = Pick<FittedLayer, "left" | "right" | "method" | "objective" | "candidates" | "certificate">;
+type Fitted = Pick<FittedLayer, "value" | "method" | "objective" | "candidates" | "certificate">;
 
 async function floatFactors(
   loewner: Loewner,
@@ -146,7 +146,7 @@ async function floatFactors(
   const left = big
     ? spilledMatrix(await big.finish(), { rows, cols: rank, type, name })
     : floatMatrix(result.left, type, name);
-  return { left, right: floatMatrix(result.right, type, name), ...outcome(result) };
+  return { value: { kind: "pair", left, right: floatMatrix(result.right, type, name) }, ...outcome(result) };
 }
 
 function outcome({ method, certificate, report: { objective, candidates } }: LowRankResult) {
@@ -197,34 +197,32 @@ async function codedFactors(
     right: result?.right,
   });
   return {
-    ...{ left, right, objective },
+    ...{ value: { kind: "pair", left, ...(right && { right }) }, objective },
     method: result?.method ?? "dense",
     candidates: result?.report.candidates ?? [],
   };
 }
 
 /**
- * What is proved of A - left right as it is stored in few bits: by an ellipsoid of the residual, which is taken into memory for it;
+ * What is proved of A - left right as they are stored in few bits: by an ellipsoid of the residual, which is taken into memory for it;
  * of one of more than `residualBytes` (default 512 MiB), at p >= 1, by the norms of its rows.
  * @param known the pair's error as `residual` gives it, where that was computed already
  */
 export async function storedCertificate(
   loewner: Loewner,
   source: RowSource,
-  { left, right }: { left: CodedMatrix; right?: CodedMatrix },
+  { left, right = identity(source.cols) }: Factors,
   { p = 1, tolerance = 0.01, rowWeights, residualBytes = 1 << 29, signal, onProgress }: ProofOptions,
   known?: Objective,
 ): Promise<LowRankCertificate> {
   const { rows, cols, dtype } = source;
   const run: RunOptions = { signal, onProgress };
-  const whole = right ? matrixOfCodes(right) : identity(cols);
-  const pair = { left: codedRows(left), right: whole };
   if (p >= 1 && rows * cols * (dtype === "f64" ? 8 : 4) > residualBytes) {
     // In f64: the products that `quantise` measures itself by may be in f32, whose rounding a bound must not be below.
-    const { l21 } = known ?? (await loewner.residual(source, pair, { ...run, p, rowWeights }));
+    const { l21 } = known ?? (await loewner.residual(source, { left, right }, { ...run, p, rowWeights }));
     return rowNormCertificate(l21, rowWeights);
   }
-  return loewner.certify(source, whole, { ...run, p, tolerance, rowWeights, left: pair.left });
+  return loewner.certify(source, right, { ...run, p, tolerance, rowWeights, left });
 }
 
 /**
@@ -237,18 +235,6 @@ function rowNormCertificate(l21: number, weights?: RowWeights): LowRankCertifica
   for (let i = 0; i < (weights?.length ?? 0); ++i) if (weights![i] > 0) least = Math.min(least, weights![i]);
   const bound = l21 / least;
   return { lower: 0, upper: 1, slack: 1e-6, sigmaNext: bound, bound, rounding: 0 };
-}
-
-/** A stored matrix as numbers, in memory. */
-export async function matrixIn(stored: StoredMatrix): Promise<Matrix> {
-  if (stored.kind === "codes") return matrixOfCodes(stored);
-  const { rows, cols, dtype } = stored.rows;
-  const data = await readRows(stored.rows);
-  return { data: dtype === "f64" ? data : Float32Array.from(data), rows, cols };
-}
-
-export function matrixOfCodes(coded: CodedMatrix): Matrix {
-  return { data: decodeRows(coded, 0, coded.rows), rows: coded.rows, cols: coded.cols };
 }
 
 /** Columns of a table that stands without a right factor: 1 GiB for the identity in its place. */

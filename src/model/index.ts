@@ -8,7 +8,9 @@ export {
   type CompressOptions,
   modelObjective,
 } from "./compress.js";
-export { type Description, type LayerDescription, type PartDescription } from "./description.js";
+export { type Description, type LayerDescription } from "./description.js";
+export type { PartDescription } from "./kinds/pair-description.js";
+export type { PairDescription } from "./kinds/pair.js";
 export { type ExpandedModel, expandModel } from "./expand.js";
 export { type Spill } from "./fit.js";
 export {

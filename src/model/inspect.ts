@@ -3,7 +3,7 @@ import { rowTypeBytes, type RowType } from "../matrix.js";
 import { rankForEnergy, rankForKeep } from "../options.js";
 import type { Loewner, Progress } from "../types/index.js";
 import { tailsOf } from "./choices.js";
-import { tensorsOf } from "./description.js";
+import { tensorsOf } from "./kinds/index.js";
 import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
 import { ModelProgress } from "./model-progress.js";
 import { isFactorable } from "./plan-file.js";
@@ -41,7 +41,7 @@ export interface StoredFactors {
   rank: number;
   /** How numbers are stored: the type of the factors, not the layer's own. */
   type: StoredType;
-  /** The table itself in few bits: there is no right factor. */
+  /** The table itself in few bits: a pair that has no right factor. */
   dense: boolean;
   p: number;
   /** What the file says, and `verify` proves: |(A - left right) x|_p <= bound |x|_2 for every x. */
@@ -161,15 +161,23 @@ function exceeding(bytes: number): Pick<InspectedLayer, "exceeds"> {
 /** Layers that are factors already, with all that holds them. */
 function storedLayers(model: Model): InspectedLayer[] {
   return [...model.described].map(([name, description]): InspectedLayer => {
-    const { rows, cols, rank, type, dtype, p, bound, left, right, transposed = false } = description;
-    const parts = [...tensorsOf(left), ...tensorsOf(right)];
+    const { rows, cols, rank, type, dtype, p, bound, transposed = false } = description;
+    const parts = tensorsOf(description);
     const sizes = parts.map((part) => model.tensorBytes(part));
     const bytes = sizes.reduce((sum, size) => sum + size, 0);
     const bytesBefore = rows * cols * rowTypeBytes[dtype.toLowerCase() as RowType];
     return {
       ...{ name, kind: "other", shape: transposed ? [cols, rows] : [rows, cols], dtype, bytes, byDefault: false },
       ...{ transposed, share: bytes / model.byteLength, ...exceeding(Math.max(...sizes)) },
-      stored: { rank, type, dense: right === undefined, p, bound, bytesBefore, parts },
+      stored: {
+        rank,
+        type,
+        dense: "left" in description && description.right === undefined,
+        p,
+        bound,
+        bytesBefore,
+        parts,
+      },
     };
   });
 }

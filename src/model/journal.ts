@@ -12,7 +12,7 @@ import { abiVersion } from "../kernel/abi.js";
 import { type RowSource, rowTypeBytes } from "../matrix.js";
 import type { RowWeights } from "../types/index.js";
 import type { Spill } from "./fit.js";
-import { packLayer, unpackLayer, type JournalPart } from "./journal-layer.js";
+import { entryVersion, packLayer, unpackLayer, type JournalPart } from "./journal-layer.js";
 import type { Layer, Model } from "./model.js";
 import type { Skipped } from "./plan-options.js";
 import type { StoredLayer } from "./stored.js";
@@ -124,6 +124,7 @@ export class LayerJournal {
     return JSON.stringify({
       version,
       abi: abiVersion,
+      entry: entryVersion,
       tensor: await tensor,
       shape,
       dtype,
@@ -145,7 +146,7 @@ async function* rowsInOrder(rows: RowSource, signal?: AbortSignal): AsyncGenerat
 function reasonOf(found: Exclude<JournalFinding, { state: "found" }>, key: string): string {
   if (found.state !== "changed") return "what was kept of it is damaged";
   const [before, now] = [found.key, key].map((text) => JSON.parse(text) as Record<string, unknown>);
-  if (before.version !== now.version || before.abi !== now.abi)
+  if (["version", "abi", "entry"].some((key) => before[key] !== now[key]))
     return `it was kept by version ${String(before.version)}, and this is ${String(now.version)}`;
   if (before.tensor !== now.tensor) return "its tensor has changed since";
   if (before.rowWeights !== now.rowWeights) return "its row weights have changed since";

@@ -51,8 +51,10 @@ export function emptyLayer(layer: Layer, target: Target, recorded: Recorded = {}
   const { p = 1, rowWeightsPower, weighted = false } = recorded;
   return {
     ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type },
-    left: matrix(rows, rank, bits),
-    right: dense ? undefined : matrix(rank, cols, bits && 8),
+    value: {
+      ...{ kind: "pair", left: matrix(rows, rank, bits) },
+      ...(!dense && { right: matrix(rank, cols, bits && 8) }),
+    },
     ...{ p, method: dense ? "dense" : "entrywise", objective, candidates: [], certificate },
     ...{ rowWeights: weighted, ...(weighted && { rowWeightsPower }), seconds: 0 },
   };

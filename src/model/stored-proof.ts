@@ -2,11 +2,12 @@
 //
 // Two proofs of one fact need not be equal: Lewis weights are free within their tolerance, and compress bounds by the worst what the
 // factors' types round, where verify measures it. So a saved bound has a range, not a value.
-import { rowTypeBytes, type Matrix, type RowSource } from "../matrix.js";
+import { rowTypeBytes, type RowSource } from "../matrix.js";
 import type { Loewner, LowRankCertificate, Objective, RowWeights, RunOptions } from "../types/index.js";
 import { boundOf } from "./description.js";
 import { storedCertificate } from "./fit.js";
-import type { StoredMatrix } from "./stored.js";
+import type { Factors } from "./kinds/kind.js";
+import { floatLeft, type StoredValue } from "./stored.js";
 
 /**
  * The default; that which the start of Lewis weights meets; and one that they are as good as converged at. To any tolerance, and from any
@@ -15,13 +16,6 @@ import type { StoredMatrix } from "./stored.js";
 const tolerances = [0.01, 1e9, 1e-6];
 /** Of certificates to the default: each is within its tolerance. */
 const agreement = 1.01 ** 2;
-
-export interface StoredPair {
-  readonly left: StoredMatrix;
-  readonly right?: StoredMatrix;
-  /** `right` as numbers; the identity where there is none. */
-  readonly whole: Matrix;
-}
 
 export interface StoredProof {
   /** Proved: |(A - left right) x|_p <= bound |x|_2 for every x, left and right as they are stored. */
@@ -43,14 +37,15 @@ interface Request extends RunOptions {
 export async function proveStored(
   loewner: Loewner,
   source: RowSource,
-  pair: StoredPair,
+  value: StoredValue,
+  factors: Required<Factors>,
   objective: Objective,
   saved: number,
   request: Request,
 ): Promise<StoredProof> {
   let best: StoredProof | undefined;
   const found = new Map<Proving, StoredProof>();
-  const provings = provingsOf(loewner, source, pair, objective, request);
+  const provings = provingsOf(loewner, source, value, factors, objective, request);
   for (const tolerance of request.p === 2 ? tolerances.slice(0, 1) : tolerances) {
     for (const prove of provings) {
       const proof = await prove(tolerance);
@@ -77,15 +72,15 @@ type Proving = (tolerance: number) => Promise<StoredProof | undefined>;
 function provingsOf(
   loewner: Loewner,
   source: RowSource,
-  { left, right, whole }: StoredPair,
+  value: StoredValue,
+  { left, right }: Required<Factors>,
   objective: Objective,
   request: Request,
 ): Proving[] {
-  if (left.kind === "codes") {
-    const coded = { left, right: right?.kind === "codes" ? right : undefined };
+  if (floatLeft(value) === undefined) {
     return [
       async (tolerance) =>
-        around(await storedCertificate(loewner, source, coded, { ...request, tolerance }, objective)),
+        around(await storedCertificate(loewner, source, { left, right }, { ...request, tolerance }, objective)),
     ];
   }
   const { rows, cols, dtype } = source;
@@ -95,17 +90,15 @@ function provingsOf(
     async (tolerance) => {
       const options = { ...request, tolerance };
       // What compress may say of A V rounded to the factors' type, whatever it rounds to; then what this left is off by.
-      const allowed = boundOf(await loewner.certify(source, whole, { ...options, factorType: left.rows.dtype }));
-      const measured = await loewner.certify(source, whole, { ...options, left: left.rows, by: "projection" });
+      const allowed = boundOf(await loewner.certify(source, right, { ...options, factorType: left.dtype }));
+      const measured = await loewner.certify(source, right, { ...options, left, by: "projection" });
       const bound = boundOf(measured);
       projects = bound <= allowed * agreement;
       return projects ? { bound, least: bound / agreement, most: allowed * agreement } : undefined;
     },
     // entrywise fits left freely, and is proved by what is left of A.
     async (tolerance) =>
-      projects && isLarge
-        ? undefined
-        : around(await loewner.certify(source, whole, { ...request, tolerance, left: left.rows })),
+      projects && isLarge ? undefined : around(await loewner.certify(source, right, { ...request, tolerance, left })),
   ];
 }
 

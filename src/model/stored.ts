@@ -1,7 +1,16 @@
-// A layer as it will stand in the file: A ~ left right, each in floating point or in few bits.
+// A layer as it will stand in the file.
+import { decodeRows } from "../codes.js";
 import { encodeNumbers, type ByteSource } from "../formats/index.js";
-import { rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
-import type { Candidate, ChosenMethod, CodeBits, CodedMatrix, LowRankCertificate, Objective } from "../types/index.js";
+import { readRows, rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
+import type {
+  Candidate,
+  ChosenMethod,
+  CodeBits,
+  CodedMatrix,
+  LowRankCertificate,
+  Objective,
+  TransformCode,
+} from "../types/index.js";
 
 /** Floating-point rows, in memory or in a file. */
 export interface FloatMatrix {
@@ -13,10 +22,29 @@ export interface FloatMatrix {
 
 export type StoredMatrix = FloatMatrix | CodedMatrix;
 
-/** How numbers are stored: the tensor's own type, another float type, or few bits. */
-export type StoredType = RowType | `int${CodeBits}`;
+/** A ~ left right, each in floating point or in few bits. */
+export interface StoredPair {
+  readonly kind: "pair";
+  readonly left: StoredMatrix;
+  /** Absent where left is the whole: a table in few bits, of full rank. */
+  readonly right?: StoredMatrix;
+}
 
-export const storedTypes: readonly StoredType[] = ["f64", "f32", "f16", "bf16", "int8", "int4", "int3", "int2"];
+/**
+ * What stands in a file for a matrix A. Of each kind kinds/KIND.ts says how it is described, read and proved; onnx/KIND-operands.ts and
+ * safetensors/KIND-tensors.ts write it.
+ */
+export type StoredValue = StoredPair | TransformCode;
+
+/** How the numbers of a pair are stored: the tensor's own type, another float type, or few bits. */
+export type PairType = RowType | `int${CodeBits}`;
+/** How numbers are stored. */
+export type StoredType = PairType | TransformCode["kind"];
+
+export const storedTypes: readonly StoredType[] = [
+  ...(["f64", "f32", "f16", "bf16", "int8", "int4", "int3", "int2"] as const),
+  "transform",
+];
 
 /** What replaces a layer's tensor. */
 export interface StoredLayer {
@@ -26,13 +54,12 @@ export interface StoredLayer {
   /** Of A. */
   readonly rows: number;
   readonly cols: number;
-  /** Columns of left; cols where there is no right factor: a table in few bits, of full rank. */
+  /** Columns of left; cols where there is no right factor. Of transform codes: components that have bits. */
   readonly rank: number;
   readonly type: StoredType;
-  readonly left: StoredMatrix;
-  readonly right?: StoredMatrix;
+  readonly value: StoredValue;
   readonly p: number;
-  readonly method: ChosenMethod | "dense";
+  readonly method: ChosenMethod | "dense" | TransformCode["kind"];
   /** Error of what is stored. */
   readonly objective: Objective;
   readonly candidates: readonly Candidate[];
@@ -41,6 +68,11 @@ export interface StoredLayer {
   /** Power of the counts that the row weights are, where it is known. */
   readonly rowWeightsPower?: number;
   readonly seconds: number;
+}
+
+/** The left factor of a pair that is stored in floating point. */
+export function floatLeft(value: StoredValue): FloatMatrix | undefined {
+  return value.kind === "pair" && value.left.kind === "float" ? value.left : undefined;
 }
 
 /** Numbers rounded to `type`, in memory. */
@@ -60,6 +92,18 @@ export function floatMatrix({ data, rows, cols }: Matrix, type: RowType, name: s
 export function storedBytes(matrix: StoredMatrix): number {
   if (matrix.kind === "float") return matrix.rows.rows * matrix.rows.cols * rowTypeBytes[matrix.rows.dtype];
   return matrix.planes.reduce((sum, { bytes }) => sum + bytes.byteLength, matrix.scales.byteLength);
+}
+
+/** A stored matrix as numbers, in memory. */
+export async function matrixIn(stored: StoredMatrix): Promise<Matrix> {
+  if (stored.kind === "codes") return matrixOfCodes(stored);
+  const { rows, cols, dtype } = stored.rows;
+  const data = await readRows(stored.rows);
+  return { data: dtype === "f64" ? data : Float32Array.from(data), rows, cols };
+}
+
+export function matrixOfCodes(coded: CodedMatrix): Matrix {
+  return { data: decodeRows(coded, 0, coded.rows), rows: coded.rows, cols: coded.cols };
 }
 
 /** All rows in order, in chunks of about 4 MiB. */

@@ -1,17 +1,16 @@
 // Is a compressed file what it says it is? Everything is computed afresh from the original and the factors as they are stored.
-import { codedRows } from "../codes.js";
 import { InvalidInputError } from "../errors.js";
 import { quote } from "../formats/json.js";
-import type { RowSource } from "../matrix.js";
 import type { Loewner, Objective, RowWeights, RunOptions } from "../types/index.js";
-import { openPart, tensorsOf, type LayerDescription } from "./description.js";
-import { identity, matrixIn } from "./fit.js";
+import type { LayerDescription } from "./description.js";
+import { identity } from "./fit.js";
+import { allTensorsOf, factorsOf, openValue, typeOfValue } from "./kinds/index.js";
 import { matrixOf, type Layer, type Model } from "./model.js";
 import { ModelProgress } from "./model-progress.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
 import { errorFaults, sizeOf } from "./stored-errors.js";
 import { isWithin, proveStored } from "./stored-proof.js";
-import type { StoredMatrix, StoredType } from "./stored.js";
+import { floatLeft } from "./stored.js";
 
 /** What is said of a layer, by the file or by a fresh computation. */
 export interface LayerClaims {
@@ -112,7 +111,7 @@ function checkDirection(original: Model, compressed: Model): void {
 async function areAlike(original: Model, compressed: Model, name: string): Promise<boolean> {
   const [one, other] = [original, compressed].map((model) => model.described.get(name)!);
   if (JSON.stringify(one) !== JSON.stringify(other)) return false;
-  for (const tensor of [...tensorsOf(one.left), ...tensorsOf(one.right)]) {
+  for (const tensor of allTensorsOf(one)) {
     const [x, y] = [await original.bytes(tensor), await compressed.bytes(tensor)];
     if (x.length !== y.length || x.some((byte, i) => byte !== y[i])) return false;
   }
@@ -134,25 +133,24 @@ async function verifyLayer(
       tensor: name,
     });
   }
-  const left = await openPart(compressed, described.left, rows, rank);
-  const right = described.right ? await openPart(compressed, described.right, rank, cols) : undefined;
-  const whole = right ? await matrixIn(right) : identity(cols);
-  const leftRows: RowSource = left.kind === "codes" ? codedRows(left) : left.rows;
+  const value = await openValue(compressed, described);
+  const { left, right } = await factorsOf(value);
+  const pair = { left, right: right ?? identity(cols) };
   const faults: string[] = [];
   if (dtype !== described.dtype) faults.push(`it was ${described.dtype}, but the original is ${dtype}`);
-  const held = typeOf(left, right);
+  const held = typeOfValue(value);
   if (held !== type) faults.push(`its factors are ${type}, but they are ${held ?? "of several types"}`);
-  if (right?.kind === "codes" && !whole.data.subarray(-cols).some((x) => x !== 0))
+  // Codes have room for rows of zeros after those that there are.
+  if (right && floatLeft(value) === undefined && !right.data.subarray(-cols).some((x) => x !== 0))
     faults.push(`its rank is ${rank}, but the last row of its right factor is 0`);
   const source = loewner.open(matrixOf(original, { name, transposed }));
   try {
     const weighted = { p, rowWeights, ...run };
-    const pair = { left: leftRows, right: whole };
     const computed = await loewner.residual(source, pair, weighted);
     const size = await sizeOf(loewner, source, weighted);
-    const isWide = dtype === "F64" && left.kind === "float";
+    const isWide = dtype === "F64" && floatLeft(value) !== undefined;
     faults.push(...(await errorFaults(source, pair, { saved: objective, computed, size, p, isWide })));
-    const proof = await proveStored(loewner, source, { left, right, whole }, computed, bound, weighted);
+    const proof = await proveStored(loewner, source, value, pair, computed, bound, weighted);
     const boundHolds = isWithin(bound, proof);
     if (!boundHolds)
       faults.push(
@@ -169,15 +167,6 @@ async function verifyLayer(
   } finally {
     source.close();
   }
-}
-
-/** As a description names it: right lies in 8 bits beside a left in few. */
-function typeOf(left: StoredMatrix, right: StoredMatrix | undefined): StoredType | undefined {
-  if (left.kind === "float") {
-    const { dtype } = left.rows;
-    return right === undefined || (right.kind === "float" && right.rows.dtype === dtype) ? dtype : undefined;
-  }
-  return right === undefined || (right.kind === "codes" && right.bits === 8) ? `int${left.bits}` : undefined;
 }
 
 function relative(saved: number, computed: number): number {

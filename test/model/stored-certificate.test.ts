@@ -1,10 +1,10 @@
 // What is proved of layers in few bits, also of those whose residual is kept out of memory.
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { codedRows } from "../../src/codes.js";
 import { createLoewner, type Loewner } from "../../src/index.js";
 import { readRows, toRowSource } from "../../src/matrix.js";
-import { identity, matrixOfCodes, storedCertificate } from "../../src/model/fit.js";
+import { identity, storedCertificate } from "../../src/model/fit.js";
+import { factorsOf } from "../../src/model/kinds/index.js";
 import { apply, bell, matrix, norm, residualOf, uniform, type Kind } from "../library/matrices.js";
 
 let loewner: Loewner;
@@ -38,15 +38,16 @@ test("no x makes |(A - stored) x|_p larger than the bound, whichever way it was 
         : (await loewner.lowRank(a, { rank, p, rowWeights, method: "svd", left: false })).right;
       const coded = await loewner.quantise(a, { right, bits, p, rowWeights, seed });
       const source = toRowSource(a);
-      const whole = coded.right ? matrixOfCodes(coded.right) : identity(cols);
-      const known = await loewner.residual(a, { left: codedRows(coded.left), right: whole }, { p, rowWeights });
-      const left = { data: Float32Array.from(await readRows(codedRows(coded.left))), rows, cols: coded.left.cols };
+      const factors = await factorsOf({ kind: "pair", left: coded.left, right: coded.right });
+      const whole = factors.right ?? identity(cols);
+      const known = await loewner.residual(a, { left: factors.left, right: whole }, { p, rowWeights });
+      const left = { data: Float32Array.from(await readRows(factors.left)), rows, cols: coded.left.cols };
       const rest = residualOf(a, left, whole);
       for (const residualBytes of [0, 1 << 30]) {
         const options = { p, rowWeights, residualBytes };
-        const proved = await storedCertificate(loewner, source, coded, options);
+        const proved = await storedCertificate(loewner, source, factors, options);
         // verify has the error already.
-        expect(await storedCertificate(loewner, source, coded, options, known)).toEqual(proved);
+        expect(await storedCertificate(loewner, source, factors, options, known)).toEqual(proved);
         const bound = proved.bound * (1 + proved.slack) + proved.rounding;
         for (let k = 0; k < 24; ++k) {
           const x =
@@ -65,8 +66,9 @@ test("the norms of rows bound less well than the residual's ellipsoid, and claim
   const a = matrix("plain", 400, 12, { f32: true });
   const { right } = await loewner.lowRank(a, { rank: 6, left: false });
   const coded = await loewner.quantise(a, { right, bits: 8 });
+  const factors = await factorsOf({ kind: "pair", left: coded.left, right: coded.right });
   const [byRows, byEllipsoid] = await Promise.all(
-    [0, 1 << 30].map((residualBytes) => storedCertificate(loewner, toRowSource(a), coded, { residualBytes })),
+    [0, 1 << 30].map((residualBytes) => storedCertificate(loewner, toRowSource(a), factors, { residualBytes })),
   );
   expect(byRows.lower).toBe(0);
   expect(byEllipsoid.lower).toBeGreaterThan(0);

@@ -4,8 +4,9 @@ import { describe, expect, test } from "vitest";
 import { blockColumns, decodeRows, paddedColumns, planeBits } from "../../src/codes.js";
 import { f16ToF32, f32ToF16 } from "../../src/formats/index.js";
 import { readRows, type RowType } from "../../src/matrix.js";
-import { openPart, readDescription } from "../../src/model/description.js";
+import { readDescription } from "../../src/model/description.js";
 import { safetensorsModel, type Model } from "../../src/model/index.js";
+import { openValue } from "../../src/model/kinds/index.js";
 import { shapeOf, type Operators } from "../../src/model/model.js";
 import { floatMatrix, type StoredLayer, type StoredMatrix, type StoredType } from "../../src/model/stored.js";
 import type { CodeBits, CodedMatrix } from "../../src/types/index.js";
@@ -55,7 +56,8 @@ function layerOf(model: Model, left: StoredMatrix, right: StoredMatrix | undefin
   const objective = { lp: 1, l1: 1, l21: 1, l2: 1, worstRow: { row: 0, norm: 1 } };
   const certificate = { lower: 0, upper: 1, slack: 1e-6, sigmaNext: 1, bound: 1, rounding: 0 };
   return {
-    ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type, left, right, objective, certificate },
+    ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type, objective, certificate },
+    value: { kind: "pair", left, right },
     ...{
       p: 1,
       method: right ? "svd" : "dense",
@@ -113,10 +115,10 @@ describe.each(["safetensors", "onnx"] as const)("%s", (format) => {
         const described = again.described.get("W")!;
         expect(described).toMatchObject({ rows: n, cols: d, rank: k, type, dtype: "F32" });
         expect(described.transposed ?? false).toBe(layer.transposed);
-        expect(await numbersIn(await openPart(again, described.left, n, k))).toEqual(await numbersIn(left));
-        if (right)
-          expect(await numbersIn(await openPart(again, described.right!, k, d))).toEqual(await numbersIn(right));
-        else expect(described.right).toBeUndefined();
+        const value = await openValue(again, described);
+        expect(await numbersIn(value.left)).toEqual(await numbersIn(left));
+        if (right) expect(await numbersIn(value.right!)).toEqual(await numbersIn(right));
+        else expect(value.right).toBeUndefined();
         expect(again.layers.map(({ name }) => name)).not.toContain("W");
       }),
       { numRuns: 120 },
@@ -176,7 +178,7 @@ test("scales of codes are halves to the bit, levels survive as text", async () =
   const left = codes(9, 9, 4, { block: 32 });
   const files = await model.layOut([layerOf(model, left, undefined, "int4")]);
   const again = safetensorsModel(await openBytes(await mainFile(files)));
-  const read = (await openPart(again, again.described.get("W")!.left, 9, 9)) as CodedMatrix;
+  const read = (await openValue(again, again.described.get("W")!)).left as CodedMatrix;
   expect(f16ToF32(read.scales)).toEqual(f16ToF32(left.scales));
   expect(read.levels).toEqual(left.levels);
 });

@@ -1,12 +1,12 @@
 // A whole model: the pipeline that the command line runs, on files of the reader's.
-import { codedRows, type MatrixLike, type RowSource } from "loewner";
+import type { RowSource } from "loewner";
 import { compressModel, planCompression, type CompressOptions, type Model, type PlannedLayer } from "loewner/model";
 import { matrixOf, type Layer } from "loewner/model/model.js";
 import { isFactorable } from "loewner/model/plan-file.js";
 import { isOfTokens } from "loewner/model/plan-options.js";
 import { targetBytes } from "loewner/model/sizes.js";
-import type { StoredLayer, StoredMatrix } from "loewner/model/stored.js";
-import { matrixIn } from "loewner/model/fit.js";
+import { factorsOf } from "loewner/model/kinds/index.js";
+import type { StoredLayer } from "loewner/model/stored.js";
 import type { Job, Made } from "./job.js";
 import type { Choice, LayerSummary, PredictedLayer, Prediction, Summary } from "./protocol.js";
 import { asGlob } from "./glob.js";
@@ -80,10 +80,10 @@ export class ModelJob implements Job {
     return { name: layer.name, rank, type, bytesAfter, error: values && Math.sqrt(errors[best]) };
   }
 
-  private async pair({ name, rank, left, right }: StoredLayer) {
+  private async pair({ name, rank, value }: StoredLayer) {
+    const { left, right } = await factorsOf(value);
     return {
-      ...{ source: this.source(name), rank, left: rowsOf(left) },
-      right: right && (await matrixIn(right)),
+      ...{ source: this.source(name), rank, left, right },
       ofTokens: isOfTokens(this.layers.get(name)!) && !this.layers.get(name)!.transposed,
     };
   }
@@ -106,5 +106,3 @@ function optionsOf({ layers, size, p, method, type }: Choice, model: string): Co
 /** Layers that were not chosen need no reason. */
 const relevant = (skipped: Prediction["skipped"], { layers }: Choice) =>
   skipped.filter(({ name }) => layers.includes(name));
-
-const rowsOf = (stored: StoredMatrix): MatrixLike => (stored.kind === "codes" ? codedRows(stored) : stored.rows);

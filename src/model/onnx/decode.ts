@@ -3,28 +3,16 @@
 import { encodeNumbers } from "../../formats/index.js";
 import type { RowType } from "../../matrix.js";
 import type { CodedMatrix } from "../../types/index.js";
-import { describeCodes, type PartDescription } from "../description.js";
+import { describeCodes, type PartDescription } from "../kinds/pair-description.js";
 import { rowChunks, storedBytes, type FloatMatrix, type StoredMatrix } from "../stored.js";
 import { transposedRows } from "../transposed-rows.js";
-import { DataType, type Builder, type Dims } from "./builder.js";
+import { DataType, type Builder } from "./builder.js";
+import type { Operand } from "./operand.js";
 
-/** A stored matrix in the graph, and how to read it. */
-export interface Operand {
-  readonly rows: number;
-  /** Columns of what is read: padding included. */
-  readonly cols: number;
-  /** It lies transposed: cols x rows. */
-  readonly transposed: boolean;
-  /** The whole of it as numbers of the layer's type; nodes are written at the first call. */
-  whole(): string;
+/** One whose description is that of its tensors. */
+export interface MatrixOperand extends Operand {
   /** Under which names it is stored. */
   readonly part: PartDescription;
-  /** gather() must be told how many dimensions the indices have: rows are unpacked by Reshape. */
-  readonly needsRank: boolean;
-  /** Its rows `indices`, whose sizes are known or not: a value of shape indices x cols. Not for one that lies transposed. */
-  gather(indices: string, sizes: Dims | undefined, name: string): string;
-  /** x (any dimensions, the last of cols) times its transpose, by one operator that reads it as it is stored; where there is one. */
-  timesTransposed?(x: string, to: { name: string; output?: string }): string;
 }
 
 /** @param type the layer's: what whole() and gather() give */
@@ -34,7 +22,7 @@ export function operandOf(
   matrix: StoredMatrix,
   type: RowType,
   layout: { transposed?: boolean; paddedRows?: number } = {},
-): Operand {
+): MatrixOperand {
   return matrix.kind === "float"
     ? floatOperand(builder, name, matrix, type, layout.transposed ?? false)
     : codedOperand(builder, name, matrix, type, layout.paddedRows ?? matrix.rows);
@@ -46,7 +34,7 @@ function floatOperand(
   { rows: source }: FloatMatrix,
   type: RowType,
   transposed: boolean,
-): Operand {
+): MatrixOperand {
   const { rows, cols, dtype } = source;
   const byteLength = storedBytes({ kind: "float", rows: source });
   const written = transposed ? transposedRows(source) : source;
@@ -66,7 +54,7 @@ function floatOperand(
   };
 }
 
-function codedOperand(builder: Builder, name: string, coded: CodedMatrix, type: RowType, rows: number): Operand {
+function codedOperand(builder: Builder, name: string, coded: CodedMatrix, type: RowType, rows: number): MatrixOperand {
   const { bits, paddedCols: cols, block } = coded;
   const blocks = cols / block;
   // Codes of 8 bits stand for themselves times a step; of fewer, levels are looked up.

@@ -9,10 +9,10 @@
 // as the model loads. Layers in half precision are cast around the operators, for scales may lie outside its range.
 import type { RowType } from "../../matrix.js";
 import type { CodedMatrix } from "../../types/index.js";
-import { describeCodes } from "../description.js";
+import { describeCodes } from "../kinds/pair-description.js";
 import type { StoredMatrix } from "../stored.js";
 import { DataType, type Builder } from "./builder.js";
-import { stepOf, type Operand } from "./decode.js";
+import { stepOf, type MatrixOperand } from "./decode.js";
 
 /** Where rows lie in blocks for MatMulNBits, or whole. */
 interface Layout {
@@ -49,7 +49,7 @@ export function fusedOperand(
   matrix: StoredMatrix,
   type: RowType,
   { multiplied }: { multiplied?: number } = {},
-): Operand | undefined {
+): MatrixOperand | undefined {
   if (matrix.kind !== "codes" || matrix.bits === 3 || (type !== "f32" && type !== "f16")) return undefined;
   const step = evenStep(matrix);
   const layout = multiplied === undefined ? (wholeRows(matrix) ?? blocksOf(matrix)) : blocksOf(matrix, multiplied);
@@ -102,7 +102,7 @@ function tableOperand(
   step: number,
   { blockSize, row, scales: scaleRow, repeat }: Layout,
   multiplied: number | undefined,
-): Operand {
+): MatrixOperand {
   const { rows, bits, paddedCols: cols, block } = coded;
   const [{ bytes }] = coded.planes;
   const unsigned = bits === 8;
@@ -142,7 +142,7 @@ function tableOperand(
       : scales(),
   );
 
-  const gather: Operand["gather"] = (indices, sizes, as) => {
+  const gather: MatrixOperand["gather"] = (indices, sizes, as) => {
     const looked = builder.node("GatherBlockQuantized", [codes, indices, gatherScales()], {
       ...{ name: `${as}/rows`, domain },
       attributes: { ...attributes, gather_axis: 0, quantize_axis: row.length },

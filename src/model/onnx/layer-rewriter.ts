@@ -13,21 +13,13 @@
 // With k < n d / (n + d) the factors always take less work than A, and this order less than any other.
 import type { OnnxNode } from "../../formats/onnx/types.js";
 import type { RowType } from "../../matrix.js";
-import type { Operators } from "../model.js";
+import type { ValueDescription } from "../kinds/index.js";
 import type { StoredLayer } from "../stored.js";
-import { DataType, type Attribute, type Builder, type Dims } from "./builder.js";
-import { operandOf, type Operand } from "./decode.js";
-import { fusedOperand } from "./fused.js";
+import { DataType, type Attribute, type Builder } from "./builder.js";
+import type { Operand, PlacedValue, Surroundings } from "./operand.js";
+import { pairOperands } from "./pair-operands.js";
+import { transformOperand } from "./transform-operand.js";
 import type { FoundWeight, Use } from "./uses.js";
-
-/** What the rewriting of a layer must know of the graph around it. */
-export interface Surroundings {
-  readonly operators: Operators;
-  /** Version of ai.onnx. */
-  readonly opset: number;
-  /** Sizes of a value of the original graph. */
-  readonly shapes: (name: string) => Dims | undefined;
-}
 
 /** Writes the nodes that take the place of those which read one weight. */
 export class LayerRewriter {
@@ -37,6 +29,8 @@ export class LayerRewriter {
   private readonly widened: boolean;
   private readonly left: Operand;
   private readonly right: Operand | undefined;
+  /** Where the layer lies. */
+  readonly description: ValueDescription;
   /** Without its padding: the factor with A's columns. */
   private cut: string | undefined;
 
@@ -48,34 +42,17 @@ export class LayerRewriter {
   ) {
     this.widened = tensor.rowType === "bf16" && uses.every(({ op }) => op === "gather");
     const type = (this.type = this.widened ? "f32" : (tensor.rowType as RowType));
-    const transposed =
-      !isCoded(layer) && uses.every((use) => use.op === "matmul" && use.transposed !== layer.transposed);
-    const { name, left, right } = layer;
-    // The tensor is `.left` times `.right` whichever of it and its transpose was fitted.
-    const [first, second] = layer.transposed ? ["right", "left"] : ["left", "right"];
-    const leftName = right ? `${name}.${first}` : name;
-    this.left = this.fused(leftName, uses) ?? operandOf(builder, leftName, left, type, { transposed });
-    this.right =
-      right && operandOf(builder, `${name}.${second}`, right, type, { transposed, paddedRows: this.left.cols });
+    const { left, right, description } = this.placed(uses);
+    this.left = left;
+    this.right = right;
+    this.description = description;
   }
 
-  /** A table (a gathered weight, or one of many more rows than columns) as onnxruntime's own operators read it. */
-  private fused(name: string, uses: FoundWeight["uses"]): Operand | undefined {
-    const { builder, layer, type } = this;
-    const { left, right, rows, cols, transposed } = layer;
-    const gathered = uses.some(({ op }) => op === "gather");
-    if (this.graph.operators === "standard" || left.kind === "float" || !(gathered || rows >= 8 * cols))
-      return undefined;
-    const product = uses.some((use) => use.op !== "gather" && use.side === "right" && use.transposed !== transposed);
-    if (!gathered && !product) return undefined;
-    return fusedOperand(builder, name, left, type, {
-      multiplied: product ? (right ? left.paddedCols : cols) : undefined,
-    });
-  }
-
-  /** Where the factors lie. */
-  get parts() {
-    return { left: this.left.part, ...(this.right && { right: this.right.part }) };
+  private placed(uses: FoundWeight["uses"]): PlacedValue {
+    const { builder, layer, type, graph } = this;
+    const { value, name } = layer;
+    if (value.kind === "pair") return pairOperands(builder, layer, value, uses, type, graph);
+    return transformOperand(builder, name, value, { type, opset: graph.opset });
   }
 
   write(use: Use): void {
@@ -251,8 +228,4 @@ export class LayerRewriter {
       });
     });
   }
-}
-
-function isCoded({ left }: StoredLayer): boolean {
-  return left.kind === "codes";
 }

@@ -1,7 +1,8 @@
 // An open ONNX model as the pipeline sees it.
 import { layOutOnnx, onnxDtypeName, onnxRows, onnxTensorChunks, writeOnnx } from "../../formats/index.js";
 import type { OnnxModel, StreamedBytes } from "../../formats/onnx/types.js";
-import { descriptionText, metadataKey, readDescription, tensorsOf } from "../description.js";
+import { descriptionText, metadataKey, readDescription } from "../description.js";
+import { allTensorsOf } from "../kinds/index.js";
 import { isTable, kindOf } from "../layer-names.js";
 import type { Layer, LayerKind, LayOutOptions, Model, OutputFile } from "../model.js";
 import type { StoredLayer } from "../stored.js";
@@ -15,9 +16,7 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   const shape = (name: string) => initializers.get(name)?.dims;
   const text = model.metadata.get(metadataKey);
   const described = readDescription(text, model.source.name, shape);
-  const factors = new Set(
-    [...described.values()].flatMap(({ left, right }) => [...tensorsOf(left), ...tensorsOf(right)]),
-  );
+  const factors = new Set([...described.values()].flatMap(allTensorsOf));
   const weights = new Map<string, FoundWeight>();
   const layers: Layer[] = [];
   for (const weight of await findWeights(model)) {

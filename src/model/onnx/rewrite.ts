@@ -5,7 +5,8 @@ import { describeLayer, type LayerDescription } from "../description.js";
 import type { Operators } from "../model.js";
 import type { StoredLayer } from "../stored.js";
 import { Builder, type Dims } from "./builder.js";
-import { LayerRewriter, type Surroundings } from "./layer-rewriter.js";
+import { LayerRewriter } from "./layer-rewriter.js";
+import type { Surroundings } from "./operand.js";
 import { opsetOf, type FoundWeight } from "./uses.js";
 
 export interface Replacement {
@@ -35,7 +36,7 @@ export function rewrite(
     }
     dropValueInfo.add(weight.name);
     const one = new LayerRewriter(builder, weight, layer, graph);
-    described.set(layer.name, describeLayer(layer, onnxDtypeName(weight.tensor.dataType), one.parts));
+    described.set(layer.name, describeLayer(layer, onnxDtypeName(weight.tensor.dataType), one.description));
     for (const use of [...weight.uses].sort((a, b) => a.node.field.start - b.node.field.start)) {
       one.write(use);
       replaceNodes.set(use.node, builder.take());

@@ -1,32 +1,22 @@
 // An open safetensors model, in one file or several, as the pipeline sees it.
 import {
-  dtypeOf,
   rowTypeOf,
   tensorChunks,
   tensorRows,
-  type SafetensorsDtype,
   type SafetensorsFile,
   type SafetensorsInput,
   type SafetensorsTensor,
 } from "../../formats/index.js";
-import type { CodedMatrix } from "../../types/index.js";
-import {
-  describeCodes,
-  describeLayer,
-  descriptionText,
-  metadataKey,
-  readDescription,
-  tensorsOf,
-  type LayerDescription,
-  type PartDescription,
-} from "../description.js";
+import { describeLayer, descriptionText, metadataKey, readDescription, type LayerDescription } from "../description.js";
+import { allTensorsOf, sharedTensorsOf } from "../kinds/index.js";
 import { isTable, kindOf } from "../layer-names.js";
 import type { Layer, Model, OutputFile } from "../model.js";
+import { pairTensors, type PlacedTensors } from "./pair-tensors.js";
 import { editedFiles } from "./set-write.js";
 import { setOf, type SafetensorsSet } from "./set.js";
-import { rowChunks, storedBytes, type StoredLayer, type StoredMatrix } from "../stored.js";
+import type { StoredLayer } from "../stored.js";
+import { transformTensors } from "./transform-tensors.js";
 import { tiedNames, type ModelFacts } from "./tied-weights.js";
-import { transposedRows } from "../transposed-rows.js";
 
 /**
  * @param file one file, or a set of shards
@@ -36,9 +26,7 @@ export function safetensorsModel(file: SafetensorsFile, { config }: { config?: M
   const set = setOf(file);
   const shape = (name: string) => set.tensors.get(name)?.shape;
   const described = readDescription(set.metadata[metadataKey], set.source.name, shape);
-  const factors = new Set(
-    [...described.values()].flatMap(({ left, right }) => [...tensorsOf(left), ...tensorsOf(right)]),
-  );
+  const factors = new Set([...described.values()].flatMap(allTensorsOf));
   const ties = tiedNames(set.tensors, { config, metadata: set.metadata });
   const layers = [...set.tensors.values()]
     .filter(({ name }) => !factors.has(name))
@@ -80,55 +68,29 @@ function layOut(
 ): Promise<OutputFile[]> {
   const described = new Map(before);
   const replaced = new Map<string, SafetensorsInput[]>();
+  const shared = new Set([...before.values()].flatMap(sharedTensorsOf));
   for (const layer of stored) {
-    // X = X.left X.right whichever of the two was fitted: of a transpose the factors change places, transposed.
-    const { name, transposed } = layer;
-    const left = partOf(layer.right ? `${name}.${transposed ? "right" : "left"}` : name, layer.left, transposed);
-    const right = layer.right && partOf(`${name}.${transposed ? "left" : "right"}`, layer.right, transposed);
-    replaced.set(name, [...left.tensors, ...(right?.tensors ?? [])]);
-    const parts = { left: left.part, ...(right && { right: right.part }) };
-    described.set(name, describeLayer(layer, set.tensors.get(name)!.dtype, parts));
+    const { name } = layer;
+    const { description, tensors, shared: common = new Map<string, SafetensorsInput>() } = placed(layer);
+    // Beside the first layer that needs them.
+    const added = [...common].filter(([table]) => !shared.has(table));
+    for (const [table] of added) shared.add(table);
+    replaced.set(name, [...tensors, ...added.map(([, tensor]) => tensor)]);
+    described.set(name, describeLayer(layer, set.tensors.get(name)!.dtype, description));
   }
   const metadata = new Map(described.size ? [[metadataKey, descriptionText(described)]] : []);
   return editedFiles(set, { replaced, metadata }, mainName);
+}
+
+function placed(layer: StoredLayer): PlacedTensors {
+  const { value } = layer;
+  return value.kind === "pair" ? pairTensors(layer, value) : transformTensors(layer, value);
 }
 
 /** A tensor as it stands in a file, read when its turn to be written comes. */
 export function passThrough(file: SafetensorsFile, name: string): SafetensorsInput {
   const { dtype, shape, byteLength } = file.tensors.get(name)!;
   return { name, dtype, shape, byteLength, chunks: () => tensorChunks(file, name) };
-}
-
-/** The tensors that hold a stored matrix; codes never lie transposed. */
-function partOf(
-  name: string,
-  matrix: StoredMatrix,
-  transposed: boolean,
-): { part: PartDescription; tensors: SafetensorsInput[] } {
-  if (matrix.kind === "codes") return codedPart(name, matrix);
-  const rows = transposed ? transposedRows(matrix.rows) : matrix.rows;
-  const tensor: SafetensorsInput = {
-    ...{ name, dtype: dtypeOf(rows.dtype), shape: [rows.rows, rows.cols], byteLength: storedBytes(matrix) },
-    chunks: () => rowChunks(rows),
-  };
-  return { part: transposed ? { tensor: name, transposed } : name, tensors: [tensor] };
-}
-
-function codedPart(name: string, coded: CodedMatrix): { part: PartDescription; tensors: SafetensorsInput[] } {
-  const tensor = (as: string, dtype: SafetensorsDtype, cols: number, bytes: Uint8Array): SafetensorsInput => ({
-    ...{ name: as, dtype, shape: [coded.rows, cols], byteLength: bytes.byteLength },
-    chunks: () => [bytes],
-  });
-  const { scales, planes, paddedCols, block } = coded;
-  const scaleBytes = new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength);
-  const codes = planes.map(({ bits, bytesPerRow, bytes }) =>
-    tensor(planes.length > 1 ? `${name}.codes${bits}` : `${name}.codes`, bits === 8 ? "I8" : "U8", bytesPerRow, bytes),
-  );
-  const scale = tensor(`${name}.scales`, "F16", paddedCols / block, scaleBytes);
-  return {
-    part: describeCodes(coded, codes.map((each) => each.name), scale.name), // prettier-ignore
-    tensors: [...codes, scale],
-  };
 }
 
 async function tensorBytesOf(file: SafetensorsFile, name: string): Promise<Uint8Array> {

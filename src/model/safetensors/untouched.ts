@@ -1,6 +1,6 @@
 // Tensors of a safetensors file that should have passed through byte for byte.
 import { tensorChunks, type SafetensorsFile } from "../../formats/index.js";
-import { tensorsOf } from "../description.js";
+import { allTensorsOf } from "../kinds/index.js";
 import type { Model } from "../model.js";
 
 export interface Untouched {
@@ -17,9 +17,7 @@ export async function compareUntouched(
 ): Promise<Untouched> {
   const changed: string[] = [];
   const missing: string[] = [];
-  const factors = new Set(
-    [...described.values()].flatMap(({ left, right }) => [...tensorsOf(left), ...tensorsOf(right)]),
-  );
+  const factors = new Set([...described.values()].flatMap(allTensorsOf));
   let untouched = 0;
   for (const name of original.tensors.keys()) {
     if (described.has(name)) continue;

@@ -18,7 +18,7 @@ import { freeBytes } from "../files/space.js";
 import { removeFile, removeLeftBehind, removeTemporary, TemporaryFile } from "../files/temporary.js";
 import type { Spill } from "../../model/fit.js";
 import type { Journal, JournalFinding, JournalPart } from "../../model/journal.js";
-import { memoryBytes } from "../../model/journal-layer.js";
+import { memoryBytes } from "../../model/kinds/matrix-journal.js";
 import {
   claimJournal,
   entryId,

@@ -70,7 +70,8 @@ export function layerOf(shape: Shape, rank: number | undefined, transposed = fal
   const left = coded({ ...shape, cols: rank ?? cols });
   const right = rank === undefined ? undefined : coded({ rows: rank, cols, bits: 8 }, 5);
   return {
-    ...{ name: "W", transposed, rows, cols, rank: rank ?? cols, type: `int${bits}`, left, right },
+    ...{ name: "W", transposed, rows, cols, rank: rank ?? cols, type: `int${bits}` },
+    value: { kind: "pair", left, right },
     ...unmeasured,
   };
 }

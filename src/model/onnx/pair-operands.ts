@@ -1,0 +1,55 @@
+// A stored pair in the graph: each factor as it is, or in few bits, which standard operators unpack, or onnxruntime's own.
+import type { RowType } from "../../matrix.js";
+import type { StoredLayer, StoredPair } from "../stored.js";
+import type { Builder } from "./builder.js";
+import { operandOf, type MatrixOperand } from "./decode.js";
+import { fusedOperand } from "./fused.js";
+import type { PlacedValue, Surroundings } from "./operand.js";
+import type { FoundWeight } from "./uses.js";
+
+/** @param type what operands put out */
+export function pairOperands(
+  builder: Builder,
+  layer: StoredLayer,
+  pair: StoredPair,
+  uses: FoundWeight["uses"],
+  type: RowType,
+  graph: Surroundings,
+): PlacedValue {
+  const { name } = layer;
+  const { left, right } = pair;
+  const transposed =
+    left.kind === "float" && uses.every((use) => use.op === "matmul" && use.transposed !== layer.transposed);
+  // The tensor is `.left` times `.right` whichever of it and its transpose was fitted.
+  const [first, second] = layer.transposed ? ["right", "left"] : ["left", "right"];
+  const leftName = right ? `${name}.${first}` : name;
+  const placedLeft =
+    fused(builder, leftName, layer, pair, uses, type, graph) ??
+    operandOf(builder, leftName, left, type, { transposed });
+  if (!right) return { left: placedLeft, description: { left: placedLeft.part } };
+  const paddedRows = placedLeft.cols;
+  const placedRight = operandOf(builder, `${name}.${second}`, right, type, { transposed, paddedRows });
+  return {
+    ...{ left: placedLeft, right: placedRight },
+    description: { left: placedLeft.part, right: placedRight.part },
+  };
+}
+
+/** A table (a gathered weight, or one of many more rows than columns) as onnxruntime's own operators read it. */
+function fused(
+  builder: Builder,
+  name: string,
+  { rows, cols, transposed }: StoredLayer,
+  { left, right }: StoredPair,
+  uses: FoundWeight["uses"],
+  type: RowType,
+  { operators }: Surroundings,
+): MatrixOperand | undefined {
+  const gathered = uses.some(({ op }) => op === "gather");
+  if (operators === "standard" || left.kind === "float" || !(gathered || rows >= 8 * cols)) return undefined;
+  const product = uses.some((use) => use.op !== "gather" && use.side === "right" && use.transposed !== transposed);
+  if (!gathered && !product) return undefined;
+  return fusedOperand(builder, name, left, type, {
+    multiplied: product ? (right ? left.paddedCols : cols) : undefined,
+  });
+}
