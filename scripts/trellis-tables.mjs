@@ -6,8 +6,7 @@
 // quantisation after them are, but with far more levels than 2^(bits + 1): those shape the path to the normal distribution.
 //
 // Search   climbing over M and a from the best of some random ones, by the error on one sample; three samples one after another, so
-//          that none is learnt by heart. Rows of 64 entries: the first few of a row, which
-//          have not all windows to choose from, are to come out well too
+//          that none is learnt by heart
 // Levels   quantiles of a normal distribution, of a spread that is climbed over too; Lloyd along the trellis on another sample,
 //          (Linde, Buzo, Gray 1980), tried every 40 trials
 // Errors   on samples of their own, rows of `measuredLengths` entries
@@ -26,8 +25,8 @@ const { values } = parseArgs({
 });
 const evaluations = Number(values.evaluations);
 const seed = 16;
-const trainingRow = 64;
-const measuredLengths = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+const trainingRow = 128;
+const measuredLengths = [8, 16, 32, 64, 128, 256, 512];
 const windows = [10, 12];
 
 const kernel = await Kernel.load(await inlinedKernel());
@@ -65,8 +64,8 @@ function uniforms(stream) {
 /** Mean squared error of the table on a sample in rows of n; each window is handed to `visit` with its entry. */
 function errorOf(table, bits, windowBits, { at, values: entries }, n = trainingRow, visit = undefined) {
   return withFrame(kernel, (frame) => {
-    const rows = entries.length / n;
-    const rowBytes = Math.ceil((n * bits) / 8);
+    const rows = Math.floor(entries.length / n);
+    const rowBytes = (n * bits) / 8;
     const y = frame.bytes(4 << windowBits);
     kernel.f32(y, table.length).set(table);
     const codes = frame.bytes(rows * rowBytes);
@@ -192,8 +191,13 @@ function parity(x) {
 const samples = [1, 2, 3].map((stream) => normals(stream, 1 << 15));
 const learning = normals(4, 1 << 17);
 const training = normals(5, 1 << 20);
-// Of 8 bits half of the error is in the few entries past the last level: many are needed to see it.
 const fresh = normals(6, 1 << 21);
+
+/** Of 8 bits half of the error is in the few entries past the last level: many are needed to see it. Of few bits short rows take long. */
+function sampleFor(bits, n) {
+  const count = bits < 7 ? Math.min(fresh.values.length, n << 15) : fresh.values.length;
+  return { at: fresh.at, values: fresh.values.subarray(0, count) };
+}
 
 /** The code that a search ends with, as it is stored: halves, of which the lower are the upper ones mirrored. */
 function found(bits, windowBits) {
@@ -212,7 +216,7 @@ for (const windowBits of windows) {
   for (let bits = 1; bits <= 8; ++bits) {
     const { rows, offset, levels } = values.measure ? linearCodes[windowBits][bits - 1] : found(bits, windowBits);
     const table = trellisTable(bits, windowBits, { rows, offset, levels });
-    const errors = measuredLengths.map((n) => errorOf(table, bits, windowBits, fresh, n));
+    const errors = measuredLengths.map((n) => errorOf(table, bits, windowBits, sampleFor(bits, n), n));
     codes.push({ bits, rows, offset, levels, errors: errors.map((e) => Number(e.toPrecision(4))) });
     console.log(windowBits, bits, ...errors.map((e) => e.toPrecision(4)), (errors.at(-1) * 4 ** bits).toFixed(3));
   }

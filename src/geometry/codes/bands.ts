@@ -37,9 +37,12 @@ export interface Spectrum {
 }
 
 const highestBits = 8;
+const allBits = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const;
 /** Groups of components at most: partitions take the square of it. */
 const mostGroups = 128;
 const bisections = 40;
+/** What lowers the error by less, beside all variance, for a bit a row is never worth it: 8 bits a component leave 1000 times as much. */
+const leastPrice = 2 ** -26;
 
 /** How variance is shared out in a band, each number for a component: s_j, and the estimate's factor r_j = sqrt(s_j) * `length`. */
 export function shape(
@@ -63,8 +66,18 @@ export function shape(
 
 /** The best plan of at most `bytes`. */
 export function planBits(spectrum: Spectrum, bytes: number): BitPlan {
+  return refined(spectrum, (partition) => partition.within(bytes));
+}
+
+/** The smallest plan that leaves no more than `error`, nearly; or that of the least error. */
+export function planError(spectrum: Spectrum, error: number): BitPlan {
+  return refined(spectrum, (partition) => partition.reaching(error));
+}
+
+/** What a rounded axis costs depends on what is stored beside it: a first plan tells. */
+function refined(spectrum: Spectrum, search: (partition: Partition) => BitPlan): BitPlan {
   const first = new Partition(spectrum, 1);
-  return new Partition(spectrum, first.astray(first.best(bytes))).best(bytes);
+  return search(new Partition(spectrum, first.astray(search(first))));
 }
 
 /** Bands that end at edges[end], the next one from there on. */
@@ -78,17 +91,27 @@ class Partition {
   /** Sums of the variances, and of their roots, up to each edge. */
   private readonly sums: number[] = [0];
   private readonly roots: number[] = [0];
+  /** Of coding with so many bits, in bands of so many groups of 8. */
+  private readonly errors: readonly Float64Array[];
+  /** Of a coordinate's row of the right factor: its bytes, and what rounding it costs beside the variance. */
+  private readonly rights: Record<8 | 4, { bytes: number; loss: number }>;
 
   constructor(
     private readonly spectrum: Spectrum,
     /** Of what a rounded axis sends astray, the share that stays. */
-    private readonly stays: number,
+    stays: number,
   ) {
-    const { values } = spectrum;
+    const { values, windowBits } = spectrum;
+    const d = values.length;
+    const right = (bits: 8 | 4) => ({ bytes: codedBytes(1, d, bits), loss: stays * quantisationError(bits, d) });
+    this.rights = { 8: right(8), 4: right(4) };
     const groups = Math.ceil(values.length / 8);
     const step = Math.ceil(groups / mostGroups);
     for (let g = 0; g < groups; g += step) this.edges.push(8 * g);
     this.edges.push(8 * groups);
+    this.errors = allBits.map((bits) =>
+      Float64Array.from({ length: groups + 1 }, (_, g) => (g && bits ? trellisError(bits, windowBits, 8 * g) : 1)),
+    );
     for (let g = 1; g < this.edges.length; ++g) {
       const inside = values.subarray(this.edges[g - 1], this.edges[g]);
       this.sums.push(inside.reduce((total, x) => total + x, this.sums[g - 1]));
@@ -96,51 +119,45 @@ class Partition {
     }
   }
 
-  best(most: number): BitPlan {
-    let plan = this.planOf(this.cheapest(0));
-    if (plan.bytes <= most) return plan;
-    let [low, high] = [0, 1];
-    const priced = (share: number) => this.planOf(this.cheapest(share / (1 - share)));
-    plan = { bands: [], error: this.sums[this.sums.length - 1], bytes: 0 };
-    // A price of share / (1 - share), in units of all variance for the bytes of one bit a row.
+  within(most: number): BitPlan {
+    const { affordable } = this.search(({ bytes }) => bytes > most);
+    return this.filled(affordable, most);
+  }
+
+  reaching(error: number): BitPlan {
+    return this.search((plan) => plan.error <= error).dear;
+  }
+
+  /** The plans on both sides of the price from which on they are not `dear`. */
+  private search(isDear: (plan: BitPlan) => boolean): Record<"dear" | "affordable", BitPlan> {
+    // A price of share / (1 - share), in all variances for the bytes of one bit a row.
+    let [low, high] = [leastPrice, 1];
+    let dear = this.planOf(this.cheapest(low));
+    if (!isDear(dear)) return { dear, affordable: dear };
+    let affordable = this.planOf([]);
     for (let round = 0; round < bisections; ++round) {
-      const middle = (low + high) / 2;
-      const found = priced(middle);
-      if (found.bytes > most) low = middle;
-      else {
-        high = middle;
-        if (found.bytes > plan.bytes) plan = found;
-      }
+      const share = (low + high) / 2;
+      const found = this.planOf(this.cheapest(share / (1 - share)));
+      if (isDear(found)) [low, dear] = [share, found];
+      else [high, affordable] = [share, found];
     }
-    return this.filled(plan, most);
+    return { dear, affordable };
   }
 
   /** Of what rounded axes send astray, the share that stays under this plan. */
   astray({ bands }: BitPlan): number {
-    const { values, windowBits } = this.spectrum;
-    const taken = bands.reduce((sum, { cols, bits }) => sum + cols / (1 + trellisError(bits, windowBits, cols)), 0);
+    const { values } = this.spectrum;
+    const taken = bands.reduce((sum, { cols, bits }) => sum + cols / (1 + this.errors[bits][cols / 8]), 0);
     return Math.max(0, values.length - taken) / values.length;
   }
 
   private bytesOf(cols: number, bits: number, rightBits: 8 | 4): number {
-    const { rows, values } = this.spectrum;
-    return (rows * bits * cols) / 8 + codedBytes(cols, values.length, rightBits);
-  }
-
-  private errorOf(from: number, end: number, bits: TrellisBits, rightBits: 8 | 4): number {
-    const { edges, sums, roots } = this;
-    const { windowBits, values } = this.spectrum;
-    const cols = edges[end] - edges[from];
-    const root = roots[end] - roots[from];
-    return (
-      (trellisError(bits, windowBits, cols) * root * root) / cols +
-      this.stays * quantisationError(rightBits, values.length) * (sums[end] - sums[from])
-    );
+    return cols * ((this.spectrum.rows * bits) / 8 + this.rights[rightBits].bytes);
   }
 
   /** The partition of least error + price * bytes, and the right factors' bits with it. */
   private cheapest(price: number): Cut[] {
-    const { edges, sums } = this;
+    const { edges, sums, roots } = this;
     const groups = edges.length - 1;
     const rate = (price * sums[groups]) / Math.max(1, this.spectrum.rows);
     // least[g]: of the first g groups, in bands of at least as many bits as have been looked at.
@@ -153,10 +170,12 @@ class Partition {
       for (let from = 0; from < groups; ++from) {
         if (before[from] === Infinity) continue;
         for (let end = from + 1; end <= groups; ++end) {
+          const cols = edges[end] - edges[from];
+          const root = roots[end] - roots[from];
+          const coding = before[from] + (this.errors[bits][cols / 8] * root * root) / cols;
           for (const rightBits of [8, 4] as const) {
-            const cols = edges[end] - edges[from];
-            const cost =
-              before[from] + this.errorOf(from, end, bits, rightBits) + rate * this.bytesOf(cols, bits, rightBits);
+            const loss = this.rights[rightBits].loss * (sums[end] - sums[from]);
+            const cost = coding + loss + rate * this.bytesOf(cols, bits, rightBits);
             if (cost < least[end]) {
               least[end] = cost;
               chosen[end] = { bits, cols, rightBits, from, end };
@@ -179,14 +198,14 @@ class Partition {
   }
 
   private planOf(cuts: readonly Cut[]): BitPlan {
-    const { values, windowBits } = this.spectrum;
+    const { values } = this.spectrum;
     let error = 0;
     let bytes = 0;
     let end = 0;
     for (const { bits, cols, rightBits, from, end: to } of cuts) {
       const inside = values.subarray(this.edges[from], Math.min(values.length, this.edges[to]));
-      error += shape(inside, cols, trellisError(bits, windowBits, cols)).left;
-      error += this.stays * quantisationError(rightBits, values.length) * (this.sums[to] - this.sums[from]);
+      error += shape(inside, cols, this.errors[bits][cols / 8]).left;
+      error += this.rights[rightBits].loss * (this.sums[to] - this.sums[from]);
       bytes += this.bytesOf(cols, bits, rightBits);
       end = to;
     }

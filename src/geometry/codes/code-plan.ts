@@ -7,7 +7,7 @@ import { narrowLimit } from "../basis/spectrum.js";
 import { transpose } from "../basis/small-dense.js";
 import type { Run } from "../run.js";
 import type { Axes, Moments } from "./axes.js";
-import { planBits, shape, type BitPlan } from "./bands.js";
+import { planBits, planError, shape, type BitPlan } from "./bands.js";
 import { exactRowBytes, exactRowLoss } from "./exact-rows.js";
 
 export interface CodePlan {
@@ -182,17 +182,11 @@ export class CodePlanner {
     const { variances } = await axes(dtype === "f64");
     const { unit } = moments.profile;
     const spectrum = { values: variances, rows: n, windowBits: this.windowBits };
-    const ofPlan = (bytes: number) =>
-      moments.squares > 0 ? (planBits(spectrum, bytes).error * moments.weight) / unit / unit / moments.squares : 0;
-    const most = planBits(spectrum, Infinity).bytes;
-    let [low, high] = [0, most];
-    while (high - low > 1 + n / 16) {
-      const middle = Math.floor((low + high) / 2);
-      if (ofPlan(middle) <= error) high = middle;
-      else low = middle;
-    }
+    const scale = moments.squares > 0 ? moments.weight / unit / unit / moments.squares : 0;
+    const plan = planError(spectrum, scale > 0 ? error / scale : Infinity);
     const exact = Math.ceil(exactShares[0] * n) * exactRowBytes(d, 4);
-    return { bytes: this.fixedBytes(this.levels) + high + exact, error: ofPlan(high), isMost: high === most };
+    const bytes = this.fixedBytes(this.levels) + plan.bytes + exact;
+    return { bytes, error: plan.error * scale, isMost: plan.error * scale > error };
   }
 }
 

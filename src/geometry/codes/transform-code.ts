@@ -191,7 +191,10 @@ async function encodeRows(
 }
 
 function componentBits({ bands }: BitPlan, cols: number): Uint8Array {
-  return Uint8Array.from(bands.flatMap(({ bits, cols }) => new Array<number>(cols).fill(bits))).slice(0, cols);
+  const result = new Uint8Array(cols);
+  let first = 0;
+  for (const { bits, cols: count } of bands) result.fill(bits, first, (first += count));
+  return result;
 }
 
 /** From 3 sums a row: |r|, r^2, |r|^p, all times unit. */
