@@ -94,7 +94,7 @@ export async function proveLayer(
   const { value, type, certificate } = fitted;
   if (certificate) return { ...fitted, certificate };
   const proved =
-    value.left.kind === "codes"
+    value.kind === "transform" || value.left.kind === "codes"
       ? await storedCertificate(loewner, source, await factorsOf(value), options)
       : await loewner.certify(source, await matrixIn(value.right!), {
           ...proofOptions(options),

@@ -8,7 +8,13 @@ import { readDescription } from "../../src/model/description.js";
 import { safetensorsModel, type Model } from "../../src/model/index.js";
 import { openValue } from "../../src/model/kinds/index.js";
 import { shapeOf, type Operators } from "../../src/model/model.js";
-import { floatMatrix, type StoredLayer, type StoredMatrix, type StoredType } from "../../src/model/stored.js";
+import {
+  floatMatrix,
+  type StoredLayer,
+  type StoredMatrix,
+  type StoredPair,
+  type StoredType,
+} from "../../src/model/stored.js";
 import type { CodeBits, CodedMatrix } from "../../src/types/index.js";
 import { failure } from "../formats/fixtures.js";
 import { mainFile, onnxBytes, openBytes, openOnnxBytes, safetensorsBytes, safetensorsOf } from "./in-memory.js";
@@ -115,7 +121,7 @@ describe.each(["safetensors", "onnx"] as const)("%s", (format) => {
         const described = again.described.get("W")!;
         expect(described).toMatchObject({ rows: n, cols: d, rank: k, type, dtype: "F32" });
         expect(described.transposed ?? false).toBe(layer.transposed);
-        const value = await openValue(again, described);
+        const value = (await openValue(again, described)) as StoredPair;
         expect(await numbersIn(value.left)).toEqual(await numbersIn(left));
         if (right) expect(await numbersIn(value.right!)).toEqual(await numbersIn(right));
         else expect(value.right).toBeUndefined();
@@ -178,7 +184,7 @@ test("scales of codes are halves to the bit, levels survive as text", async () =
   const left = codes(9, 9, 4, { block: 32 });
   const files = await model.layOut([layerOf(model, left, undefined, "int4")]);
   const again = safetensorsModel(await openBytes(await mainFile(files)));
-  const read = (await openValue(again, again.described.get("W")!)).left as CodedMatrix;
+  const read = ((await openValue(again, again.described.get("W")!)) as StoredPair).left as CodedMatrix;
   expect(f16ToF32(read.scales)).toEqual(f16ToF32(left.scales));
   expect(read.levels).toEqual(left.levels);
 });

@@ -20,9 +20,10 @@ import { compressModel, type CompressOptions, type Model } from "../../src/model
 import { packLayer, unpackLayer } from "../../src/model/journal-layer.js";
 import { openJournal, type FolderJournal, type JournalOptions } from "../../src/node/journal/journal.js";
 import { removeFinishedJournal } from "../../src/node/journal/folder.js";
-import type { StoredLayer } from "../../src/model/stored.js";
+import type { StoredLayer, StoredPair } from "../../src/model/stored.js";
 import { failure } from "../formats/fixtures.js";
 import { mainFile, onnxBytes, openOnnxBytes, safetensorsOf, type Table } from "../model/in-memory.js";
+import { transformLayer } from "../model/onnx-models/transform.js";
 
 vi.mock("node:fs/promises", async (original) => ({ ...(await original<typeof fsPromises>()) }));
 
@@ -313,7 +314,7 @@ test("a layer as text and bytes, and back", async () => {
       async (name, { rows, cols, dtype }, x, byte) => {
         const all = Uint8Array.from({ length: rows * cols * width[dtype] }, (_, i) => (byte + 31 * i) & 255);
         const [lp, l1, l21, l2, norm, lower, upper, bound, seconds] = x.map((value) => (Object.is(value, -0) || value === -Infinity ? 0 : value)); // prettier-ignore
-        const layer: StoredLayer = {
+        const layer: StoredLayer & { value: StoredPair } = {
           ...{ name, transposed: byte % 2 === 0, rows, cols, rank: cols, type: dtype, p: lp, method: "lewis" },
           value: {
             kind: "pair",
@@ -343,7 +344,7 @@ test("a layer as text and bytes, and back", async () => {
           ...{ rowWeights: false, seconds },
         };
         const { text, parts } = await packLayer(layer);
-        const again = await unpackLayer(name, text, parts.map((part) => bytesSource(part as Uint8Array))); // prettier-ignore
+        const again = (await unpackLayer(name, text, parts.map((part) => bytesSource(part as Uint8Array)))) as typeof layer; // prettier-ignore
         const { value: { left, ...back }, ...rest } = again; // prettier-ignore
         const { value: { left: before, ...right }, ...others } = layer; // prettier-ignore
         expect([rest, back]).toEqual([others, right]);
@@ -355,4 +356,12 @@ test("a layer as text and bytes, and back", async () => {
     ),
     { numRuns: 60 },
   );
+});
+
+test("transform codes come back with every bit of theirs", async () => {
+  for (const shape of [{ exact: [1, 4] }, { bands: [] }, { zeros: true, windowBits: 12 as const }]) {
+    const layer = transformLayer({ rows: 9, cols: 5, bands: [[3, 16, 4], [1, 8]], ...shape }, "Infinity"); // prettier-ignore
+    const { text, parts } = await packLayer(layer);
+    expect(await unpackLayer("Infinity", text, parts.map((part) => bytesSource(part as Uint8Array)))).toEqual(layer); // prettier-ignore
+  }
 });

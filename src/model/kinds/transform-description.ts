@@ -10,8 +10,8 @@ export interface TransformDescription {
     readonly bands: readonly Pick<CodeBand, "bits" | "cols">[];
     /** uint8 [rows, bytes of a row]: a tensor for each band, or one that has those of all bands side by side. */
     readonly codes: readonly string[];
-    /** A part for each band, or one that has those of all bands below each other. */
-    readonly right: readonly PartDescription[];
+    /** Right factors of the bands, below each other; those of some in a row may lie in one part. */
+    readonly right: readonly { readonly components: number; readonly part: PartDescription }[];
     /** f16 [2^(windowBits - 1)], for each band: values of the windows that begin with 0. Shared by all layers of a file. */
     readonly tables: readonly string[];
     /** f32 [cols] */
@@ -47,7 +47,7 @@ export function isTransform(layer: object): layer is TransformDescription {
     isNumber(windowBits) &&
     all(bands, (band) => isObject(band) && isNumber(band.bits) && isNumber(band.cols)) &&
     all(codes, isText) &&
-    all(right, isCodes) &&
+    all(right, (each) => isObject(each) && isNumber(each.components) && isCodes(each.part)) &&
     all(tables, isText) &&
     [centre, scales, scaleLevels].every(isText) &&
     (exact === undefined || (isObject(exact) && isText(exact.rows) && isCodes(exact.residual)))
@@ -57,7 +57,7 @@ export function isTransform(layer: object): layer is TransformDescription {
 /** Tensors of this layer alone. */
 export function ownTensors({ codes, right, centre, scales, scaleLevels, exact }: Code): string[] {
   const more = exact ? [exact.rows, ...tensorsOfPart(exact.residual)] : [];
-  return [...codes, ...right.flatMap(tensorsOfPart), centre, scales, scaleLevels, ...more];
+  return [...codes, ...right.flatMap(({ part }) => tensorsOfPart(part)), centre, scales, scaleLevels, ...more];
 }
 
 const fields = ["windowBits", "bands", "codes", "right", "tables", "centre", "scales", "scaleLevels", "exact"];
@@ -67,7 +67,7 @@ export function unknownInTransform(code: Code): string | undefined {
   return [
     unknownIn(code, fields),
     ...bands.map((band) => unknownIn(band, ["bits", "cols"])),
-    ...right.map(unknownInPart),
+    ...right.map((each) => unknownIn(each, ["components", "part"]) ?? unknownInPart(each.part)),
     ...(exact ? [unknownIn(exact, ["rows", "residual"]), unknownInPart(exact.residual)] : []),
   ].find((field) => field !== undefined);
 }
@@ -76,7 +76,7 @@ export const bytesOfRow = ({ bits, cols }: Pick<CodeBand, "bits" | "cols">) => (
 
 /** What tensors of these shapes cannot be; text that goes on after the layer's name. */
 export function faultInTransform(code: Code, { rows, cols, rank }: Sizes, shapeOf: ShapeOf): string | undefined {
-  const { windowBits, bands, codes, right, tables, exact } = code;
+  const { windowBits, bands, codes, tables, exact } = code;
   if (windowBits !== 10 && windowBits !== 12) return `has windows of ${String(windowBits)} bits; they have 10 or 12`;
   for (const { bits, cols: width } of bands) {
     if (!(Number.isInteger(bits) && bits >= 1 && bits <= 8)) return `has a band of ${String(bits)} bits, not 1 to 8`;
@@ -85,11 +85,8 @@ export function faultInTransform(code: Code, { rows, cols, rank }: Sizes, shapeO
   }
   const components = bands.reduce((sum, band) => sum + band.cols, 0);
   if (components !== rank) return `is of rank ${rank}, but its bands have ${components} components`;
-  const lists = { codes, "right factors": right };
-  for (const [what, { length }] of Object.entries(lists)) {
-    if (length !== bands.length && !(length === 1 && bands.length > 0))
-      return `has ${length} tensors of ${what} for ${bands.length} bands`;
-  }
+  if (codes.length !== bands.length && !(codes.length === 1 && bands.length > 0))
+    return `has ${codes.length} tensors of codes for ${bands.length} bands`;
   if (tables.length !== bands.length) return `has ${tables.length} tables for ${bands.length} bands`;
   return (
     faultInShapes(code, { rows, cols, rank }, shapeOf) ??
@@ -138,15 +135,18 @@ export function codesOf(bands: Code["bands"], count: number): [string, number][]
   return [[`${bands.length} bands`, bands.reduce((sum, band) => sum + bytesOfRow(band), 0)]];
 }
 
-/** Rows of each part of the right factors. */
-export function rightRows({ bands, right }: Pick<Code, "bands" | "right">): number[] {
-  if (right.length === bands.length) return bands.map((band) => band.cols);
-  return [bands.reduce((sum, band) => sum + band.cols, 0)];
+function faultInRight({ bands, right }: Code, cols: number, shapeOf: ShapeOf): string | undefined {
+  const counts = right.map(({ components }) => components);
+  const [ends, partEnds] = [bands.map((band) => band.cols), counts].map(endsOf);
+  const isWhole = partEnds.at(-1) === ends.at(-1) && counts.every((count) => count > 0);
+  if (!isWhole || partEnds.some((end) => !ends.includes(end)))
+    return `has right factors of ${counts.join(" + ")} components, which are not those of its bands`;
+  const wrong = right.find(({ components, part }) => !isRoomy(part, components, cols, shapeOf));
+  return wrong && `has a right factor that is not ${wrong.components} x ${cols}`;
 }
 
-function faultInRight({ bands, right }: Code, cols: number, shapeOf: ShapeOf): string | undefined {
-  const wrong = rightRows({ bands, right }).findIndex((count, i) => !isRoomy(right[i], count, cols, shapeOf));
-  if (wrong < 0) return undefined;
-  const count = rightRows({ bands, right })[wrong];
-  return `has right factors that are not ${count} x ${cols}${right.length > 1 ? ` in band ${wrong}` : ""}`;
+/** Sums up to each. */
+export function endsOf(counts: readonly number[]): number[] {
+  let sum = 0;
+  return counts.map((count) => (sum += count));
 }

@@ -11,10 +11,10 @@ import { openPart } from "./pair-description.js";
 import {
   bytesOfRow,
   codesOf,
+  endsOf,
   faultInTransform,
   isTransform,
   ownTensors,
-  rightRows,
   unknownInTransform,
   type TransformDescription,
 } from "./transform-description.js";
@@ -128,17 +128,14 @@ class Opening {
     for (const [i, [, bytes]] of codesOf(bands, described.codes.length).entries())
       tensors.push(await this.bytes(described.codes[i], rows * bytes));
     const right: CodedMatrix[] = [];
-    for (const [i, count] of rightRows(described).entries())
-      right.push((await openPart(this.model, described.right[i], count, cols)) as CodedMatrix);
+    const widths = bands.map((band) => band.cols);
+    for (const { components, part } of described.right) {
+      const whole = (await openPart(this.model, part, components, cols)) as CodedMatrix;
+      const rest = widths.slice(right.length);
+      right.push(...rowsApart(whole, rest.slice(0, 1 + endsOf(rest).indexOf(components))));
+    }
     const codes = tensors.length === bands.length ? tensors : bandsApart(tensors[0], bands.map(bytesOfRow), rows);
-    const factors =
-      right.length === bands.length
-        ? right
-        : rowsApart(
-            right[0],
-            bands.map((band) => band.cols),
-          );
-    return bands.map((band, b) => ({ ...band, codes: codes[b], right: factors[b] }));
+    return bands.map((band, b) => ({ ...band, codes: codes[b], right: right[b] }));
   }
 
   private async exact({

@@ -15,17 +15,26 @@ export interface MatrixOperand extends Operand {
   readonly part: PartDescription;
 }
 
+interface Layout {
+  /** It lies transposed. */
+  transposed?: boolean;
+  /** Rows that are stored, with zeros at the end. */
+  paddedRows?: number;
+  /** Below 8 bits: levels are so many times those of the table that is looked up, which more than one matrix may share. */
+  unit?: number;
+}
+
 /** @param type the layer's: what whole() and gather() give */
 export function operandOf(
   builder: Builder,
   name: string,
   matrix: StoredMatrix,
   type: RowType,
-  layout: { transposed?: boolean; paddedRows?: number } = {},
+  layout: Layout = {},
 ): MatrixOperand {
   return matrix.kind === "float"
     ? floatOperand(builder, name, matrix, type, layout.transposed ?? false)
-    : codedOperand(builder, name, matrix, type, layout.paddedRows ?? matrix.rows);
+    : codedOperand(builder, name, matrix, type, layout);
 }
 
 function floatOperand(
@@ -54,11 +63,18 @@ function floatOperand(
   };
 }
 
-function codedOperand(builder: Builder, name: string, coded: CodedMatrix, type: RowType, rows: number): MatrixOperand {
+function codedOperand(
+  builder: Builder,
+  name: string,
+  coded: CodedMatrix,
+  type: RowType,
+  { paddedRows: rows = coded.rows, unit = 1 }: Layout,
+): MatrixOperand {
   const { bits, paddedCols: cols, block } = coded;
   const blocks = cols / block;
   // Codes of 8 bits stand for themselves times a step; of fewer, levels are looked up.
-  const step = bits === 8 ? coded.levels[129] : 1;
+  const step = bits === 8 ? coded.levels[129] : unit;
+  const looked = unit === 1 ? coded : { ...coded, levels: coded.levels.map((level) => level / unit) };
   const padded = (bytes: Uint8Array, rowBytes: number) => {
     if (rows === coded.rows) return bytes;
     const all = new Uint8Array(rows * rowBytes); // rows past the end have scale 0
@@ -85,7 +101,7 @@ function codedOperand(builder: Builder, name: string, coded: CodedMatrix, type: 
     const front = new Array<number>(lead).fill(0);
     const shaped = (value: string, last: number[]) =>
       builder.node("Reshape", [value, builder.vector([...front, ...last])], { name: `${as}/shaped` });
-    const values = unpackCodes(builder, coded, codes, wide, as, shaped);
+    const values = unpackCodes(builder, looked, codes, wide, as, shaped);
     let factor = builder.node("Cast", [scale], { name: `${as}/scale`, attributes: { to: DataType[wide] } });
     if (step !== 1) factor = builder.node("Mul", [factor, stepOf(builder, step, wide)], { name: `${as}/step` });
     const product = (entries: string) => builder.node("Mul", [entries, factor], { name: `${as}/values` });

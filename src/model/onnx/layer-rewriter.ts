@@ -41,7 +41,7 @@ export class LayerRewriter {
     private readonly graph: Surroundings,
   ) {
     this.widened = tensor.rowType === "bf16" && uses.every(({ op }) => op === "gather");
-    const type = (this.type = this.widened ? "f32" : (tensor.rowType as RowType));
+    this.type = this.widened ? "f32" : (tensor.rowType as RowType);
     const { left, right, description } = this.placed(uses);
     this.left = left;
     this.right = right;

@@ -1,5 +1,8 @@
 // How the bands of a transform code lie side by side, and how the window of each component is found among their bytes.
+import { f16ToF32, f32ToF16 } from "../../formats/index.js";
+import { powerOfTwoBelow } from "../../geometry/profile.js";
 import type { CodedMatrix, TransformCode } from "../../types/index.js";
+import { bytesOf } from "../kinds/matrix-journal.js";
 import { bytesOfRow } from "../kinds/transform-description.js";
 
 type Bands = TransformCode["bands"];
@@ -65,29 +68,61 @@ export function* codesSideBySide({ rows, bands }: TransformCode): Generator<Uint
   }
 }
 
-/** Matrices below each other as one, where they are stored alike; else as they are. */
-export function stacked(matrices: readonly CodedMatrix[]): readonly CodedMatrix[] {
-  const [first, ...rest] = matrices;
-  const isAlike = ({ bits, block, paddedCols, levels }: CodedMatrix) =>
-    bits === first.bits &&
-    block === first.block &&
-    paddedCols === first.paddedCols &&
-    levels.every((level, i) => level === first.levels[i]);
-  if (rest.length === 0 || !rest.every(isAlike)) return matrices;
-  const scales = new Uint16Array(matrices.reduce((sum, each) => sum + each.scales.length, 0));
-  let at = 0;
-  for (const each of matrices) {
-    scales.set(each.scales, at);
-    at += each.scales.length;
-  }
-  const planes = first.planes.map((plane, i) => ({
-    ...plane,
-    bytes: joined(matrices.map((each) => each.planes[i].bytes)),
-  }));
-  return [{ ...first, rows: matrices.reduce((sum, { rows }) => sum + rows, 0), planes, scales }];
+/** A matrix in few bits whose levels are `unit` times those that its table holds. */
+export interface Unified {
+  readonly matrix: CodedMatrix;
+  /** A power of two. */
+  readonly unit: number;
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
+/**
+ * Matrices below each other; those that follow each other and differ in a power of two at most lie in one, whose scales take it up. Tables of
+ * levels are the same for all whose levels are alike but for a power of two.
+ */
+export function stacked(matrices: readonly CodedMatrix[]): Unified[] {
+  const groups: Unified[][] = [];
+  for (const matrix of matrices) {
+    const next = { matrix, unit: unitOf(matrix) };
+    const last = groups.at(-1);
+    if (last && inOne([...last, next])) last.push(next);
+    else groups.push([next]);
+  }
+  return groups.map((group) => inOne(group)!);
+}
+
+const unitOf = ({ levels }: CodedMatrix) => powerOfTwoBelow(Math.abs(levels[0]));
+
+/** undefined where they are not alike, or half precision does not hold the scales. */
+function inOne(group: readonly Unified[]): Unified | undefined {
+  const [first] = group;
+  const unit = Math.max(...group.map((each) => each.unit));
+  const isAlike = ({ matrix, unit: own }: Unified) =>
+    (["bits", "block", "paddedCols"] as const).every((key) => matrix[key] === first.matrix[key]) &&
+    matrix.levels.every((level, i) => level / own === first.matrix.levels[i] / first.unit);
+  const scales = group.map((each) => scaledHalves(each.matrix.scales, each.unit / unit));
+  if (!group.every(isAlike) || !scales.every((each) => each !== undefined)) return undefined;
+  const { levels, planes } = first.matrix;
+  return {
+    unit,
+    matrix: {
+      ...first.matrix,
+      levels: levels.map((level) => (level / first.unit) * unit),
+      rows: group.reduce((sum, { matrix }) => sum + matrix.rows, 0),
+      planes: planes.map((plane, i) => ({ ...plane, bytes: joined(group.map((each) => each.matrix.planes[i].bytes)) })),
+      scales: new Uint16Array(joined(scales.map(bytesOf)).buffer),
+    },
+  };
+}
+
+/** Halves times a power of two; undefined where they leave half precision. */
+function scaledHalves(halves: Uint16Array, factor: number): Uint16Array | undefined {
+  if (factor === 1) return halves;
+  const wanted = f16ToF32(halves).map((x) => x * factor);
+  const scaled = f32ToF16(wanted);
+  return f16ToF32(scaled).every((x, i) => x === wanted[i]) ? scaled : undefined;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {

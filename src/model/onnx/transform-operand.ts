@@ -27,8 +27,7 @@ export function transformOperand(
 ): PlacedValue {
   const { rows, cols } = code;
   const writer = new Writer(builder, name, code, opset);
-  const narrowed = (value: string, as: string) =>
-    type === "f32" ? value : writer.cast(value, type, { name: `${as}/narrowed` });
+  const narrowed = (value: string, as: string) => (type === "f32" ? value : writer.cast(value, type, `${as}/narrowed`));
   let whole: string | undefined;
   return {
     left: {
@@ -64,17 +63,18 @@ class Writer {
         })
       : undefined;
     const rights = stacked(bands.map(({ right }) => right));
-    this.rights = rights.map((matrix, b) =>
-      operandOf(builder, rights.length > 1 ? `${name}.band${b}.right` : `${name}.right`, matrix, "f32"),
+    this.rights = rights.map(({ matrix, unit }, i) =>
+      operandOf(builder, rights.length > 1 ? `${name}.right${i}` : `${name}.right`, matrix, "f32", { unit }),
     );
-    this.residual = exact && operandOf(builder, `${name}.residual`, exact.residual, "f32");
+    const [rest] = stacked(exact ? [exact.residual] : []);
+    this.residual = exact && operandOf(builder, `${name}.residual`, rest.matrix, "f32", { unit: rest.unit });
     const floats = (as: string, data: Float32Array) =>
       builder.tensor(`${name}.${as}`, DataType.f32, [data.length], bytesOf(data));
     this.description = {
       windowBits,
       bands: bands.map(({ bits, cols }) => ({ bits, cols })),
       codes: codes === undefined ? [] : [codes],
-      right: this.rights.map(({ part }) => part),
+      right: this.rights.map(({ rows: components, part }) => ({ components, part })),
       tables: bands.map(({ bits }) => this.table(bits)),
       centre: floats("centre", centre),
       scales: builder.tensor(`${name}.scales`, DataType.uint8, [rows, 1], scales),
@@ -105,14 +105,14 @@ class Writer {
     const exact = description.exact!.rows;
     const one = this.node("Gather", [rows, exact], `${as}/coded`);
     const whole = this.node("Add", [one, this.residuals()], `${as}/exact`);
-    const at = this.column(this.cast(exact, "int64", { name: `${as}/at` }), `${as}/at`);
+    const at = this.column(this.cast(exact, "int64", `${as}/at`), `${as}/at`);
     return this.node("ScatterND", [rows, at, whole], `${as}/whole`);
   }
 
   /** From codes and scales of some rows to numbers; without what exact rows have on top. */
   private decoded(codes: readonly string[], scales: string, as: string): string {
     const { code, description } = this;
-    const level = this.cast(scales, "int32", { name: `${as}/level` });
+    const level = this.cast(scales, "int32", `${as}/level`);
     const scale = this.node("Gather", [description.scaleLevels, level], `${as}/scale`);
     const hasZeros = code.scaleLevels[0] === 0 && code.scales.includes(0);
     if (codes.length === 0) return this.node("Mul", [this.sign(scale, as), description.centre], `${as}/centre`);
@@ -132,14 +132,14 @@ class Writer {
   /** What the windows in these bytes stand for. */
   private values(codes: string, as: string): string {
     const { windowBits, bands } = this.code;
-    const bytes = this.cast(codes, "f32", { name: `${as}/bytes` });
+    const bytes = this.cast(codes, "f32", `${as}/bytes`);
     const shifted = this.node("MatMul", [bytes, this.shifts()], `${as}/shifted`);
     const before = this.node("Floor", [shifted], `${as}/before`);
     const fraction = this.node("Sub", [shifted, before], `${as}/fraction`);
     const window = this.node("Mul", [fraction, this.number(2 ** windowBits)], `${as}/window`);
     const { offset } = this.layout;
     const place = bands.length > 1 ? this.node("Add", [window, this.vector("offset", offset)], `${as}/place`) : window;
-    const index = this.cast(place, "int32", { name: `${as}/index` });
+    const index = this.cast(place, "int32", `${as}/index`);
     return this.node("Gather", [this.tables(), index], `${as}/looked`);
   }
 
@@ -173,7 +173,7 @@ class Writer {
         description.tables.length > 1
           ? this.node("Concat", description.tables, `${as}/halves`, { axis: 0 })
           : description.tables[0];
-      const rows = this.node("Reshape", [this.cast(halves, "f32", { name: `${as}/wide` }), builder.vector([-1, half])], `${as}/rows`); // prettier-ignore
+      const rows = this.node("Reshape", [this.cast(halves, "f32", `${as}/wide`), builder.vector([-1, half])], `${as}/rows`); // prettier-ignore
       // A window that begins with 1 stands for what its complement does, with the other sign.
       const backwards = [-1, -1 - half, 1, -1].map((each) => builder.vector([each]));
       const mirrored = this.node("Neg", [this.node("Slice", [rows, ...backwards], `${as}/mirrored`)], `${as}/negative`);
@@ -220,25 +220,30 @@ class Writer {
     });
     const numbers = this.once("ranks", (name) => {
       const range = [1, code.exact!.rows.length + 1, 1].map((each) => builder.scalar(each));
-      return this.cast(this.node("Range", range, `${name}/range`), "f32", { name });
+      return this.column(this.cast(this.node("Range", range, `${name}/range`), "f32", name), `${name}/column`);
     });
     const count = builder.shared(`int32 ${code.rows}`, `rows_${code.rows}`, () => ({
       ...{ dataType: DataType.int32, dims: [], data: bytesOf(Int32Array.of(code.rows)) },
     }));
     // Numbers from -rows on count from the end.
-    const row = this.node("Mod", [this.cast(ids, "int32", { name: `${as}/ids` }), count], `${as}/row`);
+    const row = this.node("Mod", [this.cast(ids, "int32", `${as}/ids`), count], `${as}/row`);
     const isIt = this.node("Equal", [this.column(row, `${as}/column`), description.exact!.rows], `${as}/isIt`);
-    const rank = this.node("MatMul", [this.cast(isIt, "f32", { name: `${as}/hits` }), numbers], `${as}/rank`);
-    return this.node("Gather", [below, this.cast(rank, "int32", { name: `${as}/found` })], `${as}/residual`);
+    const rank = this.node("MatMul", [this.cast(isIt, "f32", `${as}/hits`), numbers], `${as}/rank`);
+    const found = this.lastAxis("Squeeze", this.cast(rank, "int32", `${as}/found`), `${as}/found`);
+    return this.node("Gather", [below, found], `${as}/residual`);
   }
 
   /** One more dimension at the end, of 1. */
   private column(value: string, as: string): string {
-    if (this.opset < 13) return this.node("Unsqueeze", [value], as, { axes: [-1] });
-    return this.node("Unsqueeze", [value, this.builder.vector([-1])], as);
+    return this.lastAxis("Unsqueeze", value, as);
   }
 
-  cast(value: string, to: keyof typeof DataType, { name }: { name: string }): string {
+  private lastAxis(opType: "Squeeze" | "Unsqueeze", value: string, as: string): string {
+    if (this.opset < 13) return this.node(opType, [value], as, { axes: [-1] });
+    return this.node(opType, [value, this.builder.vector([-1])], as);
+  }
+
+  cast(value: string, to: keyof typeof DataType, name: string): string {
     return this.node("Cast", [value], name, { to: DataType[to] });
   }
 

@@ -23,7 +23,10 @@ export function transformTensors(
     tensors.push(...own);
     return part;
   };
-  const right = bands.map((band, b) => matrix(`${name}.band${b}.right`, band.right));
+  const right = bands.map((band, b) => ({
+    components: band.cols,
+    part: matrix(`${name}.band${b}.right`, band.right),
+  }));
   const codes = bands.map((band, b) => tensor(`${name}.band${b}.codes`, "U8", [rows, bytesOfRow(band)], band.codes));
   const described: TransformDescription["code"] = {
     windowBits,

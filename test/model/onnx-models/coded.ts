@@ -21,7 +21,7 @@ export interface Shape {
 }
 
 /** Codes at random, the extreme ones among them; scales between 2^-7 and 2^-5, much larger where steps are small. */
-function coded({ rows, cols, bits, block, levels = 1 }: Shape, seed = 1): CodedMatrix {
+export function coded({ rows, cols, bits, block, levels = 1 }: Shape, seed = 1): CodedMatrix {
   const whole = 8 * Math.ceil(cols / 8);
   const size = Math.min(block ?? whole, whole);
   const paddedCols = Math.ceil(cols / size) * size;
@@ -58,7 +58,7 @@ function coded({ rows, cols, bits, block, levels = 1 }: Shape, seed = 1): CodedM
 }
 
 /** Says nothing that is used here: the error of codes made up is of no interest. */
-const unmeasured = {
+export const unmeasured = {
   ...{ p: 1, method: "subspace" as const, candidates: [], rowWeights: false, seconds: 0 },
   objective: { lp: 0, l1: 0, l21: 0, l2: 0, worstRow: { row: 0, norm: 0 } },
   certificate: { lower: 0, upper: 1, slack: 1e-6, sigmaNext: 0, bound: 0, rounding: 0 },

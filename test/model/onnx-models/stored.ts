@@ -18,9 +18,23 @@ type Part =
       unsigned?: true;
     };
 
+/** Transform codes. */
+interface Code {
+  windowBits: number;
+  bands: { bits: number; cols: number }[];
+  codes: string[];
+  right: { components: number; part: Part }[];
+  tables: string[];
+  centre: string;
+  scales: string;
+  scaleLevels: string;
+  exact?: { rows: string; residual: Part };
+}
+
 interface Layer {
-  left: Part;
+  left?: Part;
   right?: Part;
+  code?: Code;
   rows: number;
   cols: number;
   transposed?: true;
@@ -57,9 +71,15 @@ interface Dense {
 export function storedProduct({ bytes, external }: BuiltModel, name: string): Float32Array {
   const { graph } = fromBinary(ModelProtoSchema, bytes);
   const tensors = new Map(graph!.initializer.map((tensor) => [tensor.name, tensor]));
-  const { left, right, rows, cols, rank, transposed } = describedIn({ bytes })[name];
+  const { left, right, code, rows, cols, rank, transposed } = describedIn({ bytes })[name];
   const read = (part: Part) => partOf(part, (tensor) => tensors.get(tensor)!, external);
-  const L = read(left);
+  if (code) {
+    const { at } = transformed(code, rows, cols, read, (tensor) => bytesOf(tensors.get(tensor)!, external));
+    return Float32Array.from({ length: rows * cols }, (_, i) =>
+      transposed ? at(i % rows, Math.floor(i / rows)) : at(Math.floor(i / cols), i % cols),
+    );
+  }
+  const L = read(left!);
   const R = right === undefined ? undefined : read(right);
   // In few bits columns of left are padded, and so are rows of right.
   const inner = R ? Math.min(L.cols, R.rows) : rank;
@@ -72,6 +92,63 @@ export function storedProduct({ bytes, external }: BuiltModel, name: string): Fl
     }
   }
   return product;
+}
+
+/** Windows are read bit by bit. */
+function transformed(
+  { windowBits, bands, codes, right, tables, centre, scales, scaleLevels, exact }: Code,
+  rows: number,
+  cols: number,
+  read: (part: Part) => Dense,
+  raw: (tensor: string) => Uint8Array,
+): Dense {
+  const f32 = (name: string) => new Float32Array(raw(name).slice().buffer);
+  const rights = right.map(({ components, part }) => ({ components, part: read(part) }));
+  const rightAt = (component: number, j: number) => {
+    for (const { components, part } of rights) {
+      if (component < components) return part.at(component, j);
+      component -= components;
+    }
+    throw new Error("no such component");
+  };
+  const halves = tables.map((name) => f16ToF32(new Uint16Array(raw(name).slice().buffer)));
+  const valueOf = (half: Float32Array, window: number) =>
+    window < half.length ? half[window] : -half[2 * half.length - 1 - window];
+  const tensorsOfCodes = codes.map(raw);
+  const rowBytes = bands.map((band) => (band.bits * band.cols) / 8);
+  const allBytes = rowBytes.reduce((sum, each) => sum + each, 0);
+  const left = (i: number) => {
+    let first = 0;
+    return bands.flatMap(({ bits, cols: components }, b) => {
+      const row =
+        codes.length === bands.length
+          ? tensorsOfCodes[b].subarray(i * rowBytes[b], (i + 1) * rowBytes[b])
+          : tensorsOfCodes[0].subarray(i * allBytes + first, i * allBytes + first + rowBytes[b]);
+      first += rowBytes[b];
+      const length = 8 * row.length;
+      const bit = (at: number) => {
+        const within = ((at % length) + length) % length;
+        return (row[within >> 3] >> (7 - (within & 7))) & 1;
+      };
+      return Array.from({ length: components }, (_, j) => {
+        let window = 0;
+        for (let k = windowBits; k > 0; --k) window = 2 * window + bit((j + 1) * bits - k);
+        return valueOf(halves[b], window);
+      });
+    });
+  };
+  const [middle, levels, level] = [f32(centre), f32(scaleLevels), raw(scales)];
+  const far = exact && { rows: [...new Uint32Array(raw(exact.rows).slice().buffer)], residual: read(exact.residual) };
+  const lefts = Array.from({ length: rows }, (_, i) => left(i));
+  return {
+    ...{ rows, cols },
+    at(i, j) {
+      const scale = levels[level[i]];
+      const at = far?.rows.indexOf(i) ?? -1;
+      const coded = scale === 0 ? 0 : middle[j] + lefts[i].reduce((sum, x, k) => sum + x * scale * rightAt(k, j), 0);
+      return coded + (at < 0 ? 0 : far!.residual.at(at, j));
+    },
+  };
 }
 
 function partOf(part: Part, tensor: (name: string) => TensorProto, external: BuiltModel["external"]): Dense {
