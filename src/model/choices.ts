@@ -1,11 +1,13 @@
-// The ways to store a layer, each with its bytes and the error that its spectrum predicts: a rank loses the squared singular
-// values past it, and few bits lose a share of what is kept that hardly depends on the matrix, for the factors are rotated first.
+// The ways to store a layer, each with its bytes and what its spectrum says that it costs: a rank loses the squared singular values past
+// it, and few bits lose a share of what is kept that hardly depends on the matrix, for the factors are rotated first.
 import { quantisationError } from "../codes.js";
 import type { CodeBits } from "../types/index.js";
 import type { Choice } from "./budget.js";
-import { bitsOf, type Target } from "./fit.js";
+import { codeCurve, type CodePoint } from "./code-curve.js";
+import { bitsOf, type PairTarget, type Target } from "./fit.js";
+import { costOf, measureOf, type ExpectedError } from "./measure.js";
 import { blockOf, targetBytes } from "./sizes.js";
-import type { StoredType } from "./stored.js";
+import type { PairType, StoredType } from "./stored.js";
 
 /** A layer in the planner's eyes. */
 export interface Candidates {
@@ -15,9 +17,19 @@ export interface Candidates {
   readonly bytes: number;
   /** Singular values of A, weighted as the fit will be; descending. */
   readonly singularValues: Float64Array;
+  /** Of its rows less their mean: what transform codes are planned by. Default: as if the mean were 0. */
+  readonly centred?: Float64Array;
+  /** What a lost direction costs beside noise of the same square. */
+  readonly lostFactor: number;
 }
 
-export type Option = Choice & Partial<Target>;
+/** `error` is the measure. */
+export interface Option extends Choice {
+  /** The measure beside the squared error. */
+  readonly cost: number;
+  /** Absent for the layer as it is. */
+  readonly target?: Target;
+}
 
 const widths: readonly CodeBits[] = [8, 4, 3, 2];
 
@@ -34,45 +46,101 @@ export function tailsOf(singularValues: ArrayLike<number>): Float64Array {
   return tails.map((tail) => tail / total);
 }
 
+/** What the spectra say of one way to store the layer. */
+export function expectedOf(layer: Candidates, target: Target): ExpectedError {
+  if (target.type === "transform") {
+    const curve = curveOf(layer);
+    const past = curve.findIndex(({ bytes }) => bytes > target.bytes);
+    const { noise, lost } = curve[past < 0 ? curve.length - 1 : Math.max(0, past - 1)];
+    return { noise, lost };
+  }
+  return pairError(tailsOf(layer.singularValues), target);
+}
+
+function pairError(tails: Float64Array, { rank, type, dense }: PairTarget): ExpectedError {
+  const bits = bitsOf(type);
+  if (dense) return { noise: bits ? quantisationError(bits, blockOf(dense)) : 0, lost: 0 };
+  return { noise: bits ? (1 - tails[rank]) * quantisationError(bits, rank) : 0, lost: tails[rank] };
+}
+
+function curveOf({ rows, cols, singularValues, centred = singularValues }: Candidates): CodePoint[] {
+  return codeCurve(rows, cols, singularValues, centred);
+}
+
+/** Sizes of transform codes that are offered, at most. */
+const mostCodes = 96;
+
 /**
- * Every rank from `minRank` in steps of `multipleOf`, stored as `type` ("auto": in 8, 4, 3 and 2 bits, and the table itself in as
- * many), while smaller than the layer; and the layer as it is, which has no rank.
+ * Every rank from `minRank` in steps of `multipleOf`, stored as `type` ("auto": in 8, 4, 3 and 2 bits, the table itself in as many, and
+ * in transform codes), while smaller than the layer; and the layer as it is, which has no target.
  */
 export function optionsFor(
-  { rows, cols, bytes, singularValues }: Candidates,
+  layer: Candidates,
   { type, minRank = 1, multipleOf }: { type: StoredType | "auto"; minRank?: number; multipleOf?: number },
 ): Option[] {
-  const tails = tailsOf(singularValues);
-  const options: Option[] = [{ bytes, error: 0 }];
-  const add = (target: Target, error: number) => {
+  const { rows, cols, bytes, lostFactor } = layer;
+  const tails = tailsOf(layer.singularValues);
+  const options: Option[] = [{ bytes, error: 0, cost: 1 }];
+  const add = (target: Target, expected: ExpectedError) => {
     const size = targetBytes(rows, cols, target);
-    if (size < bytes) options.push({ ...target, bytes: size, error });
+    if (size >= bytes) return;
+    options.push({
+      ...{ target, bytes: size },
+      error: measureOf(expected, lostFactor),
+      cost: costOf(expected, lostFactor),
+    });
   };
-  for (const each of type === "auto" ? widths.map((bits): StoredType => `int${bits}`) : [type]) {
-    const bits = bitsOf(each);
-    const step = multipleOf ?? (bits ? 8 : 1);
+  if (type === "auto" || type === "transform") {
+    const curve = curveOf(layer);
+    const step = Math.ceil(curve.length / mostCodes);
+    curve.forEach(({ bytes: size, ...expected }, at) => {
+      if (at % step === 0) add({ type: "transform", bytes: size }, expected);
+    });
+  }
+  for (const each of pairTypes(type)) {
+    const step = multipleOf ?? (bitsOf(each) ? 8 : 1);
     for (let rank = Math.ceil(minRank / step) * step; rank <= Math.min(rows, cols); rank += step) {
-      const lost = bits ? quantisationError(bits, rank) : 0;
-      add({ rank, type: each }, tails[rank] + (1 - tails[rank]) * lost);
+      const target = { rank, type: each };
+      add(target, pairError(tails, target));
     }
-    if (bits && type === "auto") add({ rank: cols, type: each, dense: true }, quantisationError(bits, blockOf(true)));
+    const dense = { rank: cols, type: each, dense: true };
+    if (type === "auto") add(dense, pairError(tails, dense));
   }
   return options;
 }
 
+function pairTypes(type: StoredType | "auto"): readonly PairType[] {
+  if (type === "transform") return [];
+  return type === "auto" ? widths.map((bits) => `int${bits}` as const) : [type];
+}
+
+/** A target, and what its squared error is to be multiplied by beside others'. */
+export interface Trial {
+  readonly target: Target;
+  readonly cost: number;
+}
+
 /**
- * The targets worth trying within `bytes`, best predicted first: in each number of bits the largest rank that fits, the best
- * `tried` of them, and the best table of full rank in few bits, which low rank has to beat.
+ * What is worth trying within `bytes`, best expected first: transform codes, in each number of bits the largest rank that fits, the best
+ * `tried` of these, and the best table of full rank in few bits. Whoever compares them once they are made need not trust what was expected.
  */
-export function shortlist(options: readonly Option[], bytes: number, tried = 3): Target[] {
+export function shortlist(options: readonly Option[], bytes: number, tried = 3): Trial[] {
   const best = new Map<string, Option>();
   for (const option of options) {
-    if (option.rank === undefined || option.bytes > bytes) continue;
-    const kind = option.dense ? "dense" : option.type!;
+    const { target } = option;
+    if (target === undefined || option.bytes > bytes) continue;
+    const kind = isDense(target) ? "dense" : target.type;
     const known = best.get(kind);
     if (!known || option.error < known.error) best.set(kind, option);
   }
   const ranked = [...best].sort(([, a], [, b]) => a.error - b.error);
-  const kept = ranked.filter(([kind], i) => kind === "dense" || i < tried);
-  return kept.map(([, { rank, type, dense }]) => ({ rank: rank!, type: type!, ...(dense && { dense }) }));
+  const kept = ranked.filter(([kind], i) => kind === "dense" || kind === "transform" || i < tried);
+  return kept.map(([, { target, cost }]) => ({ target: filling(target!, bytes), cost }));
+}
+
+const isDense = (target: Target) => target.type !== "transform" && target.dense === true;
+
+/** Codes take whatever there is. */
+function filling(target: Target, bytes: number): Target {
+  return target.type === "transform" ? { ...target, bytes: Math.floor(bytes) } : target;
 }

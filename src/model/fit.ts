@@ -1,4 +1,4 @@
-// One layer fitted and made ready to be stored: floating-point factors, factors in few bits, or a table in few bits.
+// One layer fitted and made ready to be stored: floating-point factors, factors in few bits, a table in few bits, transform codes.
 import { InvalidInputError, OutOfMemoryError } from "../errors.js";
 import { encodeNumbers, type ByteSink, type ByteSource } from "../formats/index.js";
 import { rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
@@ -11,11 +11,12 @@ import type {
   Objective,
   RowWeights,
   RunOptions,
+  TransformCode,
 } from "../types/index.js";
 import { factorsOf } from "./kinds/index.js";
 import type { Factors } from "./kinds/kind.js";
 import { shapeOf, type Layer } from "./model.js";
-import { floatMatrix, matrixIn, type FloatMatrix, type StoredLayer, type StoredType } from "./stored.js";
+import { floatMatrix, matrixIn, type FloatMatrix, type PairType, type StoredLayer } from "./stored.js";
 
 /** A place for bytes that memory should not hold: a temporary file. */
 export interface Spill {
@@ -45,11 +46,20 @@ export interface ProofOptions extends Pick<LowRankOptions, "p" | "tolerance" | "
   residualBytes?: number;
 }
 
-/** How a layer is to be stored. `rank` of cols without a right factor: "dense", a table in few bits. */
-export interface Target {
+/** How a layer is to be stored. */
+export type Target = PairTarget | TransformTarget;
+
+/** `rank` of cols without a right factor: "dense", a table in few bits. */
+export interface PairTarget {
   readonly rank: number;
-  readonly type: StoredType;
+  readonly type: PairType;
   readonly dense?: boolean;
+}
+
+export interface TransformTarget {
+  readonly type: TransformCode["kind"];
+  /** All that is stored, at most. */
+  readonly bytes: number;
 }
 
 /**
@@ -63,24 +73,29 @@ export async function fitLayer(
   loewner: Loewner,
   layer: Layer,
   source: RowSource,
-  { rank, type, dense = false }: Target,
+  target: Target,
   options: FitOptions,
 ): Promise<FittedLayer> {
   const started = performance.now();
-  const bits = bitsOf(type);
   const { p = 1, rowWeights } = options;
-  const fitted =
-    bits === undefined
-      ? await floatFactors(loewner, source, layer.name, rank, type as RowType, options)
-      : await codedFactors(loewner, layer, source, { rank, bits, dense }, options);
+  const fitted = await fit(loewner, layer, source, target, options);
   const [rows, cols] = shapeOf(layer);
   return {
-    ...{ name: layer.name, transposed: layer.transposed, rows, cols, rank, type, p },
+    ...{ name: layer.name, transposed: layer.transposed, rows, cols, type: target.type, p },
     ...fitted,
     rowWeights: rowWeights !== undefined,
     ...(rowWeights !== undefined && { rowWeightsPower: options.rowWeightsPower }),
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+function fit(loewner: Loewner, layer: Layer, source: RowSource, target: Target, options: FitOptions): Promise<Fitted> {
+  if (target.type === "transform") return transformCodes(loewner, layer, source, target, options);
+  const { rank, type, dense = false } = target;
+  const bits = bitsOf(type);
+  return bits === undefined
+    ? floatFactors(loewner, source, layer.name, rank, type as RowType, options)
+    : codedFactors(loewner, layer, source, { rank, bits, dense }, options);
 }
 
 /** With the certificate of what is stored. */
@@ -112,16 +127,16 @@ function proofOptions({ p, tolerance, rowWeights, signal, onProgress }: FitOptio
 }
 
 /** Calls that fitting takes: progress is told by them. */
-export function callsOf({ type, dense }: Target): number {
-  return bitsOf(type) === undefined || dense ? 1 : 2;
+export function callsOf(target: Target): number {
+  return target.type === "transform" || target.dense || bitsOf(target.type) === undefined ? 1 : 2;
 }
 
 /** Bits of a code, undefined for a float type. */
-export function bitsOf(type: StoredType): CodeBits | undefined {
+export function bitsOf(type: PairType): CodeBits | undefined {
   return type.startsWith("int") ? (Number(type.slice(3)) as CodeBits) : undefined;
 }
 
-type Fitted = Pick<FittedLayer, "value" | "method" | "objective" | "candidates" | "certificate">;
+type Fitted = Pick<FittedLayer, "value" | "rank" | "method" | "objective" | "candidates" | "certificate">;
 
 async function floatFactors(
   loewner: Loewner,
@@ -146,7 +161,7 @@ async function floatFactors(
   const left = big
     ? spilledMatrix(await big.finish(), { rows, cols: rank, type, name })
     : floatMatrix(result.left, type, name);
-  return { value: { kind: "pair", left, right: floatMatrix(result.right, type, name) }, ...outcome(result) };
+  return { value: { kind: "pair", left, right: floatMatrix(result.right, type, name) }, rank, ...outcome(result) };
 }
 
 function outcome({ method, certificate, report: { objective, candidates } }: LowRankResult) {
@@ -197,9 +212,33 @@ async function codedFactors(
     right: result?.right,
   });
   return {
-    ...{ value: { kind: "pair", left, ...(right && { right }) }, objective },
+    ...{ value: { kind: "pair", left, ...(right && { right }) }, rank, objective },
     method: result?.method ?? "dense",
     candidates: result?.report.candidates ?? [],
+  };
+}
+
+/** Ellipsoids of p >= 4 follow the farthest rows, which codes keep exactly anyway: those have the axes of p = 2. */
+const axesUpTo = 4;
+
+async function transformCodes(
+  loewner: Loewner,
+  layer: Layer,
+  source: RowSource,
+  { bytes }: TransformTarget,
+  { p = 1, seed = 0, rowWeights, signal, onProgress }: FitOptions,
+): Promise<Fitted> {
+  const run = { rowWeights, signal, onProgress };
+  const axes = p < axesUpTo ? p : 2;
+  const { code, objective } = await loewner.transformCode(source, {
+    ...{ bytes, seed, p: axes, scale: scaleFor(layer), ...run },
+  });
+  const factors = axes === p ? undefined : { right: identity(source.cols), ...(await factorsOf(code)) };
+  return {
+    value: code,
+    rank: code.bands.reduce((sum, { cols }) => sum + cols, 0),
+    ...{ method: "transform", candidates: [] },
+    objective: factors ? await loewner.residual(source, factors, { ...run, p }) : objective,
   };
 }
 

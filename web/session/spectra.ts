@@ -15,7 +15,7 @@ export class Spectra {
     this.loewner = new Proxy(inner, {
       get: (target, key) => {
         if (key === "singularValues")
-          return (a: RowSource, options?: WeightedOptions) => this.of(a.name ?? "", a, options);
+          return (a: RowSource, options?: WeightedOptions) => this.of(nameOf(a, options), a, options);
         const value: unknown = Reflect.get(target, key);
         return typeof value === "function" ? value.bind(target) : value;
       },
