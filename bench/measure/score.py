@@ -157,6 +157,8 @@ def candidates():
     for share in (0.072, 0.036, 0.11, 0.054, 0.14, 0.025, 0.2):
         yield f"codes {share}", lambda: product(share, **scale, **robust)
         yield f"codes {share} counts", lambda: product(share, w4, **scale, **robust)
+        if head:
+            yield f"codes {share} least squares", lambda: product(share)
     rng = np.random.default_rng(3)
     for size in (0.01, 0.03, 0.1):
         yield f"noise {size} even", lambda: (table + rng.standard_normal(table.shape) * np.sqrt(size * variances.mean()), 0)

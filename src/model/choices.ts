@@ -5,7 +5,7 @@ import type { CodeBits } from "../types/index.js";
 import type { Choice } from "./budget.js";
 import { codeCurve, type CodePoint } from "./code-curve.js";
 import { bitsOf, type PairTarget, type Target } from "./fit.js";
-import { costOf, measureOf, type ExpectedError } from "./measure.js";
+import { costOf, measureOf, type ExpectedError, type RowUse } from "./measure.js";
 import { blockOf, targetBytes } from "./sizes.js";
 import type { PairType, StoredType } from "./stored.js";
 
@@ -19,8 +19,7 @@ export interface Candidates {
   readonly singularValues: Float64Array;
   /** Of its rows less their mean: what transform codes are planned by. Default: as if the mean were 0. */
   readonly centred?: Float64Array;
-  /** What a lost direction costs beside noise of the same square. */
-  readonly lostFactor: number;
+  readonly use: RowUse;
 }
 
 /** `error` is the measure. */
@@ -46,25 +45,57 @@ export function tailsOf(singularValues: ArrayLike<number>): Float64Array {
   return tails.map((tail) => tail / total);
 }
 
-/** What the spectra say of one way to store the layer. */
-export function expectedOf(layer: Candidates, target: Target): ExpectedError {
-  if (target.type === "transform") {
-    const curve = curveOf(layer);
-    const past = curve.findIndex(({ bytes }) => bytes > target.bytes);
-    const { noise, lost } = curve[past < 0 ? curve.length - 1 : Math.max(0, past - 1)];
-    return { noise, lost };
+/** What the spectra say of ways to store a layer. */
+export class Forecast {
+  private readonly tails: Float64Array;
+  /** Squares along the axes of the centred rows, falling, beside those of A; sums of them, and of their squares, up to each. */
+  private readonly variances: Float64Array;
+  private readonly sums: Float64Array;
+  private readonly squares: Float64Array;
+  private points: CodePoint[] | undefined;
+
+  constructor(private readonly layer: Candidates) {
+    const { singularValues, centred = singularValues } = layer;
+    this.tails = tailsOf(singularValues);
+    const top = singularValues[0] || 1;
+    const square = (x: number) => (x / top) * (x / top);
+    const total = singularValues.reduce((sum, x) => sum + square(x), 0) || 1;
+    this.variances = centred.map((x) => square(x) / total);
+    this.sums = sumsOf(this.variances);
+    this.squares = sumsOf(this.variances.map((x) => x * x));
   }
-  return pairError(tailsOf(layer.singularValues), target);
+
+  /** Of transform codes of every size. */
+  get curve(): readonly CodePoint[] {
+    const { rows, cols } = this.layer;
+    return (this.points ??= codeCurve(rows, cols, this.variances));
+  }
+
+  of(target: Target): ExpectedError {
+    if (target.type !== "transform") return this.ofPair(target);
+    const past = this.curve.findIndex(({ bytes }) => bytes > target.bytes);
+    return this.curve[past < 0 ? this.curve.length - 1 : Math.max(0, past - 1)];
+  }
+
+  /** Rounding errs evenly in all that is kept. */
+  private ofPair({ rank, type, dense = false }: PairTarget): ExpectedError {
+    const { tails, sums, squares } = this;
+    const bits = bitsOf(type);
+    const lost = dense ? 0 : tails[rank];
+    const noise = bits ? (1 - lost) * quantisationError(bits, dense ? blockOf(true) : rank) : 0;
+    const count = sums.length - 1;
+    const kept = Math.min(rank, count);
+    const mean = sums[count] / count || 1;
+    const byVariance = ((noise / kept) * sums[kept] + (squares[count] - squares[kept])) / mean;
+    return { squared: noise + lost, lost, byVariance };
+  }
 }
 
-function pairError(tails: Float64Array, { rank, type, dense }: PairTarget): ExpectedError {
-  const bits = bitsOf(type);
-  if (dense) return { noise: bits ? quantisationError(bits, blockOf(dense)) : 0, lost: 0 };
-  return { noise: bits ? (1 - tails[rank]) * quantisationError(bits, rank) : 0, lost: tails[rank] };
-}
-
-function curveOf({ rows, cols, singularValues, centred = singularValues }: Candidates): CodePoint[] {
-  return codeCurve(rows, cols, singularValues, centred);
+/** Entry k: sum of the first k. */
+function sumsOf(values: Float64Array): Float64Array {
+  const sums = new Float64Array(values.length + 1);
+  values.forEach((x, k) => (sums[k + 1] = sums[k] + x));
+  return sums;
 }
 
 /** Sizes of transform codes that are offered, at most. */
@@ -78,33 +109,27 @@ export function optionsFor(
   layer: Candidates,
   { type, minRank = 1, multipleOf }: { type: StoredType | "auto"; minRank?: number; multipleOf?: number },
 ): Option[] {
-  const { rows, cols, bytes, lostFactor } = layer;
-  const tails = tailsOf(layer.singularValues);
+  const { rows, cols, bytes, use } = layer;
+  const forecast = new Forecast(layer);
   const options: Option[] = [{ bytes, error: 0, cost: 1 }];
-  const add = (target: Target, expected: ExpectedError) => {
+  const add = (target: Target, expected = forecast.of(target)) => {
     const size = targetBytes(rows, cols, target);
     if (size >= bytes) return;
-    options.push({
-      ...{ target, bytes: size },
-      error: measureOf(expected, lostFactor),
-      cost: costOf(expected, lostFactor),
-    });
+    options.push({ target, bytes: size, error: measureOf(expected, use), cost: costOf(expected, use) });
   };
   if (type === "auto" || type === "transform") {
-    const curve = curveOf(layer);
+    const { curve } = forecast;
     const step = Math.ceil(curve.length / mostCodes);
-    curve.forEach(({ bytes: size, ...expected }, at) => {
-      if (at % step === 0) add({ type: "transform", bytes: size }, expected);
+    curve.forEach((point, at) => {
+      if (at % step === 0) add({ type: "transform", bytes: point.bytes }, point);
     });
   }
   for (const each of pairTypes(type)) {
     const step = multipleOf ?? (bitsOf(each) ? 8 : 1);
     for (let rank = Math.ceil(minRank / step) * step; rank <= Math.min(rows, cols); rank += step) {
-      const target = { rank, type: each };
-      add(target, pairError(tails, target));
+      add({ rank, type: each });
     }
-    const dense = { rank: cols, type: each, dense: true };
-    if (type === "auto") add(dense, pairError(tails, dense));
+    if (type === "auto") add({ rank: cols, type: each, dense: true });
   }
   return options;
 }

@@ -15,59 +15,82 @@ const group = 8;
 /** Levels of the rows' scales. */
 const levelBytes = 1024;
 
+/** From some bits a component to more. */
 interface Step {
-  readonly group: number;
-  readonly slope: number;
   readonly bytes: number;
-  /** Share of the group's variance that is left before, and after. */
+  /** Shares of the variance that are left, before and after; 1 before the first bit. */
   readonly from: number;
   readonly to: number;
 }
 
+/** Of the variances v of a group of components. */
+interface Part {
+  /** Sum of v, the error while nothing is stored; and of v^2. */
+  readonly variance: number;
+  readonly squares: number;
+  /** Sums where errors go with sqrt(v), as in a band: of v^(1/2) times the mean of it, and of v^(3/2) times that. */
+  readonly shared: number;
+  readonly sharedByVariance: number;
+}
+
 /**
  * By rising bytes, from centre and scales alone to 8 bits a component.
- * @param singularValues of A, descending: errors are beside the sum of their squares
- * @param centred those of the centred rows, as many
+ * @param variances along the axes of the centred rows, falling, beside the squares of A: their sum is at most 1
  * Cost: a sort of cols numbers.
  */
-export function codeCurve(
-  rows: number,
-  cols: number,
-  singularValues: Float64Array,
-  centred: Float64Array,
-): CodePoint[] {
-  const top = singularValues[0] || 1; // squares of what is beside it neither overflow nor vanish
-  const squares = (values: Float64Array) => values.reduce((sum, x) => sum + (x / top) * (x / top), 0);
-  const total = squares(singularValues) || 1;
-  const parts = Array.from(
-    { length: Math.ceil(cols / group) },
-    (_, g) => squares(centred.subarray(group * g, group * (g + 1))) / total,
+export function codeCurve(rows: number, cols: number, variances: Float64Array): CodePoint[] {
+  const parts = Array.from({ length: Math.ceil(variances.length / group) }, (_, g) =>
+    partOf(variances.subarray(group * g, group * (g + 1))),
   );
-  const rungs = ladder(rows, cols);
+  const mean = parts.reduce((sum, { variance }) => sum + variance, 0) / variances.length || 1;
+  const ladder = ladderOf(rows, cols);
   const steps = parts.flatMap((part, g) =>
-    rungs.map((rung): Step => ({ ...rung, group: g, slope: (part * (rung.from - rung.to)) / rung.bytes })),
+    ladder.map((step) => ({ ...step, g, part, slope: (part.shared * (step.from - step.to)) / step.bytes })),
   );
   // Slopes never rise along a group's steps, so these stay in order.
-  steps.sort((a, b) => b.slope - a.slope || a.group - b.group || b.from - a.from);
+  steps.sort((a, b) => b.slope - a.slope || a.g - b.g || b.from - a.from);
   let bytes = 4 * cols + rows + levelBytes;
-  let noise = 0;
-  let lost = parts.reduce((sum, part) => sum + part, 0);
-  const points: CodePoint[] = [{ bytes, noise, lost }];
-  for (const step of steps) {
-    const part = parts[step.group];
-    bytes += step.bytes;
-    if (step.from === 1) lost = Math.max(0, lost - part);
-    noise += part * (step.to - (step.from === 1 ? 0 : step.from));
-    points.push({ bytes, noise: Math.max(0, noise), lost });
+  let [noise, noiseByVariance] = [0, 0];
+  let [lost, lostByVariance] = [0, 0];
+  for (const { variance, squares } of parts) {
+    lost += variance;
+    lostByVariance += squares;
+  }
+  const point = (): CodePoint => {
+    return { bytes, lost, squared: noise + lost, byVariance: (noiseByVariance + lostByVariance) / mean };
+  };
+  const points = [point()];
+  for (const { bytes: more, from, to, part } of steps) {
+    bytes += more;
+    if (from === 1) {
+      lost = Math.max(0, lost - part.variance);
+      lostByVariance = Math.max(0, lostByVariance - part.squares);
+    }
+    const fall = from === 1 ? -to : from - to;
+    noise = Math.max(0, noise - fall * part.shared);
+    noiseByVariance = Math.max(0, noiseByVariance - fall * part.sharedByVariance);
+    points.push(point());
   }
   return points;
 }
 
+function partOf(variances: Float64Array): Part {
+  let [variance, squares, roots, cubes] = [0, 0, 0, 0];
+  for (const v of variances) {
+    variance += v;
+    squares += v * v;
+    roots += Math.sqrt(v);
+    cubes += v * Math.sqrt(v);
+  }
+  const mean = roots / variances.length;
+  return { variance, squares, shared: mean * roots, sharedByVariance: mean * cubes };
+}
+
 /** Numbers of bits that lie on the lower convex hull of error over bytes, each with what it takes more than the one before. */
-function ladder(rows: number, cols: number): Omit<Step, "group" | "slope">[] {
+function ladderOf(rows: number, cols: number): Step[] {
   const bytes = (bits: number) => (bits ? (rows * group * bits) / 8 + codedBytes(group, cols, 8) : 0);
   const error = (bits: number) => trellisError(bits as TrellisBits | 0, windowBits, cols);
-  const steps: Omit<Step, "group" | "slope">[] = [];
+  const steps: Step[] = [];
   for (let at = 0; at < 8;) {
     let [next, slope] = [at + 1, -Infinity];
     for (let to = at + 1; to <= 8; ++to) {

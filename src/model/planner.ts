@@ -7,7 +7,7 @@ import { optionsFor, shortlist, type Candidates, type Option, type Trial } from 
 import { bitsOf, type Target } from "./fit.js";
 import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
 import type { LayerJournal } from "./journal.js";
-import { lostFactor } from "./measure.js";
+import { useOf } from "./measure.js";
 import type { LayerPlan } from "./plan-file.js";
 import { isOfTokens, sizesIn, weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
@@ -200,7 +200,7 @@ export class Planner {
       try {
         const singularValues = await spectrum("singular values", false);
         const centred = codes ? await spectrum("singular values of centred rows", true) : undefined;
-        found = { rows, cols, bytes: layer.bytes, singularValues, centred, lostFactor: lostFactor(layer) };
+        found = { rows, cols, bytes: layer.bytes, singularValues, centred, use: useOf(layer) };
       } finally {
         source.close();
       }
