@@ -1,6 +1,7 @@
 // What compress tells, to people and to programs.
 import type { CompressedLayer, CompressedModel, Model, Plan } from "../model/index.js";
 import { boundOf } from "../model/description.js";
+import type { Target } from "../model/fit.js";
 import { shapeOf } from "../model/model.js";
 import { targetBytes } from "../model/sizes.js";
 import type { Context } from "./context.js";
@@ -10,14 +11,12 @@ import { version } from "./version.js";
 export function reportPlan(context: Context, model: Model, { chosen, skipped, bytesAfter }: Plan): void {
   context.endProgress();
   const layers = chosen.flatMap(({ layer, targets, because }) =>
-    targets.map(({ rank, type, dense }) => {
+    targets.map((target) => {
       const [rows, cols] = shapeOf(layer);
-      const after = targetBytes(rows, cols, { rank, type, dense });
-      const keep = dense ? 1 : (rank * (rows + cols)) / (rows * cols);
-      const explain = because;
+      const after = targetBytes(rows, cols, target);
       return {
-        ...{ name: layer.name, kind: layer.kind, rows, cols, rank, keep, dtype: type, dense: dense ?? false },
-        ...{ bytesBefore: layer.bytes, bytesAfter: after, explain },
+        ...{ name: layer.name, kind: layer.kind, rows, cols, dtype: target.type, ...sizeOf(target, rows, cols) },
+        ...{ bytesBefore: layer.bytes, bytesAfter: after, explain: because },
       };
     }),
   );
@@ -26,7 +25,7 @@ export function reportPlan(context: Context, model: Model, { chosen, skipped, by
   const rows = layers.map((l) => [
     l.name,
     `${l.rows} x ${l.cols}`,
-    l.dense ? "full" : String(l.rank),
+    l.dense ? "full" : String(l.rank ?? "-"),
     l.dtype,
     megabytes(l.bytesBefore),
     megabytes(l.bytesAfter),
@@ -37,6 +36,13 @@ export function reportPlan(context: Context, model: Model, { chosen, skipped, by
   sayTotals(context, bytesBefore, bytesAfter, "would be ");
   saySkipped(context, skipped);
   context.say("Dry run: nothing was written.");
+}
+
+/** Of transform codes nothing but their bytes is known before the rows are. */
+function sizeOf(target: Target, rows: number, cols: number): { rank?: number; keep?: number; dense: boolean } {
+  if (target.type === "transform") return { dense: false };
+  const { rank, dense = false } = target;
+  return { rank, keep: dense ? 1 : (rank * (rows + cols)) / (rows * cols), dense };
 }
 
 /** @param verification what --verify found */
@@ -76,7 +82,8 @@ function sayLayer(context: Context, layer: CompressedLayer): void {
   const whose = layer.rowWeights ? " (rows weighted)" : "";
   // At p = 1 the sum of |entry|^p is l_1 itself.
   const ofP = (text: string) => (p === 1 ? [] : [text]);
-  const shape = layer.method === "dense" ? `${dtype}` : `rank ${rank}, ${dtype}`;
+  const shape =
+    layer.method === "dense" ? dtype : `${layer.method === "transform" ? "components" : "rank"} ${rank}, ${dtype}`;
   const share = percent(bytesAfter / bytesBefore);
   context.say(`${name}  ${rows} x ${cols} -> ${shape} (${share} of the layer), ${seconds.toFixed(1)} s`);
   context.say(`  ${layer.explain}`);

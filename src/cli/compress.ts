@@ -68,7 +68,7 @@ export function addCompress(program: Command): void {
     command
       .option(
         "--dtype <type>",
-        `how factors are stored: ${storedTypes.join(", ")}, or auto`,
+        `how layers are stored: ${storedTypes.join(", ")}, or auto`,
         parseChoice(...storedTypes, "auto"),
       )
       .option("--min-rank <k>", "smallest rank that --budget and --bytes give", parseRank)
@@ -146,6 +146,7 @@ async function compress(context: Context, path: string, options: Options): Promi
 /** @throws {InvalidInputError} for options that would be read by nothing */
 function checkCombination(options: Options): void {
   const { verify, dryRun, resume, inputs, runtime, rowWeights, rowWeightsPower, minRank, budget, bytes } = options;
+  const { dtype, plan, rank, energy, multipleOf, method } = options;
   if (dryRun && verify)
     throw new InvalidInputError("--dry-run writes nothing that --verify could look at; leave one of them out.");
   if (dryRun && resume)
@@ -154,9 +155,20 @@ function checkCombination(options: Options): void {
     throw new InvalidInputError(`${inputs ? "--inputs" : "--runtime"} is for --verify; add that, or leave it out.`);
   if (rowWeightsPower !== undefined && rowWeights === undefined)
     throw new InvalidInputError("--row-weights-power is the power of the counts in --row-weights; give these too.");
+  if (dtype === "transform" && plan === undefined) {
+    const unread = Object.entries({ rank, energy, minRank, multipleOf, method }).find(
+      ([, value]) => value !== undefined,
+    );
+    if (unread)
+      throw new InvalidInputError(
+        `--${kebab(unread[0])} is for factors; transform codes are made for a size: --keep, --budget or --bytes.`,
+      );
+  }
   if (minRank !== undefined && (budget ?? bytes) === undefined)
     throw new InvalidInputError("--min-rank is the smallest rank that --budget and --bytes give; give one of these.");
 }
+
+const kebab = (option: string) => option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 async function write(
   context: Context,

@@ -9,16 +9,19 @@ import { costOf, measureOf, type ExpectedError, type RowUse } from "./measure.js
 import { blockOf, targetBytes } from "./sizes.js";
 import type { PairType, StoredType } from "./stored.js";
 
-/** A layer in the planner's eyes. */
-export interface Candidates {
+export interface Spectra {
   readonly rows: number;
   readonly cols: number;
-  /** Bytes of the layer as it is. */
-  readonly bytes: number;
   /** Singular values of A, weighted as the fit will be; descending. */
   readonly singularValues: Float64Array;
   /** Of its rows less their mean: what transform codes are planned by. Default: as if the mean were 0. */
   readonly centred?: Float64Array;
+}
+
+/** A layer in the planner's eyes. */
+export interface Candidates extends Spectra {
+  /** Bytes of the layer as it is. */
+  readonly bytes: number;
   readonly use: RowUse;
 }
 
@@ -54,7 +57,7 @@ export class Forecast {
   private readonly squares: Float64Array;
   private points: CodePoint[] | undefined;
 
-  constructor(private readonly layer: Candidates) {
+  constructor(private readonly layer: Spectra) {
     const { singularValues, centred = singularValues } = layer;
     this.tails = tailsOf(singularValues);
     const top = singularValues[0] || 1;
@@ -89,6 +92,11 @@ export class Forecast {
     const byVariance = ((noise / kept) * sums[kept] + (squares[count] - squares[kept])) / mean;
     return { squared: noise + lost, lost, byVariance };
   }
+}
+
+/** Relative squared error of a layer that is stored like this, as its spectra predict it. */
+export function predictedError(layer: Spectra, target: Target): number {
+  return new Forecast(layer).of(target).squared;
 }
 
 /** Entry k: sum of the first k. */

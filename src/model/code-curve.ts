@@ -12,9 +12,6 @@ export interface CodePoint extends ExpectedError {
 const windowBits = 10;
 /** Components go in groups of so many. */
 const group = 8;
-/** Levels of the rows' scales. */
-const levelBytes = 1024;
-
 /** From some bits a component to more. */
 interface Step {
   readonly bytes: number;
@@ -49,7 +46,7 @@ export function codeCurve(rows: number, cols: number, variances: Float64Array): 
   );
   // Slopes never rise along a group's steps, so these stay in order.
   steps.sort((a, b) => b.slope - a.slope || a.g - b.g || b.from - a.from);
-  let bytes = 4 * cols + rows + levelBytes;
+  let bytes = leastTransformBytes(rows, cols);
   let [noise, noiseByVariance] = [0, 0];
   let [lost, lostByVariance] = [0, 0];
   for (const { variance, squares } of parts) {
@@ -84,6 +81,11 @@ function partOf(variances: Float64Array): Part {
   }
   const mean = roots / variances.length;
   return { variance, squares, shared: mean * roots, sharedByVariance: mean * cubes };
+}
+
+/** Of centre and scales, without a single component. */
+export function leastTransformBytes(rows: number, cols: number): number {
+  return 4 * cols + rows + 4 * Math.max(2, Math.min(256, Math.floor(rows / 8)));
 }
 
 /** Numbers of bits that lie on the lower convex hull of error over bytes, each with what it takes more than the one before. */

@@ -7,6 +7,7 @@ import type {
   LowRankOptions,
   Objective,
   ObjectiveName,
+  TransformCode,
 } from "../types/index.js";
 import { bitsOf, callsOf, fitLayer, proveLayer, type FitOptions, type FittedLayer, type Spill } from "./fit.js";
 import { LayerJournal, type Journal } from "./journal.js";
@@ -39,8 +40,9 @@ export interface CompressedLayer {
   kind: string;
   rows: number;
   cols: number;
+  /** Of transform codes: components that have bits. */
   rank: number;
-  /** Share of the layer's elements that the factors hold. */
+  /** Share of the layer's elements that the factors hold; of its components, of transform codes. */
   keep: number;
   /** How numbers are stored. */
   dtype: StoredType;
@@ -56,6 +58,9 @@ export interface CompressedLayer {
   explain: string;
   /** Where its row weights come from. */
   rowWeights?: string;
+  /** Of transform codes: how many components have how many bits, and rows that are kept nearly exactly. */
+  bands?: readonly { bits: number; components: number }[];
+  exactRows?: readonly number[];
   seconds: number;
 }
 
@@ -177,33 +182,52 @@ async function fitBest(
 }
 
 function why(
-  { method, type, candidates, rank }: StoredLayer,
+  { method, type, candidates, rank, value }: StoredLayer,
   { targets, layer }: PlannedLayer,
   { objective = modelObjective }: CompressOptions,
 ): string {
   const others = candidates.map((each) => each.method).filter((name) => name !== method);
   const reasons: string[] = [];
-  if (method === "dense") reasons.push("the table itself in few bits, of full rank");
+  if (value.kind === "transform") reasons.push(bandsOf(value));
+  else if (method === "dense") reasons.push("the table itself in few bits, of full rank");
   else if (others.length) reasons.push(`${method} has the least ${objective} of ${[method, ...others].join(", ")}`);
   else reasons.push(`method ${method}`);
   if (targets.length > 1) {
-    const tried = targets.map((each) =>
-      each.dense ? `${each.type} at full rank` : `${each.type} at rank ${each.rank}`,
-    );
-    reasons.push(
-      `${type} at ${method === "dense" ? "full rank" : `rank ${rank}`} has the least ${objective} of ${tried.join(", ")}`,
-    );
-  } else if (bitsOf(type)) reasons.push(`factors rotated and stored in ${bitsOf(type)} bits, right in 8`);
-  else
+    const kept = nameOf(method === "dense" ? { type, rank, dense: true } : { type, rank });
+    reasons.push(`${kept} has the least ${objective} of ${targets.map(nameOf).join(", ")}`);
+  } else if (type !== "transform" && bitsOf(type))
+    reasons.push(`factors rotated and stored in ${bitsOf(type)} bits, right in 8`);
+  else if (type !== "transform")
     reasons.push(type === layer.dtype.toLowerCase() ? `stored as ${type}, the layer's own type` : `stored as ${type}`);
   return reasons.join("; ");
 }
 
+/** A way to store a layer, in words. */
+function nameOf({ type, rank, dense }: { type: StoredType; rank?: number; dense?: boolean }): string {
+  if (type === "transform") return "transform codes";
+  return dense ? `${type} at full rank` : `${type} at rank ${rank}`;
+}
+
+function bandsOf({ bands, cols, exact }: TransformCode): string {
+  const coded = bands.map(({ bits, cols: count }) => `${Math.min(count, cols)} in ${bits} bits`);
+  const components = coded.length ? `components: ${coded.join(", ")}` : "no component has bits";
+  return exact ? `${components}; ${exact.rows.length} rows nearly exact` : components;
+}
+
 function reportOf({ name, kind, bytes }: Layer, best: StoredLayer, explain: string): CompressedLayer {
-  const { rows, cols, rank, type, method, p, objective, candidates, certificate, seconds } = best;
-  const keep = method === "dense" ? 1 : (rank * (rows + cols)) / (rows * cols);
+  const { rows, cols, rank, type, method, p, objective, candidates, certificate, seconds, value } = best;
+  const keep =
+    value.kind === "transform"
+      ? Math.min(1, rank / cols)
+      : method === "dense"
+        ? 1
+        : (rank * (rows + cols)) / (rows * cols);
   return {
-    ...{ name, kind, rows, cols, rank, keep, dtype: type, bytesBefore: bytes, bytesAfter: valueBytes(best.value) },
+    ...{ name, kind, rows, cols, rank, keep, dtype: type, bytesBefore: bytes, bytesAfter: valueBytes(value) },
     ...{ method, p, objective, candidates, certificate, explain, seconds },
+    ...(value.kind === "transform" && {
+      bands: value.bands.map(({ bits, cols: components }) => ({ bits, components })),
+      exactRows: Array.from(value.exact?.rows ?? []),
+    }),
   };
 }

@@ -9,7 +9,7 @@ import { ModelProgress } from "./model-progress.js";
 import { isFactorable } from "./plan-file.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
 import { targetBytes } from "./sizes.js";
-import type { StoredType } from "./stored.js";
+import type { PairType, StoredType } from "./stored.js";
 
 /** Shares of the layer's size at which the spectrum tells how much would be lost. */
 const shares = [0.9, 0.72, 0.5, 0.3, 0.15];
@@ -39,7 +39,7 @@ export interface AtKeep {
 /** What is known of a layer that is stored as factors. */
 export interface StoredFactors {
   rank: number;
-  /** How numbers are stored: the type of the factors, not the layer's own. */
+  /** How numbers are stored: the type of the factors, not the layer's own. "transform": then `rank` counts the components that have bits. */
   type: StoredType;
   /** The table itself in few bits: a pair that has no right factor. */
   dense: boolean;
@@ -119,7 +119,7 @@ export async function inspectModel(
     const errors = spectrum && relativeErrors(spectrum.singularValues);
     const rank = isFactorable(layer) ? rankForKeep(keep, rows, cols) : 0;
     if (rank >= 1) {
-      const bytesSaved = bytes - targetBytes(rows, cols, { rank, type: layer.dtype.toLowerCase() as StoredType });
+      const bytesSaved = bytes - targetBytes(rows, cols, { rank, type: layer.dtype.toLowerCase() as PairType });
       inspected.atKeep = { rank, bytesSaved, ...(errors && { error: errors[rank] }) };
     }
     return inspected;

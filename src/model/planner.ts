@@ -4,7 +4,8 @@ import { rankForEnergy, rankForKeep } from "../options.js";
 import type { Loewner, Progress } from "../types/index.js";
 import { allocate } from "./budget.js";
 import { optionsFor, shortlist, type Candidates, type Option, type Trial } from "./choices.js";
-import { bitsOf, type Target } from "./fit.js";
+import { bitsOf } from "./fit.js";
+import { leastTransformBytes } from "./code-curve.js";
 import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
 import type { LayerJournal } from "./journal.js";
 import { useOf } from "./measure.js";
@@ -12,7 +13,7 @@ import type { LayerPlan } from "./plan-file.js";
 import { isOfTokens, sizesIn, weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
 import { emptyLayer, targetBytes } from "./sizes.js";
-import type { StoredType } from "./stored.js";
+import type { PairType, StoredType } from "./stored.js";
 
 /** Chooses rank and type for layers of one model; spectra are computed once. */
 export class Planner {
@@ -39,6 +40,7 @@ export class Planner {
       );
     }
     if (type === "auto") return this.openChoice(layer, own, size.keep, signal);
+    if (type === "transform") return this.transform(layer, own, size.keep);
     const most = Math.min(rows, cols);
     if (size.rank !== undefined && size.rank > most) {
       throw new InvalidInputError(
@@ -82,6 +84,23 @@ export class Planner {
     const trials = shortlist(await this.optionsOf(layer, "auto", signal), bytes);
     if (trials.length === 0) return `nothing fits into ${Math.floor(bytes)} bytes, ${keep} of it`;
     return { layer, own, ...apart(trials), because: `the best found in ${keep} of its ${layer.bytes} bytes` };
+  }
+
+  /** `keep` of a layer's bytes in transform codes. */
+  private transform(layer: Layer, own: LayerPlan, keep: number | undefined): PlannedLayer | string {
+    if (keep === undefined) {
+      throw new InvalidInputError(
+        `dtype transform spends bytes, not a rank: give keep, budget or bytes for ${layer.name}, or name another dtype.`,
+        { tensor: layer.name },
+      );
+    }
+    const bytes = Math.floor(keep * layer.bytes);
+    const least = leastTransformBytes(...shapeOf(layer));
+    if (bytes >= layer.bytes) return `would not shrink: keep ${keep} leaves it ${bytes} bytes, as many as it has`;
+    if (bytes < least)
+      return `keep ${keep} leaves it ${bytes} bytes: centre and scales of transform codes take ${least}`;
+    const because = `at most ${bytes} bytes, ${keep} of its ${layer.bytes}`;
+    return { layer, own, targets: [{ type: "transform", bytes }], because };
   }
 
   /** A size of the whole file, spread over layers. */
@@ -136,7 +155,7 @@ export class Planner {
         const only = lists[i].length === 1;
         skipped.push({ name, reason: only ? "no rank would make it smaller" : "the budget has room for it as it is" });
       });
-      return planned;
+      return filled(planned, asked - size);
     }
   }
 
@@ -146,7 +165,7 @@ export class Planner {
     const recorded = { rowWeightsPower: weights?.power, uniform: operators === "onnxruntime" };
     const empty = planned.map(({ layer, own, targets }, place) => {
       const [rows, cols] = shapeOf(layer);
-      const bytes = (target: Target) => targetBytes(rows, cols, target);
+      const bytes = (target: PlannedLayer["targets"][number]) => targetBytes(rows, cols, target);
       const largest = targets.reduce((a, b) => (bytes(b) > bytes(a) ? b : a));
       const weighted = weights !== undefined && isOfTokens(layer);
       return emptyLayer(layer, largest, { ...recorded, p: own.p ?? p, weighted, place });
@@ -159,7 +178,7 @@ export class Planner {
     return own.dtype ?? this.options.type ?? (dtype.toLowerCase() as StoredType);
   }
 
-  private stepped(rank: number, layer: Layer, type: StoredType): number {
+  private stepped(rank: number, layer: Layer, type: PairType): number {
     const step = this.stepOf(layer, type);
     return Math.floor(rank / step) * step;
   }
@@ -170,7 +189,7 @@ export class Planner {
    */
   private stepOf({ kind }: Layer, type: StoredType | "auto"): number {
     const { multipleOf, operators } = this.options;
-    const bits = type === "auto" ? 4 : bitsOf(type);
+    const bits = type === "auto" || type === "transform" ? 4 : bitsOf(type);
     if (multipleOf !== undefined || bits === undefined) return multipleOf ?? 1;
     if (operators === "onnxruntime" && (kind === "tied" || kind === "head")) return 16;
     return bits < 8 ? 8 : 1;
@@ -179,9 +198,11 @@ export class Planner {
   private async optionsOf(layer: Layer, type: StoredType | "auto", signal?: AbortSignal): Promise<Option[]> {
     const { minRank } = this.options;
     // Unlike keep, which says how many, a budget has no use for 8-bit ranks between eights: bytes are the same.
-    const least = type === "auto" || bitsOf(type) ? 8 : 1;
+    const least = type === "auto" || type === "transform" || bitsOf(type) ? 8 : 1;
     const multipleOf = this.options.multipleOf ?? Math.max(least, this.stepOf(layer, type));
-    return optionsFor(await this.candidatesFor(layer, type === "auto", signal), { type, minRank, multipleOf });
+    return optionsFor(await this.candidatesFor(layer, type === "auto" || type === "transform", signal), {
+      ...{ type, minRank, multipleOf },
+    });
   }
 
   /** @param codes transform codes are among the ways to store it */
@@ -214,3 +235,15 @@ const apart = (trials: readonly Trial[]) => ({
   targets: trials.map(({ target }) => target),
   costs: trials.map(({ cost }) => cost),
 });
+
+/** What is left of a budget goes to transform codes, which have a use for any byte, to each as much more as to the others. */
+function filled(planned: readonly PlannedLayer[], left: number): PlannedLayer[] {
+  const isOpen = ({ targets }: PlannedLayer) => targets.length === 1 && targets[0].type === "transform";
+  const bytesOf = ({ targets: [target], layer }: PlannedLayer) => targetBytes(...shapeOf(layer), target);
+  const spent = planned.filter(isOpen).reduce((sum, each) => sum + bytesOf(each), 0);
+  return planned.map((each) => {
+    if (!isOpen(each)) return each;
+    const bytes = Math.min(each.layer.bytes - 1, Math.floor(bytesOf(each) * (1 + left / spent)));
+    return { ...each, targets: [{ type: "transform", bytes }] };
+  });
+}

@@ -99,6 +99,8 @@ describe("each field of a description, forged", () => {
     ["factors in 4 bits", a, { rank: 9, type: "int4", method: "lewis" }],
     ["factors in 3 bits, p = 1.5", a, { rank: 9, type: "int3", method: "svd", p: 1.5 }],
     ["the table itself in few bits", flat, { keep: 0.3, type: "auto" }],
+    ["transform codes", a, { keep: 0.12, type: "transform" }],
+    ["transform codes of a transpose, p = 3", { ...a, rows: 24, cols: 700 }, { keep: 0.15, type: "transform", p: 3 }, "fc.weight"], // prettier-ignore
     [
       "factors of weighted rows",
       a,

@@ -51,7 +51,9 @@ export class LayerTable {
       bar.style.setProperty("--left", String(found ? Math.min(1, found.bytesAfter / layer.bytes) : 1));
       after.textContent = found ? megabytes(found.bytesAfter) : "";
       rank.textContent = found
-        ? `${found.rank}${found.type === layer.dtype.toLowerCase() ? "" : `, ${found.type}`}`
+        ? [found.rank, found.type === layer.dtype.toLowerCase() ? undefined : found.type]
+            .filter((text) => text !== undefined)
+            .join(", ")
         : "";
       error.textContent = found ? (found.error === undefined ? "…" : number3(found.error)) : "";
       const reason = reasons.get(layer.name);

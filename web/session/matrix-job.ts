@@ -3,10 +3,11 @@ import { InvalidInputError, type Loewner, type Matrix, rankForKeep } from "loewn
 import { npyHeader, NpyRowWriter, type NpyRows, writeNpy } from "loewner/formats";
 import type { OutputFile } from "loewner/model";
 import { rowTypeBytes } from "loewner/matrix.js";
+import { predictedError } from "loewner/model/choices.js";
 import type { Job, Made } from "./job.js";
 import type { Choice, Prediction, Summary } from "./protocol.js";
 import type { Run } from "./serve.js";
-import { squaredError, type Spectra } from "./spectra.js";
+import type { Spectra } from "./spectra.js";
 
 /** The one layer's name. */
 const layer = "A";
@@ -39,8 +40,10 @@ export class MatrixJob implements Job {
 
   async predict(choice: Choice): Promise<Prediction> {
     const rank = this.rankOf(choice);
-    const values = this.spectra.get(this.source());
-    const error = values && Math.sqrt(squaredError(values, { rank, type: this.type }));
+    const { rows, cols } = this.rows;
+    const singularValues = this.spectra.get(this.source());
+    const error =
+      singularValues && Math.sqrt(predictedError({ rows, cols, singularValues }, { rank, type: this.type }));
     const bytesAfter = this.bytesAt(rank);
     return { bytesAfter, layers: [{ name: layer, rank, type: this.type, bytesAfter, error }], skipped: [], error };
   }

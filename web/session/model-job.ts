@@ -1,6 +1,7 @@
 // A whole model: the pipeline that the command line runs, on files of the reader's.
 import type { RowSource } from "loewner";
 import { compressModel, planCompression, type CompressOptions, type Model, type PlannedLayer } from "loewner/model";
+import { predictedError } from "loewner/model/choices.js";
 import { matrixOf, type Layer } from "loewner/model/model.js";
 import { isFactorable } from "loewner/model/plan-file.js";
 import { isOfTokens } from "loewner/model/plan-options.js";
@@ -12,7 +13,7 @@ import type { Choice, LayerSummary, PredictedLayer, Prediction, Summary } from "
 import { asGlob } from "./glob.js";
 import type { Run } from "./serve.js";
 import { smallName } from "./small-name.js";
-import { squaredError, squareOf, type Spectra } from "./spectra.js";
+import { squareOf, type Spectra } from "./spectra.js";
 
 export class ModelJob implements Job {
   readonly summary: Summary;
@@ -69,21 +70,28 @@ export class ModelJob implements Job {
     };
   }
 
-  private predictedOf({ layer, targets }: PlannedLayer): PredictedLayer {
+  private predictedOf({ layer, targets, costs }: PlannedLayer): PredictedLayer {
     const source = matrixOf(this.model, layer);
+    const { rows, cols } = source;
     const values = this.spectra.get(source);
-    const errors = targets.map((target) => (values ? squaredError(values, target) : 0));
-    // Of several that would be tried, the one that the spectrum says errs least.
-    const best = errors.indexOf(Math.min(...errors));
-    const { rank, type } = targets[best];
-    const bytesAfter = targetBytes(source.rows, source.cols, targets[best]);
-    return { name: layer.name, rank, type, bytesAfter, error: values && Math.sqrt(errors[best]) };
+    const centred = this.spectra.get(source, true);
+    const errors = targets.map((target) =>
+      values ? predictedError({ rows, cols, singularValues: values, centred }, target) : 0,
+    );
+    // Of several that would be tried, the one that the spectra say costs least.
+    const measures = errors.map((error, i) => error * (costs?.[i] ?? 1));
+    const best = measures.indexOf(Math.min(...measures));
+    const target = targets[best];
+    const rank = target.type === "transform" ? undefined : target.rank;
+    const bytesAfter = targetBytes(rows, cols, target);
+    return { name: layer.name, rank, type: target.type, bytesAfter, error: values && Math.sqrt(errors[best]) };
   }
 
   private async pair({ name, rank, value }: StoredLayer) {
     const { left, right } = await factorsOf(value);
+    const source = this.source(name);
     return {
-      ...{ source: this.source(name), rank, left, right },
+      ...{ source, rank: Math.max(1, Math.min(rank, source.rows, source.cols)), left, right },
       ofTokens: isOfTokens(this.layers.get(name)!) && !this.layers.get(name)!.transposed,
     };
   }

@@ -28,7 +28,7 @@ export interface Summary {
 }
 
 /** Numbers as they are stored; "own": as the layer has them. */
-export type NumberType = "own" | "f32" | "f16" | "bf16" | "int8" | "int4" | "int3" | "int2" | "auto";
+export type NumberType = "own" | "f32" | "f16" | "bf16" | "int8" | "int4" | "int3" | "int2" | "transform" | "auto";
 
 /** What the form says. */
 export interface Choice {
@@ -42,7 +42,8 @@ export interface Choice {
 
 export interface PredictedLayer {
   readonly name: string;
-  readonly rank: number;
+  /** undefined for transform codes, whose components have bits as they need them. */
+  readonly rank: number | undefined;
   readonly type: string;
   readonly bytesAfter: number;
   /** Relative l_2 error of the best factors of that size; undefined until the layer's spectrum is known. */

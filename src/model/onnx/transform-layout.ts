@@ -1,4 +1,5 @@
 // How the bands of a transform code lie side by side, and how the window of each component is found among their bytes.
+import { levelsOf } from "../../code-levels.js";
 import { f16ToF32, f32ToF16 } from "../../formats/index.js";
 import { powerOfTwoBelow } from "../../geometry/profile.js";
 import type { CodedMatrix, TransformCode } from "../../types/index.js";
@@ -90,7 +91,11 @@ export function stacked(matrices: readonly CodedMatrix[]): Unified[] {
   return groups.map((group) => inOne(group)!);
 }
 
-const unitOf = ({ levels }: CodedMatrix) => powerOfTwoBelow(Math.abs(levels[0]));
+/** 1 for the levels that `quantise` has by default. */
+function unitOf({ bits, levels }: CodedMatrix): number {
+  const [size, usual] = [levels[0], levelsOf(bits, "normal").values[0]].map(Math.abs);
+  return powerOfTwoBelow(size) / powerOfTwoBelow(usual);
+}
 
 /** undefined where they are not alike, or half precision does not hold the scales. */
 function inOne(group: readonly Unified[]): Unified | undefined {
