@@ -257,16 +257,16 @@ describe("in the file", () => {
 });
 
 describe("tables", () => {
-  test.each(stored)("%i bits, windows of %i: halves, odd, every level as often as another", (bits, windowBits) => {
-    const table = trellisTable(bits, windowBits);
-    expect(table.length).toBe(2 ** windowBits);
-    expect(f16ToF32(f32ToF16(table))).toEqual(table);
-    table.forEach((y, w) => expect(table[table.length - 1 - w]).toBe(-y));
-    const { levels } = linearCodes[windowBits][bits - 1];
-    const upper = f16ToF32(Uint16Array.from(levels.match(/.{4}/g)!, (digits) => parseInt(digits, 16)));
-    const expected = Array.from(upper, (y) => new Array(2 ** (windowBits - 1) / upper.length).fill(y)).flat();
-    expect([...table].filter((y) => y > 0).sort((a, b) => a - b)).toEqual(expected.sort((a, b) => a - b));
-  });
+  test.each(stored)(
+    "%i bits, windows of %i: halves, odd, nearly every window a value of its own",
+    (bits, windowBits) => {
+      const table = trellisTable(bits, windowBits);
+      expect(table.length).toBe(2 ** windowBits);
+      expect(f16ToF32(f32ToF16(table))).toEqual(table);
+      table.forEach((y, w) => expect(table[table.length - 1 - w]).toBe(-y));
+      expect(new Set(table).size).toBeGreaterThan(0.8 * table.length);
+    },
+  );
 
   // Squared error at 1, 2, 3, 4 bits with windows of 10: at most these, Shannon's bound is 4^-bits.
   const asked = [0.286, 0.079, 0.0213, 0.006];

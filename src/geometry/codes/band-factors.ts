@@ -2,7 +2,7 @@
 import { decodeRows } from "../../codes.js";
 import { trellisError } from "../../code-trellis.js";
 import { toRowSource } from "../../matrix.js";
-import type { CodedMatrix, WindowBits } from "../../types/index.js";
+import type { CodedMatrix, TransformCodeOptions } from "../../types/index.js";
 import { inverseCholesky, transpose } from "../basis/small-dense.js";
 import { profile } from "../profile.js";
 import type { Run } from "../run.js";
@@ -18,14 +18,11 @@ export interface BandFactors {
   squares: number[];
   /** K x d, decoded, times `unit`. */
   right: Float64Array;
+  /** The same, each row times what comes back of a coordinate on average; and the squared error of all for coordinates of variance 1. */
+  damped: Float64Array;
+  noise: number;
   /** d x K: a row times `unit` times this is coded. */
   basis: Float64Array;
-}
-
-interface Given {
-  unit: number;
-  seed: number;
-  windowBits: WindowBits;
 }
 
 /**
@@ -35,16 +32,16 @@ interface Given {
  */
 export async function bandFactors(
   run: Run,
-  { vectors, variances }: Axes,
+  { vectors, variances, unit }: Axes,
   bands: readonly BandPlan[],
-  { unit, seed, windowBits }: Given,
+  { seed = 0, windowBits = 10 }: TransformCodeOptions,
 ): Promise<BandFactors> {
   const { engine } = run;
   const d = variances.length;
   const K = bands.reduce((sum, { cols }) => sum + cols, 0);
   const [right, damped] = [0, 1].map(() => new Float64Array(K * d));
   const [lengths, errors] = [0, 1].map(() => new Float64Array(K));
-  const result: BandFactors = { rights: [], squares: [], right, basis: right };
+  const result: BandFactors = { rights: [], squares: [], right, damped, noise: 0, basis: right };
   let first = 0;
   for (const { bits, cols, rightBits } of bands) {
     const error = trellisError(bits, windowBits, cols);
@@ -68,23 +65,21 @@ export async function bandFactors(
     errors.fill(error, first, first + cols);
     result.rights.push(coded);
     result.squares.push(length * length);
+    result.noise += cols * error * (1 - error) * length * length;
     first += cols;
   }
   if (K === 0) return result;
-  // With rows (1 - e) r / length in place of r, and x times length: entries of the matrix are near 1.
-  right.forEach((x, i) => {
-    const k = Math.floor(i / d);
-    damped[i] = ((1 - errors[k]) * x) / lengths[k];
-  });
-  const gram = await engine.dense("multiply", {
-    ...{ left: damped, right: transpose(damped, K, d), rows: K, inner: d, cols: K },
-  });
+  right.forEach((x, i) => (damped[i] = (1 - errors[Math.floor(i / d)]) * x));
+  // Of rows divided by their length, for x times it: entries of the matrix are near 1.
+  const rows = damped.map((x, i) => x / lengths[Math.floor(i / d)]);
+  const size = { rows: K, inner: d, cols: K };
+  const gram = await engine.dense("multiply", { left: rows, right: transpose(rows, K, d), ...size });
   for (let k = 0; k < K; ++k) gram[k * (K + 1)] += errors[k] * (1 - errors[k]);
   const T = await inverseCholesky(engine, gram, K);
   const inverse = await engine.dense("multiply", {
     ...{ left: T, right: transpose(T, K, K), rows: K, inner: K, cols: K },
   });
-  const whole = await engine.dense("multiply", { left: inverse, right: damped, rows: K, inner: K, cols: d });
+  const whole = await engine.dense("multiply", { left: inverse, right: rows, rows: K, inner: K, cols: d });
   result.basis = transpose(whole, K, d).map((x, i) => x / lengths[i % K]);
   return result;
 }

@@ -8,7 +8,8 @@
 // Bits     Lagrange: the least of error + price * bytes over all partitions, by dynamic programming over groups of components; the price by
 //          bisection (Shoham, Gersho 1988, who do it without bands). With equal bits everywhere and no rotation it would be reverse water-filling
 // Right    an axis that is rounded sends a share of its component astray, evenly over all directions. What goes along a coordinate of error e
-//          can be taken back there, but then is coded with it: e / (1 + e) of it stays (band-factors.ts); elsewhere all of it
+//          can be taken back there, but then is coded with it: e / (1 + e) of it stays (band-factors.ts); elsewhere all of it. Rows whose
+//          entries are uneven, p_i of the square in column i on average, are rounded worse, by d sum p_i^2, about
 import { codedBytes, quantisationError } from "../../codes.js";
 import { trellisError } from "../../code-trellis.js";
 import type { TrellisBits, WindowBits } from "../../types/index.js";
@@ -18,6 +19,9 @@ export interface BandPlan {
   /** Coordinates: a multiple of 8. Past the last column components have variance 0. */
   cols: number;
   rightBits: 8 | 4;
+  /** Edges between groups of components where it begins and ends. */
+  from: number;
+  end: number;
 }
 
 export interface BitPlan {
@@ -34,15 +38,55 @@ export interface Spectrum {
   values: Float64Array;
   rows: number;
   windowBits: WindowBits;
+  /** By how much worse axes from one edge to another are rounded than even ones: `unevenness`. */
+  unevenness: readonly Float64Array[];
 }
 
 const highestBits = 8;
 const allBits = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const;
+/** What unevenness costs: between 0.5 and 1 on rows of many kinds. */
+const unevenLoss = 0.75;
 /** Groups of components at most: partitions take the square of it. */
 const mostGroups = 128;
 const bisections = 40;
 /** What lowers the error by less, beside all variance, for a bit a row is never worth it: 8 bits a component leave 1000 times as much. */
 const leastPrice = 2 ** -26;
+/** Share of the error that a move has to gain. */
+const worthIt = 2 ** -12;
+
+/** Where groups of components end; the first begins at 0. */
+function edgesOf(cols: number): number[] {
+  const groups = Math.ceil(cols / 8);
+  const step = Math.ceil(groups / mostGroups);
+  const edges: number[] = [];
+  for (let g = 0; g < groups; g += step) edges.push(8 * g);
+  return [...edges, 8 * groups];
+}
+
+/** For axes (d x d, one a row) from edge i to edge j > i: number j of array i. Cost: d multiply-adds for each. */
+export function unevenness(vectors: Float64Array, d: number): Float64Array[] {
+  const edges = edgesOf(d);
+  const sums = [new Float64Array(d)];
+  for (let g = 1; g < edges.length; ++g) {
+    const sum = sums[g - 1].slice();
+    for (let k = edges[g - 1]; k < Math.min(d, edges[g]); ++k) {
+      for (let i = 0; i < d; ++i) sum[i] += vectors[k * d + i] * vectors[k * d + i];
+    }
+    sums.push(sum);
+  }
+  return edges.map((_, from) =>
+    Float64Array.from(edges, (_, end) => {
+      if (end <= from) return 1;
+      let [whole, squares] = [0, 0];
+      for (let i = 0; i < d; ++i) {
+        const x = sums[end][i] - sums[from][i];
+        whole += x;
+        squares += x * x;
+      }
+      return 1 + unevenLoss * ((d * squares) / (whole * whole) - 1);
+    }),
+  );
+}
 
 /** How variance is shared out in a band, each number for a component: s_j, and the estimate's factor r_j = sqrt(s_j) * `length`. */
 export function shape(
@@ -80,14 +124,8 @@ function refined(spectrum: Spectrum, search: (partition: Partition) => BitPlan):
   return search(new Partition(spectrum, first.astray(search(first))));
 }
 
-/** Bands that end at edges[end], the next one from there on. */
-interface Cut extends BandPlan {
-  from: number;
-  end: number;
-}
-
 class Partition {
-  private readonly edges: number[] = [];
+  private readonly edges: readonly number[];
   /** Sums of the variances, and of their roots, up to each edge. */
   private readonly sums: number[] = [0];
   private readonly roots: number[] = [0];
@@ -105,12 +143,11 @@ class Partition {
     const d = values.length;
     const right = (bits: 8 | 4) => ({ bytes: codedBytes(1, d, bits), loss: stays * quantisationError(bits, d) });
     this.rights = { 8: right(8), 4: right(4) };
-    const groups = Math.ceil(values.length / 8);
-    const step = Math.ceil(groups / mostGroups);
-    for (let g = 0; g < groups; g += step) this.edges.push(8 * g);
-    this.edges.push(8 * groups);
+    this.edges = edgesOf(d);
     this.errors = allBits.map((bits) =>
-      Float64Array.from({ length: groups + 1 }, (_, g) => (g && bits ? trellisError(bits, windowBits, 8 * g) : 1)),
+      Float64Array.from({ length: Math.ceil(d / 8) + 1 }, (_, g) =>
+        g && bits ? trellisError(bits, windowBits, 8 * g) : 1,
+      ),
     );
     for (let g = 1; g < this.edges.length; ++g) {
       const inside = values.subarray(this.edges[g - 1], this.edges[g]);
@@ -156,16 +193,16 @@ class Partition {
   }
 
   /** The partition of least error + price * bytes, and the right factors' bits with it. */
-  private cheapest(price: number): Cut[] {
+  private cheapest(price: number): BandPlan[] {
     const { edges, sums, roots } = this;
     const groups = edges.length - 1;
     const rate = (price * sums[groups]) / Math.max(1, this.spectrum.rows);
     // least[g]: of the first g groups, in bands of at least as many bits as have been looked at.
     let least = edges.map((_, g) => (g === 0 ? 0 : Infinity));
-    let cuts: (Cut | undefined)[][] = [];
+    let cuts: (BandPlan | undefined)[][] = [];
     for (let bits = highestBits as TrellisBits; bits >= 1; --bits) {
       const before = least;
-      const chosen: (Cut | undefined)[] = new Array(groups + 1).fill(undefined);
+      const chosen: (BandPlan | undefined)[] = new Array(groups + 1).fill(undefined);
       least = before.slice();
       for (let from = 0; from < groups; ++from) {
         if (before[from] === Infinity) continue;
@@ -173,8 +210,9 @@ class Partition {
           const cols = edges[end] - edges[from];
           const root = roots[end] - roots[from];
           const coding = before[from] + (this.errors[bits][cols / 8] * root * root) / cols;
+          const astray = this.spectrum.unevenness[from][end] * (sums[end] - sums[from]);
           for (const rightBits of [8, 4] as const) {
-            const loss = this.rights[rightBits].loss * (sums[end] - sums[from]);
+            const loss = this.rights[rightBits].loss * astray;
             const cost = coding + loss + rate * this.bytesOf(cols, bits, rightBits);
             if (cost < least[end]) {
               least[end] = cost;
@@ -187,7 +225,7 @@ class Partition {
     }
     let end = 0;
     for (let g = 1; g <= groups; ++g) if (least[g] - sums[g] < least[end] - sums[end]) end = g;
-    const bands: Cut[] = [];
+    const bands: BandPlan[] = [];
     for (const chosen of cuts) {
       const cut = chosen[end];
       if (!cut) continue;
@@ -197,62 +235,41 @@ class Partition {
     return bands;
   }
 
-  private planOf(cuts: readonly Cut[]): BitPlan {
-    const { values } = this.spectrum;
-    let error = 0;
+  private planOf(cuts: readonly BandPlan[]): BitPlan {
+    const { edges, sums, rights } = this;
+    const { values, unevenness } = this.spectrum;
+    let error = sums[sums.length - 1];
     let bytes = 0;
-    let end = 0;
-    for (const { bits, cols, rightBits, from, end: to } of cuts) {
-      const inside = values.subarray(this.edges[from], Math.min(values.length, this.edges[to]));
-      error += shape(inside, cols, this.errors[bits][cols / 8]).left;
-      error += this.rights[rightBits].loss * (this.sums[to] - this.sums[from]);
+    const bands = cuts.map((band): BandPlan => {
+      const { bits, rightBits, from, end } = band;
+      const cols = edges[end] - edges[from];
+      const variance = sums[end] - sums[from];
+      error += shape(values.subarray(edges[from], edges[end]), cols, this.errors[bits][cols / 8]).left - variance;
+      error += rights[rightBits].loss * unevenness[from][end] * variance;
       bytes += this.bytesOf(cols, bits, rightBits);
-      end = to;
-    }
-    error += this.sums[this.sums.length - 1] - this.sums[end];
-    return { bands: cuts.map(({ bits, cols, rightBits }) => ({ bits, cols, rightBits })), error, bytes };
+      return { ...band, cols };
+    });
+    return { bands, error, bytes };
   }
 
-  /** Moves of single groups from band to band, as long as they fit and help. */
+  /** Ends of bands are moved by a group, or right factors take other bits, as long as that fits and helps. */
   private filled(plan: BitPlan, most: number): BitPlan {
+    const { edges } = this;
     for (;;) {
       let best = plan;
-      for (const cuts of this.neighbours(plan)) {
-        const found = this.planOf(cuts);
-        if (found.bytes <= most && found.error < best.error) best = found;
+      for (const k of plan.bands.keys()) {
+        for (const by of [1, -1, 0]) {
+          const moved = plan.bands.map((band) => ({ ...band }));
+          if (by === 0) moved[k].rightBits = moved[k].rightBits === 4 ? 8 : 4;
+          moved[k].end += by;
+          if (moved[k + 1]) moved[k + 1].from += by;
+          if (moved.some(({ from, end }) => end <= from || end >= edges.length)) continue;
+          const found = this.planOf(moved);
+          if (found.bytes <= most && found.error < (1 - worthIt) * best.error) best = found;
+        }
       }
       if (best === plan) return plan;
       plan = best;
-    }
-  }
-
-  private *neighbours({ bands }: BitPlan): Generator<Cut[]> {
-    const { edges } = this;
-    const groups = edges.length - 1;
-    // Where the components of at least so many bits end, from 8 down to 1.
-    const ends: number[] = [];
-    const rights: (8 | 4)[] = [];
-    let end = 0;
-    for (let bits = highestBits; bits >= 1; --bits) {
-      const band = bands.find((one) => one.bits === bits);
-      if (band) end = edges.indexOf(edges[end] + band.cols);
-      ends.push(end);
-      rights.push(band?.rightBits ?? (bits > 2 ? 8 : 4));
-    }
-    const cutsOf = (ends: readonly number[], rights: readonly (8 | 4)[]) =>
-      ends.flatMap((end, k): Cut[] => {
-        const from = k ? ends[k - 1] : 0;
-        const bits = (highestBits - k) as TrellisBits;
-        return end > from ? [{ bits, cols: edges[end] - edges[from], rightBits: rights[k], from, end }] : [];
-      });
-    for (let k = 0; k < ends.length; ++k) {
-      for (const by of [1, -1]) {
-        const moved = ends.map((end, i) => (i === k ? end + by : end));
-        if (moved.every((end, i) => end >= 0 && end <= groups && end >= (i ? moved[i - 1] : 0)))
-          yield cutsOf(moved, rights);
-      }
-      const other = rights.map((bits, i) => (i === k ? ((12 - bits) as 8 | 4) : bits));
-      yield cutsOf(ends, other);
     }
   }
 }
