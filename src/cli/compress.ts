@@ -156,7 +156,8 @@ function checkCombination(options: Options): void {
   if (rowWeightsPower !== undefined && rowWeights === undefined)
     throw new InvalidInputError("--row-weights-power is the power of the counts in --row-weights; give these too.");
   if (dtype === "transform" && plan === undefined) {
-    const unread = Object.entries({ rank, energy, minRank, multipleOf, method }).find(
+    const chosen = method === "auto" ? undefined : method;
+    const unread = Object.entries({ rank, energy, minRank, multipleOf, method: chosen }).find(
       ([, value]) => value !== undefined,
     );
     if (unread)

@@ -1,4 +1,6 @@
 // What a file says of a layer in transform codes: where its parts lie, and whether they can be what it says.
+import { levelsOf } from "../../code-levels.js";
+import { powerOfTwoBelow } from "../../geometry/profile.js";
 import type { CodeBand, TransformCode } from "../../types/index.js";
 import { type ShapeOf, type Sizes, unknownIn } from "./kind.js";
 import { isPart, isRoomy, tensorsOfPart, unknownInPart, type PartDescription } from "./pair-description.js";
@@ -88,6 +90,8 @@ export function faultInTransform(code: Code, { rows, cols, rank }: Sizes, shapeO
   if (codes.length !== bands.length && !(codes.length === 1 && bands.length > 0))
     return `has ${codes.length} tensors of codes for ${bands.length} bands`;
   if (tables.length !== bands.length) return `has ${tables.length} tables for ${bands.length} bands`;
+  const parts = [...code.right.map(({ part }) => part), ...(exact ? [exact.residual] : [])];
+  if (!parts.every(hasLevels)) return "has levels that are not those of transform codes";
   return (
     faultInShapes(code, { rows, cols, rank }, shapeOf) ??
     faultInRight(code, cols, shapeOf) ??
@@ -143,6 +147,16 @@ function faultInRight({ bands, right }: Code, cols: number, shapeOf: ShapeOf): s
     return `has right factors of ${counts.join(" + ")} components, which are not those of its bands`;
   const wrong = right.find(({ components, part }) => !isRoomy(part, components, cols, shapeOf));
   return wrong && `has a right factor that is not ${wrong.components} x ${cols}`;
+}
+
+/** Even steps in 8 bits; in fewer those for normally distributed entries, times a power of two. */
+function hasLevels(part: PartDescription): boolean {
+  if (typeof part === "string" || "tensor" in part) return false;
+  const { bits, levels } = part;
+  if (typeof levels === "number") return bits === 8 && levels > 0;
+  const { values } = levelsOf(bits, "normal");
+  const unit = levels[0] / values[0];
+  return unit === powerOfTwoBelow(unit) && levels.every((level, i) => level === values[i] * unit);
 }
 
 /** Sums up to each. */

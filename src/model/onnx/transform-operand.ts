@@ -58,7 +58,7 @@ class Writer {
     this.layout = layoutOf(bands, windowBits);
     const codes = bands.length
       ? builder.tensor(`${name}.codes`, DataType.uint8, [rows, this.layout.bytes], {
-          byteLength: rows * this.layout.bytes,
+          byteLength: bands.reduce((sum, band) => sum + band.codes.byteLength, 0),
           chunks: () => codesSideBySide(code),
         })
       : undefined;

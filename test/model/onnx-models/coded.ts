@@ -1,5 +1,6 @@
 // Tables of codes made up at random, put into a model as compress does, and the graphs that read them.
 import { bytesSource, memorySink } from "../../../src/formats/index.js";
+import { levelsOf } from "../../../src/code-levels.js";
 import { f32ToF16 } from "../../../src/formats/half.js";
 import { openOnnx } from "../../../src/formats/onnx/open.js";
 import type { CodeBits, CodedMatrix } from "../../../src/index.js";
@@ -17,7 +18,7 @@ export interface Shape {
   /** Columns that share a scale; a whole row unless given. */
   block?: number;
   /** Beside even steps: a factor of all levels, or levels that are not even. */
-  levels?: number | "uneven";
+  levels?: number | "uneven" | "normal";
 }
 
 /** Codes at random, the extreme ones among them; scales between 2^-7 and 2^-5, much larger where steps are small. */
@@ -27,9 +28,10 @@ export function coded({ rows, cols, bits, block, levels = 1 }: Shape, seed = 1):
   const paddedCols = Math.ceil(cols / size) * size;
   const count = 2 ** bits;
   // What small steps take from the numbers, scales give back, as far as halves reach.
-  const unit = levels === "uneven" || levels > 2 ** -10 ? 1 : 2 ** 20;
+  const unit = typeof levels === "string" || levels > 2 ** -10 ? 1 : 2 ** 20;
   const level = (code: number) => {
     const even = code - count / 2;
+    if (levels === "normal") return 2 ** -9 * levelsOf(bits, "normal").values[code];
     return levels === "uneven" ? Math.sign(even + 0.5) * Math.abs(even + 0.5) ** 1.3 : even * levels;
   };
   const codes = Array.from({ length: rows * paddedCols }, (_, i) => Math.floor(uniform(seed, i) * count));

@@ -29,13 +29,13 @@ export function transformOf({
   levels = 50,
   seed = 1,
 }: TransformShape): TransformCode {
-  const residual = coded({ rows: exact.length, cols, bits: 4, levels: "uneven" }, seed + 3);
+  const residual = coded({ rows: exact.length, cols, bits: 4, levels: "normal" }, seed + 3);
   return {
     ...{ kind: "transform", rows, cols, windowBits },
     centre: Float32Array.from({ length: cols }, (_, j) => uniform(seed + 1, j) - 0.5),
     bands: bands.map(([bits, width, rightBits = 8], b): CodeBand => ({
       ...{ bits, cols: width, codes: random((rows * width * bits) / 8, seed + 10 * b) },
-      right: coded({ rows: width, cols, bits: rightBits, levels: rightBits === 4 ? "uneven" : 2 ** -7 }, seed + 50 * b),
+      right: coded({ rows: width, cols, bits: rightBits, levels: rightBits === 4 ? "normal" : 2 ** -7 }, seed + 50 * b),
     })),
     scales: Uint8Array.from({ length: rows }, (_, i) =>
       zeros && i % 3 === 0 ? 0 : (zeros ? 1 : 0) + Math.floor((levels - 1) * uniform(seed + 2, i)),
