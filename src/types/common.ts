@@ -45,6 +45,6 @@ export interface WeightedOptions extends RunOptions {
 }
 
 export interface SingularValuesOptions extends WeightedOptions {
-  /** Of the rows less their weighted mean, rows of zeros left as they are: a sweep of rows * cols more. Default false. */
+  /** Of the rows less their weighted mean, rows of zeros left as they are: a sweep of rows * cols^2 multiply-adds more. Default false. */
   centred?: boolean;
 }

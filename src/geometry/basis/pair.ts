@@ -4,7 +4,6 @@ import { InvalidInputError } from "../../errors.js";
 import { toRowSource, type Matrix, type RowSource } from "../../matrix.js";
 import { checkP } from "../../options.js";
 import type { FactorPair, Objective, RunOptions, SingularValuesOptions, WeightedOptions } from "../../types/index.js";
-import { columnMoments } from "../codes/axes.js";
 import { residual } from "./factors.js";
 import { profile } from "../profile.js";
 import { setWeights, type Run } from "../run.js";
@@ -22,8 +21,8 @@ export async function singularValues(
   setWeights(rows, options);
   const { scales, gram: first } = await profiledGram(run, rows);
   const request = { cut: () => d - 1, vectors: 0, first, cache: run.cache };
-  const { singularValues, gram } = await spectrum(run, rows, scales, request);
-  const values = options.centred ? await centredValues(run, rows, gram, scales.unit) : singularValues;
+  const { singularValues, wide } = await spectrum(run, rows, scales, request);
+  const values = options.centred ? await centredValues(run, rows, scales.unit, wide) : singularValues;
   run.finish();
   if (!(singularValues[0] < Infinity)) {
     throw new InvalidInputError(
@@ -34,11 +33,15 @@ export async function singularValues(
   return values;
 }
 
-/** By the Gram matrix less that of as many rows as there are, each the mean; rows of zeros stay as they are. */
-async function centredValues(run: Run, rows: EngineRows, gram: Float64Array, unit: number): Promise<Float64Array> {
+/** By the scatter matrix about zero, less that of as many rows as there are, each the mean; rows of zeros stay as they are. */
+async function centredValues(run: Run, rows: EngineRows, unit: number, wide: boolean): Promise<Float64Array> {
   const { cols: d } = rows.source;
-  const { mean, weight } = await run.cache.once("column moments", () => columnMoments(run, rows));
-  const centred = gram.map((x, at) => x - weight * (mean[Math.floor(at / d)] * unit) * (mean[at % d] * unit));
+  const params = { p: 2, unit, wide, triangular: false, rank: d };
+  const { gram, moments } = await run.sweep("scatter", rows, "scatter matrix", params, {
+    centre: new Float64Array(d),
+  });
+  const weight = moments[d] || 1;
+  const centred = gram.map((x, at) => x - (moments[Math.floor(at / d)] / weight) * moments[at % d]);
   const { values } = await run.engine.dense("eigen", { matrix: centred, n: d, count: 0 });
   return values.map((x) => Math.sqrt(Math.max(0, x)) / unit);
 }
