@@ -1,11 +1,12 @@
 // The ways to store a layer, each with its bytes and what its spectrum says that it costs: a rank loses the squared singular values past
 // it, and few bits lose a share of what is kept that hardly depends on the matrix, for the factors are rotated first.
 import { quantisationError } from "../codes.js";
-import type { CodeBits } from "../types/index.js";
+import { errorWeights, type ErrorWeights } from "../geometry/codes/error-weights.js";
+import type { Aim, CodeBits } from "../types/index.js";
 import type { Choice } from "./budget.js";
 import { codeCurve, type CodePoint } from "./code-curve.js";
 import { bitsOf, type PairTarget, type Target } from "./fit.js";
-import { costOf, measureOf, type ExpectedError, type RowUse } from "./measure.js";
+import { costOf, type ExpectedError } from "./measure.js";
 import { blockOf, targetBytes } from "./sizes.js";
 import type { PairType, StoredType } from "./stored.js";
 
@@ -22,7 +23,7 @@ export interface Spectra {
 export interface Candidates extends Spectra {
   /** Bytes of the layer as it is. */
   readonly bytes: number;
-  readonly use: RowUse;
+  readonly aim: Aim;
 }
 
 /** `error` is the measure. */
@@ -51,27 +52,34 @@ export function tailsOf(singularValues: ArrayLike<number>): Float64Array {
 /** What the spectra say of ways to store a layer. */
 export class Forecast {
   private readonly tails: Float64Array;
-  /** Squares along the axes of the centred rows, falling, beside those of A; sums of them, and of their squares, up to each. */
+  /** Squares along the axes of the centred rows, falling, beside those of A. */
   private readonly variances: Float64Array;
-  private readonly sums: Float64Array;
-  private readonly squares: Float64Array;
+  private readonly weights: ErrorWeights | undefined;
+  /** Sums up to each axis: of weights of noise, and of what variances count for that are lost. */
+  private readonly noise: Float64Array;
+  private readonly lost: Float64Array;
   private points: CodePoint[] | undefined;
 
-  constructor(private readonly layer: Spectra) {
+  constructor(
+    private readonly layer: Spectra,
+    aim: Aim = "error",
+  ) {
     const { singularValues, centred = singularValues } = layer;
     this.tails = tailsOf(singularValues);
     const top = singularValues[0] || 1;
     const square = (x: number) => (x / top) * (x / top);
     const total = singularValues.reduce((sum, x) => sum + square(x), 0) || 1;
     this.variances = centred.map((x) => square(x) / total);
-    this.sums = sumsOf(this.variances);
-    this.squares = sumsOf(this.variances.map((x) => x * x));
+    this.weights = errorWeights(this.variances, aim);
+    const { noise, lost } = this.weights ?? {};
+    this.noise = sumsOf(this.variances.map((_, j) => noise?.[j] ?? 1));
+    this.lost = sumsOf(this.variances.map((v, j) => v * (lost?.[j] ?? 1)));
   }
 
   /** Of transform codes of every size. */
   get curve(): readonly CodePoint[] {
     const { rows, cols } = this.layer;
-    return (this.points ??= codeCurve(rows, cols, this.variances));
+    return (this.points ??= codeCurve(rows, cols, this.variances, this.weights));
   }
 
   of(target: Target): ExpectedError {
@@ -82,15 +90,14 @@ export class Forecast {
 
   /** Rounding errs evenly in all that is kept. */
   private ofPair({ rank, type, dense = false }: PairTarget): ExpectedError {
-    const { tails, sums, squares } = this;
+    const { tails, noise, lost, weights } = this;
     const bits = bitsOf(type);
-    const lost = dense ? 0 : tails[rank];
-    const noise = bits ? (1 - lost) * quantisationError(bits, dense ? blockOf(true) : rank) : 0;
-    const count = sums.length - 1;
-    const kept = Math.min(rank, count);
-    const mean = sums[count] / count || 1;
-    const byVariance = ((noise / kept) * sums[kept] + (squares[count] - squares[kept])) / mean;
-    return { squared: noise + lost, lost, byVariance };
+    const tail = dense ? 0 : tails[rank];
+    const rounding = bits ? (1 - tail) * quantisationError(bits, dense ? blockOf(true) : rank) : 0;
+    const squared = rounding + tail;
+    if (!weights) return { squared, measure: squared };
+    const kept = Math.min(rank, lost.length - 1);
+    return { squared, measure: (rounding / kept) * noise[kept] + lost[lost.length - 1] - lost[kept] };
   }
 }
 
@@ -117,13 +124,13 @@ export function optionsFor(
   layer: Candidates,
   { type, minRank = 1, multipleOf }: { type: StoredType | "auto"; minRank?: number; multipleOf?: number },
 ): Option[] {
-  const { rows, cols, bytes, use } = layer;
-  const forecast = new Forecast(layer);
+  const { rows, cols, bytes, aim } = layer;
+  const forecast = new Forecast(layer, aim);
   const options: Option[] = [{ bytes, error: 0, cost: 1 }];
   const add = (target: Target, expected = forecast.of(target)) => {
     const size = targetBytes(rows, cols, target);
     if (size >= bytes) return;
-    options.push({ target, bytes: size, error: measureOf(expected, use), cost: costOf(expected, use) });
+    options.push({ target, bytes: size, error: expected.measure, cost: costOf(expected) });
   };
   if (type === "auto" || type === "transform") {
     const { curve } = forecast;

@@ -8,7 +8,7 @@ import { bitsOf } from "./fit.js";
 import { leastTransformBytes } from "./code-curve.js";
 import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
 import type { LayerJournal } from "./journal.js";
-import { useOf } from "./measure.js";
+import { aimOf } from "./measure.js";
 import type { LayerPlan } from "./plan-file.js";
 import { isOfTokens, sizesIn, weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
@@ -221,7 +221,7 @@ export class Planner {
       try {
         const singularValues = await spectrum("singular values", false);
         const centred = codes ? await spectrum("singular values of centred rows", true) : undefined;
-        found = { rows, cols, bytes: layer.bytes, singularValues, centred, use: useOf(layer) };
+        found = { rows, cols, bytes: layer.bytes, singularValues, centred, aim: aimOf(layer) };
       } finally {
         source.close();
       }
