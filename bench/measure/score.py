@@ -154,7 +154,10 @@ def candidates():
         yield f"transform {share} {other}", lambda: ways.transform(table, share, unbiased=not head, moments=moments)
     scale = {"scale": "unbiased"} if head else {}
     robust = {"p": 1} if name == "sst2-outliers" else {}
+    aim = {"aim": "comparing" if head else "reading"}
     for share in (0.072, 0.036, 0.11, 0.054, 0.14, 0.025, 0.2):
+        yield f"aimed {share}", lambda: product(share, **scale, **robust, **aim)
+        yield f"aimed {share} counts", lambda: product(share, w4, **scale, **robust, **aim)
         yield f"codes {share}", lambda: product(share, **scale, **robust)
         yield f"codes {share} counts", lambda: product(share, w4, **scale, **robust)
         if head:
