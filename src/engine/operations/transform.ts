@@ -161,7 +161,7 @@ function nearestLevel(levels: Float64Array, x: number, first: number): number {
 }
 
 /** An unbiased scale enlarges a row by no more than this. */
-const mostEnlarged = 4 / 3;
+export const mostEnlarged = 4 / 3;
 
 /**
  * Codes of each band and the number of the scale's level, handed on, with the root mean square of what was to be coded and 3 f64 a row: sums of

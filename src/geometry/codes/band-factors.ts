@@ -1,6 +1,7 @@
 // The right factor of a transform code, band by band, and the coordinates that its rows are coded in.
 import { decodeRows } from "../../codes.js";
 import { trellisError } from "../../code-trellis.js";
+import { mostEnlarged } from "../../engine/operations/transform.js";
 import { toRowSource } from "../../matrix.js";
 import type { CodedMatrix, TransformCodeOptions } from "../../types/index.js";
 import { inverseCholesky, transpose } from "../basis/small-dense.js";
@@ -18,8 +19,11 @@ export interface BandFactors {
   squares: number[];
   /** K x d, decoded, times `unit`. */
   right: Float64Array;
-  /** The same, each row times what comes back of a coordinate on average; and the squared error of all for coordinates of variance 1. */
+  /** The same, each row times what comes back of a coordinate on average. */
   damped: Float64Array;
+  /** How much longer than what codes decode to a row is scaled: 1 for least squares. */
+  ratio: number;
+  /** Squared error of coordinates of variance 1 beside damped rows, at that scale. */
   noise: number;
   /** d x K: a row times `unit` times this is coded. */
   basis: Float64Array;
@@ -34,15 +38,15 @@ export async function bandFactors(
   run: Run,
   { vectors, variances, unit }: Axes,
   bands: readonly BandPlan[],
-  { seed = 0, windowBits = 10 }: TransformCodeOptions,
+  { seed = 0, windowBits = 10, scale }: TransformCodeOptions,
 ): Promise<BandFactors> {
   const { engine } = run;
   const d = variances.length;
   const K = bands.reduce((sum, { cols }) => sum + cols, 0);
   const [right, damped] = [0, 1].map(() => new Float64Array(K * d));
   const [lengths, errors] = [0, 1].map(() => new Float64Array(K));
-  const result: BandFactors = { rights: [], squares: [], right, damped, noise: 0, basis: right };
-  let first = 0;
+  const result: BandFactors = { rights: [], squares: [], right, damped, ratio: 1, noise: 0, basis: right };
+  let [first, sent, kept] = [0, 0, 0];
   for (const { bits, cols, rightBits } of bands) {
     const error = trellisError(bits, windowBits, cols);
     const inside = variances.subarray(first, first + cols);
@@ -65,10 +69,15 @@ export async function bandFactors(
     errors.fill(error, first, first + cols);
     result.rights.push(coded);
     result.squares.push(length * length);
+    sent += cols * length * length;
+    kept += cols * (1 - error) * length * length;
     result.noise += cols * error * (1 - error) * length * length;
     first += cols;
   }
   if (K === 0) return result;
+  if (scale === "unbiased") result.ratio = Math.min(mostEnlarged, sent / kept);
+  const more = result.ratio - 1;
+  result.noise += more * more * kept;
   right.forEach((x, i) => (damped[i] = (1 - errors[Math.floor(i / d)]) * x));
   // Of rows divided by their length, for x times it: entries of the matrix are near 1.
   const rows = damped.map((x, i) => x / lengths[Math.floor(i / d)]);

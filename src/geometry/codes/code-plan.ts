@@ -1,6 +1,5 @@
 // What a transform code of so many bytes is made of: bits of the components, rows that are kept exactly, and the error to expect.
 import type { EngineRows } from "../../engine/engine.js";
-import { trellisError } from "../../code-trellis.js";
 import { InvalidInputError } from "../../errors.js";
 import type { TransformCodeOptions } from "../../types/index.js";
 import { narrowLimit } from "../basis/spectrum.js";
@@ -30,8 +29,6 @@ interface Forecast extends Fit {
 export interface CodePlan extends Forecast {
   /** Levels for scales, at most, that of rows of zeros apart. */
   levels: number;
-  /** Of the stored scale to that. */
-  ratio: number;
   /** Bits of an entry, and bytes, of a row that is kept exactly, and how many may be. */
   exact: { bits: 8 | 4; rowBytes: number; most: number };
   /** Squared error beside the rows' squares. */
@@ -94,8 +91,7 @@ export class CodePlanner {
     const { rowWeights } = options;
     const factors = await bandFactors(run, axes, plan.bands, options);
     const seen = { ...factors, right: factors.damped };
-    const nothing = { bands: [], levels: Float32Array.of(1), ratio: 1 };
-    const { sizes, sums } = await codeSweep(run, rows, axes, seen, options, nothing);
+    const { sizes, sums } = await codeSweep(run, rows, axes, seen, options, [], Float32Array.of(1));
     const errors = sizes.map((x, i) => (rowWeights?.[i] ?? 1) * (sums[3 * i + 1] + x * x * factors.noise));
     return { ...fit, factors, sizes, errors };
   }
@@ -125,7 +121,7 @@ export class CodePlanner {
     }
     const levels = this.levels(zeros);
     const room = Math.max(0, most - this.fixedBytes(levels, zeros));
-    const { exactRows = "auto", windowBits = 10, scale } = options;
+    const { exactRows = "auto" } = options;
     const countsOf = (rowBytes: number) => {
       const limit = Math.floor((mostExactBytes * most) / rowBytes);
       return exactRows === "auto" ? exactShares.map((share) => Math.min(Math.ceil(share * n), limit)) : [exactRows];
@@ -155,7 +151,7 @@ export class CodePlanner {
     }
     const isSame = JSON.stringify(best!.plan.bands) === JSON.stringify(plan.bands);
     const after = isSame ? before : await this.forecast({ axes, spectrum, plan: best!.plan });
-    return { ...after, ...best!, levels, ratio: scale === "unbiased" ? enlargement(after, windowBits) : 1 };
+    return { ...after, ...best!, levels };
   }
 
   /** The fewest bytes that are expected to err by no more than this, or as many as there is a use for. */
@@ -168,14 +164,4 @@ export class CodePlanner {
     const bytes = this.fixedBytes(this.levels(axes.zeros), axes.zeros) + plan.bytes + exact;
     return { bytes, error: plan.error * scale, isMost: plan.error * scale > error };
   }
-}
-
-/** By how much an unbiased scale is larger than one of least squares, about. */
-function enlargement({ plan: { bands }, factors: { squares } }: Forecast, windowBits: 10 | 12): number {
-  let [error, total] = [0, 0];
-  bands.forEach(({ bits, cols }, b) => {
-    error += cols * squares[b] * trellisError(bits, windowBits, cols);
-    total += cols * squares[b];
-  });
-  return total > 0 ? Math.min(4 / 3, total / (total - error)) : 1;
 }

@@ -19,10 +19,11 @@ export interface SweptRows {
 export async function codeSweep(
   run: Run,
   rows: EngineRows,
-  { centre, unit, zeros }: Pick<Axes, "centre" | "unit" | "zeros">,
-  { basis, right, squares }: Pick<BandFactors, "basis" | "right" | "squares">,
+  { centre, unit, zeros }: Axes,
+  { basis, right, squares, ratio }: BandFactors,
   { windowBits = 10, scale, p = 2 }: TransformCodeOptions,
-  { bands, levels, ratio }: { bands: readonly CodeBand[]; levels: Float32Array; ratio: number },
+  bands: readonly CodeBand[],
+  levels: Float32Array,
 ): Promise<SweptRows> {
   const { rows: n, cols } = rows.source;
   const parts = { scales: new Uint8Array(n), sizes: new Float64Array(n), sums: new Float64Array(3 * n) };

@@ -18,7 +18,7 @@ import type { Run } from "../run.js";
 import type { BitPlan } from "./bands.js";
 import { CodePlanner, type CodePlan } from "./code-plan.js";
 import { codeSweep } from "./code-sweep.js";
-import { exactRows, largest } from "./exact-rows.js";
+import { largest, withExactRows } from "./exact-rows.js";
 import { scaleLevels } from "./scale-levels.js";
 
 export function checkTransformCode(options: TransformCodeOptions, source: RowSource): void {
@@ -97,7 +97,7 @@ async function smallest(planner: CodePlanner, codeOf: (bytes: number) => Promise
 async function encodeRows(
   run: Run,
   rows: EngineRows,
-  { axes, plan, factors, sizes, levels: mostLevels, ratio, exact, predicted }: CodePlan,
+  { axes, plan, factors, sizes, levels: mostLevels, exact, predicted }: CodePlan,
   options: TransformCodeOptions,
   most: number,
 ): Promise<Found> {
@@ -107,10 +107,10 @@ async function encodeRows(
   const bands = plan.bands.map(({ bits, cols }, b): CodeBand => {
     return { bits, cols, codes: new Uint8Array((n * bits * cols) / 8), right: factors.rights[b] };
   });
-  const wanted = sizes.map((x) => x * ratio);
+  const wanted = sizes.map((x) => x * factors.ratio);
   const fitted = zeros === n ? [] : scaleLevels(wanted, bands.length ? mostLevels : 1);
   const levels = Float32Array.from(zeros > 0 ? [0, ...fitted] : fitted);
-  const { scales, sums } = await codeSweep(run, rows, axes, factors, options, { bands, levels, ratio });
+  const { scales, sums } = await codeSweep(run, rows, axes, factors, options, bands, levels);
   const centre = Float32Array.from(axes.centre);
   let code: TransformCode = {
     ...{ kind: "transform", rows: n, cols, windowBits, centre },
@@ -121,8 +121,8 @@ async function encodeRows(
   const errors = sizes.map((_, i) => weight(i) * sums[3 * i + 1]);
   const chosen = largest(errors, Math.max(0, Math.min(exact.most, room)));
   if (chosen.length > 0) {
-    const found = await exactRows(run, rows.source, code, chosen, exact.bits);
-    code = { ...code, exact: found.exact };
+    const found = await withExactRows(run, rows.source, code, chosen, exact.bits);
+    ({ code } = found);
     const values = found.rest.map((x) => Math.abs(x) * unit);
     for (const [k, exponent] of [1, 2, p].entries()) {
       const powers = await run.engine.dense("powers", { values, exponent });
