@@ -3,7 +3,7 @@ import { levelsOf } from "../code-levels.js";
 import { blockColumns, codedBytes, paddedColumns, planeBits } from "../codes.js";
 import { rowTypeBytes, type RowSource, type RowType } from "../matrix.js";
 import { transformBytes } from "../transform-codes.js";
-import type { CodeBand, CodeBits, CodedMatrix, TransformCode } from "../types/index.js";
+import type { CodeBand, CodeBits, CodedMatrix, TransformCode, TrellisBits } from "../types/index.js";
 import { bitsOf, type FitOptions, type PairTarget, type Target } from "./fit.js";
 import { shapeOf, type Layer } from "./model.js";
 import type { StoredLayer, StoredMatrix } from "./stored.js";
@@ -76,30 +76,53 @@ function emptyPair(
   };
 }
 
-const trellisBits = [8, 7, 6, 5, 4, 3, 2, 1] as const;
-
 /**
- * Which bands there will be is told by the rows, once they are looked at: here there are as many as can be, of all columns, with rows of
- * zeros and exact rows, so that whatever is written takes no more nodes, tables and words. What is stored takes `bytes`: codes are as long as
- * the rest leaves room for, whatever their bands say.
+ * Which bands there will be is told by the rows, once they are looked at: here there are as many, of as many components, as so many bytes
+ * can hold, rows of zeros and exact rows, so that whatever is written takes no more nodes, tables and words.
  */
 function emptyTransform(rows: number, cols: number, bytes: number, place = 0): EmptyValue {
-  const groups = Math.ceil(cols / 8);
-  const count = Math.min(groups, trellisBits.length);
-  const widths = trellisBits.slice(0, count).map((_, b) => (b ? 8 : 8 * (groups - count + 1)));
-  const bands = widths.map((width, b): CodeBand => {
-    // In 8 and in 4 bits, as wide as those can be.
-    const right = emptyCodes(width, cols, { bits: b < count / 2 ? 8 : 4, place });
-    return { bits: trellisBits[b], cols: width, codes: new Uint8Array(), right };
+  const width = 8 * Math.ceil(cols / 8);
+  const scaleLevels = new Float32Array(Math.min(256, Math.ceil(rows / 8) + 1));
+  const fixed = 4 * cols + rows + scaleLevels.byteLength + codedBytes(width, cols, 8);
+  const exactBytes = codedBytes(1, cols, 4) + 4;
+  const groups = groupsOf(Math.floor((bytes - fixed) / rows), width / 8);
+  const bands = groups.map(([bits, count], b): CodeBand => {
+    // In 8 and in 4 bits, one after the other.
+    const right = emptyCodes(8 * count, cols, { bits: 2 * b < groups.length ? 8 : 4, place });
+    return { bits, cols: 8 * count, codes: new Uint8Array(rows * bits * count), right };
   });
   const code: TransformCode = {
     ...{ kind: "transform", rows, cols, windowBits: 10, centre: new Float32Array(cols), bands },
-    ...{ scales: new Uint8Array(rows), scaleLevels: new Float32Array(Math.min(256, Math.ceil(rows / 8) + 1)) },
-    exact: { rows: new Uint32Array(1), residual: emptyCodes(1, cols, { bits: 4, place }) },
+    ...{ scales: new Uint8Array(rows), scaleLevels },
   };
-  const codes = new Uint8Array(Math.max(0, bytes - transformBytes(code)));
-  const filled = bands.map((band, b) => (b ? band : { ...band, codes }));
-  return { value: { ...code, bands: filled }, rank: 8 * groups, method: "transform" };
+  // What is left is more exact rows: all together no less than `bytes`.
+  const count = Math.max(1, Math.ceil((bytes - transformBytes(code)) / exactBytes));
+  const exact = { rows: new Uint32Array(count), residual: emptyCodes(count, cols, { bits: 4, place }) };
+  return { value: { ...code, exact }, rank: bands.reduce((sum, band) => sum + band.cols, 0), method: "transform" };
+}
+
+/** Bits and components in eights of as many bands as `bytes` a row hold, with as many components as they can have. */
+function groupsOf(bytes: number, most: number): [TrellisBits, number][] {
+  const groups: [TrellisBits, number][] = [];
+  let left = Math.max(0, bytes);
+  for (const bits of [1, 2, 3, 4, 5, 6, 7, 8] as const) {
+    if (bits > left || groups.length === most) break;
+    groups.unshift([bits, 1]);
+    left -= bits;
+  }
+  const add = (bits: TrellisBits, count: number) => {
+    const band = groups.find(([own]) => own === bits);
+    if (band) band[1] += count;
+    left -= bits * count;
+  };
+  // The rest in bands of 1 bit, of which as many as it takes change to the highest.
+  const room = Math.min(left, most - groups.length);
+  if (room <= 0) return groups;
+  const [highest] = groups[0];
+  const upper = highest > 1 ? Math.min(room, Math.floor((left - room) / (highest - 1))) : 0;
+  add(highest, upper);
+  add(1, room - upper);
+  return groups;
 }
 
 function emptyRows(rows: number, cols: number, dtype: RowType): RowSource {

@@ -22,6 +22,8 @@ interface Layout {
   paddedRows?: number;
   /** Below 8 bits: levels are so many times those of the table that is looked up, which more than one matrix may share. */
   unit?: number;
+  /** Begins the names of what is computed of it, in place of its own. */
+  as?: string;
 }
 
 /** @param type the layer's: what whole() and gather() give */
@@ -68,7 +70,7 @@ function codedOperand(
   name: string,
   coded: CodedMatrix,
   type: RowType,
-  { paddedRows: rows = coded.rows, unit = 1 }: Layout,
+  { paddedRows: rows = coded.rows, unit = 1, as: base = `${name}/numbers` }: Layout,
 ): MatrixOperand {
   const { bits, paddedCols: cols, block } = coded;
   const blocks = cols / block;
@@ -112,7 +114,7 @@ function codedOperand(
   let whole: string | undefined;
   return {
     ...{ rows, cols, transposed: false, part: describeCodes(coded, planes, scales) },
-    whole: () => (whole ??= unpack(planes, scales, 1, `${name}/numbers`)),
+    whole: () => (whole ??= unpack(planes, scales, 1, base)),
     needsRank: true,
     gather(indices, sizes, as) {
       const rowsOf = (table: string) => builder.node("Gather", [table, indices], { name: `${as}/rows` });

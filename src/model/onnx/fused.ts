@@ -13,6 +13,7 @@ import { describeCodes } from "../kinds/pair-description.js";
 import type { StoredMatrix } from "../stored.js";
 import { DataType, type Builder } from "./builder.js";
 import { stepOf, type MatrixOperand } from "./decode.js";
+import { once } from "./once.js";
 
 /** Where rows lie in blocks for MatMulNBits, or whole. */
 interface Layout {
@@ -183,9 +184,4 @@ function tableOperand(
 function* unsignedChunks(bytes: Uint8Array): Generator<Uint8Array> {
   const step = 1 << 20;
   for (let at = 0; at < bytes.byteLength; at += step) yield bytes.subarray(at, at + step).map((code) => code ^ 0x80);
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
 }

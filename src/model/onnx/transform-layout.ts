@@ -1,4 +1,4 @@
-// How the bands of a transform code lie side by side, and how the window of each component is found among their bytes.
+// How the bands of a transform code lie side by side, and their right factors below each other.
 import { levelsOf } from "../../code-levels.js";
 import { f16ToF32, f32ToF16 } from "../../formats/index.js";
 import { powerOfTwoBelow } from "../../geometry/profile.js";
@@ -6,47 +6,21 @@ import type { CodedMatrix, TransformCode } from "../../types/index.js";
 import { bytesOf } from "../kinds/matrix-journal.js";
 import { bytesOfRow } from "../kinds/transform-description.js";
 
-type Bands = TransformCode["bands"];
-
-export interface WindowLayout {
-  /** Of a row, all bands. */
-  readonly bytes: number;
-  /** A component's: the byte in which its code ends. */
-  readonly byteOf: Int32Array;
-  /**
-   * What that byte counts for each component: 2^-windowBits times that of its last bit there, so that the bits before the window are
-   * whole and those behind it less than the last of the window.
-   */
-  readonly unit: Float32Array;
-  /** Where the tables of each component's band begin, when they lie one behind the other. */
-  readonly offset: Float32Array;
-  /** The byte that follows each in its band; its first follows the last. */
-  readonly next: Int32Array;
+/** Of a byte of a row, the one that follows it in its band; a band's first follows its last. */
+export function nextBytes({ bands }: Pick<TransformCode, "bands">): Int32Array {
+  const widths = bands.map(bytesOfRow);
+  const next = Int32Array.from({ length: widths.reduce((sum, each) => sum + each, 0) }, (_, t) => t + 1);
+  let first = 0;
+  for (const width of widths) {
+    next[first + width - 1] = first;
+    first += width;
+  }
+  return next;
 }
 
-export function layoutOf(bands: Bands, windowBits: number): WindowLayout {
-  const components = bands.reduce((sum, { cols }) => sum + cols, 0);
-  const bytes = bands.reduce((sum, band) => sum + bytesOfRow(band), 0);
-  const layout: WindowLayout = {
-    bytes,
-    byteOf: new Int32Array(components),
-    unit: new Float32Array(components),
-    offset: new Float32Array(components),
-    next: Int32Array.from({ length: bytes }, (_, t) => t + 1),
-  };
-  let [component, first] = [0, 0];
-  bands.forEach((band, b) => {
-    for (let j = 1; j <= band.cols; ++j, ++component) {
-      const byte = Math.ceil((j * band.bits) / 8) - 1;
-      const bitsBehind = 8 * (byte + 1) - j * band.bits;
-      layout.byteOf[component] = first + byte;
-      layout.unit[component] = 2 ** -(bitsBehind + windowBits);
-      layout.offset[component] = b * 2 ** windowBits;
-    }
-    layout.next[first + bytesOfRow(band) - 1] = first;
-    first += bytesOfRow(band);
-  });
-  return layout;
+/** Bits of each component. */
+export function componentBits({ bands }: Pick<TransformCode, "bands">): Uint8Array {
+  return Uint8Array.from(bands.flatMap(({ bits, cols }) => new Array<number>(cols).fill(bits)));
 }
 
 /** Rows of codes of all bands, one after the other, about 1 MiB at a time. */

@@ -5,18 +5,18 @@
 //   tables[w] scale right + centre                         and what is stored of exact rows on top
 //
 // The matrix has three powers of two in each column: of the byte in which a code ends and of the two before it, cyclically. The sums
-// hold 24 bits at most and are exact in f32, in any order. It is made as the model loads, from four short vectors, and so are whole
-// tables and the right factor. Rows are gathered first, as bytes, and unpacked after. What that costs: docs/transform.md.
-import { encodeNumbers } from "../../formats/index.js";
+// hold 24 bits at most and are exact in f32, in any order. It is made as the model loads, from the bits of each component, and so are
+// whole tables and the right factor. Rows are gathered first, as bytes, and unpacked after. What that costs: docs/compress.md.
 import type { RowType } from "../../matrix.js";
-import type { TransformCode } from "../../types/index.js";
+import type { TransformCode, TrellisBits } from "../../types/index.js";
 import { bytesOf } from "../kinds/matrix-journal.js";
 import type { TransformDescription } from "../kinds/transform-description.js";
 import { halfTable } from "../kinds/transform.js";
-import { DataType, type Attribute, type Builder } from "./builder.js";
+import { DataType, helperPrefix, type Attribute, type Builder } from "./builder.js";
 import { operandOf, type MatrixOperand } from "./decode.js";
+import { once } from "./once.js";
 import type { PlacedValue } from "./operand.js";
-import { codesSideBySide, layoutOf, stacked, type WindowLayout } from "./transform-layout.js";
+import { codesSideBySide, componentBits, nextBytes, stacked } from "./transform-layout.js";
 
 /** @param type what comes out */
 export function transformOperand(
@@ -27,47 +27,51 @@ export function transformOperand(
 ): PlacedValue {
   const { rows, cols } = code;
   const writer = new Writer(builder, name, code, opset);
-  const narrowed = (value: string, as: string) => (type === "f32" ? value : writer.cast(value, type, `${as}/narrowed`));
   let whole: string | undefined;
   return {
     left: {
       ...{ rows, cols, transposed: false, needsRank: false },
-      whole: () => (whole ??= narrowed(writer.whole(), `${name}/numbers`)),
-      gather: (indices, _sizes, as) => narrowed(writer.gathered(indices, as), as),
+      whole: () => (whole ??= writer.whole(type)),
+      gather: (ids) => writer.gathered(ids, type),
     },
     description: { code: writer.description },
   };
 }
 
-/** Nodes of one layer; what they share is written once, before the first that needs it. */
+type Attributes = Readonly<Record<string, Attribute>>;
+
+/** Nodes of one layer, under short names: there are many of them. What they share is written once, before the first that needs it. */
 class Writer {
   readonly description: TransformDescription["code"];
-  private readonly layout: WindowLayout;
+  /** Begins the names of nodes. */
+  private readonly base: string;
   /** In f32. */
   private readonly rights: readonly MatrixOperand[];
   private readonly residual: MatrixOperand | undefined;
-  private readonly made = new Map<string, string>();
 
   constructor(
     private readonly builder: Builder,
-    private readonly name: string,
+    name: string,
     private readonly code: TransformCode,
     private readonly opset: number,
   ) {
     const { rows, windowBits, bands, centre, scales, scaleLevels, exact } = code;
-    this.layout = layoutOf(bands, windowBits);
+    this.base = builder.fresh(`${helperPrefix}code`);
     const codes = bands.length
-      ? builder.tensor(`${name}.codes`, DataType.uint8, [rows, this.layout.bytes], {
+      ? builder.tensor(`${name}.codes`, DataType.uint8, [rows, nextBytes(code).length], {
           byteLength: bands.reduce((sum, band) => sum + band.codes.byteLength, 0),
           chunks: () => codesSideBySide(code),
         })
       : undefined;
     const rights = stacked(bands.map(({ right }) => right));
-    this.rights = rights.map(({ matrix, unit }, i) =>
-      operandOf(builder, rights.length > 1 ? `${name}.right${i}` : `${name}.right`, matrix, "f32", { unit }),
-    );
+    this.rights = rights.map(({ matrix, unit }, i) => {
+      const which = rights.length > 1 ? `right${i}` : "right";
+      return operandOf(builder, `${name}.${which}`, matrix, "f32", { unit, as: `${this.base}/${which}` });
+    });
     const [rest] = stacked(exact ? [exact.residual] : []);
-    this.residual = exact && operandOf(builder, `${name}.residual`, rest.matrix, "f32", { unit: rest.unit });
+    this.residual =
+      exact &&
+      operandOf(builder, `${name}.residual`, rest.matrix, "f32", { unit: rest.unit, as: `${this.base}/residual` });
     const floats = (as: string, data: Float32Array) =>
       builder.tensor(`${name}.${as}`, DataType.f32, [data.length], bytesOf(data));
     this.description = {
@@ -88,102 +92,106 @@ class Writer {
     };
   }
 
-  /** Rows `ids`, in f32. */
-  gathered(ids: string, as: string): string {
+  /** Rows `ids`. */
+  gathered(ids: string, type: RowType): string {
     const { description, code } = this;
-    const rowsOf = (table: string) => this.node("Gather", [table, ids], `${as}/rows`);
-    const rows = this.decoded(description.codes.map(rowsOf), rowsOf(description.scales), as);
-    return code.exact ? this.node("Add", [rows, this.exactPart(ids, as)], `${as}/exact`) : rows;
+    const rowsOf = (table: string) => this.node("Gather", [table, ids], "rows");
+    const rows = this.decoded(description.codes.map(rowsOf), rowsOf(description.scales));
+    return this.narrowed(code.exact ? this.node("Add", [rows, this.residualOf(ids)], "exact") : rows, type);
   }
 
-  /** All rows, in f32. */
-  whole(): string {
+  /** All rows. */
+  whole(type: RowType): string {
     const { code, description } = this;
-    const as = `${this.name}/numbers`;
-    const rows = this.decoded(description.codes, description.scales, as);
-    if (!code.exact) return rows;
+    const rows = this.decoded(description.codes, description.scales);
+    if (!code.exact) return this.narrowed(rows, type);
     const exact = description.exact!.rows;
-    const one = this.node("Gather", [rows, exact], `${as}/coded`);
-    const whole = this.node("Add", [one, this.residuals()], `${as}/exact`);
-    const at = this.column(this.cast(exact, "int64", `${as}/at`), `${as}/at`);
-    return this.node("ScatterND", [rows, at, whole], `${as}/whole`);
+    const coded = this.node("Gather", [rows, exact], "coded");
+    const added = this.node("Add", [coded, this.residuals()], "exact");
+    const at = this.lastAxis("Unsqueeze", this.cast(exact, "int64"));
+    return this.narrowed(this.node("ScatterND", [rows, at, added], "whole"), type);
+  }
+
+  private narrowed(value: string, type: RowType): string {
+    return type === "f32" ? value : this.cast(value, type);
   }
 
   /** From codes and scales of some rows to numbers; without what exact rows have on top. */
-  private decoded(codes: readonly string[], scales: string, as: string): string {
+  private decoded(codes: readonly string[], scales: string): string {
     const { code, description } = this;
-    const level = this.cast(scales, "int32", `${as}/level`);
-    const scale = this.node("Gather", [description.scaleLevels, level], `${as}/scale`);
+    const scale = this.node("Gather", [description.scaleLevels, this.cast(scales, "int32")], "scale");
     const hasZeros = code.scaleLevels[0] === 0 && code.scales.includes(0);
-    if (codes.length === 0) return this.node("Mul", [this.sign(scale, as), description.centre], `${as}/centre`);
-    const left = this.node("Mul", [this.values(codes[0], as), scale], `${as}/left`);
-    const product = this.node("MatMul", [left, this.right()], `${as}/product`);
-    // A row of scale 0 is 0.
-    const centre = hasZeros
-      ? this.node("Mul", [this.sign(scale, as), description.centre], `${as}/centre`)
-      : description.centre;
-    return this.node("Add", [product, centre], `${as}/centred`);
-  }
-
-  private sign(scale: string, as: string): string {
-    return this.node("Sign", [scale], `${as}/sign`);
+    // A row of scale 0 is 0, without the centre.
+    const centre =
+      hasZeros || codes.length === 0
+        ? this.node("Mul", [this.node("Sign", [scale], "sign"), description.centre], "centre")
+        : description.centre;
+    if (codes.length === 0) return centre;
+    const left = this.node("Mul", [this.values(codes[0]), scale], "left");
+    return this.node("Add", [this.node("MatMul", [left, this.right()], "product"), centre], "sum");
   }
 
   /** What the windows in these bytes stand for. */
-  private values(codes: string, as: string): string {
+  private values(codes: string): string {
     const { windowBits, bands } = this.code;
-    const bytes = this.cast(codes, "f32", `${as}/bytes`);
-    const shifted = this.node("MatMul", [bytes, this.shifts()], `${as}/shifted`);
-    const before = this.node("Floor", [shifted], `${as}/before`);
-    const fraction = this.node("Sub", [shifted, before], `${as}/fraction`);
-    const window = this.node("Mul", [fraction, this.number(2 ** windowBits)], `${as}/window`);
-    const { offset } = this.layout;
-    const place = bands.length > 1 ? this.node("Add", [window, this.vector("offset", offset)], `${as}/place`) : window;
-    const index = this.cast(place, "int32", `${as}/index`);
-    return this.node("Gather", [this.tables(), index], `${as}/looked`);
+    const shifted = this.node("MatMul", [this.cast(codes, "f32"), this.shifts()], "shifted");
+    const fraction = this.node("Sub", [shifted, this.node("Floor", [shifted], "before")], "fraction");
+    const window = this.node("Mul", [fraction, this.number(2 ** windowBits, "f32")], "window");
+    const place = bands.length > 1 ? this.node("Add", [window, this.layout().offset], "place") : window;
+    return this.node("Gather", [this.tables(), this.cast(place, "int32")], "values");
   }
+
+  /**
+   * Of each component: the byte in which its code ends; 2^-windowBits times what the last bit of the code counts there, so that what is
+   * before its window is whole, and what is behind less than the last bit of the window; where the table of its bits begins.
+   */
+  private readonly layout = once(() => {
+    const { windowBits, bands } = this.code;
+    const bits = this.cast(this.ofBands("bits", "uint8", componentBits(this.code)), "int32");
+    const ends = this.node("CumSum", [bits, this.number(0, "int32")], "ends");
+    const last = this.node("Sub", [ends, this.number(1, "int32")], "last");
+    const eight = this.number(8, "int32");
+    const units = Float32Array.from({ length: 8 }, (_, bit) => 2 ** (bit - 7 - windowBits));
+    const offsets = new Float32Array(9);
+    bands.forEach((band, b) => (offsets[band.bits] = b * 2 ** windowBits));
+    return {
+      byte: this.node("Div", [last, eight], "byte"),
+      unit: this.node("Gather", [this.ofBands("units", "f32", units), this.node("Mod", [last, eight], "bit")], "unit"),
+      offset: this.node("Gather", [this.ofBands("offsets", "f32", offsets), bits], "offset"),
+    };
+  });
 
   /** [bytes, components] */
-  private shifts(): string {
-    return this.once("shifts", (as) => {
-      const { byteOf, unit, next, bytes } = this.layout;
-      const numbers = this.builder.shared(`numbers 0 1`, "zero_one", () => ({
-        ...{ dataType: DataType.f32, dims: [2], data: bytesOf(Float32Array.of(0, 1)) },
-      }));
-      const depth = this.builder.shared(`depth ${bytes}`, `depth_${bytes}`, () => ({
-        ...{ dataType: DataType.int32, dims: [], data: bytesOf(Int32Array.of(bytes)) },
-      }));
-      const ends = this.node("OneHot", [this.vector("bytes", byteOf), depth, numbers], `${as}/ends`, { axis: 0 });
-      const own = this.node("Mul", [ends, this.vector("units", unit)], `${as}/own`);
-      // A byte counts for codes that end in it and, 256 times as much, for what the next byte counts for.
-      const withNext = (matrix: string) => {
-        const moved = this.node("Gather", [matrix, this.vector("next", next)], `${as}/next`);
-        return this.node("Add", [own, this.node("Mul", [moved, this.number(256)], `${as}/times`)], `${as}/sum`);
-      };
-      return withNext(withNext(own));
-    });
-  }
+  private readonly shifts = once(() => {
+    const next = nextBytes(this.code);
+    const { byte, unit } = this.layout();
+    const zeroOne = this.vector("zero_one", "f32", Float32Array.of(0, 1));
+    const ends = this.node("OneHot", [byte, this.number(next.length, "int32"), zeroOne], "ends", { axis: 0 });
+    const own = this.node("Mul", [ends, unit], "own");
+    // A byte counts for codes that end in it and, 256 times as much, for what the next byte counts for.
+    const withNext = (matrix: string) => {
+      const moved = this.node("Gather", [matrix, this.ofBands("next", "int32", next)], "next");
+      return this.node("Add", [own, this.node("Mul", [moved, this.number(256, "f32")], "before")], "shifts");
+    };
+    return withNext(withNext(own));
+  });
 
   /** Whole tables of all bands, one behind the other. */
-  private tables(): string {
-    return this.once("tables", (as) => {
-      const { description, builder } = this;
-      const half = 2 ** (this.code.windowBits - 1);
-      const halves =
-        description.tables.length > 1
-          ? this.node("Concat", description.tables, `${as}/halves`, { axis: 0 })
-          : description.tables[0];
-      const rows = this.node("Reshape", [this.cast(halves, "f32", `${as}/wide`), builder.vector([-1, half])], `${as}/rows`); // prettier-ignore
-      // A window that begins with 1 stands for what its complement does, with the other sign.
-      const backwards = [-1, -1 - half, 1, -1].map((each) => builder.vector([each]));
-      const mirrored = this.node("Neg", [this.node("Slice", [rows, ...backwards], `${as}/mirrored`)], `${as}/negative`);
-      const whole = this.node("Concat", [rows, mirrored], `${as}/whole`, { axis: 1 });
-      return this.node("Reshape", [whole, builder.vector([-1])], `${as}/flat`);
-    });
-  }
+  private readonly tables = once(() => {
+    const { description, builder } = this;
+    const half = 2 ** (this.code.windowBits - 1);
+    const [first, ...more] = description.tables;
+    const halves = more.length ? this.node("Concat", description.tables, "halves", { axis: 0 }) : first;
+    const rows = this.node("Reshape", [this.cast(halves, "f32"), builder.vector([-1, half])], "rows");
+    // A window that begins with 1 stands for what its complement does, with the other sign.
+    const backwards = [-1, -1 - half, 1, -1].map((each) => builder.vector([each]));
+    const mirrored = this.node("Neg", [this.node("Slice", [rows, ...backwards], "mirrored")], "negative");
+    const whole = this.node("Concat", [rows, mirrored], "tables", { axis: 1 });
+    return this.node("Reshape", [whole, builder.vector([-1])], "flat");
+  });
 
   /** Half of the table for codes of so many bits. */
-  private table(bits: TransformCode["bands"][number]["bits"]): string {
+  private table(bits: TrellisBits): string {
     const { windowBits } = this.code;
     return this.builder.shared(`trellis ${bits} ${windowBits}`, `trellis${bits}_${windowBits}`, () => ({
       ...{ dataType: DataType.f16, dims: [2 ** (windowBits - 1)], data: halfTable(bits, windowBits) },
@@ -191,89 +199,77 @@ class Writer {
   }
 
   /** [components, cols] */
-  private right(): string {
-    return this.once("right", (as) => {
-      const parts = this.rights.map((operand) => this.cut(operand, as));
-      return parts.length > 1 ? this.node("Concat", parts, `${as}/all`, { axis: 0 }) : parts[0];
-    });
-  }
+  private readonly right = once(() => {
+    const parts = this.rights.map((operand) => this.cut(operand));
+    return parts.length > 1 ? this.node("Concat", parts, "right", { axis: 0 }) : parts[0];
+  });
 
   /** [exact rows, cols] */
-  private residuals(): string {
-    return this.once("residual", (as) => this.cut(this.residual!, as));
-  }
+  private readonly residuals = once(() => this.cut(this.residual!));
 
   /** A whole matrix without the columns that are there to fill bytes. */
-  private cut(operand: MatrixOperand, as: string): string {
+  private cut(operand: MatrixOperand): string {
     const whole = operand.whole();
     if (operand.cols === this.code.cols) return whole;
     const range = [0, this.code.cols, 1].map((each) => this.builder.vector([each]));
-    return this.node("Slice", [whole, ...range], `${as}/columns`);
+    return this.node("Slice", [whole, ...range], "columns");
   }
+
+  /** [1 + exact rows, cols]: zeros first, for all other rows. */
+  private readonly padded = once(() =>
+    this.node("Pad", [this.residuals(), this.builder.vector([1, 0, 0, 0])], "padded"),
+  );
+
+  /** 1, 2, ..., exact rows, as a column. */
+  private readonly ranks = once(() => {
+    const range = [1, this.code.exact!.rows.length + 1, 1].map((each) => this.number(each, "int32"));
+    return this.lastAxis("Unsqueeze", this.cast(this.node("Range", range, "range"), "f32"));
+  });
 
   /** What exact rows among `ids` have on top, zeros for others: each is looked for in their list. */
-  private exactPart(ids: string, as: string): string {
-    const { builder, code, description } = this;
-    const below = this.once("residual0", (name) => {
-      const pads = builder.vector([1, 0, 0, 0]);
-      return this.node("Pad", [this.residuals(), pads], `${name}/padded`);
-    });
-    const numbers = this.once("ranks", (name) => {
-      const range = [1, code.exact!.rows.length + 1, 1].map((each) => builder.scalar(each));
-      return this.column(this.cast(this.node("Range", range, `${name}/range`), "f32", name), `${name}/column`);
-    });
-    const count = builder.shared(`int32 ${code.rows}`, `rows_${code.rows}`, () => ({
-      ...{ dataType: DataType.int32, dims: [], data: bytesOf(Int32Array.of(code.rows)) },
-    }));
+  private residualOf(ids: string): string {
     // Numbers from -rows on count from the end.
-    const row = this.node("Mod", [this.cast(ids, "int32", `${as}/ids`), count], `${as}/row`);
-    const isIt = this.node("Equal", [this.column(row, `${as}/column`), description.exact!.rows], `${as}/isIt`);
-    const rank = this.node("MatMul", [this.cast(isIt, "f32", `${as}/hits`), numbers], `${as}/rank`);
-    const found = this.lastAxis("Squeeze", this.cast(rank, "int32", `${as}/found`), `${as}/found`);
-    return this.node("Gather", [below, found], `${as}/residual`);
+    const row = this.node("Mod", [this.cast(ids, "int32"), this.number(this.code.rows, "int32")], "row");
+    const isIt = this.node("Equal", [this.lastAxis("Unsqueeze", row), this.description.exact!.rows], "isIt");
+    const rank = this.node("MatMul", [this.cast(isIt, "f32"), this.ranks()], "rank");
+    return this.node("Gather", [this.padded(), this.lastAxis("Squeeze", this.cast(rank, "int32"))], "residual");
   }
 
-  /** One more dimension at the end, of 1. */
-  private column(value: string, as: string): string {
-    return this.lastAxis("Unsqueeze", value, as);
+  /** One more dimension at the end, of 1, or one less. */
+  private lastAxis(opType: "Squeeze" | "Unsqueeze", value: string): string {
+    if (this.opset < 13) return this.node(opType, [value], "column", { axes: [-1] });
+    return this.node(opType, [value, this.builder.vector([-1])], "column");
   }
 
-  private lastAxis(opType: "Squeeze" | "Unsqueeze", value: string, as: string): string {
-    if (this.opset < 13) return this.node(opType, [value], as, { axes: [-1] });
-    return this.node(opType, [value, this.builder.vector([-1])], as);
+  private cast(value: string, to: keyof typeof DataType): string {
+    return this.node("Cast", [value], to, { to: DataType[to] });
   }
 
-  cast(value: string, to: keyof typeof DataType, name: string): string {
-    return this.node("Cast", [value], name, { to: DataType[to] });
+  private node(opType: string, inputs: readonly string[], name: string, attributes?: Attributes): string {
+    return this.builder.node(opType, inputs, { name: `${this.base}/${name}`, attributes });
   }
 
-  private node(
-    opType: string,
-    inputs: readonly string[],
-    name: string,
-    attributes?: Readonly<Record<string, Attribute>>,
-  ): string {
-    return this.builder.node(opType, inputs, { name, attributes });
-  }
-
-  /** A number of f32. */
-  private number(value: number): string {
-    return this.builder.shared(`f32 ${value}`, `f32_${value}`, () => ({
-      ...{ dataType: DataType.f32, dims: [], data: encodeNumbers(Float32Array.of(value), "f32") },
+  private number(value: number, type: "f32" | "int32"): string {
+    const data = bytesOf(type === "f32" ? Float32Array.of(value) : Int32Array.of(value));
+    return this.builder.shared(`${type} ${value}`, `${type}_${value}`, () => ({
+      ...{ dataType: DataType[type], dims: [], data },
     }));
   }
 
   /** Written once for all layers whose bands are alike. */
-  private vector(what: string, values: Int32Array | Float32Array): string {
+  private ofBands(what: string, type: keyof typeof DataType, values: Uint8Array | Int32Array | Float32Array): string {
     const { bands, windowBits } = this.code;
-    const key = `${what} ${windowBits} ${bands.map(({ bits, cols }) => `${bits}:${cols}`).join()}`;
-    const dataType = values instanceof Int32Array ? DataType.int32 : DataType.f32;
-    return this.builder.shared(key, what, () => ({ dataType, dims: [values.length], data: bytesOf(values) }));
+    return this.vector(what, type, values, `${windowBits} ${bands.map(({ bits, cols }) => `${bits}:${cols}`).join()}`);
   }
 
-  private once(what: string, make: (name: string) => string): string {
-    let made = this.made.get(what);
-    if (made === undefined) this.made.set(what, (made = make(`${this.name}/${what}`)));
-    return made;
+  private vector(
+    what: string,
+    type: keyof typeof DataType,
+    values: Uint8Array | Int32Array | Float32Array,
+    key = "",
+  ): string {
+    return this.builder.shared(`${what} ${key}`, what, () => ({
+      ...{ dataType: DataType[type], dims: [values.length], data: bytesOf(values) },
+    }));
   }
 }
