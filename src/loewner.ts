@@ -25,6 +25,7 @@ import type {
   RunOptions,
   SubspaceOptions,
   SensitivityOptions,
+  SingularValuesOptions,
   TransformCodeOptions,
   WeightedOptions,
 } from "./types/index.js";
@@ -83,7 +84,7 @@ class Instance implements Loewner {
     return this.call("lowRank", a, options);
   }
 
-  singularValues(a: MatrixLike, options: WeightedOptions = {}) {
+  singularValues(a: MatrixLike, options: SingularValuesOptions = {}) {
     return this.call("singularValues", a, options);
   }
 

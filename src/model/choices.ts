@@ -1,26 +1,36 @@
-// The ways to store a layer, each with its bytes and the error that its spectrum predicts: a rank loses the squared singular
-// values past it, and few bits lose a share of what is kept that hardly depends on the matrix, for the factors are rotated first; so
-// do transform codes, component by component.
+// The ways to store a layer, each with its bytes and what its spectrum says that it costs: a rank loses the squared singular values past
+// it, and few bits lose a share of what is kept that hardly depends on the matrix, for the factors are rotated first.
 import { quantisationError } from "../codes.js";
-import { planBits } from "../geometry/codes/bands.js";
-import type { CodeBits } from "../types/index.js";
+import { errorWeights, type ErrorWeights } from "../geometry/codes/error-weights.js";
+import type { Aim, CodeBits } from "../types/index.js";
 import type { Choice } from "./budget.js";
+import { codeCurve, type CodePoint } from "./code-curve.js";
 import { bitsOf, type PairTarget, type Target } from "./fit.js";
+import { costOf, type ExpectedError } from "./measure.js";
 import { blockOf, targetBytes } from "./sizes.js";
 import type { PairType, StoredType } from "./stored.js";
 
-/** A layer in the planner's eyes. */
-export interface Candidates {
+export interface Spectra {
   readonly rows: number;
   readonly cols: number;
-  /** Bytes of the layer as it is. */
-  readonly bytes: number;
   /** Singular values of A, weighted as the fit will be; descending. */
   readonly singularValues: Float64Array;
+  /** Of its rows less their mean: what transform codes are planned by. Default: as if the mean were 0. */
+  readonly centred?: Float64Array;
 }
 
+/** A layer in the planner's eyes. */
+export interface Candidates extends Spectra {
+  /** Bytes of the layer as it is. */
+  readonly bytes: number;
+  readonly aim: Aim;
+}
+
+/** `error` is the measure. */
 export interface Option extends Choice {
-  /** Without one: the layer as it is. */
+  /** The measure beside the squared error. */
+  readonly cost: number;
+  /** Absent for the layer as it is. */
   readonly target?: Target;
 }
 
@@ -39,91 +49,138 @@ export function tailsOf(singularValues: ArrayLike<number>): Float64Array {
   return tails.map((tail) => tail / total);
 }
 
-/**
- * Every rank from `minRank` in steps of `multipleOf`, stored as `type` ("auto": in 8, 4, 3 and 2 bits, and the table itself in as
- * many), or transform codes of rising sizes, while smaller than the layer; and the layer as it is.
- */
-export function optionsFor(
-  candidates: Candidates,
-  { type, minRank = 1, multipleOf }: { type: StoredType | "auto"; minRank?: number; multipleOf?: number },
-): Option[] {
-  const { bytes } = candidates;
-  const found =
-    type === "transform" ? transformOptions(candidates) : pairOptions(candidates, type, minRank, multipleOf);
-  return [{ bytes, error: 0 }, ...found.filter((option) => option.bytes < bytes)];
+/** What the spectra say of ways to store a layer. */
+export class Forecast {
+  private readonly tails: Float64Array;
+  /** Squares along the axes of the centred rows, falling, beside those of A. */
+  private readonly variances: Float64Array;
+  private readonly weights: ErrorWeights | undefined;
+  /** Sums up to each axis: of weights of noise, and of what variances count for that are lost. */
+  private readonly noise: Float64Array;
+  private readonly lost: Float64Array;
+  private points: CodePoint[] | undefined;
+
+  constructor(
+    private readonly layer: Spectra,
+    aim: Aim = "error",
+  ) {
+    const { singularValues, centred = singularValues } = layer;
+    this.tails = tailsOf(singularValues);
+    const top = singularValues[0] || 1;
+    const square = (x: number) => (x / top) * (x / top);
+    const total = singularValues.reduce((sum, x) => sum + square(x), 0) || 1;
+    this.variances = centred.map((x) => square(x) / total);
+    this.weights = errorWeights(this.variances, aim);
+    const { noise, lost } = this.weights ?? {};
+    this.noise = sumsOf(this.variances.map((_, j) => noise?.[j] ?? 1));
+    this.lost = sumsOf(this.variances.map((v, j) => v * (lost?.[j] ?? 1)));
+  }
+
+  /** Of transform codes of every size. */
+  get curve(): readonly CodePoint[] {
+    const { rows, cols } = this.layer;
+    return (this.points ??= codeCurve(rows, cols, this.variances, this.weights));
+  }
+
+  of(target: Target): ExpectedError {
+    if (target.type !== "transform") return this.ofPair(target);
+    const past = this.curve.findIndex(({ bytes }) => bytes > target.bytes);
+    return this.curve[past < 0 ? this.curve.length - 1 : Math.max(0, past - 1)];
+  }
+
+  /** Rounding errs evenly in all that is kept. */
+  private ofPair({ rank, type, dense = false }: PairTarget): ExpectedError {
+    const { tails, noise, lost, weights } = this;
+    const bits = bitsOf(type);
+    const tail = dense ? 0 : tails[rank];
+    const rounding = bits ? (1 - tail) * quantisationError(bits, dense ? blockOf(true) : rank) : 0;
+    const squared = rounding + tail;
+    if (!weights) return { squared, measure: squared };
+    const kept = Math.min(rank, lost.length - 1);
+    return { squared, measure: (rounding / kept) * noise[kept] + lost[lost.length - 1] - lost[kept] };
+  }
 }
 
-function pairOptions(
-  { rows, cols, singularValues }: Candidates,
-  type: PairType | "auto",
-  minRank: number,
-  multipleOf: number | undefined,
+/** Relative squared error of a layer that is stored like this, as its spectra predict it. */
+export function predictedError(layer: Spectra, target: Target): number {
+  return new Forecast(layer).of(target).squared;
+}
+
+/** Entry k: sum of the first k. */
+function sumsOf(values: Float64Array): Float64Array {
+  const sums = new Float64Array(values.length + 1);
+  values.forEach((x, k) => (sums[k + 1] = sums[k] + x));
+  return sums;
+}
+
+/** Sizes of transform codes that are offered, at most. */
+const mostCodes = 96;
+
+/**
+ * Every rank from `minRank` in steps of `multipleOf`, stored as `type` ("auto": in 8, 4, 3 and 2 bits, the table itself in as many, and
+ * in transform codes), while smaller than the layer; and the layer as it is, which has no target.
+ */
+export function optionsFor(
+  layer: Candidates,
+  { type, minRank = 1, multipleOf }: { type: StoredType | "auto"; minRank?: number; multipleOf?: number },
 ): Option[] {
-  const tails = tailsOf(singularValues);
-  const options: Option[] = [];
-  const add = (target: PairTarget, error: number) =>
-    options.push({ target, bytes: targetBytes(rows, cols, target), error });
-  for (const each of type === "auto" ? widths.map((bits): PairType => `int${bits}`) : [type]) {
-    const bits = bitsOf(each);
-    const step = multipleOf ?? (bits ? 8 : 1);
+  const { rows, cols, bytes, aim } = layer;
+  const forecast = new Forecast(layer, aim);
+  const options: Option[] = [{ bytes, error: 0, cost: 1 }];
+  const add = (target: Target, expected = forecast.of(target)) => {
+    const size = targetBytes(rows, cols, target);
+    if (size >= bytes) return;
+    options.push({ target, bytes: size, error: expected.measure, cost: costOf(expected) });
+  };
+  if (type === "auto" || type === "transform") {
+    const { curve } = forecast;
+    const step = Math.ceil(curve.length / mostCodes);
+    curve.forEach((point, at) => {
+      if (at % step === 0) add({ type: "transform", bytes: point.bytes }, point);
+    });
+  }
+  for (const each of pairTypes(type)) {
+    const step = multipleOf ?? (bitsOf(each) ? 8 : 1);
     for (let rank = Math.ceil(minRank / step) * step; rank <= Math.min(rows, cols); rank += step) {
-      const lost = bits ? quantisationError(bits, rank) : 0;
-      add({ rank, type: each }, tails[rank] + (1 - tails[rank]) * lost);
+      add({ rank, type: each });
     }
-    if (bits && type === "auto") add({ rank: cols, type: each, dense: true }, quantisationError(bits, blockOf(true)));
+    if (type === "auto") add({ rank: cols, type: each, dense: true });
   }
   return options;
 }
 
-/** Sizes of transform codes rise by about a tenth from one to the next. */
-const sizeStep = 2 ** (1 / 8);
-
-function transformOptions({ rows, cols, singularValues }: Candidates): Option[] {
-  const options: Option[] = [];
-  for (let most = Infinity; ;) {
-    const { bytes: used, bands, error } = plannedBits(rows, cols, singularValues, most);
-    if (bands.length === 0) return options;
-    const bytes = used + leastTransformBytes(rows, cols);
-    options.push({ target: { type: "transform", bytes }, bytes, error });
-    most = Math.floor(used / sizeStep);
-  }
+function pairTypes(type: StoredType | "auto"): readonly PairType[] {
+  if (type === "transform") return [];
+  return type === "auto" ? widths.map((bits) => `int${bits}` as const) : [type];
 }
 
-/** Bits as they would be without a centre; the error beside the sum of squares. */
-function plannedBits(rows: number, cols: number, singularValues: Float64Array, most: number) {
-  const values = new Float64Array(cols);
-  values.set(singularValues.subarray(0, Math.min(rows, cols)).map((x) => x * x));
-  const plan = planBits({ values, rows, windowBits: 10 }, most);
-  return { ...plan, error: plan.error / (values.reduce((sum, x) => sum + x, 0) || 1) };
-}
-
-/** Relative squared error of a layer that is stored like this, as its spectrum predicts it. */
-export function predictedError(rows: number, cols: number, singularValues: Float64Array, target: Target): number {
-  if (target.type === "transform")
-    return plannedBits(rows, cols, singularValues, target.bytes - leastTransformBytes(rows, cols)).error;
-  const bits = bitsOf(target.type);
-  if (target.dense) return bits ? quantisationError(bits, blockOf(target.dense)) : 0;
-  const tail = tailsOf(singularValues)[target.rank];
-  return tail + (1 - tail) * (bits ? quantisationError(bits, target.rank) : 0);
-}
-
-/** Of centre and scales, without a single component. */
-export function leastTransformBytes(rows: number, cols: number): number {
-  return 4 * cols + rows + 4 * Math.max(2, Math.min(256, Math.floor(rows / 8)));
+/** A target, and what its squared error is to be multiplied by beside others'. */
+export interface Trial {
+  readonly target: Target;
+  readonly cost: number;
 }
 
 /**
- * The targets worth trying within `bytes`, best predicted first: in each number of bits the largest rank that fits, the best
- * `tried` of them, and the best table of full rank in few bits, which low rank has to beat.
+ * What is worth trying within `bytes`, best expected first: transform codes, in each number of bits the largest rank that fits, the best
+ * `tried` of these, and the best table of full rank in few bits. Whoever compares them once they are made need not trust what was expected.
  */
-export function shortlist(options: readonly Option[], bytes: number, tried = 3): Target[] {
-  const best = new Map<string, { target: PairTarget; error: number }>();
-  for (const { target, bytes: size, error } of options) {
-    if (target === undefined || target.type === "transform" || size > bytes) continue;
-    const kind = target.dense ? "dense" : target.type;
+export function shortlist(options: readonly Option[], bytes: number, tried = 3): Trial[] {
+  const best = new Map<string, Option>();
+  for (const option of options) {
+    const { target } = option;
+    if (target === undefined || option.bytes > bytes) continue;
+    const kind = isDense(target) ? "dense" : target.type;
     const known = best.get(kind);
-    if (!known || error < known.error) best.set(kind, { target, error });
+    if (!known || option.error < known.error) best.set(kind, option);
   }
   const ranked = [...best].sort(([, a], [, b]) => a.error - b.error);
-  return ranked.filter(([kind], i) => kind === "dense" || i < tried).map(([, { target }]) => target);
+  const kept = ranked.filter(([kind], i) => kind === "dense" || kind === "transform" || i < tried);
+  return kept.map(([, { target, cost }]) => ({ target: filling(target!, bytes), cost }));
+}
+
+const isDense = (target: Target) => target.type !== "transform" && target.dense === true;
+
+/** Codes take whatever there is. */
+function filling(target: Target, bytes: number): Target {
+  return target.type === "transform" ? { ...target, bytes: Math.floor(bytes) } : target;
 }

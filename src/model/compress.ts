@@ -122,11 +122,11 @@ async function fitOnce(
   journal: LayerJournal | undefined,
 ): Promise<StoredLayer> {
   if (!journal) return fitBest(loewner, model, planned, options, progress);
-  const { layer, targets, own } = planned;
+  const { layer, targets, costs, own } = planned;
   const { p = 1, method = "auto", objective = modelObjective, tolerance = 0.01, seed = 0 } = options;
   const { maxWork, operators, weights, signal } = options;
   const facts = {
-    ...{ targets, p: String(own.p ?? p), method: own.method ?? method, objective, tolerance, seed, maxWork },
+    ...{ targets, costs, p: String(own.p ?? p), method: own.method ?? method, objective, tolerance, seed, maxWork },
     ...{ uniform: operators === "onnxruntime", power: weights?.power },
   };
   const make = () => fitBest(loewner, model, planned, { ...options, spill: journal.spill }, progress);
@@ -136,13 +136,13 @@ async function fitOnce(
 }
 
 /**
- * Fits each target, and keeps the one that errs least in the objective: ties go to the first. Others are proved only where the
- * objective is what is proved.
+ * Fits each target, and keeps the one of the least measure, by its error in the objective as it came out: ties go to the first. Others are
+ * proved only where the objective is what is proved.
  */
 async function fitBest(
   loewner: Loewner,
   model: Model,
-  { layer, targets, own }: PlannedLayer,
+  { layer, targets, costs, own }: PlannedLayer,
   options: CompressOptions,
   progress: ModelProgress,
 ): Promise<StoredLayer> {
@@ -165,10 +165,13 @@ async function fitBest(
   const source = loewner.open(matrixOf(model, layer));
   try {
     let best: FittedLayer | undefined;
-    for (const target of targets) {
+    let least = Infinity;
+    for (const [i, target] of targets.entries()) {
       let next = await fitLayer(loewner, layer, source, target, fit);
       if (objective === "operator") next = await proveLayer(loewner, source, next, fit);
-      if (!best || score(next, objective) < score(best, objective)) best = next;
+      // The cost is of squares, the objective is a norm.
+      const measure = score(next, objective) * Math.sqrt(costs?.[i] ?? 1);
+      if (!best || measure < least) [best, least] = [next, measure];
     }
     const proved = await proveLayer(loewner, source, best!, fit);
     progress.end(layer.name);

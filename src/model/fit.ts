@@ -15,6 +15,7 @@ import type {
 } from "../types/index.js";
 import { factorsOf } from "./kinds/index.js";
 import type { Factors } from "./kinds/kind.js";
+import { aimOf } from "./measure.js";
 import { shapeOf, type Layer } from "./model.js";
 import { floatMatrix, matrixIn, type FloatMatrix, type PairType, type StoredLayer } from "./stored.js";
 
@@ -231,7 +232,7 @@ async function transformCodes(
   const run = { rowWeights, signal, onProgress };
   const axes = p < axesUpTo ? p : 2;
   const { code, objective } = await loewner.transformCode(source, {
-    ...{ bytes, seed, p: axes, scale: scaleFor(layer), ...run },
+    ...{ bytes, seed, p: axes, scale: scaleFor(layer), aim: aimOf(layer), ...run },
   });
   const factors = axes === p ? undefined : { right: identity(source.cols), ...(await factorsOf(code)) };
   return {

@@ -31,7 +31,7 @@ export interface LayerWeights {
 
 /** p is written into the file: it matters for its size alone here. */
 export interface PlanOptions extends Selection, SizeOptions, LayOutOptions, Pick<LowRankOptions, "p"> {
-  /** How numbers are stored. Default: as the layer's own. "auto": whichever bits and rank err least at the size asked for. */
+  /** How numbers are stored. Default: as the layer's own. "auto": whatever answers lose least by at the size asked for. */
   type?: StoredType | "auto";
   /** Smallest rank that a budget may give. Default 1. */
   minRank?: number;
@@ -51,8 +51,10 @@ export interface Skipped {
 
 export interface PlannedLayer {
   readonly layer: Layer;
-  /** Tried in turn; the best in the objective is kept. One, unless the way to store it is left open. */
+  /** Tried in turn; the best by the measure is kept. One, unless the way to store it is left open. */
   readonly targets: readonly Target[];
+  /** What the squared error of each counts for in the measure; absent where there is nothing to compare. */
+  readonly costs?: readonly number[];
   /** Why these. */
   readonly because: string;
   /** What the plan file says of it. */

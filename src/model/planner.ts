@@ -3,10 +3,12 @@ import { InvalidInputError } from "../errors.js";
 import { rankForEnergy, rankForKeep } from "../options.js";
 import type { Loewner, Progress } from "../types/index.js";
 import { allocate } from "./budget.js";
-import { leastTransformBytes, optionsFor, shortlist, type Candidates, type Option } from "./choices.js";
+import { optionsFor, shortlist, type Candidates, type Option, type Trial } from "./choices.js";
 import { bitsOf } from "./fit.js";
+import { leastTransformBytes } from "./code-curve.js";
 import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
 import type { LayerJournal } from "./journal.js";
+import { aimOf } from "./measure.js";
 import type { LayerPlan } from "./plan-file.js";
 import { isOfTokens, sizesIn, weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
@@ -54,7 +56,7 @@ export class Planner {
       if (rank === 0)
         return `keep ${size.keep} leaves it no rank${this.stepOf(layer, type) > 1 ? ` that is a multiple of ${this.stepOf(layer, type)}` : " at all"}`;
     } else if (size.energy !== undefined) {
-      const { singularValues } = await this.candidatesFor(layer, signal);
+      const { singularValues } = await this.candidatesFor(layer, false, signal);
       rank = rankForEnergy(size.energy, singularValues, most);
       because = `rank ${rank}: the smallest that holds ${size.energy} of the sum of squared singular values`;
     }
@@ -79,9 +81,9 @@ export class Planner {
       );
     }
     const bytes = keep * layer.bytes;
-    const targets = shortlist(await this.optionsOf(layer, "auto", signal), bytes);
-    if (targets.length === 0) return `nothing fits into ${Math.floor(bytes)} bytes, ${keep} of it`;
-    return { layer, own, targets, because: `the best found in ${keep} of its ${layer.bytes} bytes` };
+    const trials = shortlist(await this.optionsOf(layer, "auto", signal), bytes);
+    if (trials.length === 0) return `nothing fits into ${Math.floor(bytes)} bytes, ${keep} of it`;
+    return { layer, own, ...apart(trials), because: `the best found in ${keep} of its ${layer.bytes} bytes` };
   }
 
   /** `keep` of a layer's bytes in transform codes. */
@@ -116,11 +118,11 @@ export class Planner {
     );
     const plannedOf = (chosen: readonly Option[]) =>
       shared.flatMap(({ layer, own }, i): PlannedLayer[] => {
-        const { bytes, target } = chosen[i];
+        const { bytes, target, cost } = chosen[i];
         if (target === undefined) return [];
-        const targets = this.typeOf(layer, own) === "auto" ? shortlist(lists[i], bytes) : [target];
+        const trials = this.typeOf(layer, own) === "auto" ? shortlist(lists[i], bytes) : [{ target, cost }];
         const because = `${bytes} bytes of a budget of ${asked}: least total error over ${shared.length} layers, by their spectra`;
-        return [{ layer, own, targets, because }];
+        return [{ layer, own, ...apart(trials), because }];
       });
     const smallest = lists.map((list) => list.reduce((a, b) => (b.bytes < a.bytes ? b : a)));
     let available = asked - (await this.size(fixed)) + shared.reduce((sum, { layer }) => sum + layer.bytes, 0);
@@ -198,29 +200,41 @@ export class Planner {
     // Unlike keep, which says how many, a budget has no use for 8-bit ranks between eights: bytes are the same.
     const least = type === "auto" || type === "transform" || bitsOf(type) ? 8 : 1;
     const multipleOf = this.options.multipleOf ?? Math.max(least, this.stepOf(layer, type));
-    return optionsFor(await this.candidatesFor(layer, signal), { type, minRank, multipleOf });
+    return optionsFor(await this.candidatesFor(layer, type === "auto" || type === "transform", signal), {
+      ...{ type, minRank, multipleOf },
+    });
   }
 
-  private async candidatesFor(layer: Layer, signal?: AbortSignal): Promise<Candidates> {
+  /** @param codes transform codes are among the ways to store it */
+  private async candidatesFor(layer: Layer, codes: boolean, signal?: AbortSignal): Promise<Candidates> {
     let found = this.candidates.get(layer.name);
     if (!found) {
       const [rows, cols] = shapeOf(layer);
       const rowWeights = weightsOf(layer, this.options.weights);
-      const compute = () =>
-        this.loewner.singularValues(matrixOf(this.model, layer), {
-          rowWeights,
-          signal,
-          onProgress: this.progressOf(layer.name),
-        });
-      const singularValues = await (this.journal
-        ? this.journal.numbers(layer, "singular values", rowWeights, signal, compute)
-        : compute());
-      found = { rows, cols, bytes: layer.bytes, singularValues };
+      // The second spectrum is that of the first Gram matrix less a centre.
+      const source = this.loewner.open(matrixOf(this.model, layer));
+      const spectrum = (name: string, centred: boolean) => {
+        const onProgress = this.progressOf(layer.name);
+        const compute = () => this.loewner.singularValues(source, { rowWeights, centred, signal, onProgress });
+        return this.journal ? this.journal.numbers(layer, name, rowWeights, signal, compute) : compute();
+      };
+      try {
+        const singularValues = await spectrum("singular values", false);
+        const centred = codes ? await spectrum("singular values of centred rows", true) : undefined;
+        found = { rows, cols, bytes: layer.bytes, singularValues, centred, aim: aimOf(layer) };
+      } finally {
+        source.close();
+      }
       this.candidates.set(layer.name, found);
     }
     return found;
   }
 }
+
+const apart = (trials: readonly Trial[]) => ({
+  targets: trials.map(({ target }) => target),
+  costs: trials.map(({ cost }) => cost),
+});
 
 /** What is left of a budget goes to transform codes, which have a use for any byte, to each as much more as to the others. */
 function filled(planned: readonly PlannedLayer[], left: number): PlannedLayer[] {

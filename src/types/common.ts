@@ -43,3 +43,8 @@ export interface WeightedOptions extends RunOptions {
   /** s_i >= 0, one a row; |row i|^p counts s_i times in every norm. Default: 1 each. */
   rowWeights?: RowWeights;
 }
+
+export interface SingularValuesOptions extends WeightedOptions {
+  /** Of the rows less their weighted mean, rows of zeros left as they are: a sweep of rows * cols^2 multiply-adds more. Default false. */
+  centred?: boolean;
+}

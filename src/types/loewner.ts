@@ -1,5 +1,5 @@
 import type { Matrix, MatrixLike, RowSource } from "../matrix.js";
-import type { RunOptions, WeightedOptions } from "./common.js";
+import type { RunOptions, SingularValuesOptions, WeightedOptions } from "./common.js";
 import type { EntrywiseOptions, EntrywiseResult } from "./entrywise.js";
 import type {
   CoresetOptions,
@@ -59,8 +59,8 @@ export interface Loewner {
   lewisWeights(a: MatrixLike, options?: LewisOptions): Promise<LewisResult>;
   lowRank(a: MatrixLike, options: LowRankFactorOptions): Promise<LowRankFactors>;
   lowRank(a: MatrixLike, options: LowRankOptions): Promise<LowRankResult>;
-  /** Singular values of diag(s)^(1/2) A, descending, cols of them. */
-  singularValues(a: MatrixLike, options?: WeightedOptions): Promise<Float64Array>;
+  /** Singular values of diag(s)^(1/2) A, or of its rows less their mean, descending, cols of them. */
+  singularValues(a: MatrixLike, options?: SingularValuesOptions): Promise<Float64Array>;
   /**
    * Gram matrix A' diag(s) A, cols x cols, symmetric, each product and sum in f64 whatever the type of A. Entries below 1e-308 are not
    * exact. Cost: rows * cols^2 / 2 multiply-adds, one sweep.

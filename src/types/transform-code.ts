@@ -54,6 +54,8 @@ export interface TransformCode {
   readonly exact?: ExactRows;
 }
 
+export type Aim = "error" | "reading" | "comparing";
+
 /** Exactly one of bytes, bitsPerEntry and maxError says how large the code may be. */
 export interface TransformCodeOptions extends WeightedOptions {
   /** All that is stored, at most. */
@@ -73,6 +75,12 @@ export interface TransformCodeOptions extends WeightedOptions {
    * are multiplied by, such as an output projection.
    */
   scale?: ScaleName;
+  /**
+   * What bits are shared out for. "error" (default): the least squared error. Where rows are read by a model, or compared with its vectors,
+   * its answers change less if an error along an axis counts by the variance there, so that the widest directions get more bits: "reading",
+   * in which an axis without bits counts twice, evenly, and "comparing".
+   */
+  aim?: Aim;
   /** 0 ... 2^53 - 1; what rotations are drawn by. Default 0. */
   seed?: number;
 }

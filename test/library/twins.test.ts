@@ -128,6 +128,34 @@ describe("against a plain implementation without wasm", () => {
     );
   });
 
+  test("singular values of rows less their weighted mean; rows of zeros stay", async () => {
+    await fc.assert(
+      fc.asyncProperty(shapes, fc.boolean(), async (shape, weighted) => {
+        const a = make(shape);
+        const rowWeights = weighted ? weights(a, shape.seed) : undefined;
+        const dense = Array.from({ length: a.rows }, (_, i) => Array.from(a.data.slice(i * a.cols, (i + 1) * a.cols)));
+        const counts = dense.map((row, i) => (row.some((x) => x !== 0) ? (rowWeights?.[i] ?? 1) : 0));
+        const total = counts.reduce((x, y) => x + y, 0) || 1;
+        const mean = Array.from(
+          { length: a.cols },
+          (_, j) => dense.reduce((x, row, i) => x + counts[i] * row[j], 0) / total,
+        );
+        const centred = dense.flatMap((row, i) => row.map((x, j) => Math.sqrt(counts[i]) * (x - mean[j])));
+        const { sigma } = jacobiSvd(toDense({ data: centred, rows: a.rows, cols: a.cols })) as unknown as {
+          sigma: ArrayLike<number>;
+        };
+        const values = await loewner.singularValues(a, { rowWeights, centred: true });
+        expect(values.length).toBe(a.cols);
+        // The mean's own square is what sums are beside.
+        const [top] = await loewner.singularValues(a, { rowWeights });
+        const floor = 1e-3 * (top || 1);
+        for (let j = 0; j < Math.min(sigma.length, a.cols); ++j)
+          expect(Math.abs(values[j] - sigma[j])).toBeLessThan(floor + 1e-4 * sigma[j]);
+      }),
+      settings,
+    );
+  });
+
   test.each(["svd", "lewis"] as const)("low rank by %s", async (method) => {
     await fc.assert(
       fc.asyncProperty(

@@ -41,8 +41,9 @@ export class MatrixJob implements Job {
   async predict(choice: Choice): Promise<Prediction> {
     const rank = this.rankOf(choice);
     const { rows, cols } = this.rows;
-    const values = this.spectra.get(this.source());
-    const error = values && Math.sqrt(predictedError(rows, cols, values, { rank, type: this.type }));
+    const singularValues = this.spectra.get(this.source());
+    const error =
+      singularValues && Math.sqrt(predictedError({ rows, cols, singularValues }, { rank, type: this.type }));
     const bytesAfter = this.bytesAt(rank);
     return { bytesAfter, layers: [{ name: layer, rank, type: this.type, bytesAfter, error }], skipped: [], error };
   }

@@ -70,13 +70,17 @@ export class ModelJob implements Job {
     };
   }
 
-  private predictedOf({ layer, targets }: PlannedLayer): PredictedLayer {
+  private predictedOf({ layer, targets, costs }: PlannedLayer): PredictedLayer {
     const source = matrixOf(this.model, layer);
-    const values = this.spectra.get(source);
     const { rows, cols } = source;
-    const errors = targets.map((target) => (values ? predictedError(rows, cols, values, target) : 0));
-    // Of several that would be tried, the one that the spectrum says errs least.
-    const best = errors.indexOf(Math.min(...errors));
+    const values = this.spectra.get(source);
+    const centred = this.spectra.get(source, true);
+    const errors = targets.map((target) =>
+      values ? predictedError({ rows, cols, singularValues: values, centred }, target) : 0,
+    );
+    // Of several that would be tried, the one that the spectra say costs least.
+    const measures = errors.map((error, i) => error * (costs?.[i] ?? 1));
+    const best = measures.indexOf(Math.min(...measures));
     const target = targets[best];
     const rank = target.type === "transform" ? undefined : target.rank;
     const bytesAfter = targetBytes(rows, cols, target);

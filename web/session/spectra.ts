@@ -1,5 +1,5 @@
 // Singular values, computed once a layer, and what they predict.
-import type { Loewner, MatrixLike, RowSource, WeightedOptions } from "loewner";
+import type { Loewner, MatrixLike, RowSource, SingularValuesOptions } from "loewner";
 
 /** A library instance that remembers spectra by the name of their rows; all else it passes on. */
 export class Spectra {
@@ -12,7 +12,7 @@ export class Spectra {
     this.loewner = new Proxy(inner, {
       get: (target, key) => {
         if (key === "singularValues")
-          return (a: RowSource, options?: WeightedOptions) => this.of(a.name ?? "", a, options);
+          return (a: RowSource, options?: SingularValuesOptions) => this.of(a.name ?? "", a, options);
         const value: unknown = Reflect.get(target, key);
         return typeof value === "function" ? value.bind(target) : value;
       },
@@ -20,26 +20,29 @@ export class Spectra {
   }
 
   /** The first min(rows, cols): a wide layer's Gram matrix has more eigenvalues, which are rounding. */
-  get({ name = "", rows, cols }: RowSource): Float64Array | undefined {
-    return this.known.get(name)?.subarray(0, Math.min(rows, cols));
+  get({ name = "", rows, cols }: RowSource, centred = false): Float64Array | undefined {
+    return this.known.get(keyOf(name, centred))?.subarray(0, Math.min(rows, cols));
   }
 
   /** Of whoever asks first the signal counts; one that was stopped is asked for again by the next. */
-  of(name: string, source: MatrixLike, options: WeightedOptions = {}): Promise<Float64Array> {
-    const known = this.known.get(name);
+  of(name: string, source: MatrixLike, options: SingularValuesOptions = {}): Promise<Float64Array> {
+    const key = keyOf(name, options.centred);
+    const known = this.known.get(key);
     if (known) return Promise.resolve(known);
-    let running = this.running.get(name);
+    let running = this.running.get(key);
     if (!running) {
       running = this.inner.singularValues(source, options).then((values) => {
-        this.known.set(name, values);
+        this.known.set(key, values);
         return values;
       });
-      this.running.set(name, running);
-      const forget = () => void this.running.delete(name);
+      this.running.set(key, running);
+      const forget = () => void this.running.delete(key);
       running.then(forget, forget);
     }
     return running;
   }
 }
+
+const keyOf = (name: string, centred = false) => (centred ? `centred rows of ${name}` : name);
 
 export const squareOf = (values: Float64Array) => values.reduce((sum, x) => sum + x * x, 0);

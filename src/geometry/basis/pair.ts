@@ -4,27 +4,42 @@ import type { ResultOf } from "../../engine/operations/index.js";
 import { InvalidInputError } from "../../errors.js";
 import { toRowSource, type Matrix, type RowSource } from "../../matrix.js";
 import { checkP } from "../../options.js";
-import type { FactorPair, Objective, RunOptions, WeightedOptions } from "../../types/index.js";
+import type { FactorPair, Objective, RunOptions, SingularValuesOptions, WeightedOptions } from "../../types/index.js";
 import { residual } from "./factors.js";
 import { profile, profileOf } from "../profile.js";
-import type { Run } from "../run.js";
+import { setWeights, type Run } from "../run.js";
 import { profiledGram, spectrum, stage } from "./spectrum.js";
 
-/** Singular values of diag(s)^(1/2) A, descending, cols of them. */
+/** Singular values of diag(s)^(1/2) A, or of its rows less their weighted mean, descending, cols of them. */
 export async function singularValues(
   run: Run,
   source: RowSource,
-  { rowWeights }: WeightedOptions,
+  options: SingularValuesOptions,
 ): Promise<Float64Array> {
+  const { cols: d } = source;
   const rows = run.open(source);
-  run.expect(source.rows * (2 * source.cols + source.cols * source.cols));
-  if (rowWeights) rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
-  const { scales, gram } = await profiledGram(run, rows);
-  const cut = () => source.cols - 1;
-  const { singularValues } = await spectrum(run, rows, scales, { cut, vectors: 0, first: gram, cache: run.cache });
+  run.expect(source.rows * (2 * d + d * d));
+  setWeights(rows, options);
+  const { scales, gram: first } = await profiledGram(run, rows);
+  const request = { cut: () => d - 1, vectors: 0, first, cache: run.cache };
+  const { singularValues, wide } = await spectrum(run, rows, scales, request);
+  const values = options.centred ? await centredValues(run, rows, scales.unit, wide) : singularValues;
   run.finish();
   checkReach(singularValues[0], "The largest singular value", source);
-  return singularValues;
+  return values;
+}
+
+/** By the scatter matrix about zero, less that of as many rows as there are, each the mean; rows of zeros stay as they are. */
+async function centredValues(run: Run, rows: EngineRows, unit: number, wide: boolean): Promise<Float64Array> {
+  const { cols: d } = rows.source;
+  const params = { p: 2, unit, wide, triangular: false, rank: d };
+  const { gram, moments } = await run.sweep("scatter", rows, "scatter matrix", params, {
+    centre: new Float64Array(d),
+  });
+  const weight = moments[d] || 1;
+  const centred = gram.map((x, at) => x - (moments[Math.floor(at / d)] / weight) * moments[at % d]);
+  const { values } = await run.engine.dense("eigen", { matrix: centred, n: d, count: 0 });
+  return values.map((x) => Math.sqrt(Math.max(0, x)) / unit);
 }
 
 /** A' diag(s) A, each product and sum in f64. Cost: n d^2 / 2 multiply-adds. */

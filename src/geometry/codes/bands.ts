@@ -13,6 +13,7 @@
 import { codedBytes, quantisationError } from "../../codes.js";
 import { trellisError } from "../../code-trellis.js";
 import type { TrellisBits, WindowBits } from "../../types/index.js";
+import type { ErrorWeights } from "./error-weights.js";
 
 export interface BandPlan {
   bits: TrellisBits;
@@ -29,6 +30,8 @@ export interface BitPlan {
   bands: BandPlan[];
   /** What is left of the components' variances, in sum, expected. */
   error: number;
+  /** The same, each component times its weight: what is least. */
+  cost: number;
   /** Of codes and right factors. */
   bytes: number;
 }
@@ -38,8 +41,10 @@ export interface Spectrum {
   values: Float64Array;
   rows: number;
   windowBits: WindowBits;
-  /** By how much worse axes from one edge to another are rounded than even ones: `unevenness`. Without them, as even ones. */
-  unevenness?: readonly Float64Array[];
+  /** By how much worse axes from one edge to another are rounded than even ones: `unevenness`. */
+  unevenness: readonly Float64Array[];
+  /** What a component's error counts for. Default: 1 each. */
+  weights?: ErrorWeights;
 }
 
 const highestBits = 8;
@@ -88,12 +93,16 @@ export function unevenness(vectors: Float64Array, d: number): Float64Array[] {
   );
 }
 
-/** How variance is shared out in a band, each number for a component: s_j, and the estimate's factor r_j = sqrt(s_j) * `length`. */
+/**
+ * How variance is shared out in a band, each number for a component: s_j, and the estimate's factor r_j = sqrt(s_j) * `length`; `left` of all,
+ * and its weighted sum.
+ */
 export function shape(
   variances: Float64Array,
   cols: number,
   error: number,
-): { shares: Float64Array; length: number; left: number } {
+  weights?: Float64Array,
+): { shares: Float64Array; length: number; left: number; cost: number } {
   const roots = variances.map(Math.sqrt);
   let sum = roots.reduce((total, x) => total + x, 0);
   let kept = roots.length;
@@ -101,11 +110,14 @@ export function shape(
   while (kept > 1 && !(roots[kept - 1] * inverse() > error)) sum -= roots[--kept];
   const factor = inverse();
   let left = 0;
+  let cost = 0;
   const shares = roots.map((root, j) => {
-    left += j < kept ? (error * root) / factor : root * root;
+    const rest = j < kept ? (error * root) / factor : root * root;
+    left += rest;
+    cost += rest * (weights?.[j] ?? 1);
     return j < kept ? Math.max(0, (root * factor - error) / (1 - error)) : 0;
   });
-  return { shares, length: 1 / factor, left };
+  return { shares, length: 1 / factor, left, cost };
 }
 
 /** The best plan of at most `bytes`. */
@@ -129,6 +141,9 @@ class Partition {
   /** Sums of the variances, and of their roots, up to each edge. */
   private readonly sums: number[] = [0];
   private readonly roots: number[] = [0];
+  /** Of what the variances count for while they are lost, and their roots while they are stored. */
+  private readonly lost: number[] = [0];
+  private readonly weighted: number[] = [0];
   /** Of coding with so many bits, in bands of so many groups of 8. */
   private readonly errors: readonly Float64Array[];
   /** Of a coordinate's row of the right factor: its bytes, and what rounding it costs beside the variance. */
@@ -149,10 +164,16 @@ class Partition {
         g && bits ? trellisError(bits, windowBits, 8 * g) : 1,
       ),
     );
+    const { noise, lost } = spectrum.weights ?? {};
     for (let g = 1; g < this.edges.length; ++g) {
-      const inside = values.subarray(this.edges[g - 1], this.edges[g]);
-      this.sums.push(inside.reduce((total, x) => total + x, this.sums[g - 1]));
-      this.roots.push(inside.reduce((total, x) => total + Math.sqrt(x), this.roots[g - 1]));
+      const first = this.edges[g - 1];
+      const inside = values.subarray(first, this.edges[g]);
+      const add = (sums: number[], of: (x: number, j: number) => number) =>
+        sums.push(inside.reduce((total, x, j) => total + of(x, first + j), sums[g - 1]));
+      add(this.sums, (x) => x);
+      add(this.roots, Math.sqrt);
+      add(this.lost, (x, j) => x * (lost?.[j] ?? 1));
+      add(this.weighted, (x, j) => Math.sqrt(x) * (noise?.[j] ?? 1));
     }
   }
 
@@ -194,7 +215,7 @@ class Partition {
 
   /** The partition of least error + price * bytes, and the right factors' bits with it. */
   private cheapest(price: number): BandPlan[] {
-    const { edges, sums, roots } = this;
+    const { edges, sums, roots, lost, weighted } = this;
     const groups = edges.length - 1;
     const rate = (price * sums[groups]) / Math.max(1, this.spectrum.rows);
     // least[g]: of the first g groups, in bands of at least as many bits as have been looked at.
@@ -208,9 +229,9 @@ class Partition {
         if (before[from] === Infinity) continue;
         for (let end = from + 1; end <= groups; ++end) {
           const cols = edges[end] - edges[from];
-          const root = roots[end] - roots[from];
-          const coding = before[from] + (this.errors[bits][cols / 8] * root * root) / cols;
-          const astray = (this.spectrum.unevenness?.[from][end] ?? 0) * (sums[end] - sums[from]);
+          const roots2 = (roots[end] - roots[from]) * (weighted[end] - weighted[from]);
+          const coding = before[from] + (this.errors[bits][cols / 8] * roots2) / cols;
+          const astray = this.spectrum.unevenness[from][end] * (sums[end] - sums[from]);
           for (const rightBits of [8, 4] as const) {
             const loss = this.rights[rightBits].loss * astray;
             const cost = coding + loss + rate * this.bytesOf(cols, bits, rightBits);
@@ -224,7 +245,7 @@ class Partition {
       cuts = [chosen, ...cuts];
     }
     let end = 0;
-    for (let g = 1; g <= groups; ++g) if (least[g] - sums[g] < least[end] - sums[end]) end = g;
+    for (let g = 1; g <= groups; ++g) if (least[g] - lost[g] < least[end] - lost[end]) end = g;
     const bands: BandPlan[] = [];
     for (const chosen of cuts) {
       const cut = chosen[end];
@@ -236,20 +257,24 @@ class Partition {
   }
 
   private planOf(cuts: readonly BandPlan[]): BitPlan {
-    const { edges, sums, rights } = this;
-    const { values, unevenness } = this.spectrum;
+    const { edges, sums, lost, rights } = this;
+    const { values, unevenness, weights } = this.spectrum;
     let error = sums[sums.length - 1];
+    let cost = lost[lost.length - 1];
     let bytes = 0;
     const bands = cuts.map((band): BandPlan => {
       const { bits, rightBits, from, end } = band;
       const cols = edges[end] - edges[from];
       const variance = sums[end] - sums[from];
-      error += shape(values.subarray(edges[from], edges[end]), cols, this.errors[bits][cols / 8]).left - variance;
-      error += rights[rightBits].loss * (unevenness?.[from][end] ?? 0) * variance;
+      const inside = values.subarray(edges[from], edges[end]);
+      const shaped = shape(inside, cols, this.errors[bits][cols / 8], weights?.noise.subarray(edges[from], edges[end]));
+      const astray = rights[rightBits].loss * unevenness[from][end] * variance;
+      error += shaped.left - variance + astray;
+      cost += shaped.cost - (lost[end] - lost[from]) + astray;
       bytes += this.bytesOf(cols, bits, rightBits);
       return { ...band, cols };
     });
-    return { bands, error, bytes };
+    return { bands, error, cost, bytes };
   }
 
   /** Ends of bands are moved by a group, or right factors take other bits, as long as that fits and helps. */
@@ -265,7 +290,7 @@ class Partition {
           if (moved[k + 1]) moved[k + 1].from += by;
           if (moved.some(({ from, end }) => end <= from || end >= edges.length)) continue;
           const found = this.planOf(moved);
-          if (found.bytes <= most && found.error < (1 - worthIt) * best.error) best = found;
+          if (found.bytes <= most && found.cost < (1 - worthIt) * best.cost) best = found;
         }
       }
       if (best === plan) return plan;

@@ -8,6 +8,7 @@ import { axesOf, type Axes } from "./axes.js";
 import { bandFactors, type BandFactors } from "./band-factors.js";
 import { planBits, planError, unevenness, type BitPlan, type Spectrum } from "./bands.js";
 import { codeSweep } from "./code-sweep.js";
+import { errorWeights } from "./error-weights.js";
 import { exactRowBytes, exactRowLoss, largest } from "./exact-rows.js";
 
 /** Axes, and bits along them. */
@@ -74,8 +75,9 @@ export class CodePlanner {
     for (let wide = dtype === "f64"; ; wide = true) {
       const axes = await this.axes(wide, without);
       const { variances: values, vectors } = axes;
-      const { windowBits = 10 } = this.options;
-      const spectrum = { values, rows, windowBits, unevenness: unevenness(vectors, cols) };
+      const { windowBits = 10, aim = "error" } = this.options;
+      const weights = errorWeights(values, aim);
+      const spectrum = { values, rows, windowBits, unevenness: unevenness(vectors, cols), weights };
       const plan = planned(spectrum);
       const last = Math.min(rows, cols, componentsOf(plan)) - 1;
       if (wide || last < 0 || values[last] > narrowLimit * values[0]) return { axes, spectrum, plan };

@@ -33,6 +33,7 @@ export function checkTransformCode(options: TransformCodeOptions, source: RowSou
     throw new InvalidInputError(`${name} must be a number above 0; got ${value}.`);
   checkP(p);
   checkSeed(seed);
+  checkOneOf("aim", options.aim ?? "error", ["error", "reading", "comparing"]);
   checkOneOf("scale", options.scale ?? "least-squares", ["unbiased", "least-squares"]);
   if (![10, 12].includes(windowBits)) throw new InvalidInputError(`windowBits must be 10 or 12; got ${windowBits}.`);
   if (exactRows !== "auto" && !(Number.isSafeInteger(exactRows) && exactRows >= 0 && exactRows <= source.rows)) {
