@@ -1,7 +1,7 @@
 // Paths on the trellis of trellis.ts, read from the least squared errors that lead to them.
 //
-// Reversed  a row read backwards, its bits reversed, is a row of the trellis whose table is `turned`: windows and states are those
-//           forwards with their bits in reversed order, and so are codes
+// Reversed  a row with its bits in reversed order is a row of the trellis whose table is `turned`: its windows and states are those of the
+//           row read backwards, their bits in reversed order
 
 /** The place of the least of count f32, a multiple of 4; the first of equal ones. */
 export function leastOf(m: usize, count: u32): u32 {
@@ -65,10 +65,13 @@ export function meet(sums: usize, forth: usize, back: usize, reversed: usize, fi
   }
 }
 
-/** Codes of `count` entries from i on, i += step, on the way back from state u of the last of the m; adds to sums. With `reversed` m and
- *  table are those of a half backwards. The state that the way ends at. */
+/**
+ * Codes of `count` entries from i on, i += step, on the way back from state u of the last m, and what they add to sums. Where the way is
+ * one of reversed rows, m and table are theirs, and `reversed` is not 0. The state that the way ends at.
+ */
 export function trace(
-  codes: usize, sums: usize, X: usize, i: u32, step: i32, count: u32, u: u32, m: usize, bits: u32, plane: usize, table: usize, reversed: usize,
+  codes: usize, sums: usize, X: usize, i: u32, step: i32, count: u32, u: u32, m: usize, bits: u32, plane: usize, table: usize,
+  reversed: usize,
 ): u32 {
   const last: u32 = (1 << bits) - 1;
   let error = load<f64>(sums), along = load<f64>(sums, 8), square = load<f64>(sums, 16);

@@ -21,8 +21,8 @@
   return i8x16.shuffle(m, m, 8, 9, 10, 11, 8, 9, 10, 11, 12, 13, 14, 15, 12, 13, 14, 15);
 }
 
-// One step, from m to next; Windows of equal t lie `plane` apart in the table, and
-// their m `plane >> bits`. Sixteen u at a time: four minima in registers.
+// One step, from m to next. Windows of equal t lie `plane` apart in the table, and their m `plane >> bits`. Sixteen u at a time: four
+// minima in registers.
 
 function stepOne(next: usize, m: usize, table: usize, x: v128, plane: usize): void {
   for (let o: usize = 0; o < plane; o += 64) {

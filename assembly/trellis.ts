@@ -24,12 +24,13 @@
 // Circle   through s between entries n - 1 and 0: halves of n / 2 entries from s, one forwards, one backwards, that meet on the other side.
 //          The least circle through s is found so, but not which s.
 // Short    rows: halves from anywhere that meet at s bound from below what a circle through s errs. Circles by rising bound, until
-//          `effort` is spent or a bound is above the least error found. A row of fewer than S bits is at an s of its period.
+//          `effort` is spent or a bound is above the least error found. A row of S bits or fewer is at an s of its period: all are tried.
 // Long     rows: once around, from anywhere `early` entries before the row. The way back from the best end begins at some s; the way back
 //          from s nearly always begins there too, and closes. Where it does not, nor from where that begins, a circle through the last one
 //          (Shao, Lin, Fossorier, Two decoding algorithms for tailbiting codes, 2003)
 // Cost     2^L of (subtract, multiply, add, minimum) an entry, 4 at once, for n + early entries, n more where the way does not close (one
-//          row in three at 1 bit and n = 96, one in twenty at n = 384); up to effort - n entries in rows of less than `long`
+//          row in three at 1 bit and n = 96, one in twenty at n = 384); up to effort - n entries in rows of less than `long`, of 8 and 16
+//          entries at 1 to 3 bits three times that
 
 import { advance, fill } from "./trellis-steps";
 import { leastOf, meet, trace, turn, turnedState } from "./trellis-paths";
@@ -61,7 +62,7 @@ function advanceFrom(m: usize, s: u32, x: usize, apart: isize, count: u32, bits:
   advance(m, x, apart, count, s, 1, bits, plane, table);
 }
 
-/** Leaves the bounds of states that a row of `period` bits, fewer than a state has, can be at. */
+/** Leaves the bounds of states that a row of `period` bits, no more than a state has, can be at. */
 function keepPeriodic(bounds: usize, states: u32, period: u32, stateBits: u32): void {
   const rest = (1 << (stateBits - period)) - 1;
   for (let u: u32 = 0; u < states; ++u) if (u >> period != (u & rest)) store<f32>(bounds + (<usize>u << 2), Infinity);
@@ -77,7 +78,6 @@ function windowsAround(n: u32, bits: u32, windowBits: u32): i64 {
   }
   return sum;
 }
-
 
 function clear(codes: usize, rowBytes: usize, sums: usize): void {
   memory.fill(codes, 0, rowBytes);
@@ -112,7 +112,7 @@ export function trellisEncode(
   const bounds = backMet + plane, errors = bounds + plane, turned = errors + plane, reversed = turned + (4 << windowBits);
   // Half a row leads from s to s << middleBits and those after it.
   const middleBits = min(middle * bits, stateBits), reached: u32 = 1 << middleBits;
-  const isPeriodic = n * bits < stateBits;
+  const isPeriodic = n * bits <= stateBits;
   let tries: u32 = 1;
   if (isPeriodic) tries = states;
   else if (n < long) tries = <u32>((<i64>(effort - 2 * n) << windowBits) / windowsAround(n, bits, windowBits));

@@ -26,6 +26,7 @@ function jobs(n, seed) {
     ["certify", a, `rank ${rank}, p = 1`, async (l) => l.certify(a, (await pair(l)).right, { p: 1 })],
     ["multiply", a, `rank ${rank}`, async (l) => l.multiply(await pair(l), () => {})],
     ["quantise", a, "4 bits", (l) => l.quantise(a, { bits: 4 })],
+    ["transformCode", a, "1.5 bits an entry", (l) => l.transformCode(a, { bitsPerEntry: 1.5 })],
     ["robustSubspace", a, `rank ${rank}, tolerance 1e-3`, (l) => l.robustSubspace(a, { rank, tolerance: 1e-3 })],
     [
       "entrywiseLowRank",

@@ -49,7 +49,7 @@ export function half(bits: number): number {
   return (bits >> 15 ? -1 : 1) * (exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24);
 }
 
-interface Coded {
+export interface Coded {
   readonly rows: number;
   readonly cols: number;
   readonly paddedCols: number;

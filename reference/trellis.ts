@@ -1,7 +1,7 @@
-// Trellis-coded quantisation by the definition: the algorithm of Viterbi over whole windows, and bits read one by one.
+// Trellis-coded quantisation by the definition: the algorithm of Viterbi over whole windows, and bits read one by one. A row is a circle.
 //
 // Shapes   table: 2^windowBits values; codes: bits of a row, the first code first, the highest bit of each byte first
-// Cost     2^windowBits an entry, in f64
+// Cost     2^windowBits an entry, in f64, for each of the 2^(windowBits - bits) states that a row may begin and end at
 
 export interface Trellis {
   readonly bits: number;
@@ -9,10 +9,19 @@ export interface Trellis {
   readonly table: ArrayLike<number>;
 }
 
-/** The windows of the path of least squared error, and that error. Of equal ones the lowest low bits, then the lowest high bits. */
-export function bestPath(x: ArrayLike<number>, { bits, windowBits, table }: Trellis) {
-  const groups = 2 ** (windowBits - bits);
-  let least: number[] = Array.from({ length: groups }, (_, u) => (u === 0 ? 0 : Infinity));
+/** The windows of the circle of least squared error, and that error. */
+export function bestCircle(x: ArrayLike<number>, trellis: Trellis) {
+  const circles = Array.from({ length: states(trellis) }, (_, s) => bestThrough(x, s, trellis));
+  return circles.reduce((best, circle) => (circle.error < best.error ? circle : best));
+}
+
+const states = ({ bits, windowBits }: Trellis) => 2 ** (windowBits - bits);
+
+/** The same of circles whose last window ends with the bits of `start`; of equal ones the lowest high bits. */
+function bestThrough(x: ArrayLike<number>, start: number, trellis: Trellis) {
+  const { bits, table } = trellis;
+  const groups = states(trellis);
+  let least: number[] = Array.from({ length: groups }, (_, u) => (u === start ? 0 : Infinity));
   const into: number[][] = [];
   for (let i = 0; i < x.length; ++i) {
     const [next, windows]: [number[], number[]] = [[], []];
@@ -26,18 +35,22 @@ export function bestPath(x: ArrayLike<number>, { bits, windowBits, table }: Trel
     into.push(windows);
     least = next;
   }
-  const error = least.reduce((a, b) => Math.min(a, b));
   const windows: number[] = [];
-  let u = least.indexOf(error);
+  let u = start;
   for (let i = x.length - 1; i >= 0; --i) {
     windows[i] = into[i][u];
     u = windows[i] >> bits;
   }
-  return { windows, error };
+  return { windows, error: least[start] };
 }
 
-/** The windows of a row's n codes: the row's bits behind zeros, windowBits of them at a time. */
+/** The windows of a row's n codes, of which n * bits is a multiple of 8: windowBits of the row's bits at a time, the row behind itself. */
 export function windowsOf(codes: Uint8Array, n: number, { bits, windowBits }: Omit<Trellis, "table">): number[] {
-  const all = "0".repeat(windowBits) + Array.from(codes, (byte) => byte.toString(2).padStart(8, "0")).join("");
-  return Array.from({ length: n }, (_, i) => parseInt(all.slice((i + 1) * bits, (i + 1) * bits + windowBits), 2));
+  const row = Array.from(codes, (byte) => byte.toString(2).padStart(8, "0")).join("");
+  const all = row.repeat(1 + Math.ceil(windowBits / row.length));
+  const first = all.length - row.length - windowBits;
+  return Array.from({ length: n }, (_, i) => {
+    const from = first + (i + 1) * bits;
+    return parseInt(all.slice(from, from + windowBits), 2);
+  });
 }

@@ -30,7 +30,15 @@ export const mutations = [
     "q = v128.or(q, v128.and(x, signs));",
   ],
   ["assembly/quantise.ts", "v128.xor(climbed, i32x4.shr_s(x, 31))", "v128.xor(climbed, i32x4.shr_s(x, 30))"],
-  ["assembly/trellis.ts", "bits == 3 ? v128.load32_splat(p, 4) : m0;", "bits == 3 ? v128.load32_splat(p, 8) : m0;"],
+  [
+    "assembly/trellis-steps.ts",
+    "bits == 3 ? v128.load32_splat(p, 4) : m0;",
+    "bits == 3 ? v128.load32_splat(p, 8) : m0;",
+  ],
+  ["assembly/trellis-paths.ts", "(w & 1) << (windowBits - 1)", "(w & 1) << (windowBits - 2)"],
+  ["assembly/trellis.ts", "if (s == u) return closed;", "if (way == 1 || s == u) return closed;"],
+  ["assembly/trellis.ts", "if (u >> period != (u & rest))", "if (u >> period > (u & rest))"],
+  ["assembly/trellis.ts", "load<u8>(codes + rowBytes - 1)", "load<u8>(codes + rowBytes - 2)"],
   ["assembly/convert.ts", "if (x < 0.00006103515625) return", "if (x < 0.000030517578125) return"],
   [
     "src/geometry/codes/quantise.ts",

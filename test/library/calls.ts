@@ -62,6 +62,10 @@ export const calls: Record<string, (loewner: Loewner, a: MatrixLike, rowWeights:
         await loewner.quantise(a, { bits: 4, right, rowWeights }),
       ];
     },
+    transformCode: async (loewner, a, rowWeights) => [
+      await loewner.transformCode(a, { bitsPerEntry: 4, rowWeights }),
+      await loewner.transformCode(a, { bitsPerEntry: 3, p: 1, rowWeights, scale: "unbiased", exactRows: 2 }),
+    ],
     "lowRank, certify, residual, multiply": async (loewner, a, rowWeights) => {
       const results: unknown[] = [];
       const slow = a.rows === 400 ? (["level-set", "auto"] as const) : [];

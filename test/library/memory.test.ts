@@ -139,6 +139,7 @@ const calls: Record<string, (loewner: Loewner, a: MatrixLike) => Promise<unknown
   certify: (loewner) => loewner.certify(a, right),
   singularValues: (loewner) => loewner.singularValues(a),
   quantise: (loewner) => loewner.quantise(a, { bits: 4 }),
+  transformCode: (loewner) => loewner.transformCode(a, { bitsPerEntry: 2 }),
 };
 
 describe.each([1, 2])("with %i threads", (threads) => {

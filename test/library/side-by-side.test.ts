@@ -279,6 +279,8 @@ describe("a matrix held open", () => {
     (on, of) => on.lowRank(of, { rank: 4, p: 1.5, rowWeights: new Float64Array(300).fill(3) }),
     (on, of) => on.lowRank(of, { energy: 0.8, rowWeights: Float64Array.from({ length: 300 }, (_, i) => i % 3) }),
     (on, of) => on.quantise(of, { bits: 4 }),
+    (on, of) => on.transformCode(of, { bitsPerEntry: 4 }),
+    (on, of) => on.transformCode(of, { maxError: 0.1, p: 1 }),
     async (on, of) => on.certify(of, (await on.lowRank(of, { rank: 2 })).right),
     async (on, of) => on.residual(of, await on.lowRank(of, { rank: 2, method: "svd" })),
     (on, of) => on.leverageScores(of),

@@ -1,9 +1,10 @@
 // Trellis codes: against the twin, against every path there is, the layout against bits read one by one, and the errors to expect.
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { bestPath, windowsOf } from "../../reference/trellis.js";
+import { bestCircle, windowsOf } from "../../reference/trellis.js";
 import { linearCodes, measuredLengths } from "../../src/code-tables.js";
 import { trellisError, trellisTable } from "../../src/code-trellis.js";
+import { TransformDecoder } from "../../src/transform-codes.js";
 import type { TrellisBits, WindowBits } from "../../src/types/index.js";
 import { f16ToF32, f32ToF16 } from "../../src/formats/half.js";
 import { withFrame } from "../../src/kernel/frame.js";
@@ -38,7 +39,7 @@ interface Encoded {
 function encode(x: Float32Array, n: number, { bits, windowBits, table }: Code, scales?: Float32Array): Encoded {
   const { call } = kernel;
   const rows = x.length / n;
-  const bytes = rows * Math.ceil((n * bits) / 8);
+  const bytes = (rows * n * bits) / 8;
   return withFrame(kernel, (frame) => {
     const narrow = (data: Float32Array) => {
       const at = frame.bytes(4 * data.length);
@@ -74,10 +75,14 @@ function normals(count: number, seed: number): Float32Array {
   });
 }
 
-/** Any code with at most 2^9 windows: bits 1 to 7, from 4 low bits to 128 that a path remembers. */
+/** Any code with at most 2^9 windows and 32 states. */
 const anyCode = fc
-  .record({ bits: fc.integer({ min: 1, max: 7 }), memory: fc.integer({ min: 2, max: 7 }) })
+  .record({ bits: fc.integer({ min: 1, max: 7 }), memory: fc.integer({ min: 2, max: 5 }) })
   .map(({ bits, memory }) => ({ bits, windowBits: Math.max(bits + 2, Math.min(9, bits + memory)) }));
+
+/** A table without any order, by seed. */
+const unordered = (seed: number, windowBits: number) =>
+  Float32Array.from({ length: 2 ** windowBits }, (_, w) => bell(seed, w));
 
 /** Entries of each kind by seed. */
 const entryKinds = {
@@ -90,104 +95,157 @@ const entryKinds = {
 };
 const anyRow = fc.record({
   kind: fc.constantFrom(...(Object.keys(entryKinds) as (keyof typeof entryKinds)[])),
-  n: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(63, 64, 65, 127)),
+  n: fc.constantFrom(8, 16, 24, 40, 72, 80, 96, 136),
   seed: fc.nat(1e6),
 });
 const rowOf = ({ kind, n, seed }: { kind: keyof typeof entryKinds; n: number; seed: number }) =>
   Float32Array.from({ length: n }, (_, i) => entryKinds[kind](seed, i));
 
 describe("against the twin", () => {
-  test("any bits, any row: no path has a smaller error, and the sums are of what is decoded", () => {
+  test("any bits, any row: decoded in circles, the sums are of what is decoded, and no circle is much better", () => {
     fc.assert(
       fc.property(anyCode, anyRow, (shape, row) => {
-        const code = {
-          ...shape,
-          table: Float32Array.from({ length: 2 ** shape.windowBits }, (_, w) => bell(row.seed, w)),
-        };
+        const code = { ...shape, table: unordered(row.seed, shape.windowBits) };
         const x = rowOf(row);
         const { decoded, codes, sums } = encode(x, x.length, code);
-        const least = bestPath(x, code).error;
+        const least = bestCircle(x, code).error;
         const error = squaredError(x, decoded);
-        // Sums of squares in f32 decide between paths.
-        expect(error - least).toBeLessThan(1e-6 * x.length * least + 1e-6);
         expect(error - least).toBeGreaterThan(-1e-9 * (1 + least));
+        expect(error).toBeLessThan(1.2 * least + 1e-6);
         const close = (a: number, b: number) => expect(Math.abs(a - b)).toBeLessThanOrEqual(1e-9 * (1 + Math.abs(b)));
         close(sums[0], error);
         close(sums[1], dot(x, decoded));
         close(sums[2], dot(decoded, decoded));
         expect([...decoded]).toEqual(windowsOf(codes, x.length, code).map((w) => code.table[w]));
       }),
-      { numRuns: 300, seed: 20261 },
+      { numRuns: 200, seed: 20261 },
     );
   });
 
-  test("whole numbers, where f32 is exact: the same codes as the twin, of equal errors the lowest window", () => {
+  test("whole numbers, where f32 is exact: short rows with a choice of few states have the least error that there is", () => {
+    const few = anyCode.map(({ bits, windowBits }) => ({ bits, windowBits: Math.min(windowBits, bits + 3) }));
     fc.assert(
-      fc.property(anyCode, fc.integer({ min: 1, max: 30 }), fc.nat(1e6), (shape, n, seed) => {
+      fc.property(few, fc.constantFrom(8, 16, 24, 32), fc.nat(1e6), (shape, n, seed) => {
         const whole = (k: number) => (_: unknown, i: number) => Math.floor(5 * uniform(seed + k, i)) - 2;
         const code = { ...shape, table: Float32Array.from({ length: 2 ** shape.windowBits }, whole(0)) };
         const x = Float32Array.from({ length: n }, whole(1));
-        const { codes, sums } = encode(x, n, code);
-        const twin = bestPath(x, code);
-        expect(windowsOf(codes, n, code)).toEqual(twin.windows);
-        expect(sums[0]).toBe(twin.error);
+        expect(encode(x, n, code).sums[0]).toBe(bestCircle(x, code).error);
       }),
-      { numRuns: 300, seed: 20262 },
+      { numRuns: 200, seed: 20262 },
     );
   });
 
-  test("every path of short rows tried one by one: none is better", () => {
-    for (const [bits, windowBits, n] of [
-      [1, 3, 9],
-      [1, 5, 10],
-      [2, 4, 5],
-      [2, 6, 5],
-      [3, 5, 3],
-      [4, 6, 2],
-    ]) {
-      for (let seed = 0; seed < 20; ++seed) {
-        const table = Float32Array.from({ length: 2 ** windowBits }, (_, w) => bell(seed, w));
-        const x = Float32Array.from({ length: n }, (_, i) => bell(seed + 100, i));
+  test.each([
+    [1, 3],
+    [1, 8],
+    [1, 9],
+    [1, 10],
+    [1, 12],
+    [1, 16],
+    [2, 4],
+    [2, 6],
+  ])(
+    "%i bits, windows of %i: of all rows that 8 entries can have, windows longer than a row too, none is better",
+    (bits, windowBits) => {
+      for (let seed = 0; seed < 8; ++seed) {
+        const table = unordered(seed, windowBits);
+        const x = Float32Array.from({ length: 8 }, (_, i) => bell(seed + 100, i));
         let least = Infinity;
-        for (let path = 0; path < 2 ** (bits * n); ++path) {
+        for (let row = 0; row < 2 ** (8 * bits); ++row) {
+          // The row three times: window i ends with code i of the last one.
+          const all = (BigInt(row) << BigInt(16 * bits)) | (BigInt(row) << BigInt(8 * bits)) | BigInt(row);
           let error = 0;
-          for (let i = 0; i < n; ++i) error += (x[i] - table[(path >> (bits * (n - 1 - i))) % 2 ** windowBits]) ** 2;
+          for (let i = 0; i < 8; ++i) {
+            const w = Number((all >> BigInt(bits * (7 - i))) % BigInt(2 ** windowBits));
+            error += (x[i] - table[w]) ** 2;
+          }
           least = Math.min(least, error);
         }
-        const { sums } = encode(x, n, { bits, windowBits, table });
+        const { sums } = encode(x, 8, { bits, windowBits, table });
         expect(Math.abs(sums[0] - least)).toBeLessThan(1e-5 * least);
       }
-    }
+    },
+  );
+
+  test.each([
+    [4, 8, 1.12],
+    [4, 24, 1.03],
+    [4, 80, 1.03],
+    [4, 136, 1.01],
+    [6, 16, 1.001],
+    [6, 72, 1.01],
+    [6, 96, 1.01],
+    [8, 40, 1.0001],
+    [8, 96, 1.001],
+  ] as const)("%i bits, windows of 10, rows of %i: at most %f times the least error", (bits, n, most) => {
+    const code = { bits, windowBits: 10, table: trellisTable(bits, 10) };
+    const rows = 12;
+    const x = normals(rows * n, 5);
+    const error = sum(encode(x, n, code).sums.filter((_, i) => i % 3 === 0));
+    const least = sum(Array.from({ length: rows }, (_, i) => bestCircle(x.subarray(i * n, i * n + n), code).error));
+    expect(error / least).toBeGreaterThan(1 - 1e-6);
+    expect(error / least).toBeLessThan(most);
   });
 });
 
 describe("in the file", () => {
   test.each(stored)("%i bits, windows of %i: from neighbouring bytes by a shift and a mask", (bits, windowBits) => {
     const code = { bits, windowBits, table: trellisTable(bits, windowBits) };
-    for (const n of [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 24, 65]) {
+    for (const n of [8, 16, 24, 72, 104]) {
       const { codes, decoded } = encode(normals(n, n), n, code);
-      // Enough bytes for a window that ends anywhere in the last one. Before the row there are zeros.
+      // Enough bytes for a window that ends anywhere in the last one. Before the row there is its end, however often.
       const taken = Math.ceil((windowBits + 7) / 8);
       for (let i = 0; i < n; ++i) {
         const end = (i + 1) * bits;
         let whole = 0;
-        for (let k = taken; k > 0; --k) whole = 256 * whole + (codes[Math.ceil(end / 8) - k] ?? 0);
+        for (let k = taken; k > 0; --k) whole = 256 * whole + codes.at((Math.ceil(end / 8) - k) % codes.length)!;
         const window = (whole >> ((8 - (end % 8)) % 8)) % 2 ** windowBits;
         expect(decoded[i]).toBe(code.table[window]);
       }
-      // Bits past the last code are 0.
-      if ((n * bits) % 8) expect(codes.at(-1)! % 2 ** (8 - ((n * bits) % 8))).toBe(0);
+    }
+  });
+
+  test.each(stored)("%i bits, windows of %i: a matrix in transform codes decodes to the same", (bits, windowBits) => {
+    const rows = 3;
+    for (const n of [8, 16, 24, 104]) {
+      const scaleLevels = Float32Array.of(0, 0.3, 1.7);
+      const scales = Uint8Array.of(2, 0, 1);
+      const rowScales = Float32Array.from(scales, (code) => scaleLevels[code]);
+      const code = { bits, windowBits, table: trellisTable(bits, windowBits) };
+      const { codes, decoded } = encode(normals(rows * n, n), n, code, rowScales);
+      const right = {
+        kind: "codes",
+        rows: n,
+        cols: 8,
+        paddedCols: 8,
+        bits: 8,
+        block: 8,
+        levels: new Float32Array(256),
+        planes: [{ bits: 8, bytesPerRow: 8, bytes: new Uint8Array(8 * n) }],
+        scales: new Uint16Array(n),
+      } as const;
+      const decoder = new TransformDecoder({
+        kind: "transform",
+        rows,
+        cols: 8,
+        windowBits,
+        centre: new Float32Array(8),
+        bands: [{ bits, cols: n, codes, right }],
+        scales,
+        scaleLevels,
+      });
+      expect(decoder.left(0, rows)).toEqual(decoded);
     }
   });
 
   test("rows know nothing of one another, and the same row gives the same bytes", () => {
     for (const [bits, windowBits] of stored) {
       const code = { bits, windowBits, table: trellisTable(bits, windowBits) };
-      const [n, rows] = [13, 5];
+      const [n, rows] = [bits < 3 ? 16 : 88, 5];
       const x = normals(n * rows, 3);
       const scales = Float32Array.from({ length: rows }, (_, i) => 0.3 + i);
       const all = encode(x, n, code, scales);
-      const bytes = Math.ceil((n * bits) / 8);
+      const bytes = (n * bits) / 8;
       for (let i = 0; i < rows; ++i) {
         const one = encode(x.slice(i * n, i * n + n), n, code);
         expect(all.codes.slice(i * bytes, i * bytes + bytes)).toEqual(one.codes);
@@ -199,16 +257,16 @@ describe("in the file", () => {
 });
 
 describe("tables", () => {
-  test.each(stored)("%i bits, windows of %i: halves, odd, every level as often as another", (bits, windowBits) => {
-    const table = trellisTable(bits, windowBits);
-    expect(table.length).toBe(2 ** windowBits);
-    expect(f16ToF32(f32ToF16(table))).toEqual(table);
-    table.forEach((y, w) => expect(table[table.length - 1 - w]).toBe(-y));
-    const { levels } = linearCodes[windowBits][bits - 1];
-    const upper = f16ToF32(Uint16Array.from(levels.match(/.{4}/g)!, (digits) => parseInt(digits, 16)));
-    const expected = Array.from(upper, (y) => new Array(2 ** (windowBits - 1) / upper.length).fill(y)).flat();
-    expect([...table].filter((y) => y > 0).sort((a, b) => a - b)).toEqual(expected.sort((a, b) => a - b));
-  });
+  test.each(stored)(
+    "%i bits, windows of %i: halves, odd, nearly every window a value of its own",
+    (bits, windowBits) => {
+      const table = trellisTable(bits, windowBits);
+      expect(table.length).toBe(2 ** windowBits);
+      expect(f16ToF32(f32ToF16(table))).toEqual(table);
+      table.forEach((y, w) => expect(table[table.length - 1 - w]).toBe(-y));
+      expect(new Set(table).size).toBeGreaterThan(0.8 * table.length);
+    },
+  );
 
   // Squared error at 1, 2, 3, 4 bits with windows of 10: at most these, Shannon's bound is 4^-bits.
   const asked = [0.286, 0.079, 0.0213, 0.006];
@@ -237,7 +295,7 @@ describe("tables", () => {
       [8, 12],
     ] as const) {
       const code = { bits, windowBits, table: trellisTable(bits, windowBits) };
-      for (const n of [1, 3, 8, 11, 24, 96]) {
+      for (const n of [8, 24, 56, 96, 144]) {
         const x = normals(n * Math.ceil((bits < 8 ? 16384 : 131072) / n), 78);
         const error = sum(encode(x, n, code).sums.filter((_, i) => i % 3 === 0)) / x.length;
         expect(Math.abs(error / trellisError(bits, windowBits, n) - 1)).toBeLessThan(0.1);

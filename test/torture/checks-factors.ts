@@ -1,6 +1,7 @@
 // Whatever gives factors, or judges them: what must be so of every answer.
 import type { LowRankCertificate, Matrix, Objective } from "../../src/index.js";
 import { decodeRows } from "../../src/codes.js";
+import { TransformDecoder } from "../../src/transform-codes.js";
 import { bell } from "../library/matrices.js";
 import { exponentOf, logNorm, times, timesPower } from "./numbers.js";
 import { outside, type Check, type Situation } from "./situation.js";
@@ -220,6 +221,27 @@ export const quantise =
       ...objectiveFaults(situation, objective, residualOf(situation, decoded, other)),
     ];
   };
+
+export const transformCode: Check = async (situation) => {
+  const { loewner, a, s, p, exact } = situation;
+  const { rows, cols } = exact;
+  const { code, objective } = await loewner.transformCode(a, {
+    bytes: 2 * rows * cols + 8 * rows + 2000,
+    p,
+    rowWeights: s,
+  });
+  const decoded = { data: new TransformDecoder(code).rows(0, rows), rows, cols };
+  const identity = {
+    data: Float64Array.from({ length: cols ** 2 }, (_, i) => Number(i % (cols + 1) === 0)),
+    rows: cols,
+    cols,
+  };
+  // Decoded rows are f32, whatever the rows are.
+  return [
+    ...(decoded.data.every(Number.isFinite) ? [] : ["codes decode to no numbers"]),
+    ...objectiveFaults({ ...situation, dtype: "f32" }, objective, residualOf(situation, decoded, identity)),
+  ];
+};
 
 export const subspace: Check = async (situation) => {
   const { loewner, a, s, p, exact } = situation;

@@ -1,6 +1,15 @@
 // Every primitive, by name.
 import { john, levelSet, minVolume } from "./checks-ellipsoids.js";
-import { certify, entrywise, lowRank, quantise, residual, singularValues, subspace } from "./checks-factors.js";
+import {
+  certify,
+  entrywise,
+  lowRank,
+  quantise,
+  residual,
+  singularValues,
+  subspace,
+  transformCode,
+} from "./checks-factors.js";
 import { coreset, leverage, lewis, sensitivities } from "./checks-weights.js";
 import type { Check } from "./situation.js";
 
@@ -35,5 +44,6 @@ export const checks: Record<string, { check: Check; ps: readonly number[]; weigh
   "certify, pair": { check: certify("lewis", true), ps: every, weighted: true },
   "residual and multiply": { check: residual, ps: every, weighted: true },
   "quantise, A": { check: quantise(4, false), ps: [1, 2, Infinity], weighted: true },
+  transformCode: { check: transformCode, ps: finite, weighted: true },
   "quantise, pair": { check: quantise(3, true), ps: [1, 2, Infinity], weighted: true },
 };

@@ -11,7 +11,7 @@ import { leverage, lewisStart, lewisStep } from "./lewis.js";
 import type { Flag, Operation, Reductions } from "./operation.js";
 import { quantise } from "./quantise.js";
 import { subspace } from "./subspace.js";
-import { columnSums, rowSizes, scatter, transform } from "./transform.js";
+import { scatter, transform } from "./transform.js";
 
 const operations = {
   profile,
@@ -23,9 +23,7 @@ const operations = {
   residual,
   multiply,
   quantise,
-  columnSums,
   scatter,
-  rowSizes,
   transform,
   subspace,
   entrywiseReweight,

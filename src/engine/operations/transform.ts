@@ -1,70 +1,37 @@
-// The sweeps of transform codes: column sums, the scatter of centred rows, their sizes along some axes, and the codes themselves.
+// The sweeps of transform codes: the scatter of centred rows, and the codes themselves.
 import { blockRows } from "../sweep.js";
 import { residualOf } from "./factors.js";
 import { gramSums, profileReductions, profiler } from "./gram.js";
 import { squaredProducts } from "./lewis.js";
-import { formOf, operation, packer, product, when, type Block, type Flag, type Job } from "./operation.js";
+import { formOf, operation, packer, product, type Block, type Flag, type Job } from "./operation.js";
 
 /** Rows less their centre, times a power of two, in memory of their own and of the rows' type. */
 function centredRows({ frame, cols, dtype }: Job, centre: Float64Array, unit: number) {
   const { kernel } = frame;
   const [type, size] = dtype === "f64" ? (["f64", 8] as const) : (["f32", 4] as const);
   const pointer = frame.bytes(blockRows * cols * size);
-  /** Of the block: 1 where a row is all zeros, and stays it. */
-  const isZero = new Uint8Array(blockRows);
+  /** |a_i|^2 of the block. A row whose is 0 stays 0. */
+  const squares = new Float64Array(blockRows);
   return {
     pointer,
-    isZero,
+    squares,
     run({ pointer: at, rows }: Block) {
       const from = kernel[type](at, rows * cols);
       const to = kernel[type](pointer, rows * cols);
       for (let i = 0, first = 0; i < rows; ++i, first += cols) {
-        isZero[i] = 1;
+        let sum = 0;
         for (let j = 0; j < cols; ++j) {
           const x = from[first + j];
-          if (x !== 0) isZero[i] = 0;
+          sum += x * x;
           to[first + j] = (x - centre[j]) * unit;
         }
-        if (isZero[i]) to.fill(0, first, first + cols);
+        squares[i] = sum;
+        if (sum === 0) to.fill(0, first, first + cols);
       }
-      return pointer;
+      return to;
     },
   };
 }
-
-/** Sums over the rows that are not zero: of s_i a_i (cols), s_i, s_i |a_i|^2, and how many rows are zero; and the profile. */
-export const columnSums = operation({
-  reads: ["weights"],
-  reduce: { moments: "sum", ...profileReductions },
-  work: (cols) => 4 * cols,
-  prepare(job: Job) {
-    const { frame, cols, dtype } = job;
-    const { kernel } = frame;
-    const profileBlock = profiler(job);
-    const moments = frame.f64(cols + 3);
-    return (block: Block<"weights">) => {
-      const { rows, state } = block;
-      const sums = kernel.f64(moments, cols + 3).fill(0);
-      const from = kernel[dtype === "f64" ? "f64" : "f32"](block.pointer, rows * cols);
-      const weights = state.weights ? kernel.f64(state.weights, rows) : undefined;
-      for (let i = 0, first = 0; i < rows; ++i, first += cols) {
-        const weight = weights ? weights[i] : 1;
-        let square = 0;
-        for (let j = 0; j < cols; ++j) {
-          const x = from[first + j];
-          square += x * x;
-          sums[j] += weight * x;
-        }
-        if (square === 0) ++sums[cols + 2];
-        else {
-          sums[cols] += weight;
-          sums[cols + 1] += weight * square;
-        }
-      }
-      return { ...profileBlock(block), moments: { pointer: moments, count: cols + 3 } };
-    };
-  },
-});
 
 export interface ScatterParams {
   p: number;
@@ -86,90 +53,45 @@ export interface ScatterShared {
 const nearest = 1 / 64;
 
 /**
- * Sum of f_i s_i x_i x_i' of rows x_i = a_i - centre, f_i = (|x_i T|^2 / rank)^(p/2 - 1), and the moments: sum of f_i s_i x_i, and of
- * f_i s_i.
+ * Sum of f_i s_i x_i x_i' of rows x_i = a_i - centre, f_i = (|x_i T|^2 / rank)^(p/2 - 1), or 1; the moments: sum of f_i s_i x_i (cols
+ * numbers), of f_i s_i, of s_i |a_i|^2, and how many rows are zero, which count for nothing; and the profile.
  */
 export const scatter = operation({
   reads: ["weights"],
-  reduce: (_params, { transform }) => ({ gram: "sum", ...when(transform, { moments: "sum" }) }),
+  reduce: { gram: "sum", moments: "sum", ...profileReductions },
   work: (cols, { wide }, { transform }) => (wide ? 2 : 1) * (cols * cols + 2 * (transform?.length ?? 0)),
   prepare(job: Job, params: ScatterParams, { centre, transform }: ScatterShared) {
-    const { frame, cols, dtype } = job;
+    const { frame, cols } = job;
     const { p, unit, wide, triangular, rank } = params;
     const { kernel } = frame;
     const form = formOf(job, wide);
     const centred = centredRows(job, centre, unit);
     const gram = gramSums(job, form);
+    const profileBlock = profiler(job);
     const squares = transform && squaredProducts(job, form, transform, triangular);
-    const [q, rowScale, moments] = [blockRows, blockRows, cols + 1].map((count) => frame.f64(count));
+    const [q, rowScale, moments] = [blockRows, blockRows, cols + 3].map((count) => frame.f64(count));
     return {
       run(block: Block<"weights">) {
         const { rows, state } = block;
-        const at = centred.run(block);
-        squares?.(q, at, rows);
-        const [size, scale] = [q, rowScale].map((x) => kernel.f64(x, rows));
+        const x = centred.run(block);
+        squares?.(q, centred.pointer, rows);
+        const [size, scale] = [q, rowScale].map((at) => kernel.f64(at, rows));
         const weights = state.weights ? kernel.f64(state.weights, rows) : undefined;
-        const sums = kernel.f64(moments, cols + 1).fill(0);
-        const x = kernel[dtype === "f64" ? "f64" : "f32"](at, rows * cols);
+        const sums = kernel.f64(moments, cols + 3).fill(0);
         for (let i = 0; i < rows; ++i) {
-          let weight = centred.isZero[i] ? 0 : weights ? weights[i] : 1;
-          if (squares) {
-            weight *= kernel.call.pow(Math.max(size[i] / rank, nearest), p / 2 - 1);
-            for (let j = 0, first = i * cols; j < cols; ++j) sums[j] += weight * x[first + j];
-            sums[cols] += weight;
-          }
+          const square = centred.squares[i];
+          const own = square === 0 ? 0 : weights ? weights[i] : 1;
+          const weight = squares ? own * kernel.call.pow(Math.max(size[i] / rank, nearest), p / 2 - 1) : own;
+          for (let j = 0, first = i * cols; j < cols; ++j) sums[j] += weight * x[first + j];
+          sums[cols] += weight;
+          sums[cols + 1] += own * square;
+          if (square === 0) ++sums[cols + 2];
           scale[i] = Math.sqrt(weight);
         }
-        gram.add(block, rowScale, at);
-        if (squares) return { moments: { pointer: moments, count: cols + 1 } };
+        gram.add(block, rowScale, centred.pointer);
+        return { ...profileBlock(block), moments: { pointer: moments, count: cols + 3 } };
       },
       finish: gram.finish,
-    };
-  },
-});
-
-/**
- * Two numbers a row, handed on: its root mean square along the columns of `basis`, -1 for a row of zeros, and the square of what is
- * left of it beside them, from the components' `squares`.
- */
-export const rowSizes = operation({
-  reduce: { sizes: "concat" },
-  work: (_cols, _params, { basis }) => basis.length,
-  prepare(
-    job: Job,
-    { unit }: { unit: number },
-    { centre, basis, squares }: { centre: Float64Array; basis: Float64Array; squares: Float64Array },
-  ) {
-    const { frame, cols, dtype } = job;
-    const { kernel } = frame;
-    const form = formOf(job, 0);
-    const type = form ? "f64" : "f32";
-    const centred = centredRows(job, centre, unit);
-    const { width, run } = product(job, form, basis, cols);
-    const pack = packer(job, form, cols);
-    const y = frame.f64(blockRows * width);
-    const [whole, out] = [blockRows, 2 * blockRows].map((count) => frame.f64(count));
-    return (block: Block) => {
-      const { rows } = block;
-      const at = centred.run(block);
-      run(y, pack(at, rows), rows);
-      kernel.call.rowSquares(dtype === "f64" ? 1 : 0, whole, at, rows, cols, 0);
-      const [values, square, sizes] = [
-        kernel[type](y, rows * width),
-        kernel.f64(whole, rows),
-        kernel.f64(out, 2 * rows),
-      ];
-      for (let i = 0; i < rows; ++i) {
-        let [sum, inside] = [0, 0];
-        for (let k = 0; k < width; ++k) {
-          const v = values[i * width + k];
-          sum += v * v;
-          inside += v * v * squares[k];
-        }
-        sizes[2 * i] = centred.isZero[i] ? -1 : Math.sqrt(sum / width);
-        sizes[2 * i + 1] = Math.max(0, square[i] - inside);
-      }
-      return { sizes: { pointer: out, count: 2 * rows } };
     };
   },
 });
@@ -190,7 +112,7 @@ export interface TransformShared {
   /** d x K, and the right factor, K x d, decoded, both for rows times `unit`. */
   basis: Float64Array;
   right: Float64Array;
-  /** Bits, columns and the components' variance of each band. */
+  /** Bits, columns and squared length of the right factor's rows, of each band. */
   bands: Float64Array;
   /** 2^windowBits values of each. */
   tables: Float64Array;
@@ -203,7 +125,7 @@ export const codesName = (bits: number) => `codes${bits}`;
 interface Band {
   bits: number;
   cols: number;
-  variance: number;
+  square: number;
   /** Its first component. */
   first: number;
   rowBytes: number;
@@ -217,11 +139,11 @@ function bandsOf({ frame }: Job, windowBits: number, { bands, tables }: Transfor
   const size = 2 ** windowBits;
   let first = 0;
   return Array.from({ length: bands.length / 3 }, (_, b) => {
-    const [bits, cols, variance] = bands.subarray(3 * b);
+    const [bits, cols, square] = bands.subarray(3 * b);
     const table = frame.bytes(4 * size);
     kernel.f32(table, size).set(tables.subarray(b * size, (b + 1) * size));
     const rowBytes = (bits * cols) / 8;
-    const band = { bits, cols, variance, first, rowBytes, table };
+    const band = { bits, cols, square, first, rowBytes, table };
     first += cols;
     return { ...band, codes: frame.bytes(blockRows * rowBytes), sums: frame.f64(3 * blockRows) };
   });
@@ -239,16 +161,16 @@ function nearestLevel(levels: Float64Array, x: number, first: number): number {
 }
 
 /** An unbiased scale enlarges a row by no more than this. */
-const mostEnlarged = 4 / 3;
+export const mostEnlarged = 4 / 3;
 
 /**
- * Codes of each band and the number of the scale's level, handed on, with 3 f64 a row: sums of |r|, r^2, |r|^p of what is left of it,
- * times `unit`.
+ * Codes of each band and the number of the scale's level, handed on, with the root mean square of what was to be coded and 3 f64 a row: sums of
+ * |r|, r^2, |r|^p of what is left of it, times `unit`. Without bands these are of what the coordinates give as they are.
  */
 export const transform = operation({
   reduce: (_params, { bands }) => {
     const names = Array.from({ length: bands.length / 3 }, (_, b) => codesName(bands[3 * b]));
-    return Object.fromEntries([...names, "scales", "sums"].map((name) => [name, "concat" as const]));
+    return Object.fromEntries([...names, "scales", "sizes", "sums"].map((name) => [name, "concat" as const]));
   },
   work: (cols, { windowBits }, { basis }) => 2 * basis.length + (basis.length / cols) * 2 ** windowBits,
   prepare(job: Job, params: TransformParams, shared: TransformShared) {
@@ -271,10 +193,12 @@ export const transform = operation({
     const entries = frame.bytes(4 * blockRows * width);
     const rowScales = frame.bytes(4 * blockRows);
     const numbers = frame.bytes(blockRows);
+    const rootMeans = frame.f64(blockRows);
     return (block: Block) => {
       const { rows } = block;
-      const at = centred.run(block);
-      run(left, pack(at, rows), rows);
+      centred.run(block);
+      run(left, pack(centred.pointer, rows), rows);
+      const size = kernel.f64(rootMeans, rows);
       const y = kernel[type](left, rows * width);
       const x = kernel.f32(entries, rows * width);
       const scale = kernel.f32(rowScales, rows);
@@ -282,7 +206,8 @@ export const transform = operation({
       for (let i = 0; i < rows; ++i) {
         let sum = 0;
         for (let k = i * width; k < (i + 1) * width; ++k) sum += y[k] * y[k];
-        number[i] = nearestLevel(levels, ratio * Math.sqrt(sum / width), firstLevel);
+        size[i] = Math.sqrt(sum / width);
+        number[i] = nearestLevel(levels, ratio * size[i], firstLevel);
         const inverse = ratio / levels[number[i]];
         for (let k = i * width; k < (i + 1) * width; ++k) x[k] = y[k] * inverse;
       }
@@ -294,25 +219,25 @@ export const transform = operation({
       const bandSums = bands.map(({ sums }) => kernel.f64(sums, 3 * rows));
       for (let i = 0; i < rows; ++i) {
         let [error, along, square] = [0, 0, 0];
-        bands.forEach(({ variance }, b) => {
-          error += variance * bandSums[b][3 * i];
-          along += variance * bandSums[b][3 * i + 1];
-          square += variance * bandSums[b][3 * i + 2];
+        bands.forEach((band, b) => {
+          error += band.square * bandSums[b][3 * i];
+          along += band.square * bandSums[b][3 * i + 1];
+          square += band.square * bandSums[b][3 * i + 2];
         });
         // |x|^2 = |x - y|^2 + 2 <x, y> - |y|^2
         const fit = along / square;
         const enlarged = (error + 2 * along - square) / along;
         const best = !(fit > 0) ? 0 : unbiased ? Math.min(enlarged, mostEnlarged * fit) : fit;
-        number[i] = centred.isZero[i] ? 0 : nearestLevel(levels, (best * levels[number[i]]) / ratio, firstLevel);
+        number[i] = centred.squares[i] === 0 ? 0 : nearestLevel(levels, (best * levels[number[i]]) / ratio, firstLevel);
         scale[i] = levels[number[i]];
       }
       for (const { bits, cols: n, first, codes, table } of bands) {
         call.trellisDecode(entries, codes, rows, n, bits, windowBits, table, rowScales);
         for (let i = 0; i < rows; ++i) y.set(x.subarray(i * n, (i + 1) * n), i * width + first);
       }
-      residual.run(at, rows, left);
+      residual.run(centred.pointer, rows, left);
       const sums = kernel.f64(residual.sums, 3 * rows);
-      for (let i = 0; i < rows; ++i) if (centred.isZero[i]) sums.fill(0, 3 * i, 3 * i + 3);
+      for (let i = 0; i < rows; ++i) if (centred.squares[i] === 0) sums.fill(0, 3 * i, 3 * i + 3);
       const codes = bands.map((band) => [
         codesName(band.bits),
         { pointer: band.codes, count: rows * band.rowBytes, type: "bytes" as const },
@@ -320,6 +245,7 @@ export const transform = operation({
       return {
         ...Object.fromEntries(codes),
         scales: { pointer: numbers, count: rows, type: "bytes" },
+        sizes: { pointer: rootMeans, count: rows },
         sums: { pointer: residual.sums, count: 3 * rows },
       };
     };

@@ -5,89 +5,96 @@
 // centre their mean under the same factors. Far rows count less for p < 2 (Maronna, Robust M-estimators of multivariate location and
 // scatter, 1976).
 import type { EngineRows } from "../../engine/engine.js";
-import type { ResultOf } from "../../engine/operations/index.js";
+import type { RowSource } from "../../matrix.js";
 import { transpose } from "../basis/small-dense.js";
-import { whiten } from "../basis/whiten.js";
-import { profileOf, type Profile } from "../profile.js";
+import { whiten, type Whitening } from "../basis/whiten.js";
+import { profileOf } from "../profile.js";
 import type { Run } from "../run.js";
+import { checkRange } from "./quantise.js";
 
-/** Of the rows that are not zero. */
-export interface Moments {
-  profile: Profile;
+export interface Axes {
   /** cols numbers that f32 holds. */
-  mean: Float64Array;
-  /** Sum of the row weights. */
+  centre: Float64Array;
+  /** Power of two: all that follows is of rows times it. */
+  unit: number;
+  /** Variances along the axes, falling. */
+  variances: Float64Array;
+  /** cols x cols: row j is the axis of variances[j]. */
+  vectors: Float64Array;
+  /** Of the rows that are not zero: sum of their weights, and of s_i |a_i|^2. */
   weight: number;
-  /** Sum of s_i |a_i|^2. */
   squares: number;
   /** Rows of zeros. */
   zeros: number;
 }
 
-export async function columnMoments(run: Run, rows: EngineRows): Promise<Moments> {
-  const { cols } = rows.source;
-  const { moments, ...profiled } = await run.sweep("columnSums", rows, "profile", {}, {});
-  const profile = profileOf(run, rows.source, profiled as ResultOf<"profile">);
-  const [weight, squares, zeros] = moments.subarray(cols);
-  const mean = moments.subarray(0, cols).map((x) => (weight > 0 ? Math.fround(x / weight) : 0));
-  return { profile, mean, weight, squares, zeros };
-}
-
-export interface Axes {
-  /** cols numbers that f32 holds. */
-  centre: Float64Array;
-  /** Variances along the axes, of rows times the profile's unit, falling. */
-  variances: Float64Array;
-  /** cols x cols: row j is the axis of variances[j]. */
-  vectors: Float64Array;
-}
-
-const stage = "axes";
 /** Steps, and the change of H, entry by entry beside 1 in its own whitened coordinates, that end them. */
 const mostSteps = 12;
 const settled = 0.03;
 /** Products in f32 serve below this condition number. */
 const safeCondition = 1e4;
+/** Rows whose medians are the first centre, as sums about it cancel little; so many of them follow one another. */
+const sampleRows = 64;
+const sampleRun = 16;
 
-export async function axesOf(
-  run: Run,
-  rows: EngineRows,
-  { profile, mean, weight }: Moments,
-  { p, wide }: { p: number; wide: boolean },
-): Promise<Axes> {
+export async function axesOf(run: Run, rows: EngineRows, p: number, wide: boolean): Promise<Axes> {
   const { source } = rows;
   const { cols: d } = source;
-  const { unit } = profile;
-  let centre = mean;
-  const plain = { p, unit, wide, triangular: false, rank: d };
-  const { gram } = await run.sweep("scatter", rows, stage, plain, { centre });
-  let H = gram.map((x) => (weight > 0 ? x / weight : 0));
-  for (let step = 0; p !== 2 && step < mostSteps; ++step) {
-    const { transform, rank, triangular, condition } = await whiten(run.engine, H, source);
-    if (rank === 0) break;
+  let centre = await medians(run, source);
+  let unit = 1;
+  let known: Pick<Axes, "weight" | "squares" | "zeros"> | undefined;
+  let whitening: Whitening | undefined;
+  let H = new Float64Array();
+  for (let step = 0; step < mostSteps; ++step) {
+    const { transform, rank = d, triangular = false, condition = 1 } = whitening ?? {};
     const params = { p, unit, wide: wide || condition > safeCondition, triangular, rank };
-    const found = await run.sweep("scatter", rows, stage, params, { centre, transform });
-    const total = found.moments![d];
-    const shift = found.moments!.subarray(0, d).map((x) => x / total);
-    H = found.gram.map((x, i) => x / total - shift[Math.floor(i / d)] * shift[i % d]);
-    centre = centre.map((x, j) => Math.fround(x + shift[j] / unit));
-    if ((await changeOf(run, H, transform, rank, d)) < settled) break;
+    const { gram, moments, ...profiled } = await run.sweep("scatter", rows, "axes", params, { centre, transform });
+    const [total, squares, zeros] = moments.subarray(d);
+    if (!known) {
+      const profile = profileOf(run, source, profiled);
+      checkRange(profile, source);
+      if (profile.unit !== unit) {
+        ({ unit } = profile);
+        continue;
+      }
+      known = { weight: total, squares, zeros };
+    }
+    const shift = moments.subarray(0, d).map((x) => x / (total || 1));
+    H = gram.map((x, i) => x / (total || 1) - shift[Math.floor(i / d)] * shift[i % d]);
+    centre = centre.map((x, j) => (total > 0 ? Math.fround(x + shift[j] / unit) : 0));
+    if (p === 2) {
+      // Where the first centre was far off, the sums cancelled.
+      if (shift.reduce((sum, x) => sum + x * x, 0) > trace(H, d)) continue;
+      break;
+    }
+    if (transform && (await changeOf(run, H, transform, rank, d)) < settled) break;
+    whitening = await whiten(run.engine, H, source);
+    if (whitening.rank === 0) break;
   }
   const { values, vectors } = await run.engine.dense("eigen", { matrix: H, n: d });
-  return { centre, variances: values.map((x) => Math.max(0, x)), vectors };
+  return { ...known!, centre, unit, variances: values.map((x) => Math.max(0, x)), vectors };
 }
+
+async function medians(run: Run, source: RowSource): Promise<Float64Array> {
+  const { rows, cols } = source;
+  const count = Math.min(rows, sampleRows);
+  const first = (k: number) => Math.floor((k * (rows - count)) / count / sampleRun) * sampleRun;
+  const at = Array.from({ length: count }, (_, k) => first(k - (k % sampleRun)) + k);
+  const sample = await run.gather(source, at);
+  return Float64Array.from({ length: cols }, (_, j) =>
+    Math.fround(sample.filter((_, i) => i % cols === j).sort()[count >> 1]),
+  );
+}
+
+const trace = (H: Float64Array, d: number) => H.reduce((sum, x, i) => (i % (d + 1) === 0 ? sum + x : sum), 0);
 
 /** |T' H T / c - I|_F beside |I|_F, c the mean of its diagonal. */
 async function changeOf(run: Run, H: Float64Array, T: Float64Array, rank: number, d: number): Promise<number> {
   const half = await run.engine.dense("multiply", { left: H, right: T, rows: d, inner: d, cols: rank });
   const size = { rows: rank, inner: d, cols: rank };
   const whole = await run.engine.dense("multiply", { left: transpose(T, d, rank), right: half, ...size });
-  let trace = 0;
-  for (let k = 0; k < rank; ++k) trace += whole[k * (rank + 1)];
-  const mean = trace / rank;
-  const squares = whole.reduce((sum, x, i) => {
-    const rest = x / mean - (i % (rank + 1) === 0 ? 1 : 0);
-    return sum + rest * rest;
-  }, 0);
-  return Math.sqrt(squares / rank);
+  const mean = trace(whole, rank) / rank;
+  // |X / c - I|^2 = |X|^2 / c^2 - 2 tr X / c + rank
+  const squares = whole.reduce((sum, x) => sum + x * x, 0);
+  return Math.sqrt(Math.max(0, squares / (mean * mean * rank) - 1));
 }

@@ -1,88 +1,94 @@
 // The right factor of a transform code, band by band, and the coordinates that its rows are coded in.
 import { decodeRows } from "../../codes.js";
+import { trellisError } from "../../code-trellis.js";
+import { mostEnlarged } from "../../engine/operations/transform.js";
 import { toRowSource } from "../../matrix.js";
-import type { CodedMatrix } from "../../types/index.js";
+import type { CodedMatrix, TransformCodeOptions } from "../../types/index.js";
 import { inverseCholesky, transpose } from "../basis/small-dense.js";
 import { profile } from "../profile.js";
 import type { Run } from "../run.js";
 import type { Axes } from "./axes.js";
-import type { BandPlan } from "./bands.js";
+import { shape, type BandPlan } from "./bands.js";
 import { encode } from "./quantise.js";
 import { randomRotation } from "./rotation.js";
 
 export interface BandFactors {
   /** One a band. */
   rights: CodedMatrix[];
-  /** Variance of each band's components, of rows times `unit`. */
-  variances: number[];
-  /** K x d, decoded, times `unit`: row k is as long as component k's standard deviation, about. */
+  /** Square of the length of a band's rows of the right factor, times unit^2. */
+  squares: number[];
+  /** K x d, decoded, times `unit`. */
   right: Float64Array;
+  /** The same, each row times what comes back of a coordinate on average. */
+  damped: Float64Array;
+  /** How much longer than what codes decode to a row is scaled: 1 for least squares. */
+  ratio: number;
+  /** Squared error of coordinates of variance 1 beside damped rows, at that scale. */
+  noise: number;
   /** d x K: a row times `unit` times this is coded. */
   basis: Float64Array;
 }
 
-interface Given {
-  unit: number;
-  seed: number;
-  /** Squared error of coding a component of variance 1, of each band. */
-  errors: readonly number[];
-}
-
 /**
- * A band's axes, each of the length that makes components of variance 1, rotated at random, rounded; and what gives a row's coordinates:
- * z of least |a - U'z|^2 + sum_k e_k (z_k - y_k)^2, U the rounded axes, y the coordinates along the axes as they were and e the errors of
- * coding: what rounding an axis sends astray is taken back where it costs less.
+ * A band's right factor is its axes, each as long as `shape` says, rotated at random and rounded. What is coded of a row a is the x of
+ * least |a - (1 - e) R'x|^2 + e (1 - e) sum_k |r_k|^2 x_k^2, which is the error that the test channel leaves (bands.ts): so what rounding
+ * an axis sends astray is taken back as far as that pays.
  */
 export async function bandFactors(
   run: Run,
-  { vectors, variances }: Axes,
+  { vectors, variances, unit }: Axes,
   bands: readonly BandPlan[],
-  { unit, seed, errors }: Given,
+  { seed = 0, windowBits = 10, scale }: TransformCodeOptions,
 ): Promise<BandFactors> {
   const { engine } = run;
   const d = variances.length;
   const K = bands.reduce((sum, { cols }) => sum + cols, 0);
-  const [right, rounded, target] = [0, 1, 2].map(() => new Float64Array(K * d));
-  const [roots, ridge] = [new Float64Array(K), new Float64Array(K)];
-  const result: BandFactors = { rights: [], variances: [], right, basis: right };
-  let first = 0;
-  for (const [b, { cols, rightBits }] of bands.entries()) {
+  const [right, damped] = [0, 1].map(() => new Float64Array(K * d));
+  const [lengths, errors] = [0, 1].map(() => new Float64Array(K));
+  const result: BandFactors = { rights: [], squares: [], right, damped, ratio: 1, noise: 0, basis: right };
+  let [first, sent, kept] = [0, 0, 0];
+  for (const { bits, cols, rightBits } of bands) {
+    const error = trellisError(bits, windowBits, cols);
+    const inside = variances.subarray(first, first + cols);
+    const { shares, length } = shape(inside, cols, error);
     // Past the last axis there are rows of zeros, which the rotation fills with what the others have.
     const axes = new Float64Array(cols * d);
-    axes.set(vectors.subarray(first * d, Math.min(d, first + cols) * d));
-    const variance = variances.subarray(first, first + cols).reduce((sum, x) => sum + x, 0) / cols;
-    const root = Math.sqrt(variance);
+    shares.forEach((share, j) => {
+      const size = Math.sqrt(share) * length;
+      for (let i = 0; i < d; ++i) axes[j * d + i] = size * vectors[(first + j) * d + i];
+    });
     const rotation = await randomRotation(run, cols, seed);
     const rotated = await engine.dense("multiply", { left: rotation, right: axes, rows: cols, inner: cols, cols: d });
-    const source = toRowSource({ data: rotated.map((x) => (x * root) / unit), rows: cols, cols: d }, "right");
+    const source = toRowSource({ data: rotated.map((x) => x / unit), rows: cols, cols: d }, "right");
     const rows = run.open(source);
     const how = { bits: rightBits, levels: "normal", scale: "least-squares", block: Infinity, p: 2 } as const;
     const { coded } = await encode(run, rows, await profile(run, rows), how);
     run.close(rows);
-    const at = first * d;
-    decodeRows(coded, 0, cols).forEach((x, i) => {
-      right[at + i] = x * unit;
-      rounded[at + i] = (x * unit) / root;
-      target[at + i] = rounded[at + i] + errors[b] * rotated[i];
-    });
-    roots.fill(root, first, first + cols);
-    ridge.fill(errors[b], first, first + cols);
+    decodeRows(coded, 0, cols).forEach((x, i) => (right[first * d + i] = x * unit));
+    lengths.fill(length, first, first + cols);
+    errors.fill(error, first, first + cols);
     result.rights.push(coded);
-    result.variances.push(variance);
+    result.squares.push(length * length);
+    sent += cols * length * length;
+    kept += cols * (1 - error) * length * length;
+    result.noise += cols * error * (1 - error) * length * length;
     first += cols;
   }
   if (K === 0) return result;
-  // (U U' + diag(e)) z = (U + diag(e) Y) a
+  if (scale === "unbiased") result.ratio = Math.min(mostEnlarged, sent / kept);
+  const more = result.ratio - 1;
+  result.noise += more * more * kept;
+  right.forEach((x, i) => (damped[i] = (1 - errors[Math.floor(i / d)]) * x));
+  // Of rows divided by their length, for x times it: entries of the matrix are near 1.
+  const rows = damped.map((x, i) => x / lengths[Math.floor(i / d)]);
   const size = { rows: K, inner: d, cols: K };
-  const gram = await engine.dense("multiply", { left: rounded, right: transpose(rounded, K, d), ...size });
-  for (let k = 0; k < K; ++k) gram[k * (K + 1)] += ridge[k];
+  const gram = await engine.dense("multiply", { left: rows, right: transpose(rows, K, d), ...size });
+  for (let k = 0; k < K; ++k) gram[k * (K + 1)] += errors[k] * (1 - errors[k]);
   const T = await inverseCholesky(engine, gram, K);
-  const [square, wide] = [
-    { rows: K, inner: K, cols: K },
-    { rows: K, inner: K, cols: d },
-  ];
-  const inverse = await engine.dense("multiply", { left: T, right: transpose(T, K, K), ...square });
-  const whole = await engine.dense("multiply", { left: inverse, right: target, ...wide });
-  result.basis = transpose(whole, K, d).map((x, i) => x / roots[i % K]);
+  const inverse = await engine.dense("multiply", {
+    ...{ left: T, right: transpose(T, K, K), rows: K, inner: K, cols: K },
+  });
+  const whole = await engine.dense("multiply", { left: inverse, right: rows, rows: K, inner: K, cols: d });
+  result.basis = transpose(whole, K, d).map((x, i) => x / lengths[i % K]);
   return result;
 }

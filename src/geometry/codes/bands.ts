@@ -1,27 +1,33 @@
-// Bits for the components of a transform code: reverse water-filling over the coder's own errors (Shannon 1959; Fox, Discrete
-// optimization via marginal analysis, 1966), with what the right factor costs.
+// Bits for the components of a transform code: bands of components of equal bits, such that least is left of their variances.
 //
-// A component of variance v with b bits leaves v (error(b) + loss), where `loss` is what the right factor's own rounding costs, and takes
-// b bits a row and a row of the right factor. Components go in groups of 8, as bytes hold their codes.
-//
-// Loss     an axis that is rounded sends a share r of its component astray, evenly over all directions. What goes along a stored component
-//          of error e can be taken back there, but then is coded with it: e / (1 + e) of it stays (band-factors.ts). All of it stays
-//          where nothing is stored
+// Band     components of variances v_j are rotated evenly over n coordinates of variance 1, each coded with error e: what comes back is
+//          (1 - e) of it and white noise of variance e (1 - e) (Goblick's test channel, 1965). Component j has share s_j of the
+//          coordinates' variance (mean 1), and best estimates leave v_j e / ((1 - e) s_j + e) of it. Least in sum:
+//              (1 - e) s_j + e = sqrt(v_j) / m,    m the mean of the roots;    then e (sum sqrt(v_j))^2 / n is left
+//          where s_j would be negative the component is let go, and m is that of the others with what it frees
+// Bits     Lagrange: the least of error + price * bytes over all partitions, by dynamic programming over groups of components; the price by
+//          bisection (Shoham, Gersho 1988, who do it without bands). With equal bits everywhere and no rotation it would be reverse water-filling
+// Right    an axis that is rounded sends a share of its component astray, evenly over all directions. What goes along a coordinate of error e
+//          can be taken back there, but then is coded with it: e / (1 + e) of it stays (band-factors.ts); elsewhere all of it. Rows whose
+//          entries are uneven, p_i of the square in column i on average, are rounded worse, by d sum p_i^2, about
 import { codedBytes, quantisationError } from "../../codes.js";
 import { trellisError } from "../../code-trellis.js";
 import type { TrellisBits, WindowBits } from "../../types/index.js";
 
 export interface BandPlan {
   bits: TrellisBits;
-  /** Components: a multiple of 8. Past the last column they are of variance 0. */
+  /** Coordinates: a multiple of 8. Past the last column components have variance 0. */
   cols: number;
   rightBits: 8 | 4;
+  /** Edges between groups of components where it begins and ends. */
+  from: number;
+  end: number;
 }
 
 export interface BitPlan {
   /** By falling bits. */
   bands: BandPlan[];
-  /** Sum over the components of what is left of their variances, expected. */
+  /** What is left of the components' variances, in sum, expected. */
   error: number;
   /** Of codes and right factors. */
   bytes: number;
@@ -32,95 +38,238 @@ export interface Spectrum {
   values: Float64Array;
   rows: number;
   windowBits: WindowBits;
+  /** By how much worse axes from one edge to another are rounded than even ones: `unevenness`. */
+  unevenness: readonly Float64Array[];
 }
 
-const allBits = [1, 2, 3, 4, 5, 6, 7, 8] as const;
+const highestBits = 8;
+const allBits = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const;
+/** What unevenness costs: between 0.5 and 1 on rows of many kinds. */
+const unevenLoss = 0.75;
+/** Groups of components at most: partitions take the square of it. */
+const mostGroups = 128;
+const bisections = 40;
+/** What lowers the error by less, beside all variance, for a bit a row is never worth it: 8 bits a component leave 1000 times as much. */
+const leastPrice = 2 ** -26;
+/** Share of the error that a move has to gain. */
+const worthIt = 2 ** -12;
+
+/** Where groups of components end; the first begins at 0. */
+function edgesOf(cols: number): number[] {
+  const groups = Math.ceil(cols / 8);
+  const step = Math.ceil(groups / mostGroups);
+  const edges: number[] = [];
+  for (let g = 0; g < groups; g += step) edges.push(8 * g);
+  return [...edges, 8 * groups];
+}
+
+/** For axes (d x d, one a row) from edge i to edge j > i: number j of array i. Cost: d multiply-adds for each. */
+export function unevenness(vectors: Float64Array, d: number): Float64Array[] {
+  const edges = edgesOf(d);
+  const sums = [new Float64Array(d)];
+  for (let g = 1; g < edges.length; ++g) {
+    const sum = sums[g - 1].slice();
+    for (let k = edges[g - 1]; k < Math.min(d, edges[g]); ++k) {
+      for (let i = 0; i < d; ++i) sum[i] += vectors[k * d + i] * vectors[k * d + i];
+    }
+    sums.push(sum);
+  }
+  return edges.map((_, from) =>
+    Float64Array.from(edges, (_, end) => {
+      if (end <= from) return 1;
+      let [whole, squares] = [0, 0];
+      for (let i = 0; i < d; ++i) {
+        const x = sums[end][i] - sums[from][i];
+        whole += x;
+        squares += x * x;
+      }
+      return 1 + unevenLoss * ((d * squares) / (whole * whole) - 1);
+    }),
+  );
+}
+
+/** How variance is shared out in a band, each number for a component: s_j, and the estimate's factor r_j = sqrt(s_j) * `length`. */
+export function shape(
+  variances: Float64Array,
+  cols: number,
+  error: number,
+): { shares: Float64Array; length: number; left: number } {
+  const roots = variances.map(Math.sqrt);
+  let sum = roots.reduce((total, x) => total + x, 0);
+  let kept = roots.length;
+  const inverse = () => (cols * (1 - error) + kept * error) / sum;
+  while (kept > 1 && !(roots[kept - 1] * inverse() > error)) sum -= roots[--kept];
+  const factor = inverse();
+  let left = 0;
+  const shares = roots.map((root, j) => {
+    left += j < kept ? (error * root) / factor : root * root;
+    return j < kept ? Math.max(0, (root * factor - error) / (1 - error)) : 0;
+  });
+  return { shares, length: 1 / factor, left };
+}
 
 /** The best plan of at most `bytes`. */
 export function planBits(spectrum: Spectrum, bytes: number): BitPlan {
-  let best: BitPlan | undefined;
-  let astray = 1;
-  for (let lowest = 0; lowest <= 8; ++lowest) {
-    let plan = planWith(spectrum, bytes, lowest, astray);
-    astray = astrayOf(plan, spectrum);
-    plan = planWith(spectrum, bytes, lowest, astray);
-    if (!best || plan.error < best.error || (plan.error === best.error && plan.bytes < best.bytes)) best = plan;
-  }
-  return best!;
+  return refined(spectrum, (partition) => partition.within(bytes));
 }
 
-/** Of what a rounded axis sends astray, the share that stays. */
-function astrayOf({ bands }: BitPlan, { values, windowBits }: Spectrum): number {
-  const stays = bands.reduce(
-    (sum, { cols, bits }) => sum - cols / (1 + trellisError(bits, windowBits, cols)),
-    values.length,
-  );
-  return Math.max(0, stays) / values.length;
+/** The smallest plan that leaves no more than `error`, nearly; or that of the least error. */
+export function planError(spectrum: Spectrum, error: number): BitPlan {
+  return refined(spectrum, (partition) => partition.reaching(error));
 }
 
-/** With right factors in 4 bits for bands of up to `lowest` bits. */
-function planWith({ values, rows, windowBits }: Spectrum, most: number, lowest: number, astray: number): BitPlan {
-  const cols = values.length;
-  const rightOf = (bits: number) => (bits <= lowest ? 4 : 8);
-  const groups = Float64Array.from({ length: Math.ceil(cols / 8) }, (_, g) => sum(values.subarray(8 * g, 8 * g + 8)));
-  const costs = [0, ...allBits.map((bits) => rows * bits + codedBytes(8, cols, rightOf(bits)))];
-  const errors = [
-    1,
-    ...allBits.map((bits) => trellisError(bits, windowBits) + astray * quantisationError(rightOf(bits), cols)),
-  ];
-  const steps = convexSteps(costs, errors);
-  // Groups that took each step. Larger ones took it first, so the next group is always the one of that number.
-  const taken = steps.map(() => 0);
-  let bytes = 0;
-  for (;;) {
-    let best = -1;
-    let fall = 0;
-    steps.forEach((step, k) => {
-      const group = taken[k];
-      if (group >= (k ? taken[k - 1] : groups.length) || bytes + step.bytes > most) return;
-      if (groups[group] * step.slope > fall) [best, fall] = [k, groups[group] * step.slope];
-    });
-    if (best < 0) break;
-    bytes += steps[best].bytes;
-    ++taken[best];
-  }
-  const bands: BandPlan[] = [];
-  let error = sum(values);
-  let first = 0;
-  for (let k = steps.length - 1; k >= 0; --k) {
-    const { bits } = steps[k];
-    const count = 8 * (taken[k] - (taken[k + 1] ?? 0));
-    if (count === 0) continue;
-    const inside = sum(values.subarray(first, first + count));
-    bands.push({ bits, cols: count, rightBits: rightOf(bits) });
-    error -= inside * (1 - trellisError(bits, windowBits, count) - astray * quantisationError(rightOf(bits), cols));
-    first += count;
-  }
-  return { bands, error, bytes };
+/** What a rounded axis costs depends on what is stored beside it: a first plan tells. */
+function refined(spectrum: Spectrum, search: (partition: Partition) => BitPlan): BitPlan {
+  const first = new Partition(spectrum, 1);
+  return search(new Partition(spectrum, first.astray(search(first))));
 }
 
-interface Step {
-  /** That it leads to. */
-  bits: TrellisBits;
-  bytes: number;
-  /** Fall of the error for a byte. */
-  slope: number;
-}
+class Partition {
+  private readonly edges: readonly number[];
+  /** Sums of the variances, and of their roots, up to each edge. */
+  private readonly sums: number[] = [0];
+  private readonly roots: number[] = [0];
+  /** Of coding with so many bits, in bands of so many groups of 8. */
+  private readonly errors: readonly Float64Array[];
+  /** Of a coordinate's row of the right factor: its bytes, and what rounding it costs beside the variance. */
+  private readonly rights: Record<8 | 4, { bytes: number; loss: number }>;
 
-/** From 0 bits up, along the lower convex hull of errors over costs. */
-function convexSteps(costs: readonly number[], errors: readonly number[]): Step[] {
-  const steps: Step[] = [];
-  for (let at = 0; at < 8;) {
-    let [next, slope] = [0, 0];
-    for (let to = at + 1; to <= 8; ++to) {
-      const found = (errors[at] - errors[to]) / (costs[to] - costs[at]);
-      if (found > slope) [next, slope] = [to, found];
+  constructor(
+    private readonly spectrum: Spectrum,
+    /** Of what a rounded axis sends astray, the share that stays. */
+    stays: number,
+  ) {
+    const { values, windowBits } = spectrum;
+    const d = values.length;
+    const right = (bits: 8 | 4) => ({ bytes: codedBytes(1, d, bits), loss: stays * quantisationError(bits, d) });
+    this.rights = { 8: right(8), 4: right(4) };
+    this.edges = edgesOf(d);
+    this.errors = allBits.map((bits) =>
+      Float64Array.from({ length: Math.ceil(d / 8) + 1 }, (_, g) =>
+        g && bits ? trellisError(bits, windowBits, 8 * g) : 1,
+      ),
+    );
+    for (let g = 1; g < this.edges.length; ++g) {
+      const inside = values.subarray(this.edges[g - 1], this.edges[g]);
+      this.sums.push(inside.reduce((total, x) => total + x, this.sums[g - 1]));
+      this.roots.push(inside.reduce((total, x) => total + Math.sqrt(x), this.roots[g - 1]));
     }
-    if (next === 0) break;
-    steps.push({ bits: next as TrellisBits, bytes: costs[next] - costs[at], slope });
-    at = next;
   }
-  return steps;
-}
 
-const sum = (x: Float64Array) => x.reduce((total, value) => total + value, 0);
+  within(most: number): BitPlan {
+    const { affordable } = this.search(({ bytes }) => bytes > most);
+    return this.filled(affordable, most);
+  }
+
+  reaching(error: number): BitPlan {
+    return this.search((plan) => plan.error <= error).dear;
+  }
+
+  /** The plans on both sides of the price from which on they are not `dear`. */
+  private search(isDear: (plan: BitPlan) => boolean): Record<"dear" | "affordable", BitPlan> {
+    // A price of share / (1 - share), in all variances for the bytes of one bit a row.
+    let [low, high] = [leastPrice, 1];
+    let dear = this.planOf(this.cheapest(low));
+    if (!isDear(dear)) return { dear, affordable: dear };
+    let affordable = this.planOf([]);
+    for (let round = 0; round < bisections; ++round) {
+      const share = (low + high) / 2;
+      const found = this.planOf(this.cheapest(share / (1 - share)));
+      if (isDear(found)) [low, dear] = [share, found];
+      else [high, affordable] = [share, found];
+    }
+    return { dear, affordable };
+  }
+
+  /** Of what rounded axes send astray, the share that stays under this plan. */
+  astray({ bands }: BitPlan): number {
+    const { values } = this.spectrum;
+    const taken = bands.reduce((sum, { cols, bits }) => sum + cols / (1 + this.errors[bits][cols / 8]), 0);
+    return Math.max(0, values.length - taken) / values.length;
+  }
+
+  private bytesOf(cols: number, bits: number, rightBits: 8 | 4): number {
+    return cols * ((this.spectrum.rows * bits) / 8 + this.rights[rightBits].bytes);
+  }
+
+  /** The partition of least error + price * bytes, and the right factors' bits with it. */
+  private cheapest(price: number): BandPlan[] {
+    const { edges, sums, roots } = this;
+    const groups = edges.length - 1;
+    const rate = (price * sums[groups]) / Math.max(1, this.spectrum.rows);
+    // least[g]: of the first g groups, in bands of at least as many bits as have been looked at.
+    let least = edges.map((_, g) => (g === 0 ? 0 : Infinity));
+    let cuts: (BandPlan | undefined)[][] = [];
+    for (let bits = highestBits as TrellisBits; bits >= 1; --bits) {
+      const before = least;
+      const chosen: (BandPlan | undefined)[] = new Array(groups + 1).fill(undefined);
+      least = before.slice();
+      for (let from = 0; from < groups; ++from) {
+        if (before[from] === Infinity) continue;
+        for (let end = from + 1; end <= groups; ++end) {
+          const cols = edges[end] - edges[from];
+          const root = roots[end] - roots[from];
+          const coding = before[from] + (this.errors[bits][cols / 8] * root * root) / cols;
+          const astray = this.spectrum.unevenness[from][end] * (sums[end] - sums[from]);
+          for (const rightBits of [8, 4] as const) {
+            const loss = this.rights[rightBits].loss * astray;
+            const cost = coding + loss + rate * this.bytesOf(cols, bits, rightBits);
+            if (cost < least[end]) {
+              least[end] = cost;
+              chosen[end] = { bits, cols, rightBits, from, end };
+            }
+          }
+        }
+      }
+      cuts = [chosen, ...cuts];
+    }
+    let end = 0;
+    for (let g = 1; g <= groups; ++g) if (least[g] - sums[g] < least[end] - sums[end]) end = g;
+    const bands: BandPlan[] = [];
+    for (const chosen of cuts) {
+      const cut = chosen[end];
+      if (!cut) continue;
+      bands.unshift(cut);
+      end = cut.from;
+    }
+    return bands;
+  }
+
+  private planOf(cuts: readonly BandPlan[]): BitPlan {
+    const { edges, sums, rights } = this;
+    const { values, unevenness } = this.spectrum;
+    let error = sums[sums.length - 1];
+    let bytes = 0;
+    const bands = cuts.map((band): BandPlan => {
+      const { bits, rightBits, from, end } = band;
+      const cols = edges[end] - edges[from];
+      const variance = sums[end] - sums[from];
+      error += shape(values.subarray(edges[from], edges[end]), cols, this.errors[bits][cols / 8]).left - variance;
+      error += rights[rightBits].loss * unevenness[from][end] * variance;
+      bytes += this.bytesOf(cols, bits, rightBits);
+      return { ...band, cols };
+    });
+    return { bands, error, bytes };
+  }
+
+  /** Ends of bands are moved by a group, or right factors take other bits, as long as that fits and helps. */
+  private filled(plan: BitPlan, most: number): BitPlan {
+    const { edges } = this;
+    for (;;) {
+      let best = plan;
+      for (const k of plan.bands.keys()) {
+        for (const by of [1, -1, 0]) {
+          const moved = plan.bands.map((band) => ({ ...band }));
+          if (by === 0) moved[k].rightBits = moved[k].rightBits === 4 ? 8 : 4;
+          moved[k].end += by;
+          if (moved[k + 1]) moved[k + 1].from += by;
+          if (moved.some(({ from, end }) => end <= from || end >= edges.length)) continue;
+          const found = this.planOf(moved);
+          if (found.bytes <= most && found.error < (1 - worthIt) * best.error) best = found;
+        }
+      }
+      if (best === plan) return plan;
+      plan = best;
+    }
+  }
+}

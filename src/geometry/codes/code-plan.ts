@@ -1,208 +1,165 @@
 // What a transform code of so many bytes is made of: bits of the components, rows that are kept exactly, and the error to expect.
 import type { EngineRows } from "../../engine/engine.js";
-import { trellisError } from "../../code-trellis.js";
 import { InvalidInputError } from "../../errors.js";
 import type { TransformCodeOptions } from "../../types/index.js";
 import { narrowLimit } from "../basis/spectrum.js";
-import { transpose } from "../basis/small-dense.js";
 import type { Run } from "../run.js";
-import type { Axes, Moments } from "./axes.js";
-import { planBits, type BitPlan } from "./bands.js";
-import { exactRowBytes, exactRowLoss } from "./exact-rows.js";
+import { axesOf, type Axes } from "./axes.js";
+import { bandFactors, type BandFactors } from "./band-factors.js";
+import { planBits, planError, unevenness, type BitPlan, type Spectrum } from "./bands.js";
+import { codeSweep } from "./code-sweep.js";
+import { exactRowBytes, exactRowLoss, largest } from "./exact-rows.js";
 
-export interface CodePlan {
+/** Axes, and bits along them. */
+interface Fit {
   axes: Axes;
-  bits: BitPlan;
-  /** Root mean square of each row's components; -1 of rows of zeros. */
+  spectrum: Spectrum;
+  plan: BitPlan;
+}
+
+/** How a fit would do. */
+interface Forecast extends Fit {
+  factors: BandFactors;
+  /** Of each row: its root mean square over the coordinates, and its squared error times its weight, to expect. */
   sizes: Float64Array;
+  errors: Float64Array;
+}
+
+export interface CodePlan extends Forecast {
   /** Levels for scales, at most, that of rows of zeros apart. */
   levels: number;
-  /** Of the stored scale to that. */
-  ratio: number;
+  /** Bits of an entry, and bytes, of a row that is kept exactly, and how many may be. */
   exact: { bits: 8 | 4; rowBytes: number; most: number };
   /** Squared error beside the rows' squares. */
   predicted: number;
 }
 
-export interface Planning {
-  moments: Moments;
-  axes: (wide: boolean) => Promise<Axes>;
-  options: TransformCodeOptions;
-}
-
 /** Shares of the rows that are tried as exact ones. */
-const exactShares = [0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.008, 0.01];
+const exactShares = [0.001, 0.0025, 0.005, 0.0075, 0.01];
 /** Their bytes beside all. */
 const mostExactBytes = 0.04;
 /** Rows for a level of the scales, at least. */
 const rowsOfLevel = 8;
+/** Rows that may be exact do not decide about the axes when they hold this share of the error. */
+const foreignShare = 0.1;
+
+const sum = (x: Float64Array) => x.reduce((total, value) => total + value, 0);
+const componentsOf = ({ bands }: BitPlan) => bands.reduce((total, { cols }) => total + cols, 0);
 
 export class CodePlanner {
   constructor(
     private readonly run: Run,
     private readonly rows: EngineRows,
-    private readonly given: Planning,
+    private readonly options: TransformCodeOptions,
   ) {}
 
-  private get windowBits() {
-    return this.given.options.windowBits ?? 10;
+  /** Of all rows, or of those that are not `without`. */
+  private async axes(wide: boolean, without?: Uint32Array): Promise<Axes> {
+    const { run, rows } = this;
+    const { p = 2, rowWeights } = this.options;
+    const weights = Float64Array.from({ length: rows.source.rows }, (_, i) => rowWeights?.[i] ?? 1);
+    without?.forEach((row) => (weights[row] = 0));
+    if (rowWeights || without) rows.state.set("weights", weights);
+    else rows.state.delete("weights");
+    const found = () => axesOf(run, rows, p, wide);
+    if (!without) return run.cache.once(`axes of codes ${p} ${wide}`, found);
+    const { weight, squares, zeros } = await this.axes(wide);
+    rows.state.set("weights", weights);
+    return { ...(await found()), weight, squares, zeros };
   }
 
-  /** Centre, scales, and one level or as many as there may be. */
-  private fixedBytes(levels: number): number {
+  /** Those that are good enough for the components that `planned` stores. */
+  private async fit(planned: (spectrum: Spectrum) => BitPlan, without?: Uint32Array): Promise<Fit> {
+    const { rows, cols, dtype } = this.rows.source;
+    for (let wide = dtype === "f64"; ; wide = true) {
+      const axes = await this.axes(wide, without);
+      const { variances: values, vectors } = axes;
+      const { windowBits = 10 } = this.options;
+      const spectrum = { values, rows, windowBits, unevenness: unevenness(vectors, cols) };
+      const plan = planned(spectrum);
+      const last = Math.min(rows, cols, componentsOf(plan)) - 1;
+      if (wide || last < 0 || values[last] > narrowLimit * values[0]) return { axes, spectrum, plan };
+    }
+  }
+
+  /** Looks at every row along the stored components. */
+  private async forecast(fit: Fit): Promise<Forecast> {
+    const { run, rows, options } = this;
+    const { axes, plan } = fit;
+    const { rowWeights } = options;
+    const factors = await bandFactors(run, axes, plan.bands, options);
+    const seen = { ...factors, right: factors.damped };
+    const { sizes, sums } = await codeSweep(run, rows, axes, seen, options, [], Float32Array.of(1));
+    const errors = sizes.map((x, i) => (rowWeights?.[i] ?? 1) * (sums[3 * i + 1] + x * x * factors.noise));
+    return { ...fit, factors, sizes, errors };
+  }
+
+  /** Centre, scales, and so many levels. */
+  private fixedBytes(levels: number, zeros: number): number {
     const { rows, cols } = this.rows.source;
-    return 4 * cols + rows + 4 * (levels + Number(this.given.moments.zeros > 0));
+    return 4 * cols + rows + 4 * (levels + Number(zeros > 0));
   }
 
-  private get levels(): number {
-    const { zeros } = this.given.moments;
+  /** Levels for scales, at most. */
+  private levels(zeros: number): number {
     return Math.max(1, Math.min(256 - Number(zeros > 0), Math.floor(this.rows.source.rows / rowsOfLevel)));
-  }
-
-  /** Axes that are good enough for the components that are stored. */
-  private async axes(bytes: number): Promise<Axes> {
-    const { dtype, rows } = this.rows.source;
-    const { axes } = this.given;
-    if (dtype === "f64") return axes(true);
-    const narrow = await axes(false);
-    const { bands } = planBits({ values: narrow.variances, rows, windowBits: this.windowBits }, bytes);
-    const last =
-      Math.min(
-        rows,
-        narrow.variances.length,
-        bands.reduce((sum, { cols }) => sum + cols, 0),
-      ) - 1;
-    return last < 0 || narrow.variances[last] > narrowLimit * narrow.variances[0] ? narrow : axes(true);
   }
 
   /** @throws {InvalidInputError} where `most` bytes do not even hold centre and scales */
   async plan(most: number): Promise<CodePlan> {
-    const { moments, options } = this.given;
-    const { source } = this.rows;
-    const { rows: n, cols: d, name = "A" } = source;
-    const { windowBits, levels } = this;
-    const least = this.fixedBytes(1);
+    const { options } = this;
+    const { rows: n, cols: d, name = "A" } = this.rows.source;
+    const { zeros, squares, unit } = (await this.fit((spectrum) => planBits(spectrum, 0))).axes;
+    const least = this.fixedBytes(1, zeros);
     if (!(most >= least)) {
       throw new InvalidInputError(
         `A code of ${name} (${n} x ${d}) takes at least ${least} bytes, for its centre and a scale a row; ${most} were allowed.`,
         { tensor: name },
       );
     }
-    const room = Math.max(0, most - this.fixedBytes(levels));
-    const exactBits = 4;
-    const rowBytes = exactRowBytes(d, exactBits);
-    const { exactRows: wanted = "auto" } = options;
-    const axes = await this.axes(room);
-    const spectrum = { values: axes.variances, rows: n, windowBits };
-    const counts =
-      wanted === "auto"
-        ? [
-            ...new Set(
-              exactShares.map((share) =>
-                Math.min(Math.ceil(share * n), Math.floor((mostExactBytes * most) / rowBytes)),
-              ),
-            ),
-          ]
-        : [wanted];
-    const middle = planBits(spectrum, room - rowBytes * counts[counts.length >> 1]);
-    const { sizes, errors } = await this.sizes(axes, middle);
-    const { rowWeights } = options;
-    const keys = errors.map((x, i) => (rowWeights?.[i] ?? 1) * x).sort();
-    const total = keys.reduce((sum, x) => sum + x, 0);
-    const most1 = counts[counts.length - 1];
-    const tops = new Float64Array(most1 + 1);
-    for (let k = 0; k < most1; ++k) tops[k + 1] = tops[k] + keys[n - 1 - k];
-    let best: { bits: BitPlan; predicted: number } | undefined;
-    for (const count of counts) {
-      const bits = planBits(spectrum, room - rowBytes * count);
-      const exact = Math.min(most1, Math.floor((room - bits.bytes) / rowBytes));
-      const rest = total - tops[Math.max(0, exact)] * (1 - exactRowLoss(d, exactBits));
-      const predicted = middle.error > 0 ? (rest * bits.error) / middle.error : rest;
-      if (!best || predicted < best.predicted) best = { bits, predicted };
-    }
-    const { bits, predicted } = best!;
-    const { unit } = moments.profile;
-    return {
-      axes,
-      bits,
-      sizes: sameComponents(bits, middle) ? sizes : (await this.sizes(axes, bits)).sizes,
-      levels,
-      ratio: options.scale === "unbiased" ? enlargement(bits, axes, windowBits) : 1,
-      exact: { bits: exactBits, rowBytes, most: most1 },
-      predicted: moments.squares > 0 ? predicted / unit / unit / moments.squares : 0,
+    const levels = this.levels(zeros);
+    const room = Math.max(0, most - this.fixedBytes(levels, zeros));
+    const { exactRows = "auto" } = options;
+    const countsOf = (rowBytes: number) => {
+      const limit = Math.floor((mostExactBytes * most) / rowBytes);
+      return exactRows === "auto" ? exactShares.map((share) => Math.min(Math.ceil(share * n), limit)) : [exactRows];
     };
-  }
-
-  /** Sizes of the rows along the stored components, and the squared error to expect of each. */
-  private async sizes(axes: Axes, { bands }: BitPlan): Promise<{ sizes: Float64Array; errors: Float64Array }> {
-    const { run, rows, windowBits } = this;
-    const { rows: n, cols: d } = rows.source;
-    const { unit } = this.given.moments.profile;
-    const squares: number[] = [];
-    let noise = 0;
-    for (const { cols, bits } of bands) {
-      const first = squares.length;
-      const inside = axes.variances.subarray(first, first + cols);
-      const sum = inside.reduce((total, x) => total + x, 0);
-      noise += sum * trellisError(bits, windowBits, cols);
-      for (let k = 0; k < Math.min(cols, d - first); ++k) squares.push(sum / cols);
+    const some = countsOf(exactRowBytes(d, 4));
+    const middle = (spectrum: Spectrum) => planBits(spectrum, room - exactRowBytes(d, 4) * some[some.length >> 1]);
+    let before = await this.forecast(await this.fit(middle));
+    const foreign = largest(before.errors, some[some.length - 1]);
+    if (foreign.reduce((total, row) => total + before.errors[row], 0) > foreignShare * sum(before.errors))
+      before = await this.forecast(await this.fit(middle, foreign));
+    const { axes, spectrum, errors, plan } = before;
+    const sorted = errors.slice().sort();
+    let best: Pick<CodePlan, "plan" | "predicted" | "exact"> | undefined;
+    for (const bits of [4, 8] as const) {
+      const rowBytes = exactRowBytes(d, bits);
+      const counts = countsOf(rowBytes);
+      const mostExact = counts[counts.length - 1];
+      for (const count of new Set(counts)) {
+        const found = planBits(spectrum, room - rowBytes * count);
+        const exact = Math.max(0, Math.min(mostExact, Math.floor((room - found.bytes) / rowBytes)));
+        const rest = sum(errors) - sum(sorted.subarray(n - exact)) * (1 - exactRowLoss(d, bits));
+        const left = plan.error > 0 ? (rest * found.error) / plan.error : rest;
+        const predicted = squares > 0 ? left / unit / unit / squares : 0;
+        if (!best || predicted < best.predicted)
+          best = { plan: found, predicted, exact: { bits, rowBytes, most: mostExact } };
+      }
     }
-    const K = Math.max(1, squares.length);
-    const basis = new Float64Array(K * d);
-    squares.forEach((square, k) => {
-      for (let j = 0; j < d; ++j) basis[k * d + j] = axes.vectors[k * d + j] / Math.sqrt(square);
-    });
-    const both = new Float64Array(2 * n);
-    await run.sweep(
-      "rowSizes",
-      rows,
-      "sizes",
-      { unit },
-      {
-        centre: axes.centre,
-        basis: transpose(basis, K, d),
-        squares: Float64Array.from(squares.length ? squares : [0]),
-      },
-      { emit: (start, block) => both.set(block, 2 * start), anyOrder: true },
-    );
-    const sizes = Float64Array.from({ length: n }, (_, i) => both[2 * i]);
-    return { sizes, errors: sizes.map((x, i) => both[2 * i + 1] + x * x * noise) };
+    const isSame = JSON.stringify(best!.plan.bands) === JSON.stringify(plan.bands);
+    const after = isSame ? before : await this.forecast({ axes, spectrum, plan: best!.plan });
+    return { ...after, ...best!, levels };
   }
 
   /** The fewest bytes that are expected to err by no more than this, or as many as there is a use for. */
   async bytesFor(error: number): Promise<{ bytes: number; error: number; isMost: boolean }> {
-    const { moments, axes } = this.given;
-    const { rows: n, cols: d, dtype } = this.rows.source;
-    const { variances } = await axes(dtype === "f64");
-    const { unit } = moments.profile;
-    const spectrum = { values: variances, rows: n, windowBits: this.windowBits };
-    const ofPlan = (bytes: number) =>
-      moments.squares > 0 ? (planBits(spectrum, bytes).error * moments.weight) / unit / unit / moments.squares : 0;
-    const most = planBits(spectrum, Infinity).bytes;
-    let [low, high] = [0, most];
-    while (high - low > 1 + n / 16) {
-      const middle = Math.floor((low + high) / 2);
-      if (ofPlan(middle) <= error) high = middle;
-      else low = middle;
-    }
+    const { rows: n, cols: d } = this.rows.source;
+    const { axes } = await this.fit((spectrum) => planBits(spectrum, 0));
+    const scale = axes.squares > 0 ? axes.weight / axes.unit / axes.unit / axes.squares : 0;
+    const { plan } = await this.fit((spectrum) => planError(spectrum, scale > 0 ? error / scale : Infinity));
     const exact = Math.ceil(exactShares[0] * n) * exactRowBytes(d, 4);
-    return { bytes: this.fixedBytes(this.levels) + high + exact, error: ofPlan(high), isMost: high === most };
+    const bytes = this.fixedBytes(this.levels(axes.zeros), axes.zeros) + plan.bytes + exact;
+    return { bytes, error: plan.error * scale, isMost: plan.error * scale > error };
   }
-}
-
-const sameComponents = (a: BitPlan, b: BitPlan) => {
-  const [of, other] = [a, b].map(({ bands }) => bands.reduce((sum, { cols }) => sum + cols, 0));
-  return of === other;
-};
-
-/** By how much an unbiased scale is larger than one of least squares, about. */
-function enlargement({ bands }: BitPlan, { variances }: Axes, windowBits: 10 | 12): number {
-  let [first, error, total] = [0, 0, 0];
-  for (const { bits, cols } of bands) {
-    const inside = variances.subarray(first, first + cols).reduce((sum, x) => sum + x, 0);
-    error += inside * trellisError(bits, windowBits, cols);
-    total += inside;
-    first += cols;
-  }
-  return total > 0 ? Math.min(4 / 3, total / (total - error)) : 1;
 }

@@ -1,8 +1,8 @@
 // Rows that a transform code keeps nearly exactly: those that it errs most on, by what is left of them, in few bits each.
-import { codedBytes, decodeRows, quantisationError } from "../../codes.js";
+import { codedBytes, quantisationError } from "../../codes.js";
 import { toRowSource, type RowSource } from "../../matrix.js";
 import { TransformDecoder } from "../../transform-codes.js";
-import type { ExactRows, TransformCode } from "../../types/index.js";
+import type { TransformCode } from "../../types/index.js";
 import { profile } from "../profile.js";
 import type { Run } from "../run.js";
 import { encode } from "./quantise.js";
@@ -26,22 +26,25 @@ export function largest(x: Float64Array, count: number): Uint32Array {
   return Uint32Array.from(rows);
 }
 
-/** The rows' residuals in the code, stored, and what is left then: rows.length x cols. */
-export async function exactRows(
+/** The code with these rows kept exactly, and what it then leaves of them: rows.length x cols. */
+export async function withExactRows(
   run: Run,
   source: RowSource,
   code: TransformCode,
   rows: Uint32Array,
   bits: 8 | 4,
-): Promise<{ exact: ExactRows; rest: Float64Array }> {
+): Promise<{ code: TransformCode; rest: Float64Array }> {
   const { cols } = source;
-  const rest = await run.gather(source, rows);
-  const decoder = new TransformDecoder(code);
-  rows.forEach((row, at) => decoder.rows(row, 1).forEach((x, j) => (rest[at * cols + j] -= x)));
-  const opened = run.open(toRowSource({ data: rest, rows: rows.length, cols }, "residual"));
+  const values = await run.gather(source, rows);
+  const restOf = (of: TransformCode) => {
+    const decoder = new TransformDecoder(of);
+    const decoded = Array.from(rows, (row) => decoder.rows(row, 1));
+    return values.map((x, i) => x - decoded[Math.floor(i / cols)][i % cols]);
+  };
+  const opened = run.open(toRowSource({ data: restOf(code), rows: rows.length, cols }, "residual"));
   const target = { bits, levels: "normal", scale: "least-squares", block: Infinity, p: 2 } as const;
   const { coded } = await encode(run, opened, await profile(run, opened), target);
   run.close(opened);
-  decodeRows(coded, 0, rows.length).forEach((x, i) => (rest[i] -= x));
-  return { exact: { rows, residual: coded }, rest };
+  const exact = { ...code, exact: { rows, residual: coded } };
+  return { code: exact, rest: restOf(exact) };
 }

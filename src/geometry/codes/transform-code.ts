@@ -1,13 +1,10 @@
 // Transform codes, near the rate-distortion bound of a Gaussian source: centre, axes, bits by reverse water-filling, trellis codes.
 //
-// Goyal, Theoretical foundations of transform coding (2001). A row is coded in four sweeps: column sums, scatter matrix, sizes along the
-// axes, codes. Nothing of size n is kept but codes, scales, and a few numbers a row.
+// Goyal, Theoretical foundations of transform coding (2001). A row is coded in three sweeps: scatter matrix, what coding would leave, codes. Nothing of size n is kept but codes, scales, and a few numbers a row.
 import type { EngineRows } from "../../engine/engine.js";
-import { codesName } from "../../engine/operations/transform.js";
 import { InvalidInputError } from "../../errors.js";
 import type { RowSource } from "../../matrix.js";
 import { checkOneOf, checkP, checkSeed } from "../../options.js";
-import { trellisError, trellisTable } from "../../code-trellis.js";
 import { transformBytes } from "../../transform-codes.js";
 import type {
   CodeBand,
@@ -18,13 +15,11 @@ import type {
 } from "../../types/index.js";
 import { objectiveOf } from "../basis/factors.js";
 import type { Run } from "../run.js";
-import { axesOf, columnMoments, type Moments } from "./axes.js";
-import { bandFactors } from "./band-factors.js";
 import type { BitPlan } from "./bands.js";
-import { exactRows, largest } from "./exact-rows.js";
-import { checkRange } from "./quantise.js";
-import { scaleLevels } from "./scale-levels.js";
 import { CodePlanner, type CodePlan } from "./code-plan.js";
+import { codeSweep } from "./code-sweep.js";
+import { largest, withExactRows } from "./exact-rows.js";
+import { scaleLevels } from "./scale-levels.js";
 
 export function checkTransformCode(options: TransformCodeOptions, source: RowSource): void {
   const { bytes, bitsPerEntry, maxError, p = 2, exactRows = "auto", windowBits = 10, seed = 0 } = options;
@@ -54,16 +49,11 @@ export async function transformCode(
   options: TransformCodeOptions,
 ): Promise<TransformCodeResult> {
   const { rows: n, cols: d } = source;
-  const { bytes, bitsPerEntry = 0, maxError, p = 2, rowWeights, windowBits = 10, seed = 0 } = options;
-  run.expect(n * (8 * d + d * d + 2 * d * d + (d / 2) * 2 ** windowBits));
+  const { bytes, bitsPerEntry = 0, maxError, windowBits = 10, seed = 0 } = options;
+  run.expect(n * (5 * d * d + (d / 2) * 2 ** windowBits));
   const rows = run.open(source);
-  if (rowWeights) rows.state.set("weights", Float64Array.from(rowWeights));
-  const moments = await run.cache.once("column moments", () => columnMoments(run, rows));
-  checkRange(moments.profile, source);
-  const axes = (wide: boolean) =>
-    run.cache.once(`code axes ${p} ${wide}`, () => axesOf(run, rows, moments, { p, wide }));
-  const planner = new CodePlanner(run, rows, { moments, axes, options });
-  const codeOf = async (most: number) => encodeRows(run, rows, await planner.plan(most), { moments, options, most });
+  const planner = new CodePlanner(run, rows, options);
+  const codeOf = async (most: number) => encodeRows(run, rows, await planner.plan(most), options, most);
   const found =
     maxError === undefined
       ? await codeOf(bytes ?? Math.floor((bitsPerEntry * n * d) / 8))
@@ -102,64 +92,24 @@ async function smallest(planner: CodePlanner, codeOf: (bytes: number) => Promise
   return codeOf((await planner.bytesFor(aim / 2)).bytes);
 }
 
-interface Coding {
-  moments: Moments;
-  options: TransformCodeOptions;
-  /** Bytes, at most. */
-  most: number;
-}
-
+/** @param most bytes */
 async function encodeRows(
   run: Run,
   rows: EngineRows,
-  plan: CodePlan,
-  { moments, options, most }: Coding,
+  { axes, plan, factors, sizes, levels: mostLevels, exact, predicted }: CodePlan,
+  options: TransformCodeOptions,
+  most: number,
 ): Promise<Found> {
-  const { windowBits = 10, seed = 0, scale = "least-squares", p = 2, rowWeights } = options;
+  const { windowBits = 10, p = 2, rowWeights } = options;
   const { rows: n, cols } = rows.source;
-  const { axes, bits, sizes, exact } = plan;
-  const { unit } = moments.profile;
-  const factors = await bandFactors(run, axes, bits.bands, {
-    ...{ unit, seed },
-    errors: bits.bands.map((band) => trellisError(band.bits, windowBits, band.cols)),
-  });
-  const none = bits.bands.length === 0;
-  const { ratio } = plan;
-  const fitted = scaleLevels(
-    sizes.map((x) => x * ratio),
-    none ? 1 : plan.levels,
-  );
-  const levels =
-    moments.zeros === 0 ? fitted : moments.zeros === n ? Float32Array.of(0) : Float32Array.of(0, ...fitted);
-  const scales = new Uint8Array(n);
-  const sums = new Float64Array(3 * n);
-  const bands = bits.bands.map(({ bits, cols }, b): CodeBand => {
+  const { unit, zeros, squares } = axes;
+  const bands = plan.bands.map(({ bits, cols }, b): CodeBand => {
     return { bits, cols, codes: new Uint8Array((n * bits * cols) / 8), right: factors.rights[b] };
   });
-  const parts: Record<string, Uint8Array | Float64Array> = { scales, sums };
-  for (const { bits, codes } of bands) parts[codesName(bits)] = codes;
-  await run.sweep(
-    "transform",
-    rows,
-    "codes",
-    {
-      ...{ windowBits, ratio, p, unit },
-      unbiased: scale === "unbiased",
-      firstLevel: moments.zeros > 0 && levels.length > 1 ? 1 : 0,
-    },
-    {
-      centre: axes.centre,
-      basis: none ? new Float64Array(cols) : factors.basis,
-      right: none ? new Float64Array(cols) : factors.right,
-      bands: Float64Array.from(bands.flatMap(({ bits, cols }, b) => [bits, cols, factors.variances[b]])),
-      tables: Float64Array.from(bands.flatMap(({ bits }) => [...trellisTable(bits, windowBits)])),
-      levels: Float64Array.from(levels),
-    },
-    {
-      emit: (start, block, name) => parts[name].set(block, start * (parts[name].length / n)),
-      anyOrder: true,
-    },
-  );
+  const wanted = sizes.map((x) => x * factors.ratio);
+  const fitted = zeros === n ? [] : scaleLevels(wanted, bands.length ? mostLevels : 1);
+  const levels = Float32Array.from(zeros > 0 ? [0, ...fitted] : fitted);
+  const { scales, sums } = await codeSweep(run, rows, axes, factors, options, bands, levels);
   const centre = Float32Array.from(axes.centre);
   let code: TransformCode = {
     ...{ kind: "transform", rows: n, cols, windowBits, centre },
@@ -167,34 +117,34 @@ async function encodeRows(
   };
   const weight = (row: number) => rowWeights?.[row] ?? 1;
   const room = Math.floor((most - transformBytes(code)) / exact.rowBytes);
-  const errors = Float64Array.from({ length: n }, (_, i) => weight(i) * sums[3 * i + 1]);
+  const errors = sizes.map((_, i) => weight(i) * sums[3 * i + 1]);
   const chosen = largest(errors, Math.max(0, Math.min(exact.most, room)));
   if (chosen.length > 0) {
-    const found = await exactRows(run, rows.source, code, chosen, exact.bits);
-    code = { ...code, exact: found.exact };
-    const left = found.rest.map((x) => Math.abs(x) * unit);
-    const powers = await run.engine.dense("powers", { values: left, exponent: p });
-    chosen.forEach((row, at) => {
-      for (const [k, of] of [left, left.map((x) => x * x), powers].entries())
-        sums[3 * row + k] = of.subarray(at * cols, (at + 1) * cols).reduce((sum, x) => sum + x, 0);
-    });
+    const found = await withExactRows(run, rows.source, code, chosen, exact.bits);
+    ({ code } = found);
+    const values = found.rest.map((x) => Math.abs(x) * unit);
+    for (const [k, exponent] of [1, 2, p].entries()) {
+      const powers = await run.engine.dense("powers", { values, exponent });
+      chosen.forEach((row, at) => {
+        sums[3 * row + k] = powers.subarray(at * cols, (at + 1) * cols).reduce((sum, x) => sum + x, 0);
+      });
+    }
   }
   const objective = await objectiveFrom(run, sums, { p, unit, weight });
-  const { squares } = moments;
   return {
-    code,
-    objective,
+    ...{ code, objective, predictedError: predicted, exactRows: chosen },
     error: squares > 0 ? (objective.l2 * objective.l2) / squares : 0,
-    predictedError: plan.predicted,
     byteLength: transformBytes(code),
     variances: axes.variances.map((x) => x / unit / unit),
-    bits: componentBits(bits, cols),
-    exactRows: chosen,
+    bits: componentBits(plan, cols),
   };
 }
 
 function componentBits({ bands }: BitPlan, cols: number): Uint8Array {
-  return Uint8Array.from(bands.flatMap(({ bits, cols }) => new Array<number>(cols).fill(bits))).slice(0, cols);
+  const result = new Uint8Array(cols);
+  let first = 0;
+  for (const { bits, cols: count } of bands) result.fill(bits, first, (first += count));
+  return result;
 }
 
 /** From 3 sums a row: |r|, r^2, |r|^p, all times unit. */

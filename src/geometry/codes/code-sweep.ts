@@ -1,0 +1,52 @@
+// The sweep that codes rows, or only says what coding them would leave.
+import type { EngineRows } from "../../engine/engine.js";
+import { codesName } from "../../engine/operations/transform.js";
+import { trellisTable } from "../../code-trellis.js";
+import type { CodeBand, TransformCodeOptions } from "../../types/index.js";
+import type { Run } from "../run.js";
+import type { Axes } from "./axes.js";
+import type { BandFactors } from "./band-factors.js";
+
+export interface SweptRows {
+  scales: Uint8Array;
+  /** Root mean square of each row's coordinates. */
+  sizes: Float64Array;
+  /** 3 a row: sums of |r|, r^2, |r|^p of what is left of it, times the unit. */
+  sums: Float64Array;
+}
+
+/** Codes go to the `bands`; without these nothing is coded. */
+export async function codeSweep(
+  run: Run,
+  rows: EngineRows,
+  { centre, unit, zeros }: Axes,
+  { basis, right, squares, ratio }: BandFactors,
+  { windowBits = 10, scale, p = 2 }: TransformCodeOptions,
+  bands: readonly CodeBand[],
+  levels: Float32Array,
+): Promise<SweptRows> {
+  const { rows: n, cols } = rows.source;
+  const parts = { scales: new Uint8Array(n), sizes: new Float64Array(n), sums: new Float64Array(3 * n) };
+  const all: Record<string, Uint8Array | Float64Array> = { ...parts };
+  for (const { bits, codes } of bands) all[codesName(bits)] = codes;
+  const none = new Float64Array(cols);
+  await run.sweep(
+    "transform",
+    rows,
+    "codes",
+    {
+      ...{ windowBits, ratio, p, unit, unbiased: scale === "unbiased" },
+      firstLevel: zeros > 0 && levels.length > 1 ? 1 : 0,
+    },
+    {
+      centre,
+      basis: basis.length ? basis : none,
+      right: right.length ? right : none,
+      bands: Float64Array.from(bands.flatMap(({ bits, cols }, b) => [bits, cols, squares[b]])),
+      tables: Float64Array.from(bands.flatMap(({ bits }) => [...trellisTable(bits, windowBits)])),
+      levels: Float64Array.from(levels),
+    },
+    { emit: (start, block, name) => all[name].set(block, start * (all[name].length / n)), anyOrder: true },
+  );
+  return parts;
+}
