@@ -115,6 +115,8 @@ function sumsOf(values: Float64Array): Float64Array {
 
 /** Sizes of transform codes that are offered, at most. */
 const mostCodes = 96;
+/** Bytes of a layer from which on they are: tables and nodes that decode them take a few KB. */
+const leastForCodes = 2 ** 18;
 
 /**
  * Every rank from `minRank` in steps of `multipleOf`, stored as `type` ("auto": in 8, 4, 3 and 2 bits, the table itself in as many, and
@@ -132,7 +134,7 @@ export function optionsFor(
     if (size >= bytes) return;
     options.push({ target, bytes: size, error: expected.measure, cost: costOf(expected) });
   };
-  if (type === "auto" || type === "transform") {
+  if (type === "transform" || (type === "auto" && bytes >= leastForCodes)) {
     const { curve } = forecast;
     const step = Math.ceil(curve.length / mostCodes);
     curve.forEach((point, at) => {

@@ -155,7 +155,8 @@ export class Planner {
         const only = lists[i].length === 1;
         skipped.push({ name, reason: only ? "no rank would make it smaller" : "the budget has room for it as it is" });
       });
-      return filled(planned, asked - size);
+      const more = filled(planned, asked - size);
+      return (await this.size([...fixed, ...more])) <= asked ? more : planned;
     }
   }
 

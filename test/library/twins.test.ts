@@ -133,17 +133,19 @@ describe("against a plain implementation without wasm", () => {
       fc.asyncProperty(shapes, fc.boolean(), async (shape, weighted) => {
         const a = make(shape);
         const rowWeights = weighted ? weights(a, shape.seed) : undefined;
-        const dense = Array.from({ length: a.rows }, (_, i) => Array.from(a.data.slice(i * a.cols, (i + 1) * a.cols)));
-        const counts = dense.map((row, i) => (row.some((x) => x !== 0) ? (rowWeights?.[i] ?? 1) : 0));
+        const { data, rows, cols } = toDense(a);
+        const entry = (i: number, j: number) => data[i * cols + j];
+        const counts = Array.from({ length: rows }, (_, i) => {
+          const zeros = data.subarray(i * cols, (i + 1) * cols).every((x) => x === 0);
+          return zeros ? 0 : (rowWeights?.[i] ?? 1);
+        });
         const total = counts.reduce((x, y) => x + y, 0) || 1;
         const mean = Array.from(
-          { length: a.cols },
-          (_, j) => dense.reduce((x, row, i) => x + counts[i] * row[j], 0) / total,
+          { length: cols },
+          (_, j) => counts.reduce((sum, count, i) => sum + count * entry(i, j), 0) / total,
         );
-        const centred = dense.flatMap((row, i) => row.map((x, j) => Math.sqrt(counts[i]) * (x - mean[j])));
-        const { sigma } = jacobiSvd(toDense({ data: centred, rows: a.rows, cols: a.cols })) as unknown as {
-          sigma: ArrayLike<number>;
-        };
+        const centred = data.map((x, at) => Math.sqrt(counts[Math.floor(at / cols)]) * (x - mean[at % cols]));
+        const { sigma } = jacobiSvd({ data: centred, rows, cols });
         const values = await loewner.singularValues(a, { rowWeights, centred: true });
         expect(values.length).toBe(a.cols);
         // The mean's own square is what sums are beside.
