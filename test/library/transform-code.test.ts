@@ -263,7 +263,7 @@ describe("options", () => {
   test("unbiased scales: on average a decoded row has the inner product with the row that its coded part has", async () => {
     const a = sloped(3000, 32, { slope: 0 });
     const bias = async (scale: "unbiased" | "least-squares") => {
-      const back = decoded((await loewner.transformCode(a, { bitsPerEntry: 2, scale, exactRows: 0 })).code);
+      const back = decoded((await loewner.transformCode(a, { bitsPerEntry: 3, scale, exactRows: 0 })).code);
       return a.data.reduce((sum, x, i) => sum + x * back[i], 0) / squares(a.data);
     };
     expect(Math.abs((await bias("unbiased")) - 1)).toBeLessThan(0.01);
