@@ -46,7 +46,7 @@ describe("geometry", () => {
           expect(normOfProduct(a, [(x + nextX) / 2, (y + nextY) / 2], 1)).toBeCloseTo(1, 9);
         });
       }),
-      { examples: [[[[1, 2], [-3, 1], [0.5, 0.5]], 1]] }, // prettier-ignore
+      { examples: [[[[1, 2], [-3, 1], [0.5, 0.5]], 1], [[[0.4, -0.4], [-7.4, 7.4]], 1]] }, // prettier-ignore
     );
   });
 

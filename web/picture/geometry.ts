@@ -22,11 +22,13 @@ export function levelSetBoundary(a: readonly Point[], p: number, steps = 180): P
   const angles = Array.from({ length: steps }, (_, i) => (i * Math.PI) / steps);
   for (const [u, v] of a) if (u !== 0 || v !== 0) angles.push(angleOf([-v, u]));
   angles.sort((one, other) => one - other);
+  // What is left of |Ax|_p in a direction that every row is perpendicular to is rounding.
+  const rounding = 1e-12 * a.reduce((most, [u, v]) => Math.max(most, Math.abs(u), Math.abs(v)), 0);
   const half: Point[] = [];
   for (const angle of angles) {
     const direction: Point = [Math.cos(angle), Math.sin(angle)];
-    const radius = 1 / normOfProduct(a, direction, p);
-    if (Number.isFinite(radius)) half.push([radius * direction[0], radius * direction[1]]);
+    const norm = normOfProduct(a, direction, p);
+    if (norm > rounding) half.push([direction[0] / norm, direction[1] / norm]);
   }
   return [...half, ...half.map(([x, y]): Point => [-x, -y])];
 }
