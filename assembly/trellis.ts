@@ -62,7 +62,7 @@ function advanceFrom(m: usize, s: u32, x: usize, apart: isize, count: u32, bits:
   advance(m, x, apart, count, s, 1, bits, plane, table);
 }
 
-/** Leaves the bounds of states that a row of `period` bits, no more than a state has, can be at. */
+/** Leaves the bounds of states that a row of `period` bits, no more than a state has, can be at: no circle goes through others. */
 function keepPeriodic(bounds: usize, states: u32, period: u32, stateBits: u32): void {
   const rest = (1 << (stateBits - period)) - 1;
   for (let u: u32 = 0; u < states; ++u) if (u >> period != (u & rest)) store<f32>(bounds + (<usize>u << 2), Infinity);

@@ -37,7 +37,7 @@ export const mutations = [
   ],
   ["assembly/trellis-paths.ts", "(w & 1) << (windowBits - 1)", "(w & 1) << (windowBits - 2)"],
   ["assembly/trellis.ts", "if (s == u) return closed;", "if (way == 1 || s == u) return closed;"],
-  ["assembly/trellis.ts", "if (u >> period != (u & rest))", "if (u >> period > (u & rest))"],
+  ["assembly/trellis.ts", "const first = (s << middleBits) & ", "const first = (s << bits) & "],
   ["assembly/trellis.ts", "load<u8>(codes + rowBytes - 1)", "load<u8>(codes + rowBytes - 2)"],
   ["assembly/convert.ts", "if (x < 0.00006103515625) return", "if (x < 0.000030517578125) return"],
   [
