@@ -1,7 +1,7 @@
 // A layer in transform codes in the graph, by operators of ai.onnx that every opset from 11 on has. Of each row
 //
-//   v = bytes of its codes, as numbers, times a matrix     for each component: its code, and what stands before it, as one number
-//   w = v - floor(v), times 2^windowBits, rounded down     the last windowBits bits of it
+//   v = bytes of its codes, as numbers, times a matrix     for each component: its code and what stands before it, as one number
+//   w = floor(v) mod 2^windowBits                          the last windowBits bits of that
 //   tables[w] scale right + centre                         and what is stored of exact rows on top
 //
 // The matrix has three powers of two in each column: of the byte in which a code ends and of the two before it, cyclically. The sums
@@ -96,14 +96,14 @@ class Writer {
   gathered(ids: string, type: RowType): string {
     const { description, code } = this;
     const rowsOf = (table: string) => this.node("Gather", [table, ids], "rows");
-    const rows = this.decoded(description.codes.map(rowsOf), rowsOf(description.scales));
+    const rows = this.decoded(description.codes.map(rowsOf), rowsOf(description.scales), false);
     return this.narrowed(code.exact ? this.node("Add", [rows, this.residualOf(ids)], "exact") : rows, type);
   }
 
   /** All rows. */
   whole(type: RowType): string {
     const { code, description } = this;
-    const rows = this.decoded(description.codes, description.scales);
+    const rows = this.decoded(description.codes, description.scales, true);
     if (!code.exact) return this.narrowed(rows, type);
     const exact = description.exact!.rows;
     const coded = this.node("Gather", [rows, exact], "coded");
@@ -116,8 +116,8 @@ class Writer {
     return type === "f32" ? value : this.cast(value, type);
   }
 
-  /** From codes and scales of some rows to numbers; without what exact rows have on top. */
-  private decoded(codes: readonly string[], scales: string): string {
+  /** From codes and scales of some rows, in one dimension or more, to numbers; without what exact rows have on top. */
+  private decoded(codes: readonly string[], scales: string, isMatrix: boolean): string {
     const { code, description } = this;
     const scale = this.node("Gather", [description.scaleLevels, this.cast(scales, "int32")], "scale");
     const hasZeros = code.scaleLevels[0] === 0 && code.scales.includes(0);
@@ -128,6 +128,8 @@ class Writer {
         : description.centre;
     if (codes.length === 0) return centre;
     const left = this.node("Mul", [this.values(codes[0]), scale], "left");
+    // As a model loads, whatever is made of constants stays until all of it is: a product with a sum in it is one matrix less.
+    if (isMatrix && !hasZeros) return this.node("Gemm", [left, this.right(), centre], "sum");
     return this.node("Add", [this.node("MatMul", [left, this.right()], "product"), centre], "sum");
   }
 
@@ -135,15 +137,13 @@ class Writer {
   private values(codes: string): string {
     const { windowBits, bands } = this.code;
     const shifted = this.node("MatMul", [this.cast(codes, "f32"), this.shifts()], "shifted");
-    const fraction = this.node("Sub", [shifted, this.node("Floor", [shifted], "before")], "fraction");
-    const window = this.node("Mul", [fraction, this.number(2 ** windowBits, "f32")], "window");
+    const window = this.node("Mod", [this.cast(shifted, "int32"), this.number(2 ** windowBits, "int32")], "window");
     const place = bands.length > 1 ? this.node("Add", [window, this.layout().offset], "place") : window;
-    return this.node("Gather", [this.tables(), this.cast(place, "int32")], "values");
+    return this.node("Gather", [this.tables(), place], "values");
   }
 
   /**
-   * Of each component: the byte in which its code ends; 2^-windowBits times what the last bit of the code counts there, so that what is
-   * before its window is whole, and what is behind less than the last bit of the window; where the table of its bits begins.
+   * Of each component: the byte in which its code ends; what that counts for its last bit to count 1; where the table of its bits begins.
    */
   private readonly layout = once(() => {
     const { windowBits, bands } = this.code;
@@ -151,13 +151,13 @@ class Writer {
     const ends = this.node("CumSum", [bits, this.number(0, "int32")], "ends");
     const last = this.node("Sub", [ends, this.number(1, "int32")], "last");
     const eight = this.number(8, "int32");
-    const units = Float32Array.from({ length: 8 }, (_, bit) => 2 ** (bit - 7 - windowBits));
-    const offsets = new Float32Array(9);
+    const units = Float32Array.from({ length: 8 }, (_, bit) => 2 ** (bit - 7));
+    const offsets = new Int32Array(9);
     bands.forEach((band, b) => (offsets[band.bits] = b * 2 ** windowBits));
     return {
       byte: this.node("Div", [last, eight], "byte"),
-      unit: this.node("Gather", [this.ofBands("units", "f32", units), this.node("Mod", [last, eight], "bit")], "unit"),
-      offset: this.node("Gather", [this.ofBands("offsets", "f32", offsets), bits], "offset"),
+      unit: this.node("Gather", [this.vector("units", "f32", units), this.node("Mod", [last, eight], "bit")], "unit"),
+      offset: this.node("Gather", [this.ofBands("offsets", "int32", offsets), bits], "offset"),
     };
   });
 
