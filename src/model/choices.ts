@@ -62,7 +62,7 @@ export class Forecast {
 
   constructor(
     private readonly layer: Spectra,
-    aim: Aim = "error",
+    private readonly aim: Aim = "error",
   ) {
     const { singularValues, centred = singularValues } = layer;
     this.tails = tailsOf(singularValues);
@@ -79,7 +79,8 @@ export class Forecast {
   /** Of transform codes of every size. */
   get curve(): readonly CodePoint[] {
     const { rows, cols } = this.layer;
-    return (this.points ??= codeCurve(rows, cols, this.variances, this.weights));
+    const { weights, aim } = this;
+    return (this.points ??= codeCurve(rows, cols, this.variances, { weights, unbiased: aim === "comparing" }));
   }
 
   of(target: Target): ExpectedError {

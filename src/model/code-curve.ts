@@ -1,5 +1,6 @@
 // Error of transform codes against their bytes, told from the variances of the centred rows for all sizes at once: reverse water-filling
 // over the coder's own errors. Which bits a code really gets is decided as it is made (geometry/codes/bands.ts), for its one size.
+import { mostEnlarged } from "../engine/operations/transform.js";
 import { trellisError } from "../code-trellis.js";
 import { codedBytes } from "../codes.js";
 import type { ErrorWeights } from "../geometry/codes/error-weights.js";
@@ -19,15 +20,23 @@ interface Part {
   readonly lost: ExpectedError;
   /** Errors go with sqrt(v), as in a band. */
   readonly noise: ExpectedError;
+  /** What variance counts for as an error. */
+  readonly variance: number;
 }
 
 /**
  * By rising bytes, from centre and scales alone to 8 bits a component.
  * @param variances along the axes of the centred rows, falling, beside the squares of A: their sum is at most 1
  * @param weights what errors along them count for; default 1 each
+ * @param unbiased rows are enlarged until inner products are right on average
  * Cost: a sort of cols numbers.
  */
-export function codeCurve(rows: number, cols: number, variances: Float64Array, weights?: ErrorWeights): CodePoint[] {
+export function codeCurve(
+  rows: number,
+  cols: number,
+  variances: Float64Array,
+  { weights, unbiased }: { weights?: ErrorWeights; unbiased?: boolean } = {},
+): CodePoint[] {
   const parts = Array.from({ length: Math.ceil(variances.length / group) }, (_, g) =>
     partOf(variances, weights, group * g),
   );
@@ -43,14 +52,26 @@ export function codeCurve(rows: number, cols: number, variances: Float64Array, w
   // Slopes never rise along a part's steps, so these stay in order.
   steps.sort((a, b) => b.slope - a.slope || a.at - b.at || a.from - b.from);
   let bytes = leastTransformBytes(rows, cols);
-  let squared = parts.reduce((sum, { lost }) => sum + lost.squared, 0);
-  let measure = parts.reduce((sum, { lost }) => sum + lost.measure, 0);
+  const left = parts.map(({ lost }) => ({ ...lost }));
+  const total = (key: keyof ExpectedError) => left.reduce((sum, one) => sum + one[key], 0);
+  let [squared, measure] = [total("squared"), total("measure")];
+  // Of what is stored: variance, what that counts for, and its error.
+  let [stored, counted, noise] = [0, 0, 0];
   const points: CodePoint[] = [{ bytes, squared, measure }];
-  for (const { part, from, to } of steps) {
+  for (const { part, at, from, to } of steps) {
+    const before = left[at];
+    const after = { squared: leftOf(part, to, "squared"), measure: leftOf(part, to, "measure") };
+    left[at] = after;
     bytes += sizes[to] - sizes[from];
-    squared = Math.max(0, squared - leftOf(part, from, "squared") + leftOf(part, to, "squared"));
-    measure = Math.max(0, measure - leftOf(part, from, "measure") + leftOf(part, to, "measure"));
-    points.push({ bytes, squared, measure });
+    squared = Math.max(0, squared - before.squared + after.squared);
+    measure = Math.max(0, measure - before.measure + after.measure);
+    if (from === 0) {
+      stored += part.lost.squared;
+      counted += part.variance;
+      noise += after.squared;
+    } else noise += after.squared - before.squared;
+    const more = unbiased ? Math.min(mostEnlarged - 1, noise / (stored - noise)) : 0;
+    points.push({ bytes, squared, measure: measure + more * more * counted });
   }
   return points;
 }
@@ -65,6 +86,7 @@ function partOf(variances: Float64Array, weights: ErrorWeights | undefined, firs
       squared: mean * sum(Math.sqrt),
       measure: mean * sum((v, j) => Math.sqrt(v) * (weights?.noise[j] ?? 1)),
     },
+    variance: sum((v, j) => v * (weights?.noise[j] ?? 1)),
   };
 }
 

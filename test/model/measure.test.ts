@@ -54,13 +54,13 @@ const measuresOf = (table: Measured) => {
 };
 
 describe("on tables of three trained models", () => {
-  const least: Record<string, number> = { minilm: 0.98, sst2: 0.6, mlm: 0.9 };
+  const least: Record<string, number> = { minilm: 0.98, sst2: 0.85, mlm: 0.9 };
 
   test.each(Object.entries(fixture))("%s: the squared error is foretold to a fifth", (_, table) => {
     const layer = candidatesOf(table);
     for (const { target, error } of table.ways) {
       // Rows of a table as it is trained are longer in some columns than in others: 4 and 8 bits show it.
-      if (error < 0.01 || target.type === "transform") continue;
+      if (error < 0.01) continue;
       expect(predictedError(layer, target) / error).toBeGreaterThan(0.8);
       expect(predictedError(layer, target) / error).toBeLessThan(1.2);
     }
@@ -77,6 +77,25 @@ describe("on tables of three trained models", () => {
       const changes = table.ways.map(({ change }) => change);
       const errors = table.ways.map(({ target }) => predictedError(layer, target));
       expect(spearman(measuresOf(table), changes)).toBeGreaterThan(spearman(errors, changes));
+    }
+  });
+
+  // Of models alike in size what is best by the measure is best by the model, or as good but for chance.
+  test.each(Object.entries(fixture))("%s: what fits into so many bytes and measures least is never far from the best", (_, table) => {
+    const measures = measuresOf(table);
+    const { rows, cols, ways } = table;
+    for (const share of [0.036, 0.0383, 0.054, 0.0675, 0.0746, 0.1, 0.11, 0.1407]) {
+      const fitting = ways
+        .map((way, i) => ({ ...way, measure: measures[i] }))
+        .filter(({ target }) => targetBytes(rows, cols, target) <= (share + 1e-4) * 4 * rows * cols);
+      const chosen = fitting.reduce((a, b) => (b.measure < a.measure ? b : a));
+      const best = fitting.reduce((a, b) => (b.change < a.change ? b : a));
+      expect(chosen.change).toBeLessThan(1.35 * best.change);
+    }
+  });
+});
+
+, changes));
     }
   });
 });
@@ -120,7 +139,7 @@ describe("forecast", () => {
     expect(new Forecast(flat(1000, 16)).of(target).measure).toBeCloseTo(0.75, 12);
   });
 
-  test.each(["error", "reading", "comparing"] as const)("transform codes for %s: more bytes are never worse", (aim) => {
+  test.each(["error", "reading"] as const)("transform codes for %s: more bytes are never worse", (aim) => {
     const layer = { ...flat(1000, 20), singularValues: Float64Array.from({ length: 20 }, (_, j) => 30 / (j + 1)) };
     const { curve } = new Forecast(layer, aim);
     curve.slice(1).forEach((point, i) => {
