@@ -103,8 +103,8 @@ export class Forecast {
 }
 
 /** Relative squared error of a layer that is stored like this, as its spectra predict it. */
-export function predictedError(layer: Spectra, target: Target): number {
-  return new Forecast(layer).of(target).squared;
+export function predictedError(layer: Spectra, target: Target, aim?: Aim): number {
+  return new Forecast(layer, aim).of(target).squared;
 }
 
 /** Entry k: sum of the first k. */
