@@ -157,6 +157,16 @@ function pairTypes(type: StoredType | "auto"): readonly PairType[] {
   return type === "auto" ? widths.map((bits) => `int${bits}` as const) : [type];
 }
 
+/** The least measure that is expected within each of `sizes` bytes, which rise; 1 where nothing fits. */
+export function leastMeasures(options: readonly Option[], sizes: readonly number[]): Float64Array {
+  const sorted = [...options].sort((a, b) => a.bytes - b.bytes);
+  let [at, least] = [0, 1];
+  return Float64Array.from(sizes, (size) => {
+    for (; at < sorted.length && sorted[at].bytes <= size; ++at) least = Math.min(least, sorted[at].error);
+    return least;
+  });
+}
+
 /** A target, and what its squared error is to be multiplied by beside others'. */
 export interface Trial {
   readonly target: Target;
