@@ -1,8 +1,8 @@
 // The ways to store a layer, each with its bytes and the error that its spectrum predicts: a rank loses the squared singular
 // values past it, and few bits lose a share of what is kept that hardly depends on the matrix, for the factors are rotated first; so
 // do transform codes, component by component.
-import { quantisationError } from "../codes.js";
-import { planBits } from "../geometry/codes/bands.js";
+import { trellisError } from "../code-trellis.js";
+import { codedBytes, quantisationError } from "../codes.js";
 import type { CodeBits } from "../types/index.js";
 import type { Choice } from "./budget.js";
 import { bitsOf, type PairTarget, type Target } from "./fit.js";
@@ -75,32 +75,50 @@ function pairOptions(
   return options;
 }
 
-/** Sizes of transform codes rise by about a tenth from one to the next. */
-const sizeStep = 2 ** (1 / 8);
-
 function transformOptions({ rows, cols, singularValues }: Candidates): Option[] {
-  const options: Option[] = [];
-  for (let most = Infinity; ;) {
-    const { bytes: used, bands, error } = plannedBits(rows, cols, singularValues, most);
-    if (bands.length === 0) return options;
-    const bytes = used + leastTransformBytes(rows, cols);
-    options.push({ target: { type: "transform", bytes }, bytes, error });
-    most = Math.floor(used / sizeStep);
-  }
+  return waterFilled(rows, cols, singularValues).map(({ bytes, error }) => ({
+    ...{ bytes, error },
+    target: { type: "transform", bytes },
+  }));
 }
 
-/** Bits as they would be without a centre; the error beside the sum of squares. */
-function plannedBits(rows: number, cols: number, singularValues: Float64Array, most: number) {
-  const values = new Float64Array(cols);
-  values.set(singularValues.subarray(0, Math.min(rows, cols)).map((x) => x * x));
-  const plan = planBits({ values, rows, windowBits: 10 }, most);
-  return { ...plan, error: plan.error / (values.reduce((sum, x) => sum + x, 0) || 1) };
+/**
+ * Transform codes by rising bytes, with what they err by beside the sum of squares: reverse water-filling (Shannon, 1959), eight components
+ * a bit at a time. The codes themselves do a little better, for their bands and their centre follow the rows.
+ */
+function waterFilled(rows: number, cols: number, singularValues: Float64Array): Choice[] {
+  const used = singularValues.subarray(0, Math.min(rows, cols));
+  const groups = new Float64Array(Math.ceil(used.length / 8));
+  used.forEach((x, k) => (groups[k >> 3] += x * x));
+  const total = groups.reduce((sum, x) => sum + x, 0) || 1;
+  const bits = [1, 2, 3, 4, 5, 6, 7, 8] as const;
+  const errors = [1, ...bits.map((width) => trellisError(width, 10))];
+  const first = 8 * codedBytes(1, cols, 4);
+  // How many groups have so many bits, or more. The larger ones had them first.
+  const taken = [groups.length, ...bits.map(() => 0)];
+  const choices: Choice[] = [];
+  let bytes = leastTransformBytes(rows, cols);
+  let error = 1;
+  for (;;) {
+    let best: { width: number; fall: number; cost: number } | undefined;
+    for (const width of bits) {
+      if (taken[width] >= taken[width - 1]) continue;
+      const fall = ((errors[width - 1] - errors[width]) * groups[taken[width]]) / total;
+      const cost = rows + (width === 1 ? first : 0);
+      if (fall / cost > (best ? best.fall / best.cost : 0)) best = { width, fall, cost };
+    }
+    if (!best) return choices;
+    ++taken[best.width];
+    bytes += best.cost;
+    error -= best.fall;
+    choices.push({ bytes, error: Math.max(0, error) });
+  }
 }
 
 /** Relative squared error of a layer that is stored like this, as its spectrum predicts it. */
 export function predictedError(rows: number, cols: number, singularValues: Float64Array, target: Target): number {
   if (target.type === "transform")
-    return plannedBits(rows, cols, singularValues, target.bytes - leastTransformBytes(rows, cols)).error;
+    return waterFilled(rows, cols, singularValues).findLast(({ bytes }) => bytes <= target.bytes)?.error ?? 1;
   const bits = bitsOf(target.type);
   if (target.dense) return bits ? quantisationError(bits, blockOf(target.dense)) : 0;
   const tail = tailsOf(singularValues)[target.rank];
