@@ -127,6 +127,13 @@ def product(share, weights=None, **options):
     return made, report["byteLength"], np.array(report["bits"]), report
 
 
+def unbiased_axes(made):
+    """Each axis enlarged until its slope over the original's is 1."""
+    gain = np.array(along(made[0], np.ones(n))["gain"])
+    y = (made[0] - mu) @ axes / np.clip(gain, 0.6, 1)
+    return (y @ axes.T + mu,) + made[1:]
+
+
 def candidates():
     w4 = (counts + 1) ** 0.25
     head = task == "mlm"
@@ -137,7 +144,7 @@ def candidates():
         yield f"svd {keep}", lambda: ways.low_rank(table, rank)
     yield "svd 0.3 counts", lambda: ways.low_rank(table, int(0.3 * n * d / (n + d)), w4)
     scale = d / 256
-    for rank, bits in ((192, 4), (128, 4), (96, 4), (192, 3), (128, 3), (96, 3), (64, 3), (256, 2), (192, 2), (128, 2), (64, 8)):
+    for rank, bits in ((192, 4), (128, 4), (96, 4), (192, 3), (136, 3), (128, 3), (96, 3), (88, 3), (64, 3), (256, 2), (192, 2), (128, 2), (64, 8)):
         k = min(d, int(rank * scale))
         yield f"pair {k} x {bits}", lambda: ways.pair(table, k, bits, unbiased=head)
     for rank, bits in ((96, 4), (128, 3)):
@@ -162,6 +169,8 @@ def candidates():
         yield f"codes {share} counts", lambda: product(share, w4, **scale, **robust)
         if head:
             yield f"codes {share} least squares", lambda: product(share)
+            yield f"aimed {share} least squares", lambda: product(share, **aim)
+            yield f"aimed {share} axes unbiased", lambda: unbiased_axes(product(share, **aim))
     rng = np.random.default_rng(3)
     for size in (0.01, 0.03, 0.1):
         yield f"noise {size} even", lambda: (table + rng.standard_normal(table.shape) * np.sqrt(size * variances.mean()), 0)

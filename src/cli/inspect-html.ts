@@ -81,7 +81,7 @@ ${
   plotted.length
     ? `<section>
 <h2>Spectra</h2>
-<p class="quiet">Relative error: of the best factors of that size in the l_2 norm (SVD). The dashed line is at keep ${inspection.keep}.</p>
+<p class="quiet">Relative error: of the best factors of that size in the l_2 norm (SVD). Auto: root of the measure of what <code>--dtype auto</code> would try first there. The dashed line is at keep ${inspection.keep}.</p>
 <noscript><p>The plots are drawn by a script of this page; without it, the figures stand in the tables.</p></noscript>
 ${plotted.map((layer, i) => spectrumOf(layer, i)).join("\n")}
 </section>`
@@ -159,10 +159,14 @@ function plottedLayers({ layers }: Inspection): WithSpectrum[] {
 }
 
 function spectrumOf({ name, shape, bytes, spectrum }: WithSpectrum, i: number): string {
-  const { stableRank, rankAt90, rankAt99, errors } = spectrum;
+  const { stableRank, rankAt90, rankAt99, errors, auto } = spectrum;
   const title = escape(name);
   const rows = errors.map(
     ({ keep, rank, error }) => `<tr><th scope="row">${keep}</th><td>${rank}</td><td>${error.toFixed(4)}</td></tr>`,
+  );
+  const autoRows = auto.map(
+    ({ keep, type, rank, measure }) =>
+      `<tr><th scope="row">${keep}</th><td>${type === "transform" ? "transform codes" : `${type}, rank ${rank}`}</td><td>${measure.toFixed(4)}</td></tr>`,
   );
   const figure = (id: string, what: string) =>
     `<figure><figcaption>${what}</figcaption><div class="plot" id="${id}" role="img" aria-label="${what} of ${title}"></div></figure>`;
@@ -180,6 +184,11 @@ ${figure(errorId(i), "Error against size")}
 <thead><tr><th scope="col">Keep</th><th scope="col">Rank</th><th scope="col">Relative error</th></tr></thead>
 <tbody>${rows.join("")}</tbody>
 </table>
+<table>
+<caption>What auto would try first</caption>
+<thead><tr><th scope="col">Keep</th><th scope="col">Stored as</th><th scope="col">Root of the measure</th></tr></thead>
+<tbody>${autoRows.join("")}</tbody>
+</table>
 </details>
 </section>`;
 }
@@ -192,13 +201,14 @@ const rounded = (x: number) => Number(x.toPrecision(5));
 function pageData(inspection: Inspection): PageData {
   const layers = plottedLayers(inspection).map((layer, i): PlottedLayer => {
     const [rows, cols] = shapeOf(layer);
-    const { singularValues } = layer.spectrum;
+    const { singularValues, auto } = layer.spectrum;
     return {
       sigmaId: sigmaId(i),
       errorId: errorId(i),
       sharePerRank: (rows + cols) / (rows * cols),
       singularValues: singularValues.map(rounded),
       errors: Array.from(relativeErrors(singularValues), rounded),
+      auto: auto.map(({ keep, measure }) => ({ keep, measure: rounded(measure) })).reverse(),
     };
   });
   return { keep: inspection.keep, layers };

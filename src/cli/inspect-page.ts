@@ -17,6 +17,8 @@ export interface PlottedLayer {
   singularValues: readonly number[];
   /** Relative error at rank 0, 1, ... */
   errors: readonly number[];
+  /** Shares of the layer, rising, and what auto would lose there. */
+  auto: readonly { keep: number; measure: number }[];
 }
 
 declare const uPlot: typeof Chart;
@@ -41,8 +43,8 @@ function axis(label: string, size?: number, values?: Chart.Axis.Values): Chart.A
 }
 
 /** Where values are few, each has a point: one alone makes no line. */
-function line(label: string, count: number, value: Chart.Series.Value): Chart.Series {
-  const stroke = () => colour("line");
+function line(label: string, count: number, value: Chart.Series.Value, name = "line"): Chart.Series {
+  const stroke = () => colour(name);
   return { label, value, stroke, width: 2, points: { show: count <= 40, size: 6, stroke, fill: stroke } };
 }
 
@@ -95,23 +97,32 @@ function plotSigma({ sigmaId, singularValues }: PlottedLayer): void {
   });
 }
 
-function plotError({ errorId, sharePerRank, errors }: PlottedLayer, keep: number): void {
+function plotError({ errorId, sharePerRank, errors, auto }: PlottedLayer, keep: number): void {
   // Factors larger than the layer itself are of no use.
   const most = Math.min(errors.length - 1, Math.floor(1 / sharePerRank));
-  const percents = Array.from({ length: most + 1 }, (_, rank) => 100 * rank * sharePerRank);
-  plot(errorId, [percents, errors.slice(0, most + 1)], {
-    scales: { x: { time: false, range: [0, 100] }, y: { range: [0, 1] } },
-    axes: [axis("% of the layer's size", 30), axis("relative error", 50)],
-    series: [
-      {
-        label: "size",
-        value: (_, x) => (x === null ? "-" : `${x.toFixed(1)} %, rank ${Math.round(x / 100 / sharePerRank)}`),
-      },
-      line("error", percents.length, (_, x) => (x === null ? "-" : x.toFixed(3))),
-    ],
-    cursor: { y: false },
-    plugins: [mark(100 * keep)],
-  });
+  const points = [
+    ...errors.slice(0, most + 1).map((error, rank) => ({ size: 100 * rank * sharePerRank, error, measure: null })),
+    ...auto.map(({ keep, measure }) => ({ size: 100 * keep, error: null, measure })),
+  ].sort((a, b) => a.size - b.size);
+  const shown: Chart.Series.Value = (_, x) => (x === null ? "-" : x.toFixed(3));
+  plot(
+    errorId,
+    [points.map(({ size }) => size), points.map(({ error }) => error), points.map(({ measure }) => measure)],
+    {
+      scales: { x: { time: false, range: [0, 100] }, y: { range: [0, 1] } },
+      axes: [axis("% of the layer's size", 30), axis("relative error", 50)],
+      series: [
+        {
+          label: "size",
+          value: (_, x) => (x === null ? "-" : `${x.toFixed(1)} %, rank ${Math.round(x / 100 / sharePerRank)}`),
+        },
+        { ...line("factors", most + 1, shown), spanGaps: true },
+        { ...line("auto", auto.length, shown, "mark"), spanGaps: true },
+      ],
+      cursor: { y: false },
+      plugins: [mark(100 * keep)],
+    },
+  );
 }
 
 const { keep, layers } = JSON.parse(document.getElementById("spectra")!.textContent!) as PageData;

@@ -103,8 +103,8 @@ export class Forecast {
 }
 
 /** Relative squared error of a layer that is stored like this, as its spectra predict it. */
-export function predictedError(layer: Spectra, target: Target): number {
-  return new Forecast(layer).of(target).squared;
+export function predictedError(layer: Spectra, target: Target, aim?: Aim): number {
+  return new Forecast(layer, aim).of(target).squared;
 }
 
 /** Entry k: sum of the first k. */
@@ -155,6 +155,16 @@ export function optionsFor(
 function pairTypes(type: StoredType | "auto"): readonly PairType[] {
   if (type === "transform") return [];
   return type === "auto" ? widths.map((bits) => `int${bits}` as const) : [type];
+}
+
+/** The least measure that is expected within each of `sizes` bytes, which rise; 1 where nothing fits. */
+export function leastMeasures(options: readonly Option[], sizes: readonly number[]): Float64Array {
+  const sorted = [...options].sort((a, b) => a.bytes - b.bytes);
+  let [at, least] = [0, 1];
+  return Float64Array.from(sizes, (size) => {
+    for (; at < sorted.length && sorted[at].bytes <= size; ++at) least = Math.min(least, sorted[at].error);
+    return least;
+  });
 }
 
 /** A target, and what its squared error is to be multiplied by beside others'. */

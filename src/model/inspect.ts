@@ -2,8 +2,9 @@
 import { rowTypeBytes, type RowType } from "../matrix.js";
 import { rankForEnergy, rankForKeep } from "../options.js";
 import type { Loewner, Progress } from "../types/index.js";
-import { tailsOf } from "./choices.js";
+import { optionsFor, tailsOf, type Option } from "./choices.js";
 import { tensorsOf } from "./kinds/index.js";
+import { aimOf } from "./measure.js";
 import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
 import { ModelProgress } from "./model-progress.js";
 import { isFactorable } from "./plan-file.js";
@@ -11,8 +12,9 @@ import { byLayer, sideBySide } from "./side-by-side.js";
 import { targetBytes } from "./sizes.js";
 import type { PairType, StoredType } from "./stored.js";
 
-/** Shares of the layer's size at which the spectrum tells how much would be lost. */
+/** Shares of the layer's size at which the spectrum tells how much would be lost: by factors, and in few bits. */
 const shares = [0.9, 0.72, 0.5, 0.3, 0.15];
+const smallShares = [0.2, 0.14, 0.11, 0.072, 0.054, 0.036];
 /** What every WebGPU device has at least: bytes of a storage buffer binding, and of a buffer. */
 const gpuLimits = { binding: 128 * 2 ** 20, buffer: 256 * 2 ** 20 };
 
@@ -26,6 +28,11 @@ export interface Spectrum {
   rankAt99: number;
   /** Relative Frobenius error of SVD when the factors take `keep` of the layer; shares too small for rank 1 are left out. */
   errors: { keep: number; rank: number; error: number }[];
+  /**
+   * What `auto` would try first at each share of the layer's bytes: its type, the rank of a pair (all columns: the table itself), and the
+   * root of its measure, which is the relative Frobenius error if that is noise. Shares that nothing fits into are left out.
+   */
+  auto: { keep: number; type: StoredType; rank?: number; measure: number }[];
 }
 
 /** Factors of the layer's own type at the share that was asked for. */
@@ -103,9 +110,15 @@ export async function inspectModel(
     chosen,
     byLayer(loewner, model, (layer) => layer, signal),
     async (layer, stop) => {
-      const run = { signal: stop, onProgress: progress.calls(layer.name, 1) };
-      const values = await loewner.singularValues(matrixOf(model, layer), run);
-      return spectrumOf(values, ...shapeOf(layer));
+      const run = { signal: stop, onProgress: progress.calls(layer.name, 1, 2) };
+      const source = loewner.open(matrixOf(model, layer));
+      try {
+        const values = await loewner.singularValues(source, run);
+        const centred = await loewner.singularValues(source, { ...run, centred: true });
+        return spectrumOf(values, centred, layer);
+      } finally {
+        source.close();
+      }
     },
   );
   progress.finish();
@@ -128,8 +141,16 @@ export async function inspectModel(
   return { file: model.name, format: model.format, bytes: model.byteLength, keep, layers };
 }
 
-/** @param values at least min(rows, cols) singular values, descending */
-export function spectrumOf(values: Float64Array, rows: number, cols: number): Spectrum {
+/**
+ * @param values at least min(rows, cols) singular values, descending
+ * @param centred those of the rows less their mean
+ */
+export function spectrumOf(
+  values: Float64Array,
+  centred: Float64Array,
+  layer: Pick<Layer, "shape" | "transposed" | "kind" | "bytes" | "dtype">,
+): Spectrum {
+  const [rows, cols] = shapeOf(layer);
   const most = Math.min(rows, cols);
   // The Gram matrix of a wide layer has more eigenvalues than the layer has singular values; the rest is rounding.
   const singularValues = values.slice(0, most);
@@ -139,13 +160,28 @@ export function spectrumOf(values: Float64Array, rows: number, cols: number): Sp
     .map((keep) => ({ keep, rank: rankForKeep(keep, rows, cols) }))
     .filter(({ rank }) => rank >= 1)
     .map(({ keep, rank }) => ({ keep, rank, error: relative[rank] }));
+  const candidates = {
+    ...{ rows, cols, singularValues, bytes: layer.bytes, aim: aimOf(layer) },
+    centred: centred.subarray(0, most),
+  };
+  const options = optionsFor(candidates, { type: "auto" });
   return {
     singularValues: Array.from(singularValues),
     stableRank: top > 0 ? singularValues.reduce((sum, x) => sum + (x / top) * (x / top), 0) : 0,
     rankAt90: rankForEnergy(0.9, singularValues, most),
     rankAt99: rankForEnergy(0.99, singularValues, most),
     errors,
+    auto: smallShares.flatMap((keep) => bestAt(options, keep, layer.bytes)),
   };
+}
+
+function bestAt(options: readonly Option[], keep: number, bytes: number): Spectrum["auto"] {
+  const fitting = options.filter((option) => option.bytes <= keep * bytes);
+  if (fitting.length === 0) return [];
+  const { target, error } = fitting.reduce((a, b) => (b.error < a.error ? b : a));
+  if (!target) return [];
+  const rank = target.type === "transform" ? undefined : target.rank;
+  return [{ keep, type: target.type, ...(rank !== undefined && { rank }), measure: Math.sqrt(error) }];
 }
 
 /** Entry k: relative Frobenius error of the best approximation of rank k, for k from 0 to the number of singular values. */

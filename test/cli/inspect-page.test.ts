@@ -69,10 +69,11 @@ describe("--html", () => {
     known.sort((a, b) => b.bytes - a.bytes);
     expect(layers).toHaveLength(known.length);
     known.forEach(({ spectrum, shape: [rows, cols] }, i) => {
-      const { singularValues, errors, sharePerRank, sigmaId, errorId } = layers[i];
+      const { singularValues, errors, auto, sharePerRank, sigmaId, errorId } = layers[i];
       expect(sharePerRank).toBe((rows + cols) / (rows * cols));
       expect(singularValues).toEqual(spectrum!.singularValues.map((x) => Number(x.toPrecision(5))));
       for (const { rank, error } of spectrum!.errors) expect(errors[rank]).toBe(Number(error.toPrecision(5)));
+      expect(auto.map(({ keep }: { keep: number }) => keep)).toEqual(spectrum!.auto.map(({ keep }) => keep).reverse());
       for (const id of [sigmaId, errorId]) expect(page.split(`id="${id}"`)).toHaveLength(2);
     });
   });

@@ -185,7 +185,8 @@ describe("--json", () => {
     expect(Object.keys(layer).sort()).toEqual(
       ["atKeep", "byDefault", "bytes", "dtype", "kind", "name", "shape", "share", "spectrum", "transposed"].sort(),
     );
-    expect(Object.keys(layer.spectrum!)).toEqual(["singularValues", "stableRank", "rankAt90", "rankAt99", "errors"]);
+    const keys = ["singularValues", "stableRank", "rankAt90", "rankAt99", "errors", "auto"];
+    expect(Object.keys(layer.spectrum!)).toEqual(keys);
     expect(layer.spectrum!.errors.map(({ keep }) => keep)).toEqual([0.9, 0.72, 0.5, 0.3, 0.15]);
     expect(Object.keys(layer.atKeep!)).toEqual(["rank", "bytesSaved", "error"]);
     const documented = readFileSync(new URL("../../docs/inspect.md", import.meta.url), "utf8");

@@ -44,6 +44,10 @@ function emptyModel(layers: Partial<Layer>[], byteLength: number): Model {
   };
 }
 
+const layerOf = (rows: number, cols: number) => {
+  return { shape: [rows, cols], transposed: false, kind: "embedding", bytes: 4 * rows * cols, dtype: "F32" } as const;
+};
+
 const settings = { numRuns: 40, seed: 77 };
 
 describe("spectra", () => {
@@ -84,7 +88,8 @@ describe("spectra", () => {
   });
 
   test("known values: errors, ranks and stable rank of 4, 3, 2, 1", () => {
-    const spectrum = spectrumOf(Float64Array.of(4, 3, 2, 1), 100, 4);
+    const values = Float64Array.of(4, 3, 2, 1);
+    const spectrum = spectrumOf(values, values, layerOf(100, 4));
     expect(spectrum.stableRank).toBe(30 / 16);
     expect([spectrum.rankAt90, spectrum.rankAt99]).toEqual([3, 4]);
     expect(Array.from(relativeErrors([4, 3, 2, 1]), (x) => Math.round(x * x * 30))).toEqual([30, 14, 5, 1, 0]);
@@ -99,9 +104,22 @@ describe("spectra", () => {
 
   test("a layer of zeros has no error at any rank, and huge values do not overflow", () => {
     expect(Array.from(relativeErrors([0, 0]))).toEqual([0, 0, 0]);
-    expect(spectrumOf(Float64Array.of(0, 0), 8, 2)).toMatchObject({ stableRank: 0, rankAt90: 1 });
+    expect(spectrumOf(Float64Array.of(0, 0), Float64Array.of(0, 0), layerOf(8, 2))).toMatchObject({
+      stableRank: 0,
+      rankAt90: 1,
+    });
     expect(Array.from(relativeErrors([3e200, 4e200].reverse()))).toEqual([1, 0.6, 0]);
-    expect(spectrumOf(Float64Array.of(1e200, 1e200), 8, 2).stableRank).toBe(2);
+    const huge = Float64Array.of(1e200, 1e200);
+    expect(spectrumOf(huge, huge, layerOf(8, 2)).stableRank).toBe(2);
+  });
+
+  test("what auto would try first: more bytes, a smaller measure", async () => {
+    const a = matrix("badly scaled columns", 3000, 48);
+    const { layers } = await inspectModel(loewner, await modelOf({ "wte.weight": a }));
+    const { auto } = layers[0].spectrum!;
+    expect(auto.map(({ keep }) => keep)).toEqual([0.2, 0.14, 0.11, 0.072, 0.054, 0.036]);
+    auto.slice(1).forEach(({ measure }, i) => expect(measure).toBeGreaterThanOrEqual(auto[i].measure));
+    for (const { type, rank } of auto) expect(rank === undefined).toBe(type === "transform");
   });
 
   test("scaling a layer changes its singular values alone", async () => {

@@ -32,6 +32,7 @@ const forms: Record<string, CompressOptions> = {
   int4: { rank: 4, type: "int4" },
   int3: { rank: 4, type: "int3" },
   fused: { rank: 4, type: "int4", operators: "onnxruntime" },
+  transform: { keep: 0.9, type: "transform" },
 };
 const loewner = await createLoewner();
 for (const [name, options] of Object.entries(forms)) {

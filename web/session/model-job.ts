@@ -2,6 +2,7 @@
 import type { RowSource } from "loewner";
 import { compressModel, planCompression, type CompressOptions, type Model, type PlannedLayer } from "loewner/model";
 import { predictedError } from "loewner/model/choices.js";
+import { aimOf } from "loewner/model/measure.js";
 import { matrixOf, type Layer } from "loewner/model/model.js";
 import { isFactorable } from "loewner/model/plan-file.js";
 import { isOfTokens } from "loewner/model/plan-options.js";
@@ -76,7 +77,7 @@ export class ModelJob implements Job {
     const values = this.spectra.get(source);
     const centred = this.spectra.get(source, true);
     const errors = targets.map((target) =>
-      values ? predictedError({ rows, cols, singularValues: values, centred }, target) : 0,
+      values ? predictedError({ rows, cols, singularValues: values, centred }, target, aimOf(layer)) : 0,
     );
     // Of several that would be tried, the one that the spectra say costs least.
     const measures = errors.map((error, i) => error * (costs?.[i] ?? 1));
