@@ -12,7 +12,7 @@ import { aimOf } from "./measure.js";
 import type { LayerPlan } from "./plan-file.js";
 import { isOfTokens, sizesIn, weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
-import { emptyLayer, targetBytes } from "./sizes.js";
+import { bytesBeyond, emptyLayer, targetBytes } from "./sizes.js";
 import type { PairType, StoredType } from "./stored.js";
 
 /** Chooses rank and type for layers of one model; spectra are computed once. */
@@ -164,15 +164,18 @@ export class Planner {
   async size(planned: readonly PlannedLayer[]): Promise<number> {
     const { p, weights, operators } = this.options;
     const recorded = { rowWeightsPower: weights?.power, uniform: operators === "onnxruntime" };
+    let beyond = 0;
     const empty = planned.map(({ layer, own, targets }, place) => {
       const [rows, cols] = shapeOf(layer);
       const bytes = (target: PlannedLayer["targets"][number]) => targetBytes(rows, cols, target);
       const largest = targets.reduce((a, b) => (bytes(b) > bytes(a) ? b : a));
       const weighted = weights !== undefined && isOfTokens(layer);
-      return emptyLayer(layer, largest, { ...recorded, p: own.p ?? p, weighted, place });
+      const made = emptyLayer(layer, largest, { ...recorded, p: own.p ?? p, weighted, place });
+      beyond += bytesBeyond(largest, made);
+      return made;
     });
     const files = await this.model.layOut(empty, this.options);
-    return files.reduce((sum, file) => sum + file.byteLength, 0);
+    return files.reduce((sum, file) => sum + file.byteLength, beyond);
   }
 
   private typeOf({ dtype }: Layer, own: LayerPlan): StoredType | "auto" {

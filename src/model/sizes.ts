@@ -37,7 +37,7 @@ const longest = 1.2345678901234567e-6;
 
 /**
  * A layer of the right sizes without numbers: what a file of them would take at most can be told before anything is computed, to
- * a few bytes of metadata; in transform codes to a few KB, for which bands there will be is not known.
+ * a few bytes of metadata; with `bytesBeyond` on top, in transform codes to a few KB, for which bands there will be is not known.
  */
 export function emptyLayer(layer: Layer, target: Target, recorded: Recorded = {}): StoredLayer {
   const [rows, cols] = shapeOf(layer);
@@ -77,15 +77,11 @@ function emptyPair(
 }
 
 /**
- * Which bands there will be is told by the rows, once they are looked at: here there are as many, of as many components, as so many bytes
- * can hold, rows of zeros and exact rows, so that whatever is written takes no more nodes, tables and words.
+ * Which bands there will be is told by the rows, once they are looked at: here there are as many as can be, of all columns, with rows of
+ * zeros and exact rows, so that whatever is written takes no more nodes, tables and words.
  */
 function emptyTransform(rows: number, cols: number, bytes: number, place = 0): EmptyValue {
-  const width = 8 * Math.ceil(cols / 8);
-  const scaleLevels = new Float32Array(Math.min(256, Math.ceil(rows / 8) + 1));
-  const fixed = 4 * cols + rows + scaleLevels.byteLength + codedBytes(width, cols, 8);
-  const exactBytes = codedBytes(1, cols, 4) + 4;
-  const groups = groupsOf(Math.floor((bytes - fixed) / rows), width / 8);
+  const groups = groupsOf(Math.floor(bytes / rows), Math.ceil(cols / 8));
   const bands = groups.map(([bits, count], b): CodeBand => {
     // In 8 and in 4 bits, one after the other.
     const right = emptyCodes(8 * count, cols, { bits: 2 * b < groups.length ? 8 : 4, place });
@@ -93,36 +89,34 @@ function emptyTransform(rows: number, cols: number, bytes: number, place = 0): E
   });
   const code: TransformCode = {
     ...{ kind: "transform", rows, cols, windowBits: 10, centre: new Float32Array(cols), bands },
-    ...{ scales: new Uint8Array(rows), scaleLevels },
+    ...{ scales: new Uint8Array(rows), scaleLevels: new Float32Array(1) },
+    exact: { rows: new Uint32Array(1), residual: emptyCodes(1, cols, { bits: 4, place }) },
   };
-  // What is left is more exact rows: all together no less than `bytes`.
-  const count = Math.max(1, Math.ceil((bytes - transformBytes(code)) / exactBytes));
-  const exact = { rows: new Uint32Array(count), residual: emptyCodes(count, cols, { bits: 4, place }) };
-  return { value: { ...code, exact }, rank: bands.reduce((sum, band) => sum + band.cols, 0), method: "transform" };
+  return { value: code, rank: bands.reduce((sum, band) => sum + band.cols, 0), method: "transform" };
 }
 
-/** Bits and components in eights of as many bands as `bytes` a row hold, with as many components as they can have. */
-function groupsOf(bytes: number, most: number): [TrellisBits, number][] {
-  const groups: [TrellisBits, number][] = [];
-  let left = Math.max(0, bytes);
-  for (const bits of [1, 2, 3, 4, 5, 6, 7, 8] as const) {
-    if (bits > left || groups.length === most) break;
-    groups.unshift([bits, 1]);
-    left -= bits;
-  }
-  const add = (bits: TrellisBits, count: number) => {
-    const band = groups.find(([own]) => own === bits);
-    if (band) band[1] += count;
-    left -= bits * count;
-  };
-  // The rest in bands of 1 bit, of which as many as it takes change to the highest.
-  const room = Math.min(left, most - groups.length);
-  if (room <= 0) return groups;
-  const [highest] = groups[0];
-  const upper = highest > 1 ? Math.min(room, Math.floor((left - room) / (highest - 1))) : 0;
-  add(highest, upper);
-  add(1, room - upper);
+/** Bits of bands that hold `count` groups of 8 components, and how many each: as many bands as there can be, of `bytes` a row at least. */
+function groupsOf(bytes: number, count: number): [TrellisBits, number][] {
+  const all = [8, 7, 6, 5, 4, 3, 2, 1] as const;
+  const bits = all.slice(-Math.min(count, all.length));
+  const [highest] = bits;
+  const groups = bits.map((width): [TrellisBits, number] => [width, 1]);
+  const left = bytes - bits.reduce((sum: number, width) => sum + width, 0);
+  const more = count - bits.length;
+  const upper = highest > 1 ? Math.max(0, Math.min(more, Math.ceil((left - more) / (highest - 1)))) : 0;
+  groups[0][1] += upper;
+  groups[groups.length - 1][1] += more - upper;
   return groups;
+}
+
+/** Lengths that are written before the numbers of a layer take a few bytes more where these are many. */
+const lengthBytes = 32;
+
+/** What a layer of this target takes beyond its empty one, at most: all that is stored of transform codes is told by the target alone. */
+export function bytesBeyond(target: Target, { value }: StoredLayer): number {
+  return target.type === "transform" && value.kind === "transform"
+    ? target.bytes - transformBytes(value) + lengthBytes
+    : 0;
 }
 
 function emptyRows(rows: number, cols: number, dtype: RowType): RowSource {

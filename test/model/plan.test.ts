@@ -94,6 +94,23 @@ describe.each(formats)("%s", (_, open) => {
     expect(bytesAfter - length).toBeLessThanOrEqual(slack * result.layers.length);
   });
 
+  test.each([0.1, 0.3, 0.6])(
+    "transform codes of a share of %f: what the file takes at most is known before",
+    async (keep) => {
+      const model = await open();
+      const { bytesAfter, chosen } = await plan(model, { keep, type: "transform" });
+      const result = await compressModel(loewner, model, { ...all, keep, type: "transform" });
+      const { length } = await mainFile(result.files);
+      expect(result.bytesAfter).toBe(length);
+      expect(length).toBeLessThanOrEqual(bytesAfter);
+      for (const { bytesAfter: bytes, bytesBefore } of result.layers)
+        expect(bytes).toBeLessThanOrEqual(keep * bytesBefore);
+      // Tables, nodes and words of bands that may turn out not to be there.
+      const unused = result.layers.reduce((sum, layer, i) => sum + targetBytes(layer.rows, layer.cols, chosen[i].targets[0]) - layer.bytesAfter, 0); // prettier-ignore
+      expect(bytesAfter - length - unused).toBeLessThanOrEqual(8000 + 3000 * result.layers.length);
+    },
+  );
+
   test.each<CompressOptions>([
     {},
     { type: "int8" },
@@ -247,6 +264,56 @@ describe("dtype auto", () => {
     const { chosen, skipped } = await plan(model, { keep: 0.001, type: "auto" });
     expect(chosen).toEqual([]);
     expect(skipped[0].reason).toMatch(/^nothing fits into \d+ bytes, 0\.001 of it$/);
+  });
+});
+
+describe("dtype transform", () => {
+  test.each(formats)("spends a budget on transform codes of the layers that it takes: %s", async (_, open) => {
+    const model = await open();
+    const [least] = /\d+(?= bytes\. Allow)/.exec((await failure(plan(model, { bytes: 1, type: "transform" }), "INVALID_INPUT")).message)!; // prettier-ignore
+    for (const bytes of [Number(least), Number(least) + 9000]) {
+      const { files, layers } = await compressModel(loewner, model, { ...all, bytes, type: "transform" });
+      const { length } = await mainFile(files);
+      expect(length).toBeLessThanOrEqual(bytes);
+      expect(layers.every(({ dtype, method }) => dtype === "transform" && method === "transform")).toBe(true);
+      expect(layers.length).toBeGreaterThan(0);
+    }
+  });
+
+  test("reports bits of the components, rows that are kept nearly exactly, and the share of components that have bits", async () => {
+    const model = await safetensorsOf([{ name: "wte.weight", rows: 3000, cols: 48 }]);
+    const { layers } = await compressModel(loewner, model, { keep: 0.07, type: "transform" });
+    const [{ bands, rank, keep, exactRows, explain, bytesAfter, bytesBefore }] = layers;
+    expect(bands!.reduce((sum, { components }) => sum + components, 0)).toBe(rank);
+    expect(keep).toBe(rank / 48);
+    expect(exactRows!.length).toBeGreaterThan(0);
+    expect(explain).toMatch(
+      /^at most \d+ bytes, 0\.07 of its 576000; components: \d+ in \d bits.*; \d+ rows nearly exact$/,
+    );
+    expect(bytesAfter).toBeLessThanOrEqual(0.07 * bytesBefore);
+    expect(bytesAfter).toBeGreaterThan(0.065 * bytesBefore);
+  });
+
+  test("takes a size in bytes that holds a centre and scales", async () => {
+    const model = await safetensorsOf(tables);
+    for (const size of [{ rank: 4 }, { energy: 0.9 }]) {
+      const { message } = await failure(plan(model, { ...size, type: "transform" }), "INVALID_INPUT");
+      expect(message).toMatch(/dtype transform spends bytes, not a rank: give keep, budget or bytes for \S+/);
+    }
+    const { chosen, skipped } = await plan(model, { keep: 0.001, type: "transform" });
+    expect(chosen).toEqual([]);
+    expect(skipped[0].reason).toMatch(
+      /^keep 0\.001 leaves it \d+ bytes: centre and scales of transform codes take \d+$/,
+    );
+    expect((await plan(model, { keep: 1, type: "transform" })).skipped[0].reason).toMatch(/^would not shrink/);
+  });
+
+  test("in a plan file stands beside others", async () => {
+    const model = await safetensorsOf(tables);
+    const [first, second] = model.layers;
+    const file = { version: 1 as const, layers: { [first.name]: { keep: 0.3, dtype: "transform" as const }, [second.name]: { rank: 2 } } }; // prettier-ignore
+    const { layers } = await compressModel(loewner, model, { plan: file });
+    expect(layers.map(({ dtype }) => dtype).sort()).toEqual(["f32", "transform"]);
   });
 });
 

@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest";
 import { blockColumns, decodeRows, paddedColumns, planeBits } from "../../src/codes.js";
 import { f16ToF32, f32ToF16 } from "../../src/formats/index.js";
 import { readRows, type RowType } from "../../src/matrix.js";
-import { readDescription } from "../../src/model/description.js";
+import { levelsOf } from "../../src/code-levels.js";
+import { descriptionText, readDescription } from "../../src/model/description.js";
 import { safetensorsModel, type Model } from "../../src/model/index.js";
 import { openValue } from "../../src/model/kinds/index.js";
 import { shapeOf, type Operators } from "../../src/model/model.js";
@@ -15,12 +16,14 @@ import {
   type StoredPair,
   type StoredType,
 } from "../../src/model/stored.js";
-import type { CodeBits, CodedMatrix } from "../../src/types/index.js";
+import { TransformDecoder } from "../../src/transform-codes.js";
+import type { CodeBits, CodedMatrix, TransformCode } from "../../src/types/index.js";
 import { failure } from "../formats/fixtures.js";
 import { mainFile, onnxBytes, openBytes, openOnnxBytes, safetensorsBytes, safetensorsOf } from "./in-memory.js";
 import { ids } from "./onnx-models/cases.js";
 import { uniform } from "./onnx-models/random.js";
 import { run } from "./onnx-models/session.js";
+import { transformLayer, type TransformShape } from "./onnx-models/transform.js";
 
 const allBits: readonly CodeBits[] = [8, 4, 3, 2];
 
@@ -129,6 +132,65 @@ describe.each(["safetensors", "onnx"] as const)("%s", (format) => {
       }),
       { numRuns: 120 },
     );
+  });
+});
+
+describe("transform codes", () => {
+  const codes = fc.record({
+    rows: fc.integer({ min: 2, max: 30 }),
+    cols: fc.integer({ min: 2, max: 30 }),
+    windowBits: fc.constantFrom(10 as const, 12 as const),
+    bands: fc.uniqueArray(
+      fc.tuple(fc.constantFrom(1, 2, 3, 4, 5, 6, 7, 8), fc.integer({ min: 1, max: 4 }).map((n) => 8 * n), fc.constantFrom(8, 4)), // prettier-ignore
+      { maxLength: 5, selector: ([bits]) => bits },
+    ),
+    zeros: fc.boolean(),
+    exact: fc.uniqueArray(fc.nat(29), { maxLength: 5 }),
+    seed: fc.nat(1000),
+  });
+
+  test.each(["safetensors", "onnx"] as const)("read back from %s to the same numbers", async (format) => {
+    await fc.assert(
+      fc.asyncProperty(codes, async ({ exact, bands, ...shape }) => {
+        const { rows, cols } = shape;
+        const tables = [{ name: "W", rows, cols }];
+        const model = await openers[format](format === "onnx" ? onnxBytes(tables) : await safetensorsBytes(tables));
+        const [{ transposed }] = model.layers;
+        const [n, d] = shapeOf(model.layers[0]);
+        const layer = transformLayer(
+          { ...shape, rows: n, cols: d, bands: bands as TransformShape["bands"], exact: exact.filter((row) => row < n).sort((a, b) => a - b) }, // prettier-ignore
+          "W",
+          transposed,
+        );
+        const again = await openers[format](await mainFile(await model.layOut([layer])));
+        const described = again.described.get("W")!;
+        const value = (await openValue(again, described)) as TransformCode;
+        const before = layer.value as TransformCode;
+        expect(new TransformDecoder(value).rows(0, n)).toEqual(new TransformDecoder(before).rows(0, n));
+        expect(value.bands.map(({ codes: bytes }) => bytes)).toEqual(before.bands.map(({ codes: bytes }) => bytes));
+        expect(again.layers.map(({ name }) => name).filter((name) => /W|trellis/.test(name))).toEqual([]);
+        expect(readDescription(descriptionText(again.described), "again", again.shape)).toEqual(again.described);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test("tables stand once in a file, whichever layers need them, and stay when another comes", async () => {
+    const tables = ["a", "b", "c"].map((name) => ({ name, rows: 12, cols: 6 }));
+    const model = await openers.safetensors(await safetensorsBytes(tables));
+    const two = ["a", "b"].map((name) => transformLayer({ rows: 12, cols: 6, bands: [[3, 8], [1, 8]] }, name)); // prettier-ignore
+    const first = await mainFile(await model.layOut(two));
+    const third = transformLayer({ rows: 12, cols: 6, bands: [[2, 8], [1, 8]] }, "c"); // prettier-ignore
+    const second = await mainFile(await (await openers.safetensors(first)).layOut([third]));
+    const { tensors } = await openBytes(second);
+    expect([...tensors.keys()].filter((name) => name.startsWith("loewner")).sort()).toEqual([
+      "loewner.trellis1_10",
+      "loewner.trellis2_10",
+      "loewner.trellis3_10",
+    ]);
+    const again = await openers.safetensors(second);
+    for (const [, described] of again.described) await openValue(again, described);
+    expect([...again.described.keys()]).toEqual(["a", "b", "c"]);
   });
 });
 
@@ -285,6 +347,76 @@ describe("a damaged description", () => {
       /^small\.onnx: metadata "loewner" .*; the file was damaged, or not written by loewner\.$/,
     );
     expect(error.place.file).toBe("small.onnx");
+  });
+
+  describe("of transform codes", () => {
+    const halves = { T: [512], T12: [2048] };
+    const parts: Record<string, number[]> = {
+      ...{ c0: [6, 6], c1: [6, 1], call: [6, 7], s: [6], m: [4], l: [9], e: [2] },
+      ...{ r0c: [16, 8], r0s: [16, 1], r1c: [8, 4], r1s: [8, 1], q: [2, 4], qs: [2, 1] },
+      ...halves,
+    };
+    const levels = [...levelsOf(4, "normal").values];
+    const right0 = { codes: ["r0c"], scales: "r0s", bits: 8, block: 8, paddedCols: 8, levels: 0.5 };
+    const right1 = { codes: ["r1c"], scales: "r1s", bits: 4, block: 8, paddedCols: 8, levels };
+    const residual = { codes: ["q"], scales: "qs", bits: 4, block: 8, paddedCols: 8, levels };
+    const code = {
+      ...{ windowBits: 10, bands: [{ bits: 3, cols: 16 }, { bits: 1, cols: 8 }], codes: ["c0", "c1"] }, // prettier-ignore
+      right: [{ components: 16, part: right0 }, { components: 8, part: right1 }], // prettier-ignore
+      ...{ tables: ["T", "T"], centre: "m", scales: "s", scaleLevels: "l", exact: { rows: "e", residual } },
+    };
+    const claim = { ...whole, left: undefined, right: undefined };
+    const described = { ...claim, code, rank: 24, type: "transform" };
+    const readCode = (layer: unknown) =>
+      readDescription(JSON.stringify({ version: 2, layers: { W: layer } }), "small.onnx", (name) => parts[name]);
+    const withCode = (change: object) => ({ ...described, code: { ...code, ...change } });
+
+    test("whole, it is read; codes side by side too", () => {
+      expect(readCode(described).get("W")).toMatchObject({ code });
+      expect(readCode(withCode({ codes: ["call"] })).size).toBe(1);
+      expect(readCode(withCode({ exact: undefined })).size).toBe(1);
+    });
+
+    test.each<[string, unknown, RegExp]>([
+      ["no code", { ...described, code: undefined }, /lacks the bound or the error of "W"/],
+      ["code that is text", { ...described, code: "c0" }, /does not say where/],
+      ["bands that are numbers", withCode({ bands: [3, 1] }), /does not say where/],
+      ["a right factor in floats", withCode({ right: [{ components: 24, part: "r0c" }] }), /does not say where/],
+      ["left beside it", { ...described, left: "c0" }, /says "code" of "W", which version 2 does not/],
+      ["a band's own word", withCode({ bands: [{ bits: 3, cols: 16, rows: 6 }, { bits: 1, cols: 8 }] }), /says "rows" of "W"/], // prettier-ignore
+      ["more of the code", withCode({ seed: 1 }), /says "seed" of "W"/],
+      ["windows of 11 bits", withCode({ windowBits: 11 }), /"W" has windows of 11 bits; they have 10 or 12/],
+      ["tables of other windows", withCode({ windowBits: 12 }), /keeps a table in "T" of shape \[512\], not \[2048\]/],
+      ["9 bits", withCode({ bands: [{ bits: 9, cols: 16 }, { bits: 1, cols: 8 }] }), /has a band of 9 bits, not 1 to 8/], // prettier-ignore
+      ["12 components", withCode({ bands: [{ bits: 3, cols: 12 }, { bits: 1, cols: 8 }] }), /a band of 12 components, which is no multiple of 8/], // prettier-ignore
+      ["bands that do not add up", { ...described, rank: 32 }, /is of rank 32, but its bands have 24 components/],
+      ["codes of one band of two, and more", withCode({ codes: ["c0", "c1", "call"] }), /has 3 tensors of codes for 2 bands/], // prettier-ignore
+      ["codes short by a byte", withCode({ bands: [{ bits: 4, cols: 16 }, { bits: 1, cols: 8 }] }), /keeps the codes of band 0 \(4 bits of 16 components\) in "c0" of shape \[6, 6\], not \[6, 8\]/], // prettier-ignore
+      ["codes side by side that are short", withCode({ codes: ["c0"] }), /keeps the codes of 2 bands in "c0" of shape \[6, 6\], not \[6, 7\]/], // prettier-ignore
+      ["one table of two", withCode({ tables: ["T"] }), /has 1 tables for 2 bands/],
+      ["right factors of other components", withCode({ right: [{ components: 24, part: right0 }] }), /has a right factor that is not 24 x 4/], // prettier-ignore
+      ["right factors across bands", withCode({ right: [{ components: 8, part: right1 }, { components: 16, part: right0 }] }), /has right factors of 8 \+ 16 components, which are not those of its bands/], // prettier-ignore
+      ["right factors of none", withCode({ right: [{ components: 16, part: right0 }, { components: 0, part: right1 }, { components: 8, part: right1 }] }), /16 \+ 0 \+ 8 components/], // prettier-ignore
+      ["other levels", withCode({ exact: { rows: "e", residual: { ...residual, levels: levels.map((x) => 1.5 * x) } } }), /has levels that are not those of transform codes/], // prettier-ignore
+      ["a centre of another width", withCode({ centre: "l" }), /keeps the centre in "l" of shape \[9\], not \[4\]/],
+      ["scales of other rows", withCode({ scales: "m" }), /keeps the scales in "m" of shape \[4\], not \[6\]/],
+      ["levels in rows", withCode({ scaleLevels: "c1" }), /keeps its levels of scales in "c1" of shape \[6, 1\]; 1 to 256/], // prettier-ignore
+      ["more exact rows than rows", withCode({ exact: { rows: "l", residual } }), /keeps its exact rows in "l" of shape \[9\]; 1 to 6/], // prettier-ignore
+      ["a residual of fewer rows", withCode({ exact: { rows: "m", residual } }), /has another residual than that of 4 exact rows of 4 columns/], // prettier-ignore
+      ["a part that is not there", withCode({ centre: "nothing" }), /names factors of "W" that are not in the file/],
+      ["one tensor twice", withCode({ centre: "m", codes: ["c0", "c0"] }), /band 1|has "c0" as a part of "W" and again/], // prettier-ignore
+    ])("%s", async (_, layer, message) => {
+      const error = await failure(() => readCode(layer), "INVALID_FORMAT");
+      expect(error.message).toMatch(message);
+      expect(error.place.file).toBe("small.onnx");
+    });
+
+    test("a table that is a part of another layer", async () => {
+      const text = JSON.stringify({ version: 2, layers: { V: { ...claim, left: "T", right: undefined, rows: 1, cols: 512, rank: 512, type: "f32" }, W: described } }); // prettier-ignore
+      const shapesOf = (name: string) => (name === "T" ? [1, 512] : parts[name]);
+      const error = await failure(() => readDescription(text, "small.onnx", shapesOf), "INVALID_FORMAT");
+      expect(error.message).toMatch(/table/);
+    });
   });
 
   test.each([

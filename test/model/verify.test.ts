@@ -136,6 +136,97 @@ describe("each field of a description, forged", () => {
   });
 });
 
+describe("transform codes whose tensors are not what they should be", () => {
+  const a = matrix("plain", 700, 24, { f32: true, seed: 5 });
+  const f32 = (...values: number[]) => encodeNumbers(Float32Array.from(values), "f32");
+  const int32 = (...values: number[]) => new Uint8Array(Int32Array.from(values).buffer);
+  let whole: Awaited<ReturnType<typeof compressed>>;
+  beforeAll(async () => {
+    whole = await compressed(a, { keep: 0.12, type: "transform" });
+  });
+
+  test("as they are they hold, and bytes of codes that are others do not", async () => {
+    const { original, small } = whole;
+    expect(await verified(original, small)).toMatchObject({ ok: true });
+    const file = await openBytes(small);
+    const codes = `${name}.band0.codes`;
+    const { start, end } = file.tensors.get(codes)!;
+    const other = (await file.source.slice(start, end)).map((byte, i) => (i === 77 ? byte ^ 255 : byte));
+    const bad = await rewritten(small, () => undefined, { [codes]: other });
+    const [{ ok, faults }] = (await verified(original, bad)).layers;
+    expect([ok, faults.length > 0]).toEqual([false, true]);
+  });
+
+  test.each<[string, string, (bytes: Uint8Array) => Uint8Array, RegExp]>([
+    [
+      "a level past the last",
+      "scales",
+      (bytes) => bytes.map((level, i) => (i === 3 ? 255 : level)),
+      /gives row 3 the level 255; there are \d+/,
+    ],
+    [
+      "levels that fall",
+      "levels",
+      (bytes) => f32(...new Float32Array(bytes.slice().buffer).reverse()),
+      /as level 1; they ascend, from 0 at least/,
+    ],
+    [
+      "a level below 0",
+      "levels",
+      (bytes) => f32(-1, ...new Float32Array(bytes.slice().buffer).slice(1)),
+      /has -1 as level 0/,
+    ],
+    [
+      "a centre that is no number",
+      "centre",
+      (bytes) => f32(...new Float32Array(bytes.slice().buffer).fill(NaN, 5, 6)),
+      /has NaN in column 5/,
+    ],
+    [
+      "exact rows that do not ascend",
+      "exact",
+      (bytes) => int32(...new Int32Array(bytes.slice().buffer).fill(9)),
+      /has 9 as exact row 1; they ascend/,
+    ],
+    [
+      "an exact row past the last",
+      "exact",
+      (bytes) => int32(...new Int32Array(bytes.slice().buffer).fill(700, -1)),
+      /has 700 as exact row \d+; they ascend, and are below 700/,
+    ],
+    [
+      "an exact row before the first",
+      "exact",
+      (bytes) => int32(-1, ...new Int32Array(bytes.slice().buffer).slice(1)),
+      /has 4294967295 as exact row 0/,
+    ],
+  ])("%s", async (_, part, change, message) => {
+    const { original, small } = whole;
+    const file = await openBytes(small);
+    const { start, end } = file.tensors.get(`${name}.${part}`)!;
+    const changed = change(await file.source.slice(start, end));
+    const bad = await rewritten(small, () => undefined, { [`${name}.${part}`]: changed });
+    const error = await failure(verified(original, bad), "INVALID_FORMAT");
+    expect(error.message).toMatch(message);
+    expect(error.message).toMatch(
+      /^model\.safetensors: tensor "wte\.weight\.\w+" .*damaged, or not written by loewner\.$/,
+    );
+    expect(error.place).toMatchObject({ file: "model.safetensors", tensor: `${name}.${part}` });
+  });
+
+  test("another table than that of its bits", async () => {
+    const { original, small } = whole;
+    const file = await openBytes(small);
+    const table = [...file.tensors.keys()].find((each) => each.startsWith("loewner.trellis"))!;
+    const { start, end } = file.tensors.get(table)!;
+    const other = (await file.source.slice(start, end)).map((byte, i) => (i === 0 ? byte ^ 1 : byte));
+    const bad = await rewritten(small, () => undefined, { [table]: other });
+    const error = await failure(verified(original, bad), "INVALID_FORMAT");
+    expect(error.message).toMatch(/is not the table of \d bits in windows of 10/);
+    expect(error.place.tensor).toBe(table);
+  });
+});
+
 describe("the proof is of left and right as they are stored", () => {
   const a = matrix("plain", 900, 24, { f32: true, seed: 8 });
 
