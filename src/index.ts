@@ -2,6 +2,7 @@
 export { createLoewner, type CreateOptions } from "./create.js";
 export { blockColumns, codedBytes, codedRows, decodeRows, paddedColumns, quantisationError } from "./codes.js";
 export { TransformDecoder, transformBytes, transformRows } from "./transform-codes.js";
+export { TrellisDecoder, trellisBytes, trellisRows } from "./trellis-codes.js";
 export { rankForKeep } from "./options.js";
 export type { Matrix, MatrixLike, RowSource, RowType } from "./matrix.js";
 export * from "./errors.js";

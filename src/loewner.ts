@@ -27,6 +27,7 @@ import type {
   SensitivityOptions,
   SingularValuesOptions,
   TransformCodeOptions,
+  TrellisCodeOptions,
   WeightedOptions,
 } from "./types/index.js";
 
@@ -118,6 +119,10 @@ class Instance implements Loewner {
 
   transformCode(a: MatrixLike, options: TransformCodeOptions) {
     return this.call("transformCode", a, { ...options, p: options.p ?? 2 });
+  }
+
+  trellisCode(a: MatrixLike, options: TrellisCodeOptions) {
+    return this.call("trellisCode", a, options);
   }
 
   robustSubspace(a: MatrixLike, options: SubspaceOptions) {

@@ -91,14 +91,14 @@ export class TransformDecoder {
   }
 }
 
-/** The row's windows, with what lies at its end before its first bit. */
-function lookUp(
+/** Numbers of a row's windows, with what lies at its end before its first bit. */
+export function lookUp(
   out: Float32Array,
-  { bits, cols, codes }: CodeBand,
+  { bits, cols, codes }: Pick<CodeBand, "bits" | "cols" | "codes">,
   row: number,
   table: Float32Array,
   windowBits: WindowBits,
-  scale: number,
+  scale = 1,
 ): void {
   const rowBytes = (cols * bits) / 8;
   const at = row * rowBytes;

@@ -15,6 +15,7 @@ import {
 } from "../geometry/basis/pair.js";
 import { checkQuantise, quantise } from "../geometry/codes/quantise.js";
 import { checkTransformCode, transformCode } from "../geometry/codes/transform-code.js";
+import { checkTrellisCode, trellisCode } from "../geometry/codes/trellis-code.js";
 import type { Run } from "../geometry/run.js";
 import { checkSensitivities, sensitivities } from "../geometry/coreset/sensitivities.js";
 import { checkSubspace, robustSubspace } from "../geometry/subspace/subspace.js";
@@ -105,13 +106,20 @@ export const primitives = {
     restore: back.john,
     scalesRows: true,
   }),
-  quantise: primitive({ run: quantise, check: checkQuantise, sweeps: 3, restore: back.quantise }),
+  quantise: primitive({ run: quantise, check: checkQuantise, sweeps: 3, restore: back.coded }),
   transformCode: primitive({
     run: transformCode,
     check: checkTransformCode,
     needs: needsOfTransformCode,
     sweeps: 10,
-    restore: back.transformCode,
+    restore: back.coded,
+  }),
+  trellisCode: primitive({
+    run: trellisCode,
+    check: checkTrellisCode,
+    needs: noNeeds,
+    sweeps: 10,
+    restore: back.coded,
   }),
   robustSubspace: primitive({
     run: robustSubspace,

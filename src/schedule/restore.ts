@@ -13,9 +13,7 @@ import type {
   LowRankResult,
   MinVolumeResult,
   Objective,
-  QuantiseResult,
   SubspaceResult,
-  TransformCodeResult,
 } from "../types/index.js";
 import type { Scale } from "./scale.js";
 
@@ -138,11 +136,8 @@ export async function lowRank(
   return { ...back, report } as LowRankResult;
 }
 
-export async function quantise(result: QuantiseResult, scale: Scale): Promise<QuantiseResult> {
-  return { ...result, objective: await objective(result.objective, scale) };
-}
-
-export async function transformCode(result: TransformCodeResult, scale: Scale): Promise<TransformCodeResult> {
+/** Codes of any kind: of rows that were scaled only the error says so. */
+export async function coded<Result extends { objective: Objective }>(result: Result, scale: Scale): Promise<Result> {
   return { ...result, objective: await objective(result.objective, scale) };
 }
 

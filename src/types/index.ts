@@ -8,5 +8,6 @@ export type * from "./min-volume.js";
 export type * from "./quantise.js";
 export type * from "./subspace.js";
 export type * from "./transform-code.js";
+export type * from "./trellis-code.js";
 export type * from "./entrywise.js";
 export type * from "./level-set.js";

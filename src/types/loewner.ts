@@ -25,6 +25,7 @@ import type { JohnOptions, JohnResult, MinVolumeOptions, MinVolumeResult } from 
 import type { QuantiseOptions, QuantiseResult } from "./quantise.js";
 import type { SubspaceOptions, SubspaceResult } from "./subspace.js";
 import type { TransformCodeOptions, TransformCodeResult } from "./transform-code.js";
+import type { TrellisCodeOptions, TrellisCodeResult } from "./trellis-code.js";
 
 /** Rows that several calls are about; any call takes them for a matrix. */
 export interface OpenMatrix extends RowSource {
@@ -107,6 +108,13 @@ export interface Loewner {
    * @throws {InvalidInputError} an option out of range, too few bytes for centre and scales (it says the least), a maxError that 8 bits do not reach, NaN or infinity in A, or a largest entry outside of 2^-100 ... 2^100
    */
   transformCode(a: MatrixLike, options: TransformCodeOptions): Promise<TransformCodeResult>;
+  /**
+   * A matrix of flat spectrum, such as a fully connected layer's, its rows what inputs are multiplied with (outputs x inputs), in equally
+   * many bits an entry: a fixed rotation, trellis codes, one scale a row; with second moments of the inputs by error feedback.
+   * `TrellisDecoder` gives rows again. Cost: docs/trellis-code.md.
+   * @throws {InvalidInputError} an option out of range, moments of another size, not finite or not positive definite, NaN or infinity in A, or a largest entry outside of 2^-100 ... 2^100
+   */
+  trellisCode(a: MatrixLike, options: TrellisCodeOptions): Promise<TrellisCodeResult>;
   /** Upper bounds of sup_x s_i |a_i x|^p / |Ax|_p^p, one a row. */
   sensitivities(a: MatrixLike, options?: SensitivityOptions): Promise<SensitivityResult>;
   /** A few rows with weights that estimate |Ax|_p^p without bias for every x, and how far they are off. */

@@ -12,6 +12,7 @@ import type { Flag, Operation, Reductions } from "./operation.js";
 import { quantise } from "./quantise.js";
 import { subspace } from "./subspace.js";
 import { scatter, transform } from "./transform.js";
+import { lengths, trellis } from "./trellis.js";
 
 const operations = {
   profile,
@@ -25,6 +26,8 @@ const operations = {
   quantise,
   scatter,
   transform,
+  trellis,
+  lengths,
   subspace,
   entrywiseReweight,
   entrywiseSplit,

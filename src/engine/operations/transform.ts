@@ -150,7 +150,7 @@ function bandsOf({ frame }: Job, windowBits: number, { bands, tables }: Transfor
 }
 
 /** The level nearest to x, not below level `first`; the lower one of two. */
-function nearestLevel(levels: Float64Array, x: number, first: number): number {
+export function nearestLevel(levels: Float64Array, x: number, first: number): number {
   let [low, high] = [first, levels.length - 1];
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -1,0 +1,228 @@
+// Matrices in trellis codes of equal bits: a fixed rotation, one scale a row, and error feedback under the second moments of the inputs.
+//
+// Rotated   by a Kronecker product of random signs, a Hadamard matrix and a small orthogonal one (rotation.ts): entries of a row are
+//           nearly normal, and no basis is stored. For matrices of flat spectra, whose own basis would be as large as they are
+// Feedback  column k is coded after those before it, each of whose errors is taken off it as H says: Frantar, Ashkboos, Hoefler, Alistarh,
+//           GPTQ (2022, arXiv 2210.17323); Chee, Cai, Kuleshov, De Sa, QuIP (2023, arXiv 2307.13304), who prove it the best that looks at
+//           columns in order. With H + damping = U^-1 U^-T, U upper, what column k errs times U_kr / U_kk is taken off column r, and
+//           tr(E (H + damping) E') is the sum of the squares of what each column erred as it was coded, over U_kk^2
+// Codes     run down the rows of one column (Tseng, Sun, Hou, De Sa, QTIP, 2024, arXiv 2406.11235, code blocks): long rows of the trellis, and
+//           feedback after each column all the same
+import { trellisError, trellisTable } from "../../code-trellis.js";
+import type { EngineRows } from "../../engine/engine.js";
+import { blockRows } from "../../engine/sweep.js";
+import { InvalidInputError } from "../../errors.js";
+import { rowsRead, rowTypeBytes, type RowSource } from "../../matrix.js";
+import { checkP, checkSeed } from "../../options.js";
+import { rotate, rotationSizes } from "../../rotation.js";
+import { segmentOf, trellisBytes } from "../../trellis-codes.js";
+import type { KroneckerRotation, TrellisCode, TrellisCodeOptions, TrellisCodeResult } from "../../types/index.js";
+import { objectiveOf } from "../basis/factors.js";
+import { transpose } from "../basis/small-dense.js";
+import { profile } from "../profile.js";
+import type { Run } from "../run.js";
+import { checkRange } from "./quantise.js";
+import { randomRotation } from "./rotation.js";
+import { scaleLevels } from "./scale-levels.js";
+
+/** Stream of the random generator that signs are drawn from. */
+const signStream = 65;
+
+export function checkTrellisCode(options: TrellisCodeOptions, { cols, name = "A" }: RowSource): void {
+  const { bits, moments, damping = 0.01, p = 2, windowBits = 10, seed = 0 } = options;
+  if (!(Number.isInteger(bits) && bits >= 1 && bits <= 8))
+    throw new InvalidInputError(`bits must be a whole number from 1 to 8; got ${String(bits)}.`);
+  checkP(p);
+  checkSeed(seed);
+  if (![10, 12].includes(windowBits)) throw new InvalidInputError(`windowBits must be 10 or 12; got ${windowBits}.`);
+  if (!(damping >= 0 && damping < Infinity))
+    throw new InvalidInputError(`damping must be a number of at least 0; got ${damping}.`);
+  if (!moments) return;
+  if (moments.length !== cols * cols) {
+    throw new InvalidInputError(
+      `moments must be ${cols} x ${cols} numbers, as many as ${name} has columns on both sides; got ${moments.length}.`,
+    );
+  }
+  const bad = moments.findIndex((x) => !Number.isFinite(x));
+  if (bad >= 0)
+    throw new InvalidInputError(
+      `moments hold ${moments[bad]} at row ${Math.floor(bad / cols)}, column ${bad % cols}; every entry must be finite.`,
+    );
+}
+
+/** Cost: docs/trellis-code.md. */
+export async function trellisCode(
+  run: Run,
+  source: RowSource,
+  options: TrellisCodeOptions,
+): Promise<TrellisCodeResult> {
+  const { rows: n, cols: d } = source;
+  const { bits, moments, damping = 0.01, p = 2, windowBits = 10, seed = 0 } = options;
+  run.expect(n * d * (2 ** windowBits + (moments ? d : 0)));
+  const rows = run.open(source);
+  const known = await run.cache.once("profile", () => profile(run, rows));
+  checkRange(known, source);
+  const { unit } = known;
+  const rotation = await kroneckerRotation(run, d, seed);
+  const feedback = moments && (await feedbackOf(run, moments, d, rotation, damping));
+  const { sizes, squares, products } = await rowSizes(run, rows, moments);
+  const lines = rotation.signs.length;
+  const segment = segmentOf(n);
+  const ratio = 1;
+  const root = Math.sqrt(lines);
+  const levels = scaleLevels(
+    sizes.map((size) => (ratio * size) / root),
+    Math.max(2, Math.min(255, Math.floor(n / 8))),
+  );
+  const scaled = Float32Array.from(sizes.some((size) => size === 0) ? [0, ...levels] : levels);
+  const segments = Math.ceil(n / segment);
+  const lineBytes = (segment * bits) / 8;
+  const codes = new Uint8Array(lines * segments * lineBytes);
+  const scales = new Uint8Array(n);
+  const filled = segment === blockRows ? rows : run.open(inSegments(source, segment));
+  const { output, ...report } = await run.sweep(
+    "trellis",
+    filled,
+    "codes",
+    { bits, windowBits, segment, ratio, p, unit },
+    {
+      table: Float64Array.from(trellisTable(bits, windowBits)),
+      levels: Float64Array.from(scaled),
+      mixing: Float64Array.from(rotation.mixing),
+      signs: Float64Array.from(rotation.signs),
+      ...(feedback && { feedback: feedback.feedback, pivots: feedback.pivots }),
+    },
+    {
+      emit: (start, block, name) => {
+        const at = Math.floor(start / blockRows);
+        const bytes = block as Uint8Array;
+        if (name === "scales") scales.set(bytes.subarray(0, Math.min(segment, n - at * segment)), at * segment);
+        else
+          for (let k = 0; k < lines; ++k)
+            codes.set(bytes.subarray(k * lineBytes, (k + 1) * lineBytes), (k * segments + at) * lineBytes);
+      },
+      anyOrder: true,
+    },
+  );
+  const objective = await objectiveOf(run, report, p, unit);
+  const error = squares > 0 ? (objective.l2 * objective.l2) / squares : 0;
+  const code: TrellisCode = {
+    ...{ kind: "trellis", rows: n, cols: d, bits, windowBits, segment },
+    ...{ codes, scales, scaleLevels: scaled, rotation },
+  };
+  run.finish();
+  const expected = trellisError(bits, windowBits, segment);
+  // What damping adds was made small too, but is no error of products.
+  const outputError = feedback
+    ? products > 0
+      ? Math.max(0, output[0] - feedback.added * objective.l2 * objective.l2) / products
+      : 0
+    : error;
+  const whole = feedback ? feedback.pivots.reduce((sum, x) => sum + x, 0) : 0;
+  const predictedError = !feedback
+    ? squares > 0
+      ? expected
+      : 0
+    : products > 0
+      ? (expected * whole * squares) / lines / products
+      : 0;
+  return {
+    ...{ code, objective, error, outputError, predictedError },
+    ...{ byteLength: trellisBytes(code), seed, seconds: run.seconds },
+  };
+}
+
+/** Cost: the orthonormal factor of a matrix of at most 128 rows. */
+async function kroneckerRotation(run: Run, cols: number, seed: number): Promise<KroneckerRotation> {
+  const { size, order } = rotationSizes(cols);
+  const length = Math.sqrt(order / size);
+  const whole = await randomRotation(run, order, seed);
+  const draw = { kind: "uniform", seed, stream: signStream, first: 0, count: size } as const;
+  const drawn = await run.engine.dense("random", draw);
+  return {
+    order,
+    mixing: Float32Array.from(whole, (x) => x * length),
+    signs: Int8Array.from(drawn, (x) => (x < 0.5 ? -1 : 1)),
+  };
+}
+
+/**
+ * Of H in rotated coordinates, damped: what is taken off (line r: feedback[k][r] of what line k errs), and what errors of lines count for.
+ * Cost: D^3 / 2 multiply-adds.
+ */
+async function feedbackOf(run: Run, moments: Float64Array, d: number, rotation: KroneckerRotation, damping: number) {
+  const lines = rotation.signs.length;
+  // (Q'(Q'H)')' = Q'H Q, H symmetric
+  const half = new Float64Array(lines * d);
+  half.set(moments);
+  rotate(half, d, rotation, false);
+  const H = new Float64Array(lines * lines);
+  H.set(transpose(half, lines, d));
+  rotate(H, lines, rotation, false);
+  const mean = trace(moments, d) / d;
+  if (!(mean > 0)) return undefined;
+  const added = damping * mean;
+  // Coordinates in reverse: of G = L L' there is L^-T, and U is that of both directions turned around.
+  const G = new Float64Array(lines * lines);
+  for (let i = 0; i < lines; ++i)
+    for (let j = 0; j < lines; ++j) {
+      const at = (lines - 1 - i) * lines + lines - 1 - j;
+      G[i * lines + j] = (H[at] + H[(lines - 1 - j) * lines + lines - 1 - i]) / 2 + (i === j ? added : 0);
+    }
+  const found = await run.engine.dense("inverseCholesky", { matrix: G, n: lines, tolerance: 0 });
+  if ("failedPivot" in found) {
+    throw new InvalidInputError(
+      `moments and a damping of ${damping} are not positive definite; second moments X'X are, with a damping above 0.`,
+    );
+  }
+  const feedback = new Float64Array(lines * lines);
+  const pivots = new Float64Array(lines);
+  for (let k = 0; k < lines; ++k) {
+    const U = (r: number) => found.inverse[(lines - 1 - r) * lines + lines - 1 - k];
+    const pivot = U(k);
+    pivots[k] = 1 / (pivot * pivot);
+    for (let r = k + 1; r < lines; ++r) feedback[k * lines + r] = U(r) / pivot;
+  }
+  return { feedback, pivots, added };
+}
+
+const trace = (H: Float64Array, d: number) => H.reduce((sum, x, i) => (i % (d + 1) === 0 ? sum + x : sum), 0);
+
+interface RowSizes {
+  /** |a_i|_2 */
+  sizes: Float64Array;
+  /** Sum of their squares. */
+  squares: number;
+  /** tr(A H A'), or the squares without moments. */
+  products: number;
+}
+
+async function rowSizes(run: Run, rows: EngineRows, moments: Float64Array | undefined): Promise<RowSizes> {
+  const sizes = new Float64Array(rows.source.rows);
+  const sink = { emit: (start: number, block: ArrayLike<number>) => sizes.set(block, start), anyOrder: true };
+  await run.sweep("lengths", rows, "row lengths", {}, {}, sink);
+  const squares = sizes.reduce((sum, x) => sum + x * x, 0);
+  if (!moments) return { sizes, squares, products: squares };
+  const { gram } = await run.sweep("gram", rows, "Gram matrix", { wide: true, plain: true }, {});
+  return { sizes, squares, products: gram.reduce((sum, x, at) => sum + x * moments[at], 0) };
+}
+
+/** Segment after segment, each filled up to a block with rows of zeros. */
+function inSegments(source: RowSource, segment: number): RowSource {
+  const { rows: n, cols, dtype } = source;
+  const rowBytes = cols * rowTypeBytes[dtype];
+  return {
+    ...{ rows: Math.ceil(n / segment) * blockRows, cols, dtype, name: source.name },
+    async read(start, count) {
+      const bytes = new Uint8Array(count * rowBytes);
+      for (let at = start; at < start + count;) {
+        const end = Math.min(start + count, (Math.floor(at / blockRows) + 1) * blockRows);
+        const first = Math.floor(at / blockRows) * segment + (at % blockRows);
+        const here = Math.min(end - at, segment - (at % blockRows), n - first);
+        if (here > 0) bytes.set(await rowsRead(source, first, here), (at - start) * rowBytes);
+        at = end;
+      }
+      return bytes;
+    },
+  };
+}
