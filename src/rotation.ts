@@ -19,7 +19,12 @@ export function rotationSizes(cols: number): { size: number; order: number } {
 }
 
 /** X <- Q'X, or Q X where it goes back, of the rotation Q and X (D lines of `width`). Cost: (order + log2(D / order)) D width. */
-export function rotate(X: Float64Array, width: number, { order, mixing, signs }: KroneckerRotation, back: boolean): void {
+export function rotate(
+  X: Float64Array,
+  width: number,
+  { order, mixing, signs }: KroneckerRotation,
+  back: boolean,
+): void {
   const lines = signs.length / order;
   if (back) mix(X, width, order, lines, mixing, true);
   else negate(X, width, signs);

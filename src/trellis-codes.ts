@@ -19,6 +19,11 @@ export function segmentOf(rows: number): number {
   return 8 * Math.ceil(rows / segments / 8);
 }
 
+/** Levels of scales that are stored for so many rows, at most. */
+export function levelCount(rows: number): number {
+  return Math.max(2, Math.min(256, Math.floor(rows / 8)));
+}
+
 /** Decodes rows of one matrix, a segment at a time. */
 export class TrellisDecoder {
   private readonly table: Float32Array;
@@ -34,7 +39,13 @@ export class TrellisDecoder {
   /** Rows start ... start + count - 1, count x cols: summed in f64, rounded to f32 once. */
   rows(start: number, count: number): Float32Array {
     const { rows, cols, segment } = this.code;
-    if (!(Number.isSafeInteger(start) && Number.isSafeInteger(count) && start >= 0 && count >= 0 && start + count <= rows))
+    if (!(
+      Number.isSafeInteger(start) &&
+      Number.isSafeInteger(count) &&
+      start >= 0 &&
+      count >= 0 &&
+      start + count <= rows
+    ))
       throw new InvalidInputError(
         `Rows ${start} to ${start + count - 1} were asked of a matrix in trellis codes that has ${rows} rows.`,
       );

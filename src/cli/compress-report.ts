@@ -41,6 +41,7 @@ export function reportPlan(context: Context, model: Model, { chosen, skipped, by
 /** Of transform codes nothing but their bytes is known before the rows are. */
 function sizeOf(target: Target, rows: number, cols: number): { rank?: number; keep?: number; dense: boolean } {
   if (target.type === "transform") return { dense: false };
+  if (target.type === "trellis") return { rank: cols, keep: 1, dense: true };
   const { rank, dense = false } = target;
   return { rank, keep: dense ? 1 : (rank * (rows + cols)) / (rows * cols), dense };
 }

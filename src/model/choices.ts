@@ -1,8 +1,9 @@
 // The ways to store a layer, each with its bytes and what its spectrum says that it costs: a rank loses the squared singular values past
 // it, and few bits lose a share of what is kept that hardly depends on the matrix, for the factors are rotated first.
 import { quantisationError } from "../codes.js";
+import { trellisError } from "../code-trellis.js";
 import { errorWeights, type ErrorWeights } from "../geometry/codes/error-weights.js";
-import type { Aim, CodeBits } from "../types/index.js";
+import type { Aim, CodeBits, TrellisBits } from "../types/index.js";
 import type { Choice } from "./budget.js";
 import { codeCurve, type CodePoint } from "./code-curve.js";
 import { bitsOf, type PairTarget, type Target } from "./fit.js";
@@ -24,6 +25,10 @@ export interface Candidates extends Spectra {
   /** Bytes of the layer as it is. */
   readonly bytes: number;
   readonly aim: Aim;
+  /** It is only multiplied, by what has been told of or is all alike: trellis codes store it. */
+  readonly isMultiplied?: boolean;
+  /** What the measure is multiplied by beside other layers': error of the model's outputs by the layer's own. Default 1. */
+  readonly sensitivity?: number;
 }
 
 /** `error` is the measure. */
@@ -84,6 +89,10 @@ export class Forecast {
   }
 
   of(target: Target): ExpectedError {
+    if (target.type === "trellis") {
+      const squared = trellisError(target.bits, 10);
+      return { squared, measure: squared };
+    }
     if (target.type !== "transform") return this.ofPair(target);
     const past = this.curve.findIndex(({ bytes }) => bytes > target.bytes);
     return this.curve[past < 0 ? this.curve.length - 1 : Math.max(0, past - 1)];
@@ -118,6 +127,8 @@ function sumsOf(values: Float64Array): Float64Array {
 const mostCodes = 96;
 /** Bytes of a layer from which on they are: tables and nodes that decode them take a few KB. */
 const leastForCodes = 2 ** 18;
+const leastForTrellis = 2 ** 14;
+const trellisWidths: readonly TrellisBits[] = [1, 2, 3, 4, 5, 6, 7, 8];
 
 /**
  * Every rank from `minRank` in steps of `multipleOf`, stored as `type` ("auto": in 8, 4, 3 and 2 bits, the table itself in as many, and
@@ -127,13 +138,13 @@ export function optionsFor(
   layer: Candidates,
   { type, minRank = 1, multipleOf }: { type: StoredType | "auto"; minRank?: number; multipleOf?: number },
 ): Option[] {
-  const { rows, cols, bytes, aim } = layer;
+  const { rows, cols, bytes, aim, sensitivity = 1 } = layer;
   const forecast = new Forecast(layer, aim);
   const options: Option[] = [{ bytes, error: 0, cost: 1 }];
   const add = (target: Target, expected = forecast.of(target)) => {
     const size = targetBytes(rows, cols, target);
     if (size >= bytes) return;
-    options.push({ target, bytes: size, error: expected.measure, cost: costOf(expected) });
+    options.push({ target, bytes: size, error: sensitivity * expected.measure, cost: costOf(expected) });
   };
   if (type === "transform" || (type === "auto" && bytes >= leastForCodes)) {
     const { curve } = forecast;
@@ -142,6 +153,8 @@ export function optionsFor(
       if (at % step === 0) add({ type: "transform", bytes: point.bytes }, point);
     });
   }
+  if (type === "trellis" || (type === "auto" && layer.isMultiplied && bytes >= leastForTrellis))
+    for (const bits of trellisWidths) add({ type: "trellis", bits });
   for (const each of pairTypes(type)) {
     const step = multipleOf ?? (bitsOf(each) ? 8 : 1);
     for (let rank = Math.ceil(minRank / step) * step; rank <= Math.min(rows, cols); rank += step) {
@@ -153,7 +166,7 @@ export function optionsFor(
 }
 
 function pairTypes(type: StoredType | "auto"): readonly PairType[] {
-  if (type === "transform") return [];
+  if (type === "transform" || type === "trellis") return [];
   return type === "auto" ? widths.map((bits) => `int${bits}` as const) : [type];
 }
 
@@ -187,11 +200,16 @@ export function shortlist(options: readonly Option[], bytes: number, tried = 3):
     if (!known || option.error < known.error) best.set(kind, option);
   }
   const ranked = [...best].sort(([, a], [, b]) => a.error - b.error);
-  const kept = ranked.filter(([kind], i) => kind === "dense" || kind === "transform" || i < tried);
+  const [first] = ranked;
+  // Its rows are not those of others, whose errors it would be compared with; and what it errs is foretold to a few per cent.
+  if (first?.[0] === "trellis") return [{ target: first[1].target!, cost: first[1].cost }];
+  const kept = ranked.filter(
+    ([kind], i) => kind === "dense" || kind === "transform" || (kind !== "trellis" && i < tried),
+  );
   return kept.map(([, { target, cost }]) => ({ target: filling(target!, bytes), cost }));
 }
 
-const isDense = (target: Target) => target.type !== "transform" && target.dense === true;
+const isDense = (target: Target) => "dense" in target && target.dense === true;
 
 /** Codes take whatever there is. */
 function filling(target: Target, bytes: number): Target {

@@ -7,9 +7,19 @@ import type {
   LowRankOptions,
   Objective,
   ObjectiveName,
+  OpenMatrix,
   TransformCode,
 } from "../types/index.js";
-import { bitsOf, callsOf, fitLayer, proveLayer, type FitOptions, type FittedLayer, type Spill } from "./fit.js";
+import {
+  bitsOf,
+  callsOf,
+  fitLayer,
+  laidOut,
+  proveLayer,
+  type FitOptions,
+  type FittedLayer,
+  type Spill,
+} from "./fit.js";
 import { LayerJournal, type Journal } from "./journal.js";
 import { valueBytes } from "./kinds/index.js";
 import { matrixOf, type Layer, type Model, type OutputFile } from "./model.js";
@@ -61,6 +71,10 @@ export interface CompressedLayer {
   /** Of transform codes: how many components have how many bits, and rows that are kept nearly exactly. */
   bands?: readonly { bits: number; components: number }[];
   exactRows?: readonly number[];
+  /** Of trellis codes: of every entry. */
+  bits?: number;
+  /** Of trellis codes made under second moments: of what the layer puts out on the inputs these were taken of, squared, beside that. */
+  outputError?: number;
   seconds: number;
 }
 
@@ -162,22 +176,46 @@ async function fitBest(
     ),
   };
   // What one target's fit finds out of the layer serves the next.
-  const source = loewner.open(matrixOf(model, layer));
+  const sources = new OpenedLayer(loewner, model, layer);
   try {
     let best: FittedLayer | undefined;
     let least = Infinity;
     for (const [i, target] of targets.entries()) {
-      let next = await fitLayer(loewner, layer, source, target, fit);
+      const own = laidOut(layer, target);
+      const source = sources.of(own);
+      let next = await fitLayer(loewner, own, source, target, fit);
       if (objective === "operator") next = await proveLayer(loewner, source, next, fit);
       // The cost is of squares, the objective is a norm.
       const measure = score(next, objective) * Math.sqrt(costs?.[i] ?? 1);
       if (!best || measure < least) [best, least] = [next, measure];
     }
-    const proved = await proveLayer(loewner, source, best!, fit);
+    const proved = await proveLayer(loewner, sources.of(best!), best!, fit);
     progress.end(layer.name);
     return proved;
   } finally {
-    source.close();
+    sources.close();
+  }
+}
+
+/** A layer's matrix, and its transpose, each opened once. */
+class OpenedLayer {
+  private readonly opened = new Map<boolean, OpenMatrix>();
+
+  constructor(
+    private readonly loewner: Loewner,
+    private readonly model: Model,
+    private readonly layer: Layer,
+  ) {}
+
+  of({ transposed }: Pick<Layer, "transposed">): OpenMatrix {
+    const { opened, loewner, model, layer } = this;
+    const found = opened.get(transposed) ?? loewner.open(matrixOf(model, { name: layer.name, transposed }));
+    opened.set(transposed, found);
+    return found;
+  }
+
+  close(): void {
+    for (const source of this.opened.values()) source.close();
   }
 }
 
@@ -189,22 +227,23 @@ function why(
   const others = candidates.map((each) => each.method).filter((name) => name !== method);
   const reasons: string[] = [];
   if (value.kind === "transform") reasons.push(bandsOf(value));
+  else if (value.kind === "trellis") reasons.push(`all entries in ${value.bits} bits, after a fixed rotation`);
   else if (method === "dense") reasons.push("the table itself in few bits, of full rank");
   else if (others.length) reasons.push(`${method} has the least ${objective} of ${[method, ...others].join(", ")}`);
   else reasons.push(`method ${method}`);
   if (targets.length > 1) {
     const kept = nameOf(method === "dense" ? { type, rank, dense: true } : { type, rank });
     reasons.push(`${kept} has the least ${objective} of ${targets.map(nameOf).join(", ")}`);
-  } else if (type !== "transform" && bitsOf(type))
-    reasons.push(`factors rotated and stored in ${bitsOf(type)} bits, right in 8`);
-  else if (type !== "transform")
+  } else if (type === "transform" || type === "trellis") return reasons.join("; ");
+  else if (bitsOf(type)) reasons.push(`factors rotated and stored in ${bitsOf(type)} bits, right in 8`);
+  else
     reasons.push(type === layer.dtype.toLowerCase() ? `stored as ${type}, the layer's own type` : `stored as ${type}`);
   return reasons.join("; ");
 }
 
 /** A way to store a layer, in words. */
 function nameOf({ type, rank, dense }: { type: StoredType; rank?: number; dense?: boolean }): string {
-  if (type === "transform") return "transform codes";
+  if (type === "transform" || type === "trellis") return `${type} codes`;
   return dense ? `${type} at full rank` : `${type} at rank ${rank}`;
 }
 
@@ -215,11 +254,11 @@ function bandsOf({ bands, cols, exact }: TransformCode): string {
 }
 
 function reportOf({ name, kind, bytes }: Layer, best: StoredLayer, explain: string): CompressedLayer {
-  const { rows, cols, rank, type, method, p, objective, candidates, certificate, seconds, value } = best;
+  const { rows, cols, rank, type, method, p, objective, candidates, certificate, seconds, value, outputError } = best;
   const keep =
     value.kind === "transform"
       ? Math.min(1, rank / cols)
-      : method === "dense"
+      : method === "dense" || method === "trellis"
         ? 1
         : (rank * (rows + cols)) / (rows * cols);
   return {
@@ -229,5 +268,7 @@ function reportOf({ name, kind, bytes }: Layer, best: StoredLayer, explain: stri
       bands: value.bands.map(({ bits, cols: components }) => ({ bits, components })),
       exactRows: Array.from(value.exact?.rows ?? []),
     }),
+    ...(value.kind === "trellis" && { bits: value.bits }),
+    ...(outputError !== undefined && { outputError }),
   };
 }

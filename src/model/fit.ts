@@ -12,11 +12,13 @@ import type {
   RowWeights,
   RunOptions,
   TransformCode,
+  TrellisBits,
+  TrellisCode,
 } from "../types/index.js";
 import { factorsOf } from "./kinds/index.js";
 import type { Factors } from "./kinds/kind.js";
 import { aimOf } from "./measure.js";
-import { shapeOf, type Layer } from "./model.js";
+import { outputsByInputs, shapeOf, type Layer } from "./model.js";
 import { floatMatrix, matrixIn, type FloatMatrix, type PairType, type StoredLayer } from "./stored.js";
 
 /** A place for bytes that memory should not hold: a temporary file. */
@@ -37,6 +39,8 @@ export interface FitOptions extends Pick<
   spill?: () => Promise<Spill>;
   /** Default 64 MiB. */
   spillBytes?: number;
+  /** Second moments of what the layer is multiplied by, inputs x inputs: trellis codes err least under them. */
+  moments?: Float64Array;
   /** Levels in even steps, which onnxruntime's own operators can hold; else those that suit rotated numbers best. */
   uniform?: boolean;
 }
@@ -48,7 +52,7 @@ export interface ProofOptions extends Pick<LowRankOptions, "p" | "tolerance" | "
 }
 
 /** How a layer is to be stored. */
-export type Target = PairTarget | TransformTarget;
+export type Target = PairTarget | TransformTarget | TrellisTarget;
 
 /** `rank` of cols without a right factor: "dense", a table in few bits. */
 export interface PairTarget {
@@ -63,13 +67,24 @@ export interface TransformTarget {
   readonly bytes: number;
 }
 
+/** Rows are outputs: `outputsByInputs`. */
+export interface TrellisTarget {
+  readonly type: TrellisCode["kind"];
+  readonly bits: TrellisBits;
+}
+
+/** The layer as what is fitted for this target has it. */
+export const laidOut = (layer: Layer, { type }: Pick<Target, "type">): Layer =>
+  type === "trellis" ? outputsByInputs(layer) : layer;
+
 /**
  * A layer ready to be stored. What is stored in few bits is proved by a call of its own, which only the best of several needs; so is what
  * level-set fits: by Lewis weights, as `verify` proves it.
  */
 export type FittedLayer = Omit<StoredLayer, "certificate"> & Partial<Pick<StoredLayer, "certificate">>;
 
-/** @param source what is fitted: the layer's tensor, or its transpose */
+/** @param layer as `laidOut` for the target
+ * @param source what is fitted: the layer's tensor, or its transpose */
 export async function fitLayer(
   loewner: Loewner,
   layer: Layer,
@@ -92,6 +107,7 @@ export async function fitLayer(
 
 function fit(loewner: Loewner, layer: Layer, source: RowSource, target: Target, options: FitOptions): Promise<Fitted> {
   if (target.type === "transform") return transformCodes(loewner, layer, source, target, options);
+  if (target.type === "trellis") return trellisCodes(loewner, source, target, options);
   const { rank, type, dense = false } = target;
   const bits = bitsOf(type);
   return bits === undefined
@@ -110,7 +126,7 @@ export async function proveLayer(
   const { value, type, certificate } = fitted;
   if (certificate) return { ...fitted, certificate };
   const proved =
-    value.kind === "transform" || value.left.kind === "codes"
+    value.kind !== "pair" || value.left.kind === "codes"
       ? await storedCertificate(loewner, source, await factorsOf(value), options)
       : await loewner.certify(source, await matrixIn(value.right!), {
           ...proofOptions(options),
@@ -129,7 +145,8 @@ function proofOptions({ p, tolerance, rowWeights, signal, onProgress }: FitOptio
 
 /** Calls that fitting takes: progress is told by them. */
 export function callsOf(target: Target): number {
-  return target.type === "transform" || target.dense || bitsOf(target.type) === undefined ? 1 : 2;
+  if (target.type === "transform" || target.type === "trellis") return 1;
+  return target.dense || bitsOf(target.type) === undefined ? 1 : 2;
 }
 
 /** Bits of a code, undefined for a float type. */
@@ -137,7 +154,10 @@ export function bitsOf(type: PairType): CodeBits | undefined {
   return type.startsWith("int") ? (Number(type.slice(3)) as CodeBits) : undefined;
 }
 
-type Fitted = Pick<FittedLayer, "value" | "rank" | "method" | "objective" | "candidates" | "certificate">;
+type Fitted = Pick<
+  FittedLayer,
+  "value" | "rank" | "method" | "objective" | "candidates" | "certificate" | "outputError"
+>;
 
 async function floatFactors(
   loewner: Loewner,
@@ -243,9 +263,32 @@ async function transformCodes(
   };
 }
 
+/** Of inputs that nothing is known of all are alike. */
+async function trellisCodes(
+  loewner: Loewner,
+  source: RowSource,
+  { bits }: TrellisTarget,
+  { p = 1, seed = 0, rowWeights, moments, signal, onProgress }: FitOptions,
+): Promise<Fitted> {
+  const run = { signal, onProgress };
+  const sums = p < axesUpTo ? p : 2;
+  const { code, objective, outputError } = await loewner.trellisCode(source, { bits, moments, seed, p: sums, ...run });
+  const measured = sums === p && !rowWeights;
+  return {
+    ...{ value: code, rank: source.cols, method: "trellis", candidates: [], outputError },
+    objective: measured
+      ? objective
+      : await loewner.residual(
+          source,
+          { right: identity(source.cols), ...(await factorsOf(code)) },
+          { ...run, p, rowWeights },
+        ),
+  };
+}
+
 /**
  * What is proved of A - left right as they are stored in few bits: by an ellipsoid of the residual, which is taken into memory for it;
- * of one of more than `residualBytes` (default 512 MiB), at p >= 1, by the norms of its rows.
+ * of one of more than `residualBytes` (default 512 MiB), or of more columns than rows, at p >= 1, by the norms of its rows.
  * @param known the pair's error as `residual` gives it, where that was computed already
  */
 export async function storedCertificate(
@@ -257,7 +300,7 @@ export async function storedCertificate(
 ): Promise<LowRankCertificate> {
   const { rows, cols, dtype } = source;
   const run: RunOptions = { signal, onProgress };
-  if (p >= 1 && rows * cols * (dtype === "f64" ? 8 : 4) > residualBytes) {
+  if (p >= 1 && (cols > rows || rows * cols * (dtype === "f64" ? 8 : 4) > residualBytes)) {
     // In f64: the products that `quantise` measures itself by may be in f32, whose rounding a bound must not be below.
     const { l21 } = known ?? (await loewner.residual(source, { left, right }, { ...run, p, rowWeights }));
     return rowNormCertificate(l21, rowWeights);

@@ -180,7 +180,7 @@ function bestAt(options: readonly Option[], keep: number, bytes: number): Spectr
   if (fitting.length === 0) return [];
   const { target, error } = fitting.reduce((a, b) => (b.error < a.error ? b : a));
   if (!target) return [];
-  const rank = target.type === "transform" ? undefined : target.rank;
+  const rank = "rank" in target ? target.rank : undefined;
   return [{ keep, type: target.type, ...(rank !== undefined && { rank }), measure: Math.sqrt(error) }];
 }
 

@@ -26,6 +26,8 @@ export interface Layer {
    * rows are read one by one: rows are tokens or neurons then, and the small dense steps are of the smaller size.
    */
   readonly transposed: boolean;
+  /** The axis of the tensor that runs over what it is multiplied by: 0 for x W, 1 for x W'. Absent where nothing says it; of tables that are only read. */
+  readonly inputAxis?: 0 | 1;
   /** Other names that stand for this weight and are absent from the file, such as the head of a model that ties it. */
   readonly tied?: readonly string[];
   /** Why it cannot be factored. */
@@ -77,6 +79,11 @@ export interface Model {
 export function matrixOf(model: Model, layer: Pick<Layer, "name" | "transposed">): RowSource {
   const rows = model.rows(layer.name);
   return layer.transposed ? transposedRows(rows) : rows;
+}
+
+/** As trellis codes take it: rows are outputs, columns what inputs are multiplied with. */
+export function outputsByInputs<Of extends Pick<Layer, "inputAxis">>(layer: Of): Of & { transposed: boolean } {
+  return { ...layer, transposed: layer.inputAxis === 0 };
 }
 
 /** Rows and columns of what is fitted. */

@@ -40,6 +40,8 @@ export interface PlanOptions extends Selection, SizeOptions, LayOutOptions, Pick
   plan?: PlanFile;
   /** Of the rows of tables of tokens. */
   weights?: LayerWeights;
+  /** By name: what a layer's measure counts for beside others'. Default 1. */
+  sensitivities?: ReadonlyMap<string, number>;
   signal?: AbortSignal;
   onProgress?: (progress: Progress & { layer: string }) => void;
 }

@@ -6,7 +6,7 @@ import { allocate } from "./budget.js";
 import { optionsFor, shortlist, type Candidates, type Option, type Trial } from "./choices.js";
 import { bitsOf } from "./fit.js";
 import { leastTransformBytes } from "./code-curve.js";
-import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
+import { matrixOf, outputsByInputs, shapeOf, type Layer, type Model } from "./model.js";
 import type { LayerJournal } from "./journal.js";
 import { aimOf } from "./measure.js";
 import type { LayerPlan } from "./plan-file.js";
@@ -41,6 +41,7 @@ export class Planner {
     }
     if (type === "auto") return this.openChoice(layer, own, size.keep, signal);
     if (type === "transform") return this.transform(layer, own, size.keep);
+    if (type === "trellis") return this.trellis(layer, own, size.keep);
     const most = Math.min(rows, cols);
     if (size.rank !== undefined && size.rank > most) {
       throw new InvalidInputError(
@@ -101,6 +102,26 @@ export class Planner {
       return `keep ${keep} leaves it ${bytes} bytes: centre and scales of transform codes take ${least}`;
     const because = `at most ${bytes} bytes, ${keep} of its ${layer.bytes}`;
     return { layer, own, targets: [{ type: "transform", bytes }], because };
+  }
+
+  /** `keep` of a layer's bytes in trellis codes: as many bits as fit. */
+  private trellis(layer: Layer, own: LayerPlan, keep: number | undefined): PlannedLayer | string {
+    if (keep === undefined) {
+      throw new InvalidInputError(
+        `dtype trellis spends bits, not a rank: give keep, budget or bytes for ${layer.name}, or name another dtype.`,
+        { tensor: layer.name },
+      );
+    }
+    if (!isMultiplied(layer))
+      return "rows of it are read one by one: trellis codes are for weights that are multiplied";
+    const most = Math.min(keep * layer.bytes, layer.bytes - 1);
+    const [rows, cols] = shapeOf(outputsByInputs(layer));
+    const bits = ([8, 7, 6, 5, 4, 3, 2, 1] as const).find(
+      (each) => targetBytes(rows, cols, { type: "trellis", bits: each }) <= most,
+    );
+    if (bits === undefined) return `keep ${keep} leaves it less than a bit an entry`;
+    const because = `${bits} bits an entry: the most that ${keep} of its ${layer.bytes} bytes hold`;
+    return { layer, own, targets: [{ type: "trellis", bits }], because };
   }
 
   /** A size of the whole file, spread over layers. */
@@ -193,7 +214,7 @@ export class Planner {
    */
   private stepOf({ kind }: Layer, type: StoredType | "auto"): number {
     const { multipleOf, operators } = this.options;
-    const bits = type === "auto" || type === "transform" ? 4 : bitsOf(type);
+    const bits = type === "auto" || isOfCodes(type) ? 4 : bitsOf(type);
     if (multipleOf !== undefined || bits === undefined) return multipleOf ?? 1;
     if (operators === "onnxruntime" && (kind === "tied" || kind === "head")) return 16;
     return bits < 8 ? 8 : 1;
@@ -202,7 +223,7 @@ export class Planner {
   private async optionsOf(layer: Layer, type: StoredType | "auto", signal?: AbortSignal): Promise<Option[]> {
     const { minRank } = this.options;
     // Unlike keep, which says how many, a budget has no use for 8-bit ranks between eights: bytes are the same.
-    const least = type === "auto" || type === "transform" || bitsOf(type) ? 8 : 1;
+    const least = type === "auto" || isOfCodes(type) || bitsOf(type) ? 8 : 1;
     const multipleOf = this.options.multipleOf ?? Math.max(least, this.stepOf(layer, type));
     return optionsFor(await this.candidatesFor(layer, type === "auto" || type === "transform", signal), {
       ...{ type, minRank, multipleOf },
@@ -225,7 +246,11 @@ export class Planner {
       try {
         const singularValues = await spectrum("singular values", false);
         const centred = codes ? await spectrum("singular values of centred rows", true) : undefined;
-        found = { rows, cols, bytes: layer.bytes, singularValues, centred, aim: aimOf(layer) };
+        const sensitivity = this.options.sensitivities?.get(layer.name);
+        found = {
+          ...{ rows, cols, bytes: layer.bytes, singularValues, centred, aim: aimOf(layer), sensitivity },
+          isMultiplied: isMultiplied(layer),
+        };
       } finally {
         source.close();
       }
@@ -239,6 +264,12 @@ const apart = (trials: readonly Trial[]) => ({
   targets: trials.map(({ target }) => target),
   costs: trials.map(({ cost }) => cost),
 });
+
+/** Codes of a trellis are made for bytes or bits, and have no rank. */
+const isOfCodes = (type: StoredType): type is "transform" | "trellis" => type === "transform" || type === "trellis";
+
+/** Never read row by row. */
+const isMultiplied = ({ kind, inputAxis }: Layer) => inputAxis !== undefined && (kind === "linear" || kind === "head");
 
 /** What is left of a budget goes to transform codes, which have a use for any byte, to each as much more as to the others. */
 function filled(planned: readonly PlannedLayer[], left: number): PlannedLayer[] {

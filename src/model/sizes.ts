@@ -3,14 +3,17 @@ import { levelsOf } from "../code-levels.js";
 import { blockColumns, codedBytes, paddedColumns, planeBits } from "../codes.js";
 import { rowTypeBytes, type RowSource, type RowType } from "../matrix.js";
 import { transformBytes } from "../transform-codes.js";
-import type { CodeBand, CodeBits, CodedMatrix, TransformCode, TrellisBits } from "../types/index.js";
-import { bitsOf, type FitOptions, type PairTarget, type Target } from "./fit.js";
+import { levelCount } from "../trellis-codes.js";
+import type { CodeBand, CodeBits, CodedMatrix, TransformCode, TrellisBits, TrellisCode } from "../types/index.js";
+import { bitsOf, laidOut, type FitOptions, type PairTarget, type Target } from "./fit.js";
+import { trellisSizes } from "./kinds/trellis-description.js";
 import { shapeOf, type Layer } from "./model.js";
 import type { StoredLayer, StoredMatrix } from "./stored.js";
 
 /** Codes and scales, or floating-point numbers, of both factors; of transform codes all that is stored, at most. */
 export function targetBytes(rows: number, cols: number, target: Target): number {
   if (target.type === "transform") return target.bytes;
+  if (target.type === "trellis") return trellisCodeBytes(rows, cols, target.bits);
   const { rank, type, dense } = target;
   const bits = bitsOf(type);
   if (bits === undefined) return rank * (rows + cols) * rowTypeBytes[type as RowType];
@@ -18,6 +21,12 @@ export function targetBytes(rows: number, cols: number, target: Target): number 
   const left = codedBytes(rows, rank, bits, block);
   // The graph multiplies left as it is stored, so right has a row for each stored column.
   return dense ? left : left + codedBytes(paddedColumns(rank, block), cols, 8, blockOf());
+}
+
+/** Of codes, scales and their levels; the rotation is shared by all layers of as many columns. */
+function trellisCodeBytes(rows: number, cols: number, bits: TrellisBits): number {
+  const { size, segment, segments } = trellisSizes({ rows, cols });
+  return (size * segment * segments * bits) / 8 + rows + 4 * levelCount(rows);
 }
 
 /** Columns that share a scale: rotated rows are even, so one scale serves a row; the rows of a table are not. */
@@ -40,23 +49,38 @@ const longest = 1.2345678901234567e-6;
  * a few bytes of metadata; with `bytesBeyond` on top, in transform codes to a few KB, for which bands there will be is not known.
  */
 export function emptyLayer(layer: Layer, target: Target, recorded: Recorded = {}): StoredLayer {
-  const [rows, cols] = shapeOf(layer);
+  const { transposed } = laidOut(layer, target);
+  const [rows, cols] = shapeOf({ shape: layer.shape, transposed });
   const x = longest;
   const objective = { lp: x, l1: x, l21: x, l2: x, worstRow: { row: rows, norm: x } };
   // All that is written of it is its bound.
   const certificate = { lower: 0, upper: 1, slack: 0, sigmaNext: x, bound: x, rounding: 0 };
-  const { p = 1, rowWeightsPower, weighted = false, place } = recorded;
+  const { p = 1, rowWeightsPower, weighted = false } = recorded;
   return {
-    ...{ name: layer.name, transposed: layer.transposed, rows, cols, type: target.type },
-    ...(target.type === "transform"
-      ? emptyTransform(rows, cols, target.bytes, place)
-      : emptyPair(rows, cols, target, recorded)),
+    ...{ name: layer.name, transposed, rows, cols, type: target.type },
+    ...emptyValue(rows, cols, target, recorded),
     ...{ p, objective, candidates: [], certificate },
     ...{ rowWeights: weighted, ...(weighted && { rowWeightsPower }), seconds: 0 },
   };
 }
 
 type EmptyValue = Pick<StoredLayer, "value" | "rank" | "method">;
+
+function emptyValue(rows: number, cols: number, target: Target, recorded: Recorded): EmptyValue {
+  if (target.type === "transform") return emptyTransform(rows, cols, target.bytes, recorded.place);
+  return target.type === "trellis" ? emptyTrellis(rows, cols, target.bits) : emptyPair(rows, cols, target, recorded);
+}
+
+function emptyTrellis(rows: number, cols: number, bits: TrellisBits): EmptyValue {
+  const { size, order, segment, segments } = trellisSizes({ rows, cols });
+  const code: TrellisCode = {
+    ...{ kind: "trellis", rows, cols, bits, windowBits: 10, segment },
+    codes: new Uint8Array((size * segment * segments * bits) / 8),
+    ...{ scales: new Uint8Array(rows), scaleLevels: new Float32Array(levelCount(rows)) },
+    rotation: { order, mixing: new Float32Array(order * order), signs: new Int8Array(size).fill(1) },
+  };
+  return { value: code, rank: cols, method: "trellis" };
+}
 
 function emptyPair(
   rows: number,

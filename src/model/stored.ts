@@ -10,6 +10,7 @@ import type {
   LowRankCertificate,
   Objective,
   TransformCode,
+  TrellisCode,
 } from "../types/index.js";
 
 /** Floating-point rows, in memory or in a file. */
@@ -34,16 +35,17 @@ export interface StoredPair {
  * What stands in a file for a matrix A. Of each kind kinds/KIND.ts says how it is described, read and proved; onnx/KIND-operands.ts and
  * safetensors/KIND-tensors.ts write it.
  */
-export type StoredValue = StoredPair | TransformCode;
+export type StoredValue = StoredPair | TransformCode | TrellisCode;
 
 /** How the numbers of a pair are stored: the tensor's own type, another float type, or few bits. */
 export type PairType = RowType | `int${CodeBits}`;
 /** How numbers are stored. */
-export type StoredType = PairType | TransformCode["kind"];
+export type StoredType = PairType | TransformCode["kind"] | TrellisCode["kind"];
 
 export const storedTypes: readonly StoredType[] = [
   ...(["f64", "f32", "f16", "bf16", "int8", "int4", "int3", "int2"] as const),
   "transform",
+  "trellis",
 ];
 
 /** What replaces a layer's tensor. */
@@ -59,11 +61,13 @@ export interface StoredLayer {
   readonly type: StoredType;
   readonly value: StoredValue;
   readonly p: number;
-  readonly method: ChosenMethod | "dense" | TransformCode["kind"];
+  readonly method: ChosenMethod | "dense" | TransformCode["kind"] | TrellisCode["kind"];
   /** Error of what is stored. */
   readonly objective: Objective;
   readonly candidates: readonly Candidate[];
   readonly certificate: LowRankCertificate;
+  /** Of products with the inputs that second moments were given of, squared, beside theirs: tr(E H E') / tr(A H A'). */
+  readonly outputError?: number;
   readonly rowWeights: boolean;
   /** Power of the counts that the row weights are, where it is known. */
   readonly rowWeightsPower?: number;

@@ -15,7 +15,7 @@ import { InvalidInputError } from "../../errors.js";
 import { rowsRead, rowTypeBytes, type RowSource } from "../../matrix.js";
 import { checkP, checkSeed } from "../../options.js";
 import { rotate, rotationSizes } from "../../rotation.js";
-import { segmentOf, trellisBytes } from "../../trellis-codes.js";
+import { levelCount, segmentOf, trellisBytes } from "../../trellis-codes.js";
 import type { KroneckerRotation, TrellisCode, TrellisCodeOptions, TrellisCodeResult } from "../../types/index.js";
 import { objectiveOf } from "../basis/factors.js";
 import { transpose } from "../basis/small-dense.js";
@@ -70,11 +70,10 @@ export async function trellisCode(
   const segment = segmentOf(n);
   const ratio = 1;
   const root = Math.sqrt(lines);
-  const levels = scaleLevels(
-    sizes.map((size) => (ratio * size) / root),
-    Math.max(2, Math.min(255, Math.floor(n / 8))),
-  );
-  const scaled = Float32Array.from(sizes.some((size) => size === 0) ? [0, ...levels] : levels);
+  const wanted = sizes.map((size) => (ratio * size) / root);
+  const zeros = sizes.some((size) => size === 0);
+  const levels = scaleLevels(wanted, levelCount(n) - Number(zeros));
+  const scaled = Float32Array.from(zeros ? [0, ...levels] : levels);
   const segments = Math.ceil(n / segment);
   const lineBytes = (segment * bits) / 8;
   const codes = new Uint8Array(lines * segments * lineBytes);

@@ -5,11 +5,13 @@ import type { Factors, JournalPart, ShapeOf, Sizes, StoredKind, Tensors } from "
 import { pairKind, type PairDescription } from "./pair.js";
 import { transformKind } from "./transform.js";
 import type { TransformDescription } from "./transform-description.js";
+import { trellisKind } from "./trellis.js";
+import type { TrellisDescription } from "./trellis-description.js";
 
 /** Where a layer lies in a file. */
-export type ValueDescription = PairDescription | TransformDescription;
+export type ValueDescription = PairDescription | TransformDescription | TrellisDescription;
 
-const kinds = { pair: pairKind, transform: transformKind } as unknown as Record<
+const kinds = { pair: pairKind, transform: transformKind, trellis: trellisKind } as unknown as Record<
   StoredValue["kind"],
   StoredKind<StoredValue, ValueDescription, object>
 >;

@@ -1,10 +1,7 @@
 // A layer in transform codes.
-import { trellisTable } from "../../code-trellis.js";
-import { InvalidFormatError } from "../../errors.js";
-import { f32ToF16 } from "../../formats/index.js";
-import { quote } from "../../formats/json.js";
 import { transformBytes, transformRows } from "../../transform-codes.js";
-import type { CodeBand, CodedMatrix, ExactRows, TransformCode, TrellisBits, WindowBits } from "../../types/index.js";
+import type { CodeBand, CodedMatrix, ExactRows, TransformCode, TrellisBits } from "../../types/index.js";
+import { CodeParts } from "./code-parts.js";
 import type { StoredKind, Tensors } from "./kind.js";
 import { bytesOf, codesFrom, nextBytes, partsOfCodes, textOfCodes, type CodesText } from "./matrix-journal.js";
 import { openPart } from "./pair-description.js";
@@ -69,56 +66,29 @@ export const transformKind: StoredKind<TransformCode, TransformDescription, Tran
   },
 };
 
-/** Values of the windows that begin with 0: the first half of a table, which the other mirrors with its sign changed. */
-export function halfTable(bits: TrellisBits, windowBits: WindowBits): Uint8Array {
-  return bytesOf(f32ToF16(trellisTable(bits, windowBits).subarray(0, 2 ** (windowBits - 1))));
-}
-
 /** The parts of one layer, read and looked at: shapes are right. */
 class Opening {
+  private readonly parts: CodeParts;
+
   constructor(
     private readonly model: Tensors,
     private readonly described: TransformDescription["code"],
     private readonly rows: number,
     private readonly cols: number,
-  ) {}
-
-  async code(): Promise<TransformCode> {
-    const { described, rows, cols } = this;
-    const { windowBits } = described;
-    await this.checkTables();
-    const bands = await this.bands();
-    const centre = await this.numbers(described.centre, cols);
-    const wild = centre.findIndex((x) => !Number.isFinite(x));
-    if (wild >= 0) throw this.broken(described.centre, `has ${centre[wild]} in column ${wild}`);
-    const scaleLevels = await this.numbers(described.scaleLevels);
-    const unordered = scaleLevels.findIndex((x, i) => !(x < Infinity && x >= (i ? scaleLevels[i - 1] : 0)));
-    if (unordered >= 0)
-      throw this.broken(
-        described.scaleLevels,
-        `has ${scaleLevels[unordered]} as level ${unordered}; they ascend, from 0 at least`,
-      );
-    const scales = await this.bytes(described.scales, rows);
-    const beyond = scales.findIndex((level) => level >= scaleLevels.length);
-    if (beyond >= 0)
-      throw this.broken(
-        described.scales,
-        `gives row ${beyond} the level ${scales[beyond]}; there are ${scaleLevels.length}`,
-      );
-    const exact = described.exact && (await this.exact(described.exact));
-    const code: TransformCode = { kind: "transform", rows, cols, windowBits, centre, bands, scales, scaleLevels };
-    return exact ? { ...code, exact } : code;
+  ) {
+    this.parts = new CodeParts(model);
   }
 
-  /** What a graph looks up is what everything else decodes by. */
-  private async checkTables(): Promise<void> {
-    const { bands, tables, windowBits } = this.described;
-    for (const [b, name] of tables.entries()) {
-      const wanted = halfTable(bands[b].bits, windowBits);
-      const found = await this.bytes(name, wanted.byteLength);
-      if (found.some((byte, i) => byte !== wanted[i]))
-        throw this.broken(name, `is not the table of ${bands[b].bits} bits in windows of ${windowBits}`);
-    }
+  async code(): Promise<TransformCode> {
+    const { described, rows, cols, parts } = this;
+    const { windowBits, tables } = described;
+    for (const [b, name] of tables.entries()) await parts.checkTable(name, described.bands[b].bits, windowBits);
+    const bands = await this.bands();
+    const centre = await parts.numbers(described.centre, cols);
+    const scales = await parts.scales(described, rows);
+    const exact = described.exact && (await this.exact(described.exact));
+    const code: TransformCode = { kind: "transform", rows, cols, windowBits, centre, bands, ...scales };
+    return exact ? { ...code, exact } : code;
   }
 
   private async bands(): Promise<CodeBand[]> {
@@ -126,7 +96,7 @@ class Opening {
     const { bands } = described;
     const tensors: Uint8Array[] = [];
     for (const [i, [, bytes]] of codesOf(bands, described.codes.length).entries())
-      tensors.push(await this.bytes(described.codes[i], rows * bytes));
+      tensors.push(await this.parts.bytes(described.codes[i], rows * bytes));
     const right: CodedMatrix[] = [];
     const widths = bands.map((band) => band.cols);
     for (const { components, part } of described.right) {
@@ -142,39 +112,20 @@ class Opening {
     rows: name,
     residual,
   }: NonNullable<TransformDescription["code"]["exact"]>): Promise<ExactRows> {
-    const bytes = await this.bytes(name);
+    const bytes = await this.parts.bytes(name);
     if (bytes.byteLength % 4 !== 0)
-      throw this.broken(name, `has ${bytes.byteLength} bytes, which are no numbers of rows`);
+      throw this.parts.broken(name, `has ${bytes.byteLength} bytes, which are no numbers of rows`);
     const numbers = new Uint32Array(bytes.slice().buffer);
     const wrong = numbers.findIndex((row, i) => row >= this.rows || (i > 0 && row <= numbers[i - 1]));
     if (wrong >= 0)
-      throw this.broken(name, `has ${numbers[wrong]} as exact row ${wrong}; they ascend, and are below ${this.rows}`);
+      throw this.parts.broken(
+        name,
+        `has ${numbers[wrong]} as exact row ${wrong}; they ascend, and are below ${this.rows}`,
+      );
     return {
       rows: numbers,
       residual: (await openPart(this.model, residual, numbers.length, this.cols)) as CodedMatrix,
     };
-  }
-
-  /** f32 */
-  private async numbers(name: string, count?: number): Promise<Float32Array> {
-    const bytes = await this.bytes(name, count === undefined ? undefined : 4 * count);
-    if (bytes.byteLength % 4 !== 0) throw this.broken(name, `has ${bytes.byteLength} bytes, which are no f32`);
-    return new Float32Array(bytes.slice().buffer);
-  }
-
-  private async bytes(name: string, count?: number): Promise<Uint8Array> {
-    const bytes = await this.model.bytes(name);
-    if (count !== undefined && bytes.byteLength !== count)
-      throw this.broken(name, `has ${bytes.byteLength} bytes, not ${count}`);
-    return bytes;
-  }
-
-  private broken(tensor: string, what: string): InvalidFormatError {
-    const file = this.model.name;
-    return new InvalidFormatError(
-      `${file}: tensor ${quote(tensor)} ${what}; the file was damaged, or not written by loewner.`,
-      { file, tensor },
-    );
   }
 }
 

@@ -29,6 +29,8 @@ export class Builder {
   /** Names of what was written once, by its key. */
   private readonly helpers = new Map<string, string>();
   private nodes: Uint8Array[] = [];
+  /** Nodes of constants alone, which come before all others. */
+  readonly prelude: Uint8Array[] = [];
 
   constructor(graph: OnnxGraph) {
     this.taken = new Set(graph.names);
@@ -100,6 +102,29 @@ export class Builder {
   scalar(value: number): string {
     return this.shared(`scalar ${value}`, `scalar_${value}`, () => ({
       ...{ dataType: DataType.int64, dims: [], data: new Uint8Array(BigInt64Array.of(BigInt(value)).buffer) },
+    }));
+  }
+
+  /** The value that `write` makes of constants alone, once for each `key`. */
+  once(key: string, write: () => string): string {
+    const known = this.helpers.get(key);
+    if (known !== undefined) return known;
+    const { nodes } = this;
+    this.nodes = this.prelude;
+    try {
+      const value = write();
+      this.helpers.set(key, value);
+      return value;
+    } finally {
+      this.nodes = nodes;
+    }
+  }
+
+  /** A number without dimensions. */
+  number(value: number, type: "f32" | "int32"): string {
+    const data = type === "f32" ? Float32Array.of(value) : Int32Array.of(value);
+    return this.shared(`${type} ${value}`, `${type}_${value}`, () => ({
+      ...{ dataType: DataType[type], dims: [], data: new Uint8Array(data.buffer) },
     }));
   }
 

@@ -19,6 +19,7 @@ import { DataType, type Attribute, type Builder } from "./builder.js";
 import type { Operand, PlacedValue, Surroundings } from "./operand.js";
 import { pairOperands } from "./pair-operands.js";
 import { transformOperand } from "./transform-operand.js";
+import { trellisOperand } from "./trellis-operand.js";
 import type { FoundWeight, Use } from "./uses.js";
 
 /** Writes the nodes that take the place of those which read one weight. */
@@ -52,6 +53,7 @@ export class LayerRewriter {
     const { builder, layer, type, graph } = this;
     const { value, name } = layer;
     if (value.kind === "pair") return pairOperands(builder, layer, value, uses, type, graph);
+    if (value.kind === "trellis") return trellisOperand(builder, name, value, type);
     return transformOperand(builder, name, value, { type, opset: graph.opset });
   }
 

@@ -67,11 +67,13 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
 
 function layerOf({ name, tensor, uses, blocked }: FoundWeight): Layer {
   const { dims: shape, dataType, byteLength: bytes } = tensor;
+  const inputAxis = inputAxisOf(uses);
   const transposed = shape[0] < shape[1] && !uses.some(({ op }) => op === "gather");
   const kind = kindIn(name, uses, shape);
   const byDefault = blocked === undefined && (kind === "tied" || isTable(name, outputsFirst(uses, shape)));
   return {
     ...{ name, kind, shape, dtype: onnxDtypeName(dataType), bytes, transposed, byDefault },
+    ...(inputAxis !== undefined && { inputAxis }),
     ...(blocked && { blocked }),
   };
 }
@@ -88,10 +90,16 @@ function kindIn(name: string, uses: FoundWeight["uses"], shape: readonly number[
   return outputs >= 8 * inputs ? "head" : "linear";
 }
 
+/** Of a weight that is multiplied; where uses differ that of the first. */
+function inputAxisOf(uses: FoundWeight["uses"]): 0 | 1 | undefined {
+  const use = uses.find(({ op }) => op !== "gather");
+  if (!use || use.op === "gather") return undefined;
+  return (use.side === "left") !== use.transposed ? 1 : 0;
+}
+
 /** Rows of a table, or outputs of a product, then the width: x W has W's columns as outputs, x W' its rows. */
 function outputsFirst(uses: FoundWeight["uses"], [rows, cols]: readonly number[]): [number, number] {
   const [use] = uses;
   if (!use || use.op === "gather") return [rows, cols];
-  const asIs = (use.side === "left") !== use.transposed;
-  return asIs ? [rows, cols] : [cols, rows];
+  return inputAxisOf([use]) === 1 ? [rows, cols] : [cols, rows];
 }

@@ -42,6 +42,11 @@ export function rewrite(
       replaceNodes.set(use.node, builder.take());
     }
   }
+  // What several layers are unpacked by is made before the first of them.
+  if (builder.prelude.length > 0) {
+    const first = [...replaceNodes.keys()].reduce((a, b) => (b.field.start < a.field.start ? b : a));
+    replaceNodes.set(first, [...builder.prelude, ...replaceNodes.get(first)!]);
+  }
   const addOpsets = new Map([...builder.domains].map((domain) => [domain, 1]));
   return {
     edits: {

@@ -2,12 +2,14 @@
 import { levelsOf } from "../../code-levels.js";
 import { f16ToF32, f32ToF16 } from "../../formats/index.js";
 import { powerOfTwoBelow } from "../../geometry/profile.js";
-import type { CodedMatrix, TransformCode } from "../../types/index.js";
+import type { CodeBand, CodedMatrix, TransformCode } from "../../types/index.js";
 import { bytesOf } from "../kinds/matrix-journal.js";
 import { bytesOfRow } from "../kinds/transform-description.js";
 
+type Bands = readonly Pick<CodeBand, "bits" | "cols">[];
+
 /** Of a byte of a row, the one that follows it in its band; a band's first follows its last. */
-export function nextBytes({ bands }: Pick<TransformCode, "bands">): Int32Array {
+export function nextBytes({ bands }: { readonly bands: Bands }): Int32Array {
   const widths = bands.map(bytesOfRow);
   const next = Int32Array.from({ length: widths.reduce((sum, each) => sum + each, 0) }, (_, t) => t + 1);
   let first = 0;
@@ -19,7 +21,7 @@ export function nextBytes({ bands }: Pick<TransformCode, "bands">): Int32Array {
 }
 
 /** Bits of each component. */
-export function componentBits({ bands }: Pick<TransformCode, "bands">): Uint8Array {
+export function componentBits({ bands }: { readonly bands: Bands }): Uint8Array {
   return Uint8Array.from(bands.flatMap(({ bits, cols }) => new Array<number>(cols).fill(bits)));
 }
 

@@ -1,22 +1,19 @@
-// A layer in transform codes in the graph, by operators of ai.onnx that every opset from 11 on has. Of each row
+// A layer in transform codes in the graph, by operators of ai.onnx that every opset from 11 on has: each row is
 //
-//   v = bytes of its codes, as numbers, times a matrix     for each component: its code and what stands before it, as one number
-//   w = floor(v) mod 2^windowBits                          the last windowBits bits of that
-//   tables[w] scale right + centre                         and what is stored of exact rows on top
+//   values(windows) scale right + centre                   and what is stored of exact rows on top
 //
-// The matrix has three powers of two in each column: of the byte in which a code ends and of the two before it, cyclically. The sums
-// hold 24 bits at most and are exact in f32, in any order. It is made as the model loads, from the bits of each component, and so are
-// whole tables and the right factor. Rows are gathered first, as bytes, and unpacked after. What that costs: docs/compress.md.
+// The right factor is made as the model loads. Rows are gathered first, as bytes, and unpacked after (trellis-windows.ts). What that costs:
+// docs/compress.md.
 import type { RowType } from "../../matrix.js";
-import type { TransformCode, TrellisBits } from "../../types/index.js";
+import type { TransformCode } from "../../types/index.js";
 import { bytesOf } from "../kinds/matrix-journal.js";
 import type { TransformDescription } from "../kinds/transform-description.js";
-import { halfTable } from "../kinds/transform.js";
 import { DataType, helperPrefix, type Attribute, type Builder } from "./builder.js";
 import { operandOf, type MatrixOperand } from "./decode.js";
 import { once } from "./once.js";
 import type { PlacedValue } from "./operand.js";
-import { codesSideBySide, componentBits, nextBytes, stacked } from "./transform-layout.js";
+import { codesSideBySide, nextBytes, stacked } from "./transform-layout.js";
+import { TrellisWindows } from "./trellis-windows.js";
 
 /** @param type what comes out */
 export function transformOperand(
@@ -40,7 +37,7 @@ export function transformOperand(
 
 type Attributes = Readonly<Record<string, Attribute>>;
 
-/** Nodes of one layer, under short names: there are many of them. What they share is written once, before the first that needs it. */
+/** Nodes of one layer, under short names: there are many of them.  */
 class Writer {
   readonly description: TransformDescription["code"];
   /** Begins the names of nodes. */
@@ -48,6 +45,7 @@ class Writer {
   /** In f32. */
   private readonly rights: readonly MatrixOperand[];
   private readonly residual: MatrixOperand | undefined;
+  private readonly windows: TrellisWindows;
 
   constructor(
     private readonly builder: Builder,
@@ -57,6 +55,7 @@ class Writer {
   ) {
     const { rows, windowBits, bands, centre, scales, scaleLevels, exact } = code;
     this.base = builder.fresh(`${helperPrefix}code`);
+    this.windows = new TrellisWindows(builder, windowBits, bands);
     const codes = bands.length
       ? builder.tensor(`${name}.codes`, DataType.uint8, [rows, nextBytes(code).length], {
           byteLength: bands.reduce((sum, band) => sum + band.codes.byteLength, 0),
@@ -79,7 +78,7 @@ class Writer {
       bands: bands.map(({ bits, cols }) => ({ bits, cols })),
       codes: codes === undefined ? [] : [codes],
       right: this.rights.map(({ rows: components, part }) => ({ components, part })),
-      tables: bands.map(({ bits }) => this.table(bits)),
+      tables: this.windows.tables,
       centre: floats("centre", centre),
       scales: builder.tensor(`${name}.scales`, DataType.uint8, [rows, 1], scales),
       scaleLevels: floats("levels", scaleLevels),
@@ -127,75 +126,10 @@ class Writer {
         ? this.node("Mul", [this.node("Sign", [scale], "sign"), description.centre], "centre")
         : description.centre;
     if (codes.length === 0) return centre;
-    const left = this.node("Mul", [this.values(codes[0]), scale], "left");
+    const left = this.node("Mul", [this.windows.values(codes[0], this.base), scale], "left");
     // As a model loads, whatever is made of constants stays until all of it is: a product with a sum in it is one matrix less.
     if (isMatrix && !hasZeros) return this.node("Gemm", [left, this.right(), centre], "sum");
     return this.node("Add", [this.node("MatMul", [left, this.right()], "product"), centre], "sum");
-  }
-
-  /** What the windows in these bytes stand for. */
-  private values(codes: string): string {
-    const { windowBits, bands } = this.code;
-    const shifted = this.node("MatMul", [this.cast(codes, "f32"), this.shifts()], "shifted");
-    const window = this.node("Mod", [this.cast(shifted, "int32"), this.number(2 ** windowBits, "int32")], "window");
-    const place = bands.length > 1 ? this.node("Add", [window, this.layout().offset], "place") : window;
-    return this.node("Gather", [this.tables(), place], "values");
-  }
-
-  /**
-   * Of each component: the byte in which its code ends; what that counts for its last bit to count 1; where the table of its bits begins.
-   */
-  private readonly layout = once(() => {
-    const { windowBits, bands } = this.code;
-    const bits = this.cast(this.ofBands("bits", "uint8", componentBits(this.code)), "int32");
-    const ends = this.node("CumSum", [bits, this.number(0, "int32")], "ends");
-    const last = this.node("Sub", [ends, this.number(1, "int32")], "last");
-    const eight = this.number(8, "int32");
-    const units = Float32Array.from({ length: 8 }, (_, bit) => 2 ** (bit - 7));
-    const offsets = new Int32Array(9);
-    bands.forEach((band, b) => (offsets[band.bits] = b * 2 ** windowBits));
-    return {
-      byte: this.node("Div", [last, eight], "byte"),
-      unit: this.node("Gather", [this.vector("units", "f32", units), this.node("Mod", [last, eight], "bit")], "unit"),
-      offset: this.node("Gather", [this.ofBands("offsets", "int32", offsets), bits], "offset"),
-    };
-  });
-
-  /** [bytes, components] */
-  private readonly shifts = once(() => {
-    const next = nextBytes(this.code);
-    const { byte, unit } = this.layout();
-    const zeroOne = this.vector("zero_one", "f32", Float32Array.of(0, 1));
-    const ends = this.node("OneHot", [byte, this.number(next.length, "int32"), zeroOne], "ends", { axis: 0 });
-    const own = this.node("Mul", [ends, unit], "own");
-    // A byte counts for codes that end in it and, 256 times as much, for what the next byte counts for.
-    const withNext = (matrix: string) => {
-      const moved = this.node("Gather", [matrix, this.ofBands("next", "int32", next)], "next");
-      return this.node("Add", [own, this.node("Mul", [moved, this.number(256, "f32")], "before")], "shifts");
-    };
-    return withNext(withNext(own));
-  });
-
-  /** Whole tables of all bands, one behind the other. */
-  private readonly tables = once(() => {
-    const { description, builder } = this;
-    const half = 2 ** (this.code.windowBits - 1);
-    const [first, ...more] = description.tables;
-    const halves = more.length ? this.node("Concat", description.tables, "halves", { axis: 0 }) : first;
-    const rows = this.node("Reshape", [this.cast(halves, "f32"), builder.vector([-1, half])], "rows");
-    // A window that begins with 1 stands for what its complement does, with the other sign.
-    const backwards = [-1, -1 - half, 1, -1].map((each) => builder.vector([each]));
-    const mirrored = this.node("Neg", [this.node("Slice", [rows, ...backwards], "mirrored")], "negative");
-    const whole = this.node("Concat", [rows, mirrored], "tables", { axis: 1 });
-    return this.node("Reshape", [whole, builder.vector([-1])], "flat");
-  });
-
-  /** Half of the table for codes of so many bits. */
-  private table(bits: TrellisBits): string {
-    const { windowBits } = this.code;
-    return this.builder.shared(`trellis ${bits} ${windowBits}`, `trellis${bits}_${windowBits}`, () => ({
-      ...{ dataType: DataType.f16, dims: [2 ** (windowBits - 1)], data: halfTable(bits, windowBits) },
-    }));
   }
 
   /** [components, cols] */
@@ -222,14 +156,14 @@ class Writer {
 
   /** 1, 2, ..., exact rows, as a column. */
   private readonly ranks = once(() => {
-    const range = [1, this.code.exact!.rows.length + 1, 1].map((each) => this.number(each, "int32"));
+    const range = [1, this.code.exact!.rows.length + 1, 1].map((each) => this.builder.number(each, "int32"));
     return this.lastAxis("Unsqueeze", this.cast(this.node("Range", range, "range"), "f32"));
   });
 
   /** What exact rows among `ids` have on top, zeros for others: each is looked for in their list. */
   private residualOf(ids: string): string {
     // Numbers from -rows on count from the end.
-    const row = this.node("Mod", [this.cast(ids, "int32"), this.number(this.code.rows, "int32")], "row");
+    const row = this.node("Mod", [this.cast(ids, "int32"), this.builder.number(this.code.rows, "int32")], "row");
     const isIt = this.node("Equal", [this.lastAxis("Unsqueeze", row), this.description.exact!.rows], "isIt");
     const rank = this.node("MatMul", [this.cast(isIt, "f32"), this.ranks()], "rank");
     return this.node("Gather", [this.padded(), this.lastAxis("Squeeze", this.cast(rank, "int32"))], "residual");
@@ -247,29 +181,5 @@ class Writer {
 
   private node(opType: string, inputs: readonly string[], name: string, attributes?: Attributes): string {
     return this.builder.node(opType, inputs, { name: `${this.base}/${name}`, attributes });
-  }
-
-  private number(value: number, type: "f32" | "int32"): string {
-    const data = bytesOf(type === "f32" ? Float32Array.of(value) : Int32Array.of(value));
-    return this.builder.shared(`${type} ${value}`, `${type}_${value}`, () => ({
-      ...{ dataType: DataType[type], dims: [], data },
-    }));
-  }
-
-  /** Written once for all layers whose bands are alike. */
-  private ofBands(what: string, type: keyof typeof DataType, values: Uint8Array | Int32Array | Float32Array): string {
-    const { bands, windowBits } = this.code;
-    return this.vector(what, type, values, `${windowBits} ${bands.map(({ bits, cols }) => `${bits}:${cols}`).join()}`);
-  }
-
-  private vector(
-    what: string,
-    type: keyof typeof DataType,
-    values: Uint8Array | Int32Array | Float32Array,
-    key = "",
-  ): string {
-    return this.builder.shared(`${what} ${key}`, what, () => ({
-      ...{ dataType: DataType[type], dims: [values.length], data: bytesOf(values) },
-    }));
   }
 }

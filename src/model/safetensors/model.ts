@@ -16,6 +16,7 @@ import { editedFiles } from "./set-write.js";
 import { setOf, type SafetensorsSet } from "./set.js";
 import type { StoredLayer } from "../stored.js";
 import { transformTensors } from "./transform-tensors.js";
+import { trellisTensors } from "./trellis-tensors.js";
 import { tiedNames, type ModelFacts } from "./tied-weights.js";
 
 /**
@@ -84,7 +85,8 @@ function layOut(
 
 function placed(layer: StoredLayer): PlacedTensors {
   const { value } = layer;
-  return value.kind === "pair" ? pairTensors(layer, value) : transformTensors(layer, value);
+  if (value.kind === "pair") return pairTensors(layer, value);
+  return value.kind === "trellis" ? trellisTensors(layer, value) : transformTensors(layer, value);
 }
 
 /** A tensor as it stands in a file, read when its turn to be written comes. */

@@ -3,7 +3,7 @@ import type { SafetensorsDtype, SafetensorsInput } from "../../formats/index.js"
 import type { CodedMatrix, TransformCode } from "../../types/index.js";
 import { bytesOf } from "../kinds/matrix-journal.js";
 import { bytesOfRow, type TransformDescription } from "../kinds/transform-description.js";
-import { halfTable } from "../kinds/transform.js";
+import { halfTable } from "../kinds/code-parts.js";
 import type { StoredLayer } from "../stored.js";
 import { codedPart, type PlacedTensors } from "./pair-tensors.js";
 
