@@ -42,6 +42,22 @@ export function allocate<C extends Choice>(layers: readonly (readonly C[])[], by
   return fill(layers, chosen, left);
 }
 
+/** One choice for each layer, the fewest bytes whose errors add up to no more than `error`; or those of the least error. */
+export function allocateError<C extends Choice>(layers: readonly (readonly C[])[], error: number): C[] {
+  const total = (chosen: readonly C[]) => chosen.reduce((sum, choice) => sum + choice.error, 0);
+  const hulls = layers.map(lowerHull);
+  const chosen = hulls.map((hull) => hull[0]);
+  const steps = hulls.flatMap((hull, layer) =>
+    hull.slice(1).map((to, i) => ({ layer, to, slope: (hull[i].error - to.error) / (to.bytes - hull[i].bytes) })),
+  );
+  steps.sort((a, b) => b.slope - a.slope || a.layer - b.layer || a.to.bytes - b.to.bytes);
+  for (const { layer, to } of steps) {
+    if (total(chosen) <= error) break;
+    if (to.bytes > chosen[layer].bytes) chosen[layer] = to;
+  }
+  return chosen;
+}
+
 /** What is left is spent on the single best change, while there is one: choices off the hulls count here. */
 function fill<C extends Choice>(layers: readonly (readonly C[])[], chosen: C[], left: number): C[] {
   for (;;) {

@@ -1,81 +1,19 @@
-// A model in, a smaller one out: every chosen layer becomes factors, everything else passes through.
-import { score } from "../low-rank.js";
-import type {
-  Candidate,
-  Loewner,
-  LowRankCertificate,
-  LowRankOptions,
-  Objective,
-  ObjectiveName,
-  OpenMatrix,
-  TransformCode,
-} from "../types/index.js";
-import {
-  bitsOf,
-  callsOf,
-  fitLayer,
-  laidOut,
-  proveLayer,
-  type FitOptions,
-  type FittedLayer,
-  type Spill,
-} from "./fit.js";
+// A model in, a smaller one out: every chosen layer becomes factors or codes, everything else passes through.
+import type { Loewner } from "../types/index.js";
+import { compressedLayer, type CompressedLayer } from "./compressed-layer.js";
+import { Fitting, modelObjective, type FittingOptions } from "./fit-planned.js";
 import { LayerJournal, type Journal } from "./journal.js";
-import { valueBytes } from "./kinds/index.js";
-import { matrixOf, type Layer, type Model, type OutputFile } from "./model.js";
-import type { ModelProgress } from "./model-progress.js";
-import { chooseTargets } from "./plan.js";
-import { weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
-import { byLayer, sideBySide } from "./side-by-side.js";
-import type { StoredLayer, StoredType } from "./stored.js";
+import type { Model, OutputFile } from "./model.js";
+import { openPlan, planningShare } from "./plan.js";
+import type { PlannedLayer, PlanOptions, Skipped } from "./plan-options.js";
+import type { StoredLayer } from "./stored.js";
 
-/**
- * What `auto` minimises for models: sums of whole rows' errors. A model reads rows, and loss follows these; the least sum of
- * entries' errors has rows a seventh longer, and cost sentiment and language models measured here more loss than SVD.
- */
-export const modelObjective: ObjectiveName = "l21";
+export { modelObjective } from "./fit-planned.js";
+export type { CompressedLayer } from "./compressed-layer.js";
 
-export interface CompressOptions
-  extends PlanOptions, Pick<LowRankOptions, "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork"> {
-  /** Gives a place for what memory should not hold; without it factors of all layers stay in memory until they are written. */
-  spill?: () => Promise<Spill>;
-  /** Bytes of a left factor that is given such a place. Default 64 MiB. */
-  spillBytes?: number;
+export interface CompressOptions extends PlanOptions, FittingOptions {
   /** Keeps layers as they are finished, for a run that takes this one up; takes the place of `spill`. */
   journal?: Journal;
-}
-
-export interface CompressedLayer {
-  name: string;
-  kind: string;
-  rows: number;
-  cols: number;
-  /** Of transform codes: components that have bits. */
-  rank: number;
-  /** Share of the layer's elements that the factors hold; of its components, of transform codes. */
-  keep: number;
-  /** How numbers are stored. */
-  dtype: StoredType;
-  bytesBefore: number;
-  bytesAfter: number;
-  method: StoredLayer["method"];
-  p: number;
-  /** Of what is stored. */
-  objective: Objective;
-  candidates: readonly Candidate[];
-  certificate: LowRankCertificate;
-  /** Why this rank, this method, this way to store it. */
-  explain: string;
-  /** Where its row weights come from. */
-  rowWeights?: string;
-  /** Of transform codes: how many components have how many bits, and rows that are kept nearly exactly. */
-  bands?: readonly { bits: number; components: number }[];
-  exactRows?: readonly number[];
-  /** Of trellis codes: of every entry. */
-  bits?: number;
-  /** Of trellis codes made under second moments: of what the layer puts out on the inputs these were taken of, squared, beside that. */
-  outputError?: number;
-  seconds: number;
 }
 
 /** What compress made: the files are still to be written. */
@@ -102,16 +40,30 @@ export async function compressModel(
 ): Promise<CompressedModel> {
   const started = performance.now();
   const journal = options.journal && new LayerJournal(options.journal, model);
-  const { chosen, skipped, progress } = await chooseTargets(loewner, model, options, journal);
+  const plan = await openPlan(loewner, model, options, planningShare, journal);
+  const { progress } = plan;
+  const { chosen, skipped } = await plan.targets();
   for (const { name } of skipped) progress.end(name);
-  const stored = await sideBySide(
-    chosen,
-    byLayer(loewner, model, ({ layer }) => layer, options.signal),
-    (planned, signal) => fitOnce(loewner, model, planned, { ...options, signal }, progress, journal),
-  );
+  const stored = await new Fitting(loewner, model, options, journal).fit(chosen, progress);
+  return compressedModel(model, { chosen, skipped, stored }, options, started, journal);
+}
+
+interface Made {
+  readonly chosen: readonly PlannedLayer[];
+  readonly skipped: readonly Skipped[];
+  readonly stored: readonly StoredLayer[];
+}
+
+/** The files laid out, and what there is to tell. */
+export async function compressedModel(
+  model: Model,
+  { chosen, skipped, stored }: Made,
+  options: CompressOptions,
+  started: number,
+  journal?: LayerJournal,
+): Promise<CompressedModel> {
   const layers = chosen.map((planned, i) => {
-    const { layer, because } = planned;
-    const report = reportOf(layer, stored[i], `${because}; ${why(stored[i], planned, options)}`);
+    const report = compressedLayer(stored[i], planned, options.objective ?? modelObjective);
     if (stored[i].rowWeights) report.rowWeights = options.weights?.description ?? "given";
     return report;
   });
@@ -123,152 +75,5 @@ export async function compressModel(
     seed: options.seed ?? 0,
     resumed: journal?.resumed ?? [],
     anew: journal?.anew ?? [],
-  };
-}
-
-/** What an earlier run made of the layer, or what is made of it now. */
-async function fitOnce(
-  loewner: Loewner,
-  model: Model,
-  planned: PlannedLayer,
-  options: CompressOptions,
-  progress: ModelProgress,
-  journal: LayerJournal | undefined,
-): Promise<StoredLayer> {
-  if (!journal) return fitBest(loewner, model, planned, options, progress);
-  const { layer, targets, costs, own } = planned;
-  const { p = 1, method = "auto", objective = modelObjective, tolerance = 0.01, seed = 0 } = options;
-  const { maxWork, operators, weights, signal } = options;
-  const facts = {
-    ...{ targets, costs, p: String(own.p ?? p), method: own.method ?? method, objective, tolerance, seed, maxWork },
-    ...{ uniform: operators === "onnxruntime", power: weights?.power },
-  };
-  const make = () => fitBest(loewner, model, planned, { ...options, spill: journal.spill }, progress);
-  const stored = await journal.layer(layer, facts, weightsOf(layer, weights), signal, make);
-  progress.end(layer.name);
-  return stored;
-}
-
-/**
- * Fits each target, and keeps the one of the least measure, by its error in the objective as it came out: ties go to the first. Others are
- * proved only where the objective is what is proved.
- */
-async function fitBest(
-  loewner: Loewner,
-  model: Model,
-  { layer, targets, costs, own }: PlannedLayer,
-  options: CompressOptions,
-  progress: ModelProgress,
-): Promise<StoredLayer> {
-  const { objective = modelObjective, tolerance, seed, maxWork, signal, operators } = options;
-  const { spill, spillBytes } = options;
-  const fit: FitOptions = {
-    ...{ objective, tolerance, seed, maxWork, signal, spill, spillBytes },
-    p: own.p ?? options.p,
-    method: own.method ?? options.method,
-    rowWeights: weightsOf(layer, options.weights),
-    rowWeightsPower: options.weights?.power,
-    uniform: operators === "onnxruntime",
-    onProgress: progress.calls(
-      layer.name,
-      1,
-      targets.reduce((sum, target) => sum + callsOf(target), 1),
-    ),
-  };
-  // What one target's fit finds out of the layer serves the next.
-  const sources = new OpenedLayer(loewner, model, layer);
-  try {
-    let best: FittedLayer | undefined;
-    let least = Infinity;
-    for (const [i, target] of targets.entries()) {
-      const own = laidOut(layer, target);
-      const source = sources.of(own);
-      let next = await fitLayer(loewner, own, source, target, fit);
-      if (objective === "operator") next = await proveLayer(loewner, source, next, fit);
-      // The cost is of squares, the objective is a norm.
-      const measure = score(next, objective) * Math.sqrt(costs?.[i] ?? 1);
-      if (!best || measure < least) [best, least] = [next, measure];
-    }
-    const proved = await proveLayer(loewner, sources.of(best!), best!, fit);
-    progress.end(layer.name);
-    return proved;
-  } finally {
-    sources.close();
-  }
-}
-
-/** A layer's matrix, and its transpose, each opened once. */
-class OpenedLayer {
-  private readonly opened = new Map<boolean, OpenMatrix>();
-
-  constructor(
-    private readonly loewner: Loewner,
-    private readonly model: Model,
-    private readonly layer: Layer,
-  ) {}
-
-  of({ transposed }: Pick<Layer, "transposed">): OpenMatrix {
-    const { opened, loewner, model, layer } = this;
-    const found = opened.get(transposed) ?? loewner.open(matrixOf(model, { name: layer.name, transposed }));
-    opened.set(transposed, found);
-    return found;
-  }
-
-  close(): void {
-    for (const source of this.opened.values()) source.close();
-  }
-}
-
-function why(
-  { method, type, candidates, rank, value }: StoredLayer,
-  { targets, layer }: PlannedLayer,
-  { objective = modelObjective }: CompressOptions,
-): string {
-  const others = candidates.map((each) => each.method).filter((name) => name !== method);
-  const reasons: string[] = [];
-  if (value.kind === "transform") reasons.push(bandsOf(value));
-  else if (value.kind === "trellis") reasons.push(`all entries in ${value.bits} bits, after a fixed rotation`);
-  else if (method === "dense") reasons.push("the table itself in few bits, of full rank");
-  else if (others.length) reasons.push(`${method} has the least ${objective} of ${[method, ...others].join(", ")}`);
-  else reasons.push(`method ${method}`);
-  if (targets.length > 1) {
-    const kept = nameOf(method === "dense" ? { type, rank, dense: true } : { type, rank });
-    reasons.push(`${kept} has the least ${objective} of ${targets.map(nameOf).join(", ")}`);
-  } else if (type === "transform" || type === "trellis") return reasons.join("; ");
-  else if (bitsOf(type)) reasons.push(`factors rotated and stored in ${bitsOf(type)} bits, right in 8`);
-  else
-    reasons.push(type === layer.dtype.toLowerCase() ? `stored as ${type}, the layer's own type` : `stored as ${type}`);
-  return reasons.join("; ");
-}
-
-/** A way to store a layer, in words. */
-function nameOf({ type, rank, dense }: { type: StoredType; rank?: number; dense?: boolean }): string {
-  if (type === "transform" || type === "trellis") return `${type} codes`;
-  return dense ? `${type} at full rank` : `${type} at rank ${rank}`;
-}
-
-function bandsOf({ bands, cols, exact }: TransformCode): string {
-  const coded = bands.map(({ bits, cols: count }) => `${Math.min(count, cols)} in ${bits} bits`);
-  const components = coded.length ? `components: ${coded.join(", ")}` : "no component has bits";
-  return exact ? `${components}; ${exact.rows.length} rows nearly exact` : components;
-}
-
-function reportOf({ name, kind, bytes }: Layer, best: StoredLayer, explain: string): CompressedLayer {
-  const { rows, cols, rank, type, method, p, objective, candidates, certificate, seconds, value, outputError } = best;
-  const keep =
-    value.kind === "transform"
-      ? Math.min(1, rank / cols)
-      : method === "dense" || method === "trellis"
-        ? 1
-        : (rank * (rows + cols)) / (rows * cols);
-  return {
-    ...{ name, kind, rows, cols, rank, keep, dtype: type, bytesBefore: bytes, bytesAfter: valueBytes(value) },
-    ...{ method, p, objective, candidates, certificate, explain, seconds },
-    ...(value.kind === "transform" && {
-      bands: value.bands.map(({ bits, cols: components }) => ({ bits, components })),
-      exactRows: Array.from(value.exact?.rows ?? []),
-    }),
-    ...(value.kind === "trellis" && { bits: value.bits }),
-    ...(outputError !== undefined && { outputError }),
   };
 }

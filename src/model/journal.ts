@@ -66,6 +66,13 @@ export class LayerJournal {
     return () => this.journal.spill();
   }
 
+  /** Tells numbers apart. */
+  digest(numbers: Float64Array): Promise<string> {
+    return Promise.resolve(
+      this.journal.digest([new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength)]),
+    );
+  }
+
   /** What `make` gives, taken from the journal or kept there. */
   async layer(
     layer: Layer,

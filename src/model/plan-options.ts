@@ -6,7 +6,7 @@ import { shapeOf, type Layer, type LayOutOptions } from "./model.js";
 import type { LayerPlan, PlanFile } from "./plan-file.js";
 import type { StoredType } from "./stored.js";
 
-/** Exactly one of the five, for the layers that a plan file says nothing of. */
+/** Exactly one of the six, for the layers that a plan file says nothing of. */
 export interface SizeOptions {
   rank?: number;
   /** Share of the layer's elements (with type "auto": of its bytes) that its factors may take. */
@@ -16,6 +16,8 @@ export interface SizeOptions {
   budget?: number;
   /** Bytes that the result may take. */
   bytes?: number;
+  /** Sum over layers of their measures times sensitivities that is expected at most: the smallest file that keeps to it. */
+  error?: number;
 }
 
 /** Row weights for any table of tokens that they fit. */
@@ -40,8 +42,7 @@ export interface PlanOptions extends Selection, SizeOptions, LayOutOptions, Pick
   plan?: PlanFile;
   /** Of the rows of tables of tokens. */
   weights?: LayerWeights;
-  /** By name: what a layer's measure counts for beside others'. Default 1. */
-  sensitivities?: ReadonlyMap<string, number>;
+
   signal?: AbortSignal;
   onProgress?: (progress: Progress & { layer: string }) => void;
 }
@@ -57,6 +58,8 @@ export interface PlannedLayer {
   readonly targets: readonly Target[];
   /** What the squared error of each counts for in the measure; absent where there is nothing to compare. */
   readonly costs?: readonly number[];
+  /** The measure that is expected of the first, of a size of the whole. */
+  readonly expected?: number;
   /** Why these. */
   readonly because: string;
   /** What the plan file says of it. */
@@ -72,8 +75,8 @@ export interface Plan {
 
 /** Which sizes are asked for. */
 export const sizesIn = (size: SizeOptions) =>
-  (["rank", "keep", "energy", "budget", "bytes"] as const).filter((key) => size[key] !== undefined);
-export const isOfFile = ({ budget, bytes }: SizeOptions) => budget !== undefined || bytes !== undefined;
+  (["rank", "keep", "energy", "budget", "bytes", "error"] as const).filter((key) => size[key] !== undefined);
+export const isOfFile = ({ budget, bytes, error }: SizeOptions) => (budget ?? bytes ?? error) !== undefined;
 
 /** Only rows that are tokens have weights. */
 export function weightsOf(layer: Layer, weights: LayerWeights | undefined): RowWeights | undefined {

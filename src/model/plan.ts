@@ -16,37 +16,44 @@ import {
   type PlannedLayer,
   type PlanOptions,
 } from "./plan-options.js";
-import { Planner } from "./planner.js";
+import { Planner, type SpreadSize } from "./planner.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
 
 /** @throws {InvalidInputError} when a size, a layer, a plan or row weights cannot be used: the message says which */
 export async function planCompression(loewner: Loewner, model: Model, options: PlanOptions): Promise<Plan> {
-  const { planner, progress, chosen, skipped } = await choose(loewner, model, options, 1);
-  progress.finish();
-  return { chosen, skipped, bytesAfter: await planner.size(chosen) };
+  const open = await openPlan(loewner, model, options, 1);
+  open.progress.finish();
+  const { chosen, skipped } = await open.targets();
+  return { chosen, skipped, bytesAfter: await open.planner.size(chosen) };
 }
 
 /** What spectra take of the time that a layer does. */
-const planningShare = 0.1;
+export const planningShare = 0.1;
 
-/** The plan without its size, which laying the files out tells; and the progress that it is a part of. */
-export async function chooseTargets(
+/** Which layers are compressed, and, of those with a size of their own, to what; the rest of a size of the whole can be asked for again and again. */
+export interface OpenPlan {
+  /** In the order of the file. */
+  readonly layers: readonly Layer[];
+  readonly planner: Planner;
+  readonly progress: ModelProgress;
+  /** The plan without its size, which laying the files out tells. @param size of the whole; default: that of the options */
+  targets(size?: SpreadSize): Promise<Omit<Plan, "bytesAfter">>;
+}
+
+/** @param share of the progress of each layer that planning takes */
+export async function openPlan(
   loewner: Loewner,
   model: Model,
   options: PlanOptions,
+  share: number,
   journal?: LayerJournal,
-): Promise<Omit<Plan, "bytesAfter"> & { progress: ModelProgress }> {
-  const { chosen, skipped, progress } = await choose(loewner, model, options, planningShare, journal);
-  return { chosen, skipped, progress };
-}
-
-async function choose(loewner: Loewner, model: Model, options: PlanOptions, share: number, journal?: LayerJournal) {
+): Promise<OpenPlan> {
   if (options.plan) checkPlan(options.plan, model);
   const { chosen: layers, skipped } = selectWithPlan(model, options);
   checkWeights(model, layers, options);
   const progress = new ModelProgress(layers, options.onProgress);
   const planner = new Planner(loewner, model, options, (layer) => progress.calls(layer, share), journal);
-  const planned: PlannedLayer[] = [];
+  const fixed: PlannedLayer[] = [];
   const shared: { layer: Layer; own: LayerPlan }[] = [];
   const choices = await sideBySide(
     layers,
@@ -61,13 +68,18 @@ async function choose(loewner: Loewner, model: Model, options: PlanOptions, shar
   );
   choices.forEach((choice, i) => {
     if (typeof choice === "string") skipped.push({ name: layers[i].name, reason: choice });
-    else if ("targets" in choice) planned.push(choice);
+    else if ("targets" in choice) fixed.push(choice);
     else shared.push(choice);
   });
-  // With nothing to spread it over either: a size of the whole that a plan's own sizes pass is refused.
-  if (isOfFile(options)) planned.push(...(await planner.spread(shared, planned, skipped)));
-  planned.sort((a, b) => layers.indexOf(a.layer) - layers.indexOf(b.layer));
-  return { chosen: planned, skipped, planner, progress };
+  const targets = async (size: SpreadSize = options) => {
+    const left = [...skipped];
+    // With nothing to spread it over either: a size of the whole that a plan's own sizes pass is refused.
+    const spread = isOfFile(options) ? await planner.spread(shared, fixed, left, size) : [];
+    const chosen = [...fixed, ...spread];
+    chosen.sort((a, b) => layers.indexOf(a.layer) - layers.indexOf(b.layer));
+    return { chosen, skipped: left };
+  };
+  return { layers, planner, progress, targets };
 }
 
 /** A plan's own layers are chosen, unless others are named. */

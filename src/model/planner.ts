@@ -2,7 +2,7 @@
 import { InvalidInputError } from "../errors.js";
 import { rankForEnergy, rankForKeep } from "../options.js";
 import type { Loewner, Progress } from "../types/index.js";
-import { allocate } from "./budget.js";
+import { allocate, allocateError } from "./budget.js";
 import { optionsFor, shortlist, type Candidates, type Option, type Trial } from "./choices.js";
 import { bitsOf } from "./fit.js";
 import { leastTransformBytes } from "./code-curve.js";
@@ -14,6 +14,12 @@ import { isOfTokens, sizesIn, weightsOf, type PlannedLayer, type PlanOptions, ty
 import { byLayer, sideBySide } from "./side-by-side.js";
 import { bytesBeyond, emptyLayer, targetBytes } from "./sizes.js";
 import type { PairType, StoredType } from "./stored.js";
+
+/** One of these, for the whole file. */
+export interface SpreadSize extends Pick<PlanOptions, "budget" | "bytes" | "error"> {
+  /** By name: what a layer's measure counts for beside others'. Default 1. */
+  readonly sensitivities?: ReadonlyMap<string, number>;
+}
 
 /** Chooses rank and type for layers of one model; spectra are computed once. */
 export class Planner {
@@ -129,22 +135,35 @@ export class Planner {
     shared: readonly { layer: Layer; own: LayerPlan }[],
     fixed: readonly PlannedLayer[],
     skipped: Skipped[],
+    size: SpreadSize,
   ): Promise<PlannedLayer[]> {
     const { model, options, loewner } = this;
-    const asked = options.bytes ?? Math.floor(options.budget! * model.byteLength);
+    const { sensitivities } = size;
     const lists = await sideBySide(
       shared,
       byLayer(loewner, model, ({ layer }) => layer, options.signal),
-      ({ layer, own }, signal) => this.optionsOf(layer, this.typeOf(layer, own), signal),
+      ({ layer, own }, signal) =>
+        this.optionsOf(layer, this.typeOf(layer, own), signal, sensitivities?.get(layer.name)),
     );
-    const plannedOf = (chosen: readonly Option[]) =>
+    const plannedOf = (chosen: readonly Option[], because: (bytes: number) => string) =>
       shared.flatMap(({ layer, own }, i): PlannedLayer[] => {
-        const { bytes, target, cost } = chosen[i];
+        const { bytes, target, cost, error } = chosen[i];
         if (target === undefined) return [];
         const trials = this.typeOf(layer, own) === "auto" ? shortlist(lists[i], bytes) : [{ target, cost }];
-        const because = `${bytes} bytes of a budget of ${asked}: least total error over ${shared.length} layers, by their spectra`;
-        return [{ layer, own, ...apart(trials), because }];
+        const expected = error / (sensitivities?.get(layer.name) ?? 1);
+        return [{ layer, own, ...apart(trials), expected, because: because(bytes) }];
       });
+    const note = (chosen: readonly Option[], reason: string) =>
+      shared.forEach(({ layer: { name } }, i) => {
+        if (chosen[i].target !== undefined) return;
+        skipped.push({ name, reason: lists[i].length === 1 ? "no rank would make it smaller" : reason });
+      });
+    if (size.error !== undefined) {
+      const chosen = allocateError(lists, size.error);
+      note(chosen, "it is worth its bytes as it is");
+      return plannedOf(chosen, (bytes) => `${bytes} bytes: least for what all layers may err together`);
+    }
+    const asked = size.bytes ?? Math.floor(size.budget! * model.byteLength);
     const smallest = lists.map((list) => list.reduce((a, b) => (b.bytes < a.bytes ? b : a)));
     let available = asked - (await this.size(fixed)) + shared.reduce((sum, { layer }) => sum + layer.bytes, 0);
     // New nodes and metadata are known once a plan is laid out. What they are over by comes off what was spent, so each round
@@ -152,13 +171,17 @@ export class Planner {
     for (;;) {
       const found = allocate(lists, available);
       const chosen = found ?? smallest;
-      const planned = plannedOf(chosen);
-      const size = await this.size([...fixed, ...planned]);
-      if (size > asked && found) {
-        available = found.reduce((sum, { bytes }) => sum + bytes, 0) - (size - asked);
+      const planned = plannedOf(
+        chosen,
+        (bytes) =>
+          `${bytes} bytes of a budget of ${asked}: least total error over ${shared.length} layers, by their spectra`,
+      );
+      const whole = await this.size([...fixed, ...planned]);
+      if (whole > asked && found) {
+        available = found.reduce((sum, { bytes }) => sum + bytes, 0) - (whole - asked);
         continue;
       }
-      if (size > asked) {
+      if (whole > asked) {
         const what = shared.length ? "the chosen layers at their smallest make" : "what was chosen makes";
         const ways = [
           "Allow more",
@@ -167,16 +190,12 @@ export class Planner {
           ...(options.minRank ? ["lower --min-rank"] : []),
         ];
         throw new InvalidInputError(
-          `${asked} bytes are too few for ${model.name}: ${what} ${size} bytes. ${ways.join(", ")}, or a smaller dtype.`,
+          `${asked} bytes are too few for ${model.name}: ${what} ${whole} bytes. ${ways.join(", ")}, or a smaller dtype.`,
           { file: model.name },
         );
       }
-      shared.forEach(({ layer: { name } }, i) => {
-        if (chosen[i].target !== undefined) return;
-        const only = lists[i].length === 1;
-        skipped.push({ name, reason: only ? "no rank would make it smaller" : "the budget has room for it as it is" });
-      });
-      const more = filled(planned, asked - size);
+      note(chosen, "the budget has room for it as it is");
+      const more = filled(planned, asked - whole);
       return (await this.size([...fixed, ...more])) <= asked ? more : planned;
     }
   }
@@ -220,14 +239,18 @@ export class Planner {
     return bits < 8 ? 8 : 1;
   }
 
-  private async optionsOf(layer: Layer, type: StoredType | "auto", signal?: AbortSignal): Promise<Option[]> {
+  private async optionsOf(
+    layer: Layer,
+    type: StoredType | "auto",
+    signal?: AbortSignal,
+    sensitivity?: number,
+  ): Promise<Option[]> {
     const { minRank } = this.options;
     // Unlike keep, which says how many, a budget has no use for 8-bit ranks between eights: bytes are the same.
     const least = type === "auto" || isOfCodes(type) || bitsOf(type) ? 8 : 1;
     const multipleOf = this.options.multipleOf ?? Math.max(least, this.stepOf(layer, type));
-    return optionsFor(await this.candidatesFor(layer, type === "auto" || type === "transform", signal), {
-      ...{ type, minRank, multipleOf },
-    });
+    const candidates = await this.candidatesFor(layer, type === "auto" || type === "transform", signal);
+    return optionsFor({ ...candidates, sensitivity }, { type, minRank, multipleOf });
   }
 
   /** @param codes transform codes are among the ways to store it */
@@ -246,9 +269,8 @@ export class Planner {
       try {
         const singularValues = await spectrum("singular values", false);
         const centred = codes ? await spectrum("singular values of centred rows", true) : undefined;
-        const sensitivity = this.options.sensitivities?.get(layer.name);
         found = {
-          ...{ rows, cols, bytes: layer.bytes, singularValues, centred, aim: aimOf(layer), sensitivity },
+          ...{ rows, cols, bytes: layer.bytes, singularValues, centred, aim: aimOf(layer) },
           isMultiplied: isMultiplied(layer),
         };
       } finally {

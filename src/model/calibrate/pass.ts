@@ -63,7 +63,7 @@ export class Pass {
       const values = { ...(Object.fromEntries(given) as Values), ...outputs };
       const mask = maskOf(feed);
       for (const lookup of this.work.lookups) this.count(lookup, values, mask);
-      for (const [i, site] of this.work.sites.entries()) await this.add(i, site, values, mask, number, signal);
+      await Promise.all(this.work.sites.map((site, i) => this.add(i, site, values, mask, number, signal)));
     } finally {
       free(outputs);
     }

@@ -1,0 +1,99 @@
+// What is told of a layer that was compressed.
+import type { Candidate, LowRankCertificate, Objective, ObjectiveName, TransformCode } from "../types/index.js";
+import { bitsOf } from "./fit.js";
+import { valueBytes } from "./kinds/index.js";
+import type { Layer } from "./model.js";
+import type { PlannedLayer } from "./plan-options.js";
+import type { StoredLayer, StoredType } from "./stored.js";
+
+export interface CompressedLayer {
+  name: string;
+  kind: string;
+  rows: number;
+  cols: number;
+  /** Of transform codes: components that have bits. */
+  rank: number;
+  /** Share of the layer's elements that the factors hold; of its components, of transform codes. */
+  keep: number;
+  /** How numbers are stored. */
+  dtype: StoredType;
+  bytesBefore: number;
+  bytesAfter: number;
+  method: StoredLayer["method"];
+  p: number;
+  /** Of what is stored. */
+  objective: Objective;
+  candidates: readonly Candidate[];
+  certificate: LowRankCertificate;
+  /** Why this rank, this method, this way to store it. */
+  explain: string;
+  /** Where its row weights come from. */
+  rowWeights?: string;
+  /** Of transform codes: how many components have how many bits, and rows that are kept nearly exactly. */
+  bands?: readonly { bits: number; components: number }[];
+  exactRows?: readonly number[];
+  /** Of trellis codes: of every entry. */
+  bits?: number;
+  /** Of trellis codes made under second moments: of what the layer puts out on the inputs these were taken of, squared, beside that. */
+  outputError?: number;
+  seconds: number;
+}
+
+/** @param objective what methods were compared by */
+export function compressedLayer(stored: StoredLayer, planned: PlannedLayer, objective: ObjectiveName): CompressedLayer {
+  return reportOf(planned.layer, stored, `${planned.because}; ${why(stored, planned, objective)}`);
+}
+
+function why(
+  { method, type, candidates, rank, value }: StoredLayer,
+  { targets, layer }: PlannedLayer,
+  objective: ObjectiveName,
+): string {
+  const others = candidates.map((each) => each.method).filter((name) => name !== method);
+  const reasons: string[] = [];
+  if (value.kind === "transform") reasons.push(bandsOf(value));
+  else if (value.kind === "trellis") reasons.push(`all entries in ${value.bits} bits, after a fixed rotation`);
+  else if (method === "dense") reasons.push("the table itself in few bits, of full rank");
+  else if (others.length) reasons.push(`${method} has the least ${objective} of ${[method, ...others].join(", ")}`);
+  else reasons.push(`method ${method}`);
+  if (targets.length > 1) {
+    const kept = nameOf(method === "dense" ? { type, rank, dense: true } : { type, rank });
+    reasons.push(`${kept} has the least ${objective} of ${targets.map(nameOf).join(", ")}`);
+  } else if (type === "transform" || type === "trellis") return reasons.join("; ");
+  else if (bitsOf(type)) reasons.push(`factors rotated and stored in ${bitsOf(type)} bits, right in 8`);
+  else
+    reasons.push(type === layer.dtype.toLowerCase() ? `stored as ${type}, the layer's own type` : `stored as ${type}`);
+  return reasons.join("; ");
+}
+
+/** A way to store a layer, in words. */
+function nameOf({ type, rank, dense }: { type: StoredType; rank?: number; dense?: boolean }): string {
+  if (type === "transform" || type === "trellis") return `${type} codes`;
+  return dense ? `${type} at full rank` : `${type} at rank ${rank}`;
+}
+
+function bandsOf({ bands, cols, exact }: TransformCode): string {
+  const coded = bands.map(({ bits, cols: count }) => `${Math.min(count, cols)} in ${bits} bits`);
+  const components = coded.length ? `components: ${coded.join(", ")}` : "no component has bits";
+  return exact ? `${components}; ${exact.rows.length} rows nearly exact` : components;
+}
+
+function reportOf({ name, kind, bytes }: Layer, best: StoredLayer, explain: string): CompressedLayer {
+  const { rows, cols, rank, type, method, p, objective, candidates, certificate, seconds, value, outputError } = best;
+  const keep =
+    value.kind === "transform"
+      ? Math.min(1, rank / cols)
+      : method === "dense" || method === "trellis"
+        ? 1
+        : (rank * (rows + cols)) / (rows * cols);
+  return {
+    ...{ name, kind, rows, cols, rank, keep, dtype: type, bytesBefore: bytes, bytesAfter: valueBytes(value) },
+    ...{ method, p, objective, candidates, certificate, explain, seconds },
+    ...(value.kind === "transform" && {
+      bands: value.bands.map(({ bits, cols: components }) => ({ bits, components })),
+      exactRows: Array.from(value.exact?.rows ?? []),
+    }),
+    ...(value.kind === "trellis" && { bits: value.bits }),
+    ...(outputError !== undefined && { outputError }),
+  };
+}

@@ -1,0 +1,158 @@
+// Planned layers fitted, side by side, each once for each way to store it.
+import { score } from "../low-rank.js";
+import type { Loewner, LowRankOptions, ObjectiveName, OpenMatrix } from "../types/index.js";
+import { callsOf, fitLayer, laidOut, proveLayer, type FitOptions, type FittedLayer, type Spill } from "./fit.js";
+import type { Calibration } from "./calibrate/calibrate.js";
+import type { LayerJournal } from "./journal.js";
+import { matrixOf, type Layer, type Model } from "./model.js";
+import type { ModelProgress } from "./model-progress.js";
+import { weightsOf, type PlannedLayer, type PlanOptions } from "./plan-options.js";
+import { byLayer, sideBySide } from "./side-by-side.js";
+import type { StoredLayer } from "./stored.js";
+
+/**
+ * What `auto` minimises for models: sums of whole rows' errors. A model reads rows, and loss follows these; the least sum of
+ * entries' errors has rows a seventh longer, and cost sentiment and language models measured here more loss than SVD.
+ */
+export const modelObjective: ObjectiveName = "l21";
+
+/** How layers are fitted. */
+export interface FittingOptions
+  extends
+    Pick<LowRankOptions, "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork">,
+    Pick<PlanOptions, "operators" | "weights" | "signal"> {
+  /** By name of the layer: second moments of what it is multiplied by, and the axis of its tensor that these run over, as `calibrate` has them. */
+  calibration?: Pick<Calibration, "moments" | "axes">;
+  /** Gives a place for what memory should not hold; without it factors of all layers stay in memory until they are written. */
+  spill?: () => Promise<Spill>;
+  /** Bytes of a left factor that is given such a place. Default 64 MiB. */
+  spillBytes?: number;
+}
+
+export class Fitting {
+  /** What was fitted already, by layer and targets. */
+  private readonly made = new Map<string, Promise<StoredLayer>>();
+
+  constructor(
+    private readonly loewner: Loewner,
+    private readonly model: Model,
+    private readonly options: FittingOptions,
+    private readonly journal: LayerJournal | undefined,
+  ) {}
+
+  /** In the order of `chosen`. */
+  async fit(chosen: readonly PlannedLayer[], progress: ModelProgress): Promise<StoredLayer[]> {
+    const { loewner, model, options, journal } = this;
+    return sideBySide(
+      chosen,
+      byLayer(loewner, model, ({ layer }) => layer, options.signal),
+      (planned, signal) => {
+        const key = JSON.stringify([planned.layer.name, planned.targets]);
+        const found = this.made.get(key) ?? fitOnce(loewner, model, planned, { ...options, signal }, progress, journal);
+        this.made.set(key, found);
+        return found;
+      },
+    );
+  }
+}
+
+/** What an earlier run made of the layer, or what is made of it now. */
+async function fitOnce(
+  loewner: Loewner,
+  model: Model,
+  planned: PlannedLayer,
+  options: FittingOptions,
+  progress: ModelProgress,
+  journal: LayerJournal | undefined,
+): Promise<StoredLayer> {
+  if (!journal) return fitBest(loewner, model, planned, options, progress);
+  const { layer, targets, costs, own } = planned;
+  const { p = 1, method = "auto", objective = modelObjective, tolerance = 0.01, seed = 0 } = options;
+  const { maxWork, operators, weights, signal } = options;
+  const moments = momentsOf(layer, options);
+  const facts = {
+    ...{ targets, costs, p: String(own.p ?? p), method: own.method ?? method, objective, tolerance, seed, maxWork },
+    ...{ uniform: operators === "onnxruntime", power: weights?.power },
+    ...(moments && { moments: await journal.digest(moments) }),
+  };
+  const make = () => fitBest(loewner, model, planned, { ...options, spill: journal.spill }, progress);
+  const stored = await journal.layer(layer, facts, weightsOf(layer, weights), signal, make);
+  progress.end(layer.name);
+  return stored;
+}
+
+/**
+ * Fits each target, and keeps the one of the least measure, by its error in the objective as it came out: ties go to the first. Others are
+ * proved only where the objective is what is proved.
+ */
+async function fitBest(
+  loewner: Loewner,
+  model: Model,
+  { layer, targets, costs, own }: PlannedLayer,
+  options: FittingOptions,
+  progress: ModelProgress,
+): Promise<StoredLayer> {
+  const { objective = modelObjective, tolerance, seed, maxWork, signal, operators } = options;
+  const { spill, spillBytes } = options;
+  const fit: FitOptions = {
+    ...{ objective, tolerance, seed, maxWork, signal, spill, spillBytes },
+    p: own.p ?? options.p,
+    method: own.method ?? options.method,
+    moments: momentsOf(layer, options),
+    rowWeights: weightsOf(layer, options.weights),
+    rowWeightsPower: options.weights?.power,
+    uniform: operators === "onnxruntime",
+    onProgress: progress.calls(
+      layer.name,
+      1,
+      targets.reduce((sum, target) => sum + callsOf(target), 1),
+    ),
+  };
+  // What one target's fit finds out of the layer serves the next.
+  const sources = new OpenedLayer(loewner, model, layer);
+  try {
+    let best: FittedLayer | undefined;
+    let least = Infinity;
+    for (const [i, target] of targets.entries()) {
+      const own = laidOut(layer, target);
+      const source = sources.of(own);
+      let next = await fitLayer(loewner, own, source, target, fit);
+      if (objective === "operator") next = await proveLayer(loewner, source, next, fit);
+      // The cost is of squares, the objective is a norm.
+      const measure = score(next, objective) * Math.sqrt(costs?.[i] ?? 1);
+      if (!best || measure < least) [best, least] = [next, measure];
+    }
+    const proved = await proveLayer(loewner, sources.of(best!), best!, fit);
+    progress.end(layer.name);
+    return proved;
+  } finally {
+    sources.close();
+  }
+}
+
+/** Of the inputs that run over the layer's columns, as trellis codes have it. */
+function momentsOf({ name, inputAxis }: Layer, { calibration }: FittingOptions): Float64Array | undefined {
+  return calibration?.axes.get(name) === inputAxis ? calibration?.moments.get(name)?.h : undefined;
+}
+
+/** A layer's matrix, and its transpose, each opened once. */
+class OpenedLayer {
+  private readonly opened = new Map<boolean, OpenMatrix>();
+
+  constructor(
+    private readonly loewner: Loewner,
+    private readonly model: Model,
+    private readonly layer: Layer,
+  ) {}
+
+  of({ transposed }: Pick<Layer, "transposed">): OpenMatrix {
+    const { opened, loewner, model, layer } = this;
+    const found = opened.get(transposed) ?? loewner.open(matrixOf(model, { name: layer.name, transposed }));
+    opened.set(transposed, found);
+    return found;
+  }
+
+  close(): void {
+    for (const source of this.opened.values()) source.close();
+  }
+}

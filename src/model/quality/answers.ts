@@ -1,0 +1,127 @@
+// How far the answers of a model are from those of the original, on the same inputs.
+import { throwIfAborted } from "../../errors.js";
+import type { Feed } from "../calibrate/feeds.js";
+import { maskOf } from "../calibrate/feeds.js";
+import { rowsOf, type Rows } from "../calibrate/rows.js";
+import { type Fault, free, Runner, turn } from "../onnx/runner.js";
+import type { OnnxRuntime, RunnableModel } from "../onnx/runtime.js";
+
+/** Agreement of answers: cosines between vectors, each with that of the original; 1 is the same. */
+export interface Agreement {
+  /** Mean of the cosines. */
+  readonly cosine: number;
+  readonly worst: number;
+  /** Vectors that were compared: rows of the outputs' last axis; hidden states of one text are averaged first. */
+  readonly vectors: number;
+}
+
+export interface AnswersOptions {
+  readonly runtime: OnnxRuntime;
+  readonly feeds: readonly Feed[];
+  /** Columns that hidden states have: outputs of as many are averaged over the positions of a text, as sentence encoders do. */
+  readonly width?: number;
+  readonly threads: number;
+  readonly fault: Fault;
+  readonly signal?: AbortSignal;
+}
+
+/** Bytes of the original's answers that are kept, about: of more feeds the first are used. */
+const mostBytes = 2 ** 27;
+
+/** The original's answers, for others to be compared with. */
+export class Answers {
+  private constructor(
+    private readonly options: AnswersOptions,
+    /** Of each feed. */
+    private readonly kept: readonly (readonly Rows[])[],
+  ) {}
+
+  /** Runs the original. */
+  static async of(original: RunnableModel, options: AnswersOptions): Promise<Answers> {
+    const kept: Rows[][] = [];
+    let bytes = 0;
+    await eachFeed(original, options, options.feeds, (rows) => {
+      kept.push(rows);
+      bytes += rows.reduce((sum, { data }) => sum + data.byteLength, 0);
+      return bytes < mostBytes;
+    });
+    return new Answers(options, kept);
+  }
+
+  /** Texts, pictures: rows of the first input of what is compared. */
+  get samples(): number {
+    const feeds = this.options.feeds.slice(0, this.kept.length);
+    return feeds.reduce((sum, feed) => sum + (Object.values(feed)[0]?.shape[0] ?? 1), 0);
+  }
+
+  /** @param feeds how many of them are run. Default: all */
+  async agreement(model: RunnableModel, feeds = this.kept.length): Promise<Agreement> {
+    let [sum, worst, vectors, at] = [0, 1, 0, 0];
+    await eachFeed(model, this.options, this.options.feeds.slice(0, feeds), (rows) => {
+      this.kept[at++].forEach((before, i) => {
+        const { cols, rows: count } = before;
+        for (let r = 0; r < count; ++r) {
+          const cosine = cosineOf(before.data, rows[i].data, r * cols, cols);
+          sum += cosine;
+          ++vectors;
+          if (!(cosine >= worst)) worst = cosine;
+        }
+      });
+      return at < this.kept.length;
+    });
+    return { cosine: vectors ? sum / vectors : 1, worst, vectors };
+  }
+}
+
+/** Hands on the float outputs of each feed as vectors, as long as `take` wants more. */
+async function eachFeed(
+  model: RunnableModel,
+  { runtime, threads, width, fault, signal }: AnswersOptions,
+  feeds: readonly Feed[],
+  take: (rows: Rows[]) => boolean,
+): Promise<void> {
+  const runner = await Runner.open(runtime, model, threads, fault);
+  try {
+    for (const feed of feeds) {
+      await turn();
+      throwIfAborted(signal);
+      const inputs = Object.entries(feed).map(([name, array]) => ({ name, source: "given", ...array }));
+      const { outputs } = await runner.run(inputs);
+      const mask = maskOf(feed);
+      const rows = Object.values(outputs).flatMap((output) => {
+        const cols = output.dims.at(-1) ?? 1;
+        const found = cols > 1 ? rowsOf(output, "rows", cols, mask) : undefined;
+        if (!found) return [];
+        return [output.dims.length === 3 && cols === width ? averaged(found, output.dims, mask?.data) : found];
+      });
+      free(outputs);
+      if (!take(rows)) return;
+    }
+  } finally {
+    await runner.release();
+  }
+}
+
+/** One row a text: the mean of those of its tokens. */
+function averaged({ data, cols }: Rows, [texts, positions]: readonly number[], mask: Uint8Array | undefined): Rows {
+  const means = new Float64Array(texts * cols);
+  let at = 0;
+  for (let i = 0; i < texts * positions; ++i) {
+    if (mask && !mask[i]) continue;
+    const out = Math.floor(i / positions) * cols;
+    for (let j = 0; j < cols; ++j) means[out + j] += data[at * cols + j];
+    ++at;
+  }
+  return { data: means, rows: texts, cols };
+}
+
+/** 1 for vectors that are both 0. */
+function cosineOf(a: Rows["data"], b: Rows["data"], first: number, count: number): number {
+  let [dot, x, y] = [0, 0, 0];
+  for (let i = first; i < first + count; ++i) {
+    dot += a[i] * b[i];
+    x += a[i] * a[i];
+    y += b[i] * b[i];
+  }
+  return x && y ? Math.min(1, dot / Math.sqrt(x) / Math.sqrt(y)) : Number(x === y);
+}

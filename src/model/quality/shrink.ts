@@ -1,0 +1,210 @@
+// The smallest model that still answers the same: bits are shared out over layers by what they cost the answers, as many as it takes.
+import { InvalidInputError } from "../../errors.js";
+import type { OnnxModel } from "../../formats/onnx/types.js";
+import type { Loewner } from "../../types/index.js";
+import { calibrate, type Calibration } from "../calibrate/calibrate.js";
+import type { Feed } from "../calibrate/feeds.js";
+import { compressedModel, type CompressedModel, type CompressOptions } from "../compress.js";
+import { Fitting } from "../fit-planned.js";
+import { LayerJournal } from "../journal.js";
+import type { Model } from "../model.js";
+import type { Fault } from "../onnx/runner.js";
+import { type OnnxRuntime, runnableModel } from "../onnx/runtime.js";
+import { openPlan, planningShare } from "../plan.js";
+import { isOfFile, sizesIn, type LayerWeights, type PlannedLayer, type Skipped } from "../plan-options.js";
+import type { SpreadSize } from "../planner.js";
+import type { StoredLayer } from "../stored.js";
+import { rowWeightsOf } from "../tokens/weights.js";
+import { type Agreement, Answers } from "./answers.js";
+import { runnableFiles } from "./laid-out.js";
+import { sensitivities, usualSensitivity } from "./sensitivity.js";
+
+export const qualityNames = ["lossless", "high", "small"] as const;
+export type Quality = (typeof qualityNames)[number];
+
+/** Mean cosine between answers and the original's. */
+const cosines: Record<Quality, number> = { lossless: 0.999, high: 0.99, small: 0.96 };
+
+/** What a model is calibrated on. */
+export interface CalibrationInputs {
+  readonly model: OnnxModel;
+  readonly feeds: readonly Feed[];
+  readonly runtime: OnnxRuntime;
+  /** Of second moments, 0 < p. Default 2; below, far inputs count for less. */
+  readonly p?: number;
+}
+
+export interface ShrinkOptions extends CompressOptions {
+  /** Used where no size is given. Default "high". */
+  quality?: Quality;
+  /** The same as a number below 1: mean cosine between the answers and the original's. */
+  cosine?: number;
+  /** With inputs at hand the promise is kept on these; without, by what errors of layers usually cost. */
+  inputs?: CalibrationInputs;
+}
+
+export interface ShrunkModel extends CompressedModel {
+  /** Of the answers on the calibration inputs; forecast: the mean cosine that was expected. */
+  agreement?: Agreement & { readonly samples: number; readonly forecast: number };
+  /** The mean cosine that was asked for, where no size was. */
+  asked?: number;
+  /** What whoever reads the result should know, in sentences. */
+  notes: string[];
+}
+
+/** Fits after the first. */
+const mostRounds = 3;
+/** A result is kept that uses at least so much of what may be lost. */
+const enough = 0.8;
+/** Of the feeds, what sensitivities are measured on. */
+const sampledFeeds = 4;
+
+/**
+ * Compresses so that answers agree with the original's as well as is asked for, or, where a size is given, as well as they can in it.
+ *
+ * With inputs: second moments for error feedback, counts of tokens as row weights unless others are given, and bits shared out by what
+ * errors of each layer cost the answers, measured; the result is run on the same inputs, and made anew where it misses what was asked for.
+ *
+ * Cost: with inputs about two fits of each layer, and one run of the model a layer on a few inputs.
+ * @throws {InvalidInputError} as `compressModel` and `calibrate`; for a cosine out of range.
+ */
+export async function shrinkModel(loewner: Loewner, model: Model, options: ShrinkOptions): Promise<ShrunkModel> {
+  const started = performance.now();
+  const { quality = "high", cosine, inputs, ...rest } = options;
+  if (cosine !== undefined && !(cosine > 0 && cosine < 1))
+    throw new InvalidInputError(`cosine must be a number between 0 and 1, such as 0.99; got ${cosine}.`);
+  const sized = sizesIn(rest).length > 0;
+  const asked = cosine ?? cosines[quality];
+  const size: SpreadSize = sized ? rest : { error: 1 - asked };
+  const shrinking = await Shrinking.open(
+    loewner,
+    model,
+    { type: "auto", ...rest, ...(!sized && { error: 1 - asked }) },
+    inputs,
+  );
+  const made = await shrinking.made(size, sized || isOfFile(rest) ? undefined : 1 - asked);
+  const result = await compressedModel(model, made, shrinking.options, started, shrinking.journal);
+  const { notes } = shrinking;
+  return { ...result, notes, ...(!sized && { asked }), ...(made.agreement && { agreement: made.agreement }) };
+}
+
+interface Made {
+  readonly chosen: readonly PlannedLayer[];
+  readonly skipped: readonly Skipped[];
+  readonly stored: readonly StoredLayer[];
+  readonly agreement?: NonNullable<ShrunkModel["agreement"]>;
+}
+
+class Shrinking {
+  readonly notes: string[] = [];
+
+  private constructor(
+    private readonly model: Model,
+    readonly options: CompressOptions,
+    readonly journal: LayerJournal | undefined,
+    private readonly plan: Awaited<ReturnType<typeof openPlan>>,
+    private readonly fitting: Fitting,
+    private readonly answers: Answers | undefined,
+  ) {}
+
+  static async open(
+    loewner: Loewner,
+    model: Model,
+    given: CompressOptions,
+    inputs: CalibrationInputs | undefined,
+  ): Promise<Shrinking> {
+    const calibration = inputs && (await calibrated(loewner, inputs, given));
+    const weights = given.weights ?? (calibration && weightsFrom(calibration));
+    const options = { ...given, calibration, weights };
+    const { signal } = options;
+    const journal = options.journal && new LayerJournal(options.journal, model);
+    const plan = await openPlan(loewner, model, options, planningShare, journal);
+    const answers =
+      inputs &&
+      (await Answers.of(runnableModel(inputs.model), {
+        ...{ runtime: inputs.runtime, feeds: spaced(inputs.feeds), threads: loewner.threads, signal },
+        ...{ fault: cannotRun, width: widthOf(model) },
+      }));
+    const fitting = new Fitting(loewner, model, options, journal);
+    const shrinking = new Shrinking(model, options, journal, plan, fitting, answers);
+    shrinking.notes.push(...(calibration?.notes ?? []));
+    return shrinking;
+  }
+
+  /** @param lost 1 - the mean cosine that is asked for; undefined for a size */
+  async made(size: SpreadSize, lost: number | undefined): Promise<Made> {
+    const { answers, plan } = this;
+    const usual = new Map(plan.layers.map(({ name }) => [name, usualSensitivity]));
+    const first = await this.fitted({ ...size, sensitivities: usual });
+    if (!answers) return first;
+    const measured = await sensitivities(this.model, answers, first.chosen, first.stored, {
+      ...{ feeds: sampledFeeds, signal: this.options.signal },
+    });
+    // Of layers that stayed as they are nothing was measured.
+    const known = new Map([...usual, ...measured]);
+    let error = lost;
+    let best: Made | undefined;
+    for (let round = 1; ; ++round) {
+      const next = await this.fitted({ ...size, ...(error !== undefined && { error }), sensitivities: known });
+      const expected = next.chosen.reduce(
+        (sum, each) => sum + (known.get(each.layer.name) ?? 0) * (each.expected ?? 0),
+        0,
+      );
+      const agreement = { ...(await this.agreement(next)), samples: answers.samples, forecast: 1 - expected };
+      const made = { ...next, agreement };
+      if (lost === undefined || error === undefined) return made;
+      const isKept = 1 - agreement.cosine <= lost;
+      if (isKept || !best || agreement.cosine > best.agreement!.cosine) best = made;
+      if ((isKept && 1 - agreement.cosine >= enough * lost) || round === mostRounds) return best;
+      error *= lost / Math.max(1 - agreement.cosine, lost / 4);
+      // Just missed is missed.
+      if (!isKept) error *= 0.95;
+    }
+  }
+
+  private async fitted(size: SpreadSize): Promise<Made> {
+    const { plan, fitting } = this;
+    const { chosen, skipped } = await plan.targets(size);
+    for (const { name } of skipped) plan.progress.end(name);
+    return { chosen, skipped, stored: await fitting.fit(chosen, plan.progress) };
+  }
+
+  private async agreement({ stored }: Made): Promise<Agreement> {
+    const files = await this.model.layOut(stored, this.options);
+    return this.answers!.agreement(runnableFiles(this.model.name, files, this.options.signal));
+  }
+}
+
+function calibrated(
+  loewner: Loewner,
+  { model, feeds, runtime, p }: CalibrationInputs,
+  { layers, exclude, signal }: CompressOptions,
+): Promise<Calibration> {
+  return calibrate(loewner, model, { feeds, runtime, p, layers, exclude, signal });
+}
+
+/** Rows of tables, by how often the calibration inputs read them. */
+function weightsFrom({ counts, samples }: Calibration): LayerWeights {
+  const byRows = new Map([...counts.values()].map((each) => [each.length, each]));
+  return {
+    weightsFor(rows) {
+      const found = byRows.get(rows);
+      return found?.some((count) => count > 0) ? rowWeightsOf(found) : undefined;
+    },
+    description: `counts in ${samples} calibration inputs`,
+  };
+}
+
+/** Columns of the table of tokens: what hidden states have. */
+function widthOf(model: Model): number | undefined {
+  return model.layers.find(({ kind }) => kind === "embedding" || kind === "tied")?.shape[1];
+}
+
+/** Feeds that lie far apart come first. */
+function spaced(feeds: readonly Feed[]): Feed[] {
+  const step = Math.max(1, Math.ceil(feeds.length / sampledFeeds));
+  return Array.from({ length: step }, (_, first) => feeds.filter((_, i) => i % step === first)).flat();
+}
+
+const cannotRun: Fault = (name, doing, message, cause) =>
+  new InvalidInputError(`${name}: onnxruntime cannot ${doing} the model: ${message}`, { file: name }, { cause });
