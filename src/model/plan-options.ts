@@ -26,6 +26,8 @@ export interface LayerWeights {
   weightsFor(rows: number): RowWeights | undefined;
   /** The error when no chosen layer fits, told the rows of the largest. */
   misfit?(rows: number): Error;
+  /** They are used where they fit; fitting nowhere is no error. */
+  optional?: boolean;
   /** Power of the counts that was taken, and where they come from: recorded in the file and in the report. */
   power?: number;
   description?: string;

@@ -91,7 +91,7 @@ function selectWithPlan(model: Model, { layers, names, exclude, plan }: PlanOpti
 
 /** Before anything is computed: weights that no chosen layer can take are those of another model. */
 function checkWeights(model: Model, chosen: readonly Layer[], { weights }: PlanOptions): void {
-  if (!weights || chosen.some((layer) => weightsOf(layer, weights))) return;
+  if (!weights || weights.optional || chosen.some((layer) => weightsOf(layer, weights))) return;
   const tables = chosen.filter(isOfTokens).map((layer) => shapeOf(layer)[0]);
   if (weights.misfit && tables.length) throw weights.misfit(Math.max(...tables));
   const rows = chosen.map((layer) => `${layer.name} (${shapeOf(layer)[0]})`).join(", ");

@@ -57,7 +57,7 @@ const mostRounds = 3;
 /** A result is kept that uses at least so much of what may be lost. */
 const enough = 0.8;
 /** Of the feeds, what sensitivities are measured on. */
-const sampledFeeds = 4;
+const sampledFeeds = 2;
 
 /**
  * Compresses so that answers agree with the original's as well as is asked for, or, where a size is given, as well as they can in it.
@@ -191,6 +191,7 @@ function weightsFrom({ counts, samples }: Calibration): LayerWeights {
       const found = byRows.get(rows);
       return found?.some((count) => count > 0) ? rowWeightsOf(found) : undefined;
     },
+    optional: true,
     description: `counts in ${samples} calibration inputs`,
   };
 }
