@@ -8,6 +8,7 @@ import { checkOutputsIn } from "../node/files/inner-path.js";
 import { noteOriginal, refuseOriginal } from "../node/files/originals.js";
 import {
   compressModel,
+  shrinkModel,
   defaultRowWeightsPower,
   modelObjective,
   planCompression,
@@ -16,10 +17,14 @@ import {
   type CompressOptions,
   type OutputFile,
   type PlanFile,
+  type ShrinkOptions,
+  type ShrunkModel,
 } from "../model/index.js";
 import { type FolderJournal, openJournal } from "../node/journal/journal.js";
 import { removeFinishedJournal } from "../node/journal/folder.js";
+import { errorFor } from "../model/quality/shrink.js";
 import { storedTypes } from "../model/stored.js";
+import type { Loewner } from "../types/index.js";
 import { reportJson, reportLayers, reportPlan } from "./compress-report.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
 import { withModel, type OpenModel } from "./models.js";
@@ -34,6 +39,14 @@ import {
   parseRank,
   type SizeOptions,
 } from "./options.js";
+import {
+  addQuality,
+  calibrationInputs,
+  checkQuality,
+  defaultOutput,
+  sayOutcome,
+  type QualityOptions,
+} from "./quality.js";
 import { addRowWeights, readRowWeights, type RowWeightOptions } from "./row-weights.js";
 import { verify } from "./verify.js";
 import { version } from "./version.js";
@@ -42,6 +55,7 @@ import { prepareRun, type RunOptions } from "./verify-onnx.js";
 type Options = CommonOptions &
   SizeOptions &
   RowWeightOptions &
+  QualityOptions &
   Pick<RunOptions, "inputs" | "runtime"> &
   Pick<
     CompressOptions,
@@ -61,14 +75,16 @@ type Options = CommonOptions &
 export function addCompress(program: Command): void {
   const command = program
     .command("compress <model>")
-    .description("replace the large tables of a model (.onnx or .safetensors) by factors, with a proven error bound")
-    .option("-o, --output <file>", "the smaller model");
-  addRowWeights(addLayers(addFit(addModelSize(command), modelObjective)));
+    .description(
+      "make a model (.onnx or .safetensors) as small as its answers allow, each layer with a proven error bound",
+    )
+    .option("-o, --output <file>", "the smaller model (default: MODEL.small.onnx or .safetensors)");
+  addRowWeights(addLayers(addFit(addModelSize(addQuality(command)), modelObjective)));
   addModelCommon(
     command
       .option(
         "--dtype <type>",
-        `how layers are stored: ${storedTypes.join(", ")}, or auto`,
+        `how layers are stored: ${storedTypes.join(", ")}, or auto (default: auto; with --keep, --rank or --energy the layer's own type)`,
         parseChoice(...storedTypes, "auto"),
       )
       .option("--min-rank <k>", "smallest rank that --budget and --bytes give", parseRank)
@@ -85,7 +101,7 @@ export function addCompress(program: Command): void {
         "with --verify: what to run on, x.npy or name=x.npy (may be given more than once)",
         collect,
       )
-      .option("--runtime <name>", "with --verify: node or web", parseChoice("node", "web"))
+      .option("--runtime <name>", "with --verify or --calibrate: node or web", parseChoice("node", "web"))
       .option("--dry-run", "say what would be done, write nothing")
       .option("--force", "replace the output if it exists")
       .option("--resume", "take up the layers that a run which ended early had finished (OUT.partial)"),
@@ -94,7 +110,8 @@ export function addCompress(program: Command): void {
       "after",
       `
 Examples:
-  loewner compress model.onnx -o small.onnx --keep 0.5
+  loewner compress model.onnx
+  loewner compress model.onnx --calibrate texts.txt --tokenizer tokenizer.json
   loewner compress model.onnx -o small.onnx --bytes 12MB --dtype auto
 
 Layers are kept in OUT.partial as they are finished, until the output is there. A run that was killed, or that had no room on the
@@ -104,44 +121,60 @@ disk, goes on where it was when the same command is given with --resume: the out
 }
 
 async function compress(context: Context, path: string, options: Options): Promise<void> {
-  const { output, dryRun } = options;
-  checkOneSize(options, { whole: true, optional: options.plan !== undefined });
-  if (output === undefined && !dryRun)
-    throw new InvalidInputError(
-      "Say where the smaller model goes: -o small.onnx or -o small.safetensors (or --dry-run).",
-    );
+  const { dryRun } = options;
+  checkOneSize(options, { whole: true, optional: true });
+  const sized = (["keep", "rank", "energy", "budget", "bytes"] as const).some((key) => options[key] !== undefined);
+  checkQuality(options, sized);
   checkCombination(options);
   const plan = options.plan === undefined ? undefined : await planFrom(options.plan, context);
   await withModel(context, path, async (open) => {
+    const output = options.output ?? defaultOutput(open, open.path === path || isInside(open.path, path));
     // Fitting may take long: what --verify lacks is told first.
     if (options.verify && open.kind === "onnx") await prepareRun(open, options);
     const weights = await weightsOf(options);
-    if (output !== undefined && !dryRun) await checkOutput(context, open, output, options);
+    if (!dryRun) await checkOutput(context, open, output, options);
     const { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes } = options;
-    const { layers, exclude, minRank, multipleOf, operators, dtype: type } = options;
-    const wanted: CompressOptions = {
-      ...{ p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes },
+    const { minRank, multipleOf, operators, quality, cosine, maxError } = options;
+    // A plan says of what it names all there is to say.
+    const isOpen = plan === undefined && (keep ?? rank ?? energy) === undefined;
+    const { layers = isOpen ? ["all"] : undefined, exclude } = options;
+    const { dtype: type = isOpen ? "auto" : undefined } = options;
+    const wanted: ShrinkOptions = {
+      ...{ p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes, maxError },
       ...{ layers, exclude, minRank, multipleOf, operators, type, plan },
       weights,
-      mainName: output && basename(output),
+      mainName: basename(output),
       signal: context.signal,
       onProgress: context.progress,
     };
     if (dryRun) {
-      const planned = await context.withLoewner((loewner) => planCompression(loewner, open.model, wanted));
+      const sizes = isOpen && !sized && maxError === undefined ? { error: errorFor({ quality, cosine }) } : {};
+      const planned = await context.withLoewner((loewner) =>
+        planCompression(loewner, open.model, { ...wanted, ...sizes }),
+      );
       return reportPlan(context, open.model, planned);
     }
-    const result = await write(context, open, output!, wanted, options);
-    reportLayers(context, open.model, output!, result);
+    const inputs = await calibrationInputs(context, open, options);
+    const isShrunk = isOpen || inputs !== undefined;
+    const result: ShrunkModel = await write(context, output, options, (loewner, journal) =>
+      isShrunk
+        ? shrinkModel(loewner, open.model, { ...wanted, quality, cosine, inputs, journal })
+        : compressModel(loewner, open.model, { ...wanted, journal }).then((made) => ({ ...made, notes: [] })),
+    );
+    reportLayers(context, open.model, output, result);
     // A copy of the model has no factors to prove.
     const checked =
       options.verify && result.layers.length
-        ? await withModel(context, output!, (small) => verify(context, open, small, options))
+        ? await withModel(context, output, (small) => verify(context, open, small, options))
         : undefined;
-    reportJson(context, path, output!, result, checked?.report);
+    reportJson(context, path, output, result, checked?.report);
+    if (isShrunk) sayOutcome(context, result);
     if (checked?.failure) throw checked.failure;
   });
 }
+
+/** A model in a folder that was named: what comes of it goes beside it. */
+const isInside = (file: string, folder: string) => file.startsWith(join(folder, "/"));
 
 /** @throws {InvalidInputError} for options that would be read by nothing */
 function checkCombination(options: Options): void {
@@ -151,8 +184,10 @@ function checkCombination(options: Options): void {
     throw new InvalidInputError("--dry-run writes nothing that --verify could look at; leave one of them out.");
   if (dryRun && resume)
     throw new InvalidInputError("--dry-run computes no layer that --resume could take up; leave one of them out.");
-  if (!verify && (inputs ?? runtime) !== undefined)
-    throw new InvalidInputError(`${inputs ? "--inputs" : "--runtime"} is for --verify; add that, or leave it out.`);
+  if (!verify && inputs !== undefined)
+    throw new InvalidInputError("--inputs is for --verify; add that, or leave it out.");
+  if (!verify && runtime !== undefined && options.calibrate === undefined)
+    throw new InvalidInputError("--runtime is for --verify and --calibrate; add one of these, or leave it out.");
   if (rowWeightsPower !== undefined && rowWeights === undefined)
     throw new InvalidInputError("--row-weights-power is the power of the counts in --row-weights; give these too.");
   if (dtype === "transform" && plan === undefined) {
@@ -171,13 +206,12 @@ function checkCombination(options: Options): void {
 
 const kebab = (option: string) => option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-async function write(
+async function write<Result extends CompressedModel>(
   context: Context,
-  open: OpenModel,
   output: string,
-  wanted: CompressOptions,
   { force, resume }: Options,
-): Promise<CompressedModel> {
+  make: (loewner: Loewner, journal: FolderJournal) => Promise<Result>,
+): Promise<Result> {
   const { signal } = context;
   const journal = openJournal(output, { version, resume });
   context.onInterrupt = () => (journal.abandon() ? staysIn(journal) : undefined);
@@ -186,7 +220,7 @@ async function write(
       `${journal.folder} holds ${journal.earlierSeconds.toFixed(1)} s of work of a run that ended early; this one starts anew. Stop it and give --resume to go on from there.`,
     );
   try {
-    const result = await context.withLoewner((loewner) => compressModel(loewner, open.model, { ...wanted, journal }));
+    const result = await context.withLoewner((loewner) => make(loewner, journal));
     const files = result.files.map(({ name, byteLength, write }): FileToWrite => ({
       path: name === "" ? output : join(dirname(output), name),
       byteLength,

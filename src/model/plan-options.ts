@@ -6,7 +6,7 @@ import { shapeOf, type Layer, type LayOutOptions } from "./model.js";
 import type { LayerPlan, PlanFile } from "./plan-file.js";
 import type { StoredType } from "./stored.js";
 
-/** Exactly one of the six, for the layers that a plan file says nothing of. */
+/** Exactly one of these, for the layers that a plan file says nothing of. */
 export interface SizeOptions {
   rank?: number;
   /** Share of the layer's elements (with type "auto": of its bytes) that its factors may take. */
@@ -16,6 +16,8 @@ export interface SizeOptions {
   budget?: number;
   /** Bytes that the result may take. */
   bytes?: number;
+  /** Relative error that each layer may have: the root of its measure. */
+  maxError?: number;
   /** Sum over layers of their measures times sensitivities that is expected at most: the smallest file that keeps to it. */
   error?: number;
 }
@@ -77,8 +79,11 @@ export interface Plan {
 
 /** Which sizes are asked for. */
 export const sizesIn = (size: SizeOptions) =>
-  (["rank", "keep", "energy", "budget", "bytes", "error"] as const).filter((key) => size[key] !== undefined);
-export const isOfFile = ({ budget, bytes, error }: SizeOptions) => (budget ?? bytes ?? error) !== undefined;
+  (["rank", "keep", "energy", "budget", "bytes", "error", "maxError"] as const).filter(
+    (key) => size[key] !== undefined,
+  );
+export const isOfFile = ({ budget, bytes, error, maxError }: SizeOptions) =>
+  (budget ?? bytes ?? error ?? maxError) !== undefined;
 
 /** Only rows that are tokens have weights. */
 export function weightsOf(layer: Layer, weights: LayerWeights | undefined): RowWeights | undefined {

@@ -16,7 +16,7 @@ import { bytesBeyond, emptyLayer, targetBytes } from "./sizes.js";
 import type { PairType, StoredType } from "./stored.js";
 
 /** One of these, for the whole file. */
-export interface SpreadSize extends Pick<PlanOptions, "budget" | "bytes" | "error"> {
+export interface SpreadSize extends Pick<PlanOptions, "budget" | "bytes" | "error" | "maxError"> {
   /** By name: what a layer's measure counts for beside others'. Default 1. */
   readonly sensitivities?: ReadonlyMap<string, number>;
 }
@@ -158,6 +158,15 @@ export class Planner {
         if (chosen[i].target !== undefined) return;
         skipped.push({ name, reason: lists[i].length === 1 ? "no rank would make it smaller" : reason });
       });
+    if (size.maxError !== undefined) {
+      const most = size.maxError * size.maxError;
+      const chosen = lists.map((list, i) => {
+        const limit = most * (sensitivities?.get(shared[i].layer.name) ?? 1);
+        return list.reduce((a, b) => (b.error <= limit && (a.error > limit || b.bytes < a.bytes) ? b : a));
+      });
+      note(chosen, "nothing smaller errs so little");
+      return plannedOf(chosen, (bytes) => `${bytes} bytes: the fewest that err by ${size.maxError} at most`);
+    }
     if (size.error !== undefined) {
       const chosen = allocateError(lists, size.error);
       note(chosen, "it is worth its bytes as it is");

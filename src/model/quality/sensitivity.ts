@@ -20,7 +20,7 @@ const leastError = 1e-7;
 export interface MeasureOptions {
   readonly feeds: number;
   readonly signal?: AbortSignal;
-  readonly onLayer?: (done: number, total: number) => void;
+  readonly onLayer?: (done: number, total: number, layer: string) => void;
 }
 
 /** By name of the layer. Cost: a model written into memory, loaded and run for each. */
@@ -35,7 +35,7 @@ export async function sensitivities(
   const step = Math.ceil(chosen.length / mostRuns);
   for (let first = 0; first < chosen.length; first += step) {
     throwIfAborted(signal);
-    onLayer?.(first, chosen.length);
+    onLayer?.(first, chosen.length, chosen[first].layer.name);
     const group = chosen.slice(first, first + step);
     const files = await model.layOut(stored.slice(first, first + step));
     const { cosine } = await answers.agreement(runnableFiles(model.name, files, signal), feeds);

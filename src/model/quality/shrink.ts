@@ -44,8 +44,10 @@ export interface ShrinkOptions extends CompressOptions {
 }
 
 export interface ShrunkModel extends CompressedModel {
-  /** Of the answers on the calibration inputs; forecast: the mean cosine that was expected. */
-  agreement?: Agreement & { readonly samples: number; readonly forecast: number };
+  /** Of the answers on the calibration inputs. */
+  agreement?: Agreement & { readonly samples: number };
+  /** The mean cosine that was expected, of a size of the whole. */
+  forecast?: number;
   /** The mean cosine that was asked for, where no size was. */
   asked?: number;
   /** What whoever reads the result should know, in sentences. */
@@ -85,13 +87,26 @@ export async function shrinkModel(loewner: Loewner, model: Model, options: Shrin
   const made = await shrinking.made(size, sized || isOfFile(rest) ? undefined : 1 - asked);
   const result = await compressedModel(model, made, shrinking.options, started, shrinking.journal);
   const { notes } = shrinking;
-  return { ...result, notes, ...(!sized && { asked }), ...(made.agreement && { agreement: made.agreement }) };
+  return {
+    ...result,
+    notes,
+    ...(!sized && { asked }),
+    ...(made.agreement && { agreement: made.agreement }),
+    ...(isOfFile(size) && { forecast: made.forecast }),
+  };
+}
+
+/** Sum of layers' measures that is expected to cost answers so much. */
+export function errorFor({ quality = "high", cosine = cosines[quality] }: Pick<ShrinkOptions, "quality" | "cosine">) {
+  return (1 - cosine) / usualSensitivity;
 }
 
 interface Made {
   readonly chosen: readonly PlannedLayer[];
   readonly skipped: readonly Skipped[];
   readonly stored: readonly StoredLayer[];
+  /** Mean cosine that is expected. */
+  readonly forecast: number;
   readonly agreement?: NonNullable<ShrunkModel["agreement"]>;
 }
 
@@ -137,8 +152,11 @@ class Shrinking {
     const usual = new Map(plan.layers.map(({ name }) => [name, usualSensitivity]));
     const first = await this.fitted({ ...size, sensitivities: usual });
     if (!answers) return first;
+    const { signal, onProgress } = this.options;
+    const onLayer = (done: number, total: number, layer: string) =>
+      onProgress?.({ stage: "what it costs the answers", layer, done, total });
     const measured = await sensitivities(this.model, answers, first.chosen, first.stored, {
-      ...{ feeds: sampledFeeds, signal: this.options.signal },
+      ...{ feeds: sampledFeeds, signal, onLayer },
     });
     // Of layers that stayed as they are nothing was measured.
     const known = new Map([...usual, ...measured]);
@@ -146,11 +164,7 @@ class Shrinking {
     let best: Made | undefined;
     for (let round = 1; ; ++round) {
       const next = await this.fitted({ ...size, ...(error !== undefined && { error }), sensitivities: known });
-      const expected = next.chosen.reduce(
-        (sum, each) => sum + (known.get(each.layer.name) ?? 0) * (each.expected ?? 0),
-        0,
-      );
-      const agreement = { ...(await this.agreement(next)), samples: answers.samples, forecast: 1 - expected };
+      const agreement = { ...(await this.agreement(next)), samples: answers.samples };
       const made = { ...next, agreement };
       if (lost === undefined || error === undefined) return made;
       const isKept = 1 - agreement.cosine <= lost;
@@ -166,7 +180,11 @@ class Shrinking {
     const { plan, fitting } = this;
     const { chosen, skipped } = await plan.targets(size);
     for (const { name } of skipped) plan.progress.end(name);
-    return { chosen, skipped, stored: await fitting.fit(chosen, plan.progress) };
+    const lost = chosen.reduce(
+      (sum, { layer, expected = 0 }) => sum + (size.sensitivities?.get(layer.name) ?? usualSensitivity) * expected,
+      0,
+    );
+    return { chosen, skipped, forecast: 1 - lost, stored: await fitting.fit(chosen, plan.progress) };
   }
 
   private async agreement({ stored }: Made): Promise<Agreement> {
@@ -178,9 +196,12 @@ class Shrinking {
 function calibrated(
   loewner: Loewner,
   { model, feeds, runtime, p }: CalibrationInputs,
-  { layers, exclude, signal }: CompressOptions,
+  { layers, exclude, signal, onProgress }: CompressOptions,
 ): Promise<Calibration> {
-  return calibrate(loewner, model, { feeds, runtime, p, layers, exclude, signal });
+  return calibrate(loewner, model, {
+    ...{ feeds, runtime, p, layers, exclude, signal },
+    onProgress: (progress) => onProgress?.({ ...progress, layer: "" }),
+  });
 }
 
 /** Rows of tables, by how often the calibration inputs read them. */

@@ -58,8 +58,16 @@ function layerOf({ name, shape, dtype, byteLength: bytes }: SafetensorsTensor, t
   const own = kindOf(name, shape);
   const kind = tied.some((each) => kindOf(each, shape) === "head") ? "tied" : own;
   const transposed = kind === "linear" && shape[0] < shape[1];
-  return { ...layer, kind, transposed, byDefault: isTable(name, shape), ...(tied.length && { tied }) };
+  const isMultiplied = kind === "linear" || kind === "head";
+  return {
+    ...{ ...layer, kind, transposed, byDefault: isTable(name, shape) },
+    ...(isMultiplied && { inputAxis: isInputsFirst(name) ? (0 as const) : (1 as const) }),
+    ...(tied.length && { tied }),
+  };
 }
+
+/** PyTorch's Linear has outputs x inputs; GPT-2's Conv1D the transpose. */
+const isInputsFirst = (name: string) => /(^|\.)(c_attn|c_proj|c_fc|q_attn)\.weight$/.test(name);
 
 function layOut(
   set: SafetensorsSet,

@@ -1,0 +1,132 @@
+// Options of compress that say how good the result has to be, and on what inputs.
+import { basename, dirname, join } from "node:path";
+import { InvalidArgumentError, type Command } from "commander";
+import { InvalidInputError } from "../errors.js";
+import type { Quality, ShrinkOptions, ShrunkModel } from "../model/index.js";
+import { qualityNames } from "../model/quality/shrink.js";
+import type { RuntimeKind } from "../node/onnxruntime.js";
+import type { Context } from "./context.js";
+import type { OpenModel } from "./models.js";
+import { collect, parseChoice, parseNumber, parseP, parseRank } from "./options.js";
+import { megabytes } from "./text.js";
+
+export interface QualityOptions {
+  quality?: Quality;
+  cosine?: number;
+  maxError?: number;
+  calibrate?: string[];
+  tokenizer?: string;
+  columns?: string[];
+  texts?: number;
+  calibrationP?: number;
+  runtime?: RuntimeKind;
+}
+
+export function addQuality(command: Command): Command {
+  return command
+    .option(
+      "--quality <name>",
+      `how much may be lost where no size is given: ${qualityNames.join(", ")} (default: high)`,
+      parseChoice(...qualityNames),
+    )
+    .option("--cosine <c>", "the same as a number: mean cosine between its answers and the original's", parseCosine)
+    .option(
+      "--max-error <e>",
+      "relative error that each layer may have, such as 0.05, in place of --quality",
+      parseCosine,
+    )
+    .option(
+      "--calibrate <file>",
+      "ONNX: inputs as the model gets them: texts (.txt, .jsonl, .tsv) or arrays (.npz, .npy); may be given more than once",
+      collect,
+    )
+    .option("--tokenizer <file>", "with --calibrate: the model's tokenizer.json, which texts need")
+    .option("--column <name>", "with --calibrate: column of a .tsv, or field of a .jsonl, that holds texts", collect)
+    .option("--texts <n>", "with --calibrate: texts that are used, at most (default: 256)", parseRank)
+    .option(
+      "--calibration-p <p>",
+      "with --calibrate: norm of second moments; below 2 far inputs count for less",
+      parseP,
+    );
+}
+
+function parseCosine(text: string): number {
+  const value = parseNumber(text);
+  if (!(value > 0 && value < 1)) throw new InvalidArgumentError("a number between 0 and 1 was expected, such as 0.99.");
+  return value;
+}
+
+const usualTexts = 256;
+
+/** @throws {InvalidInputError} for options that would be read by nothing, or contradict each other */
+export function checkQuality(options: QualityOptions, sized: boolean): void {
+  const { quality, cosine, maxError, calibrate, tokenizer, column, texts, calibrationP } = flags(options);
+  const promises = Object.entries({ "--quality": quality, "--cosine": cosine, "--max-error": maxError });
+  const given = promises.filter(([, value]) => value !== undefined).map(([name]) => name);
+  if (given.length > 1) throw new InvalidInputError(`Give one of ${given.join(" and ")}.`);
+  if (given.length && sized) throw new InvalidInputError(`${given[0]} finds the size; give it, or a size, not both.`);
+  const unread = Object.entries({
+    "--tokenizer": tokenizer,
+    "--column": column,
+    "--texts": texts,
+    "--calibration-p": calibrationP,
+  }).find(([, value]) => value !== undefined);
+  if (calibrate === undefined && unread)
+    throw new InvalidInputError(`${unread[0]} is for the inputs of --calibrate; give these too, or leave it out.`);
+}
+
+const flags = (options: QualityOptions) => ({ ...options, column: options.columns });
+
+/** What is calibrated on, read; and what there is to say of it. */
+export async function calibrationInputs(
+  context: Context,
+  open: OpenModel,
+  { calibrate, tokenizer, columns, texts = usualTexts, calibrationP: p, runtime }: QualityOptions,
+): Promise<ShrinkOptions["inputs"]> {
+  if (!calibrate) return undefined;
+  if (open.kind !== "onnx")
+    throw new InvalidInputError(
+      `${open.path} is a safetensors model, which has no graph to run: --calibrate is for ONNX. Export it to ONNX, or leave --calibrate out.`,
+      { file: open.path },
+    );
+  const { readCalibrationData } = await import("../node/calibration-data.js");
+  const { loadRuntime } = await import("../node/onnxruntime.js");
+  const { limits, signal } = context;
+  const loaded = await loadRuntime(runtime);
+  const { feeds, source } = await readCalibrationData(open.file, calibrate, {
+    ...{ tokenizer, columns, mostTexts: texts, limits, signal },
+  });
+  context.say(`calibrated on ${source}, run in ${loaded.name}`);
+  return { model: open.file, feeds, runtime: loaded, ...(p !== undefined && { p }) };
+}
+
+/** Beside the model, or, of one from elsewhere, here: model.onnx becomes model.small.onnx. */
+export function defaultOutput({ kind, path }: OpenModel, isHere: boolean): string {
+  const stem = basename(path).replace(/(\.safetensors\.index\.json|\.index\.json|\.onnx|\.safetensors)$/i, "");
+  const name = `${stem || "model"}.small.${kind}`;
+  return isHere ? join(dirname(path), name) : name;
+}
+
+/** 1 - cosine from which on a warning is due. */
+const largeLoss = 0.1;
+
+/** The last line: what came of it, plainly. */
+export function sayOutcome(context: Context, result: ShrunkModel): void {
+  const { bytesBefore, bytesAfter, agreement, forecast, asked, notes } = result;
+  for (const note of notes) context.say(note);
+  const sizes = `${megabytes(bytesBefore)} -> ${megabytes(bytesAfter)}`;
+  if (!agreement) {
+    const expected = forecast === undefined ? "" : `; answers should agree to about ${forecast.toFixed(3)}`;
+    context.say(`${sizes}${expected}. They were not compared: --calibrate with a few inputs does that, and errs less.`);
+    return;
+  }
+  const { cosine, samples } = agreement;
+  if (asked !== undefined && cosine < asked)
+    context.say(
+      `Answers agree less than the ${asked} that was asked for: no layer has more bits to take. Use --exclude for layers that err most.`,
+    );
+  else if (1 - cosine > largeLoss)
+    context.say("Answers differ much: allow more bytes, or leave the layers that err most out with --exclude.");
+  const expected = forecast === undefined ? "" : `; ${forecast.toFixed(4)} was expected`;
+  context.say(`${sizes}; answers agree to ${cosine.toFixed(4)} (${samples} inputs${expected})`);
+}
