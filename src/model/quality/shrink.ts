@@ -98,7 +98,7 @@ export async function shrinkModel(loewner: Loewner, model: Model, options: Shrin
 
 /** Sum of layers' measures that is expected to cost answers so much. */
 export function errorFor({ quality = "high", cosine = cosines[quality] }: Pick<ShrinkOptions, "quality" | "cosine">) {
-  return (1 - cosine) / usualSensitivity;
+  return (1 - cosine) / usualSensitivity({ kind: "linear" });
 }
 
 interface Made {
@@ -149,7 +149,7 @@ class Shrinking {
   /** @param lost 1 - the mean cosine that is asked for; undefined for a size */
   async made(size: SpreadSize, lost: number | undefined): Promise<Made> {
     const { answers, plan } = this;
-    const usual = new Map(plan.layers.map(({ name }) => [name, usualSensitivity]));
+    const usual = new Map(plan.layers.map((layer) => [layer.name, usualSensitivity(layer)]));
     const first = await this.fitted({ ...size, sensitivities: usual });
     if (!answers) return first;
     const { signal, onProgress } = this.options;
@@ -181,7 +181,7 @@ class Shrinking {
     const { chosen, skipped } = await plan.targets(size);
     for (const { name } of skipped) plan.progress.end(name);
     const lost = chosen.reduce(
-      (sum, { layer, expected = 0 }) => sum + (size.sensitivities?.get(layer.name) ?? usualSensitivity) * expected,
+      (sum, { layer, expected = 0 }) => sum + (size.sensitivities?.get(layer.name) ?? usualSensitivity(layer)) * expected,
       0,
     );
     return { chosen, skipped, forecast: 1 - lost, stored: await fitting.fit(chosen, plan.progress) };
