@@ -1,5 +1,5 @@
 // What compress tells, to people and to programs.
-import type { CompressedLayer, CompressedModel, Model, Plan } from "../model/index.js";
+import type { CompressedLayer, CompressedModel, Model, Plan, ShrunkModel } from "../model/index.js";
 import { boundOf } from "../model/description.js";
 import type { Target } from "../model/fit.js";
 import { shapeOf } from "../model/model.js";
@@ -51,19 +51,26 @@ export function reportJson(
   context: Context,
   input: string,
   output: string,
-  { layers, skipped, bytesBefore, bytesAfter, seconds, seed, resumed }: CompressedModel,
+  result: CompressedModel & Partial<Pick<ShrunkModel, "agreement" | "forecast" | "asked" | "notes">>,
   verification: unknown,
 ): void {
+  const { layers, skipped, bytesBefore, bytesAfter, seconds, seed, resumed, agreement, forecast, asked, notes } =
+    result;
   const report = {
     ...{ input, output, bytesBefore, bytesAfter, layers, skipped, seconds, seed, version },
     ...(resumed.length && { resumed }),
+    ...(agreement && { agreement }),
+    ...(forecast !== undefined && { forecast }),
+    ...(asked !== undefined && { asked }),
+    ...(notes?.length && { notes }),
   };
   context.json(verification === undefined ? report : { ...report, verification });
 }
 
 export function reportLayers(context: Context, { described }: Model, output: string, result: CompressedModel): void {
   const { layers, skipped, bytesBefore, bytesAfter, seconds, resumed, anew } = result;
-  for (const layer of layers) sayLayer(context, layer);
+  if (layers.length > mostLayers && !context.options.verbose) sayShortly(context, layers);
+  else for (const layer of layers) sayLayer(context, layer);
   if (resumed.length) context.say(`Taken up, finished by an earlier run: ${shortList(resumed)}`);
   for (const { name, reason } of anew) context.say(`${name} was computed anew: ${reason}`);
   if (layers.length === 0) context.say("No layer was compressed: what was written is the model as it was.");
@@ -75,6 +82,19 @@ export function reportLayers(context: Context, { described }: Model, output: str
   const before = [...described.keys()].map((name) => ({ name, reason: "stored as factors already" }));
   saySkipped(context, [...skipped, ...before]);
   context.say(`Written: ${output}  (${seconds.toFixed(1)} s)`);
+}
+
+/** Of more, a line each: --verbose says all. */
+const mostLayers = 10;
+
+function sayShortly(context: Context, layers: readonly CompressedLayer[]): void {
+  const lines = layers.map(({ name, rows, cols, dtype, bits, rank, bytesBefore, bytesAfter }) => [
+    ...[name, `${rows} x ${cols}`],
+    bits ? `${bits} bits` : dtype === "transform" ? "transform codes" : `rank ${rank}, ${dtype}`,
+    ...[megabytes(bytesBefore), megabytes(bytesAfter)],
+  ]);
+  context.sayAll(table([["layer", "shape", "stored as", "before", "after"], ...lines], [0, 2]));
+  context.say("");
 }
 
 function sayLayer(context: Context, layer: CompressedLayer): void {

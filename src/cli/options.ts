@@ -170,7 +170,7 @@ export function addCommon(command: Command): Command {
     )
     .option("--json", "print one JSON document on stdout and nothing else there")
     .option("--quiet", "print nothing but errors")
-    .option("--verbose", "print the stack of an error");
+    .option("--verbose", "say more: every layer, the stack of an error");
 }
 
 export function addSize(command: Command): Command {

@@ -275,7 +275,7 @@ async function trellisCodes(
   const { code, objective, outputError } = await loewner.trellisCode(source, { bits, moments, seed, p: sums, ...run });
   const measured = sums === p && !rowWeights;
   return {
-    ...{ value: code, rank: source.cols, method: "trellis", candidates: [], outputError },
+    ...{ value: code, rank: source.cols, method: "trellis", candidates: [], ...(moments && { outputError }) },
     objective: measured
       ? objective
       : await loewner.residual(

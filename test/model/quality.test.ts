@@ -1,0 +1,146 @@
+// As small as answers allow: bits by what errors of each layer cost, and what is promised is kept on the inputs.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createLoewner, type Loewner } from "../../src/index.js";
+import type { Feed } from "../../src/model/calibrate/feeds.js";
+import { shrinkModel, type ShrinkOptions } from "../../src/model/index.js";
+import { onnxModel } from "../../src/model/onnx/model.js";
+import { type InstalledRuntime, loadRuntime } from "../../src/node/onnxruntime.js";
+import { failure } from "../formats/fixtures.js";
+import { model, node, open, tensor, valueInfo } from "../formats/onnx/build.js";
+import { uniform } from "./onnx-models/random.js";
+
+const INT64 = 7;
+let runtime: InstalledRuntime;
+let loewner: Loewner;
+beforeAll(async () => {
+  runtime = await loadRuntime("web");
+  loewner = await createLoewner({ threads: 1 });
+});
+afterAll(() => loewner.dispose());
+
+/** Nearly normal. */
+const normals = (length: number, seed: number) =>
+  Float32Array.from({ length }, (_, i) => [0, 1, 2, 3].reduce((sum, k) => sum + uniform(seed, 4 * i + k) - 0.5, 0));
+
+const [tokens, width, inner] = [1200, 64, 160];
+
+/** Two blocks of fully connected layers over a table of tokens; `faint` is added times 1/200. */
+const encoder = () =>
+  model({
+    inputs: [valueInfo("input_ids", ["batch", "sequence"], INT64)],
+    outputs: [valueInfo("hidden")],
+    initializers: [
+      tensor("table", [tokens, width], normals(tokens * width, 1)),
+      tensor("up", [width, inner], normals(width * inner, 2)),
+      tensor("down", [inner, width], normals(inner * width, 3)),
+      tensor("faint", [width, width], normals(width * width, 4)),
+      tensor("hundredth", [], Float32Array.of(0.005)),
+      tensor("out", [width, width], normals(width * width, 5)),
+    ],
+    nodes: [
+      node("Gather", ["table", "input_ids"], ["x"]),
+      node("MatMul", ["x", "up"], ["u"]),
+      node("Relu", ["u"], ["r"]),
+      node("MatMul", ["r", "down"], ["d"]),
+      node("MatMul", ["x", "faint"], ["f"]),
+      node("Mul", ["f", "hundredth"], ["g"]),
+      node("Add", ["d", "g"], ["y"]),
+      node("MatMul", ["y", "out"], ["hidden"]),
+    ],
+  });
+
+const ids = (seed: number, texts = 16, length = 12): Feed => ({
+  input_ids: {
+    ...{ dtype: "int64", shape: [texts, length] },
+    // Low numbers more often than high ones.
+    data: BigInt64Array.from({ length: texts * length }, (_, i) => BigInt(Math.floor(tokens * uniform(seed, i) ** 3))),
+  },
+});
+const feeds = [11, 12, 13, 14].map((seed) => ids(seed));
+
+async function shrunk(options: ShrinkOptions = {}, given: readonly Feed[] = feeds) {
+  const opened = await open(encoder());
+  const inputs = { model: opened, feeds: given, runtime };
+  return shrinkModel(loewner, await onnxModel(opened), { layers: ["all"], inputs, ...options });
+}
+
+describe("with inputs", () => {
+  test("answers agree as was asked for, in fewer bytes the less was asked", async () => {
+    let before = Infinity;
+    for (const cosine of [0.9995, 0.995, 0.97]) {
+      const { agreement, bytesAfter, asked } = await shrunk({ cosine });
+      expect(asked).toBe(cosine);
+      expect(agreement!.cosine).toBeGreaterThanOrEqual(cosine);
+      expect(agreement!.samples).toBe(64);
+      expect(bytesAfter).toBeLessThan(before);
+      before = bytesAfter;
+    }
+    expect(before).toBeLessThan(0.16 * encoder().byteLength);
+  });
+
+  test("what is lost was foretold, at five sizes", async () => {
+    for (const share of [0.3, 0.2, 0.16, 0.12, 0.1]) {
+      const bytes = Math.floor(share * encoder().byteLength);
+      const { agreement, forecast, bytesAfter } = await shrunk({ bytes });
+      expect(bytesAfter).toBeLessThanOrEqual(bytes);
+      const ratio = (1 - forecast!) / (1 - agreement!.cosine);
+      expect(ratio).toBeGreaterThan(0.6);
+      expect(ratio).toBeLessThan(1.6);
+    }
+  });
+
+  test("a layer that answers hardly depend on gets the fewest bits", async () => {
+    const { layers } = await shrunk({ bytes: Math.floor(0.16 * encoder().byteLength) });
+    const bits = new Map(layers.map((layer) => [layer.name, layer.bits]));
+    for (const other of ["up", "down", "out"]) expect(bits.get("faint")).toBeLessThan(bits.get(other)!);
+  });
+
+  test("second moments of the inputs serve error feedback, counts of tokens weigh rows", async () => {
+    const { layers } = await shrunk({ bytes: Math.floor(0.16 * encoder().byteLength) });
+    const [table, up] = ["table", "up"].map((name) => layers.find((layer) => layer.name === name)!);
+    expect(table.rowWeights).toBe("counts in 64 calibration inputs");
+    const plain = await shrunk({ bytes: Math.floor(0.16 * encoder().byteLength), inputs: undefined });
+    expect(up.outputError).toBeGreaterThan(0);
+    expect(plain.layers.find((layer) => layer.name === "up")!.outputError).toBeUndefined();
+  });
+
+  test("one sample, and fewer samples than columns, are remarked upon", async () => {
+    const { notes } = await shrunk({ cosine: 0.9 }, [ids(7, 1)]);
+    expect(notes.join(" ")).toMatch(/One sample/);
+    expect(notes.join(" ")).toMatch(/12 rows for \d+ columns/);
+  });
+
+  test("the same files every time", async () => {
+    const written = async () => {
+      const { files } = await shrunk({ quality: "small" });
+      const chunks: Uint8Array[] = [];
+      await files[0].write({ write: async (bytes) => void chunks.push(bytes.slice()) });
+      return Buffer.concat(chunks);
+    };
+    expect((await written()).equals(await written())).toBe(true);
+  });
+});
+
+describe("without inputs", () => {
+  test("a quality is kept by what errors usually cost", async () => {
+    const [lossless, high, small] = await Promise.all(
+      (["lossless", "high", "small"] as const).map((quality) => shrunk({ quality, inputs: undefined })),
+    );
+    expect(high.agreement).toBeUndefined();
+    expect(high.forecast).toBeGreaterThanOrEqual(0.99);
+    expect(lossless.bytesAfter).toBeGreaterThan(high.bytesAfter);
+    expect(high.bytesAfter).toBeGreaterThan(small.bytesAfter);
+  });
+
+  test("of a largest error of each layer: the fewest bits that keep to it", async () => {
+    const { layers } = await shrunk({ inputs: undefined, maxError: 0.1 });
+    for (const layer of layers.filter(({ bits }) => bits !== undefined)) {
+      expect(layer.bits).toBe(4);
+    }
+  });
+
+  test("a cosine that is none is refused", async () => {
+    for (const cosine of [0, 1, 2, NaN])
+      expect((await failure(shrunk({ cosine, inputs: undefined }), "INVALID_INPUT")).message).toContain(`got ${cosine}`);
+  });
+});
