@@ -14,6 +14,7 @@ import { codedBytes, quantisationError } from "../../codes.js";
 import { trellisError } from "../../code-trellis.js";
 import type { TrellisBits, WindowBits } from "../../types/index.js";
 import type { ErrorWeights } from "./error-weights.js";
+import { edgesOf } from "./groups.js";
 
 export interface BandPlan {
   bits: TrellisBits;
@@ -49,49 +50,11 @@ export interface Spectrum {
 
 const highestBits = 8;
 const allBits = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const;
-/** What unevenness costs: between 0.5 and 1 on rows of many kinds. */
-const unevenLoss = 0.75;
-/** Groups of components at most: partitions take the square of it. */
-const mostGroups = 128;
 const bisections = 40;
 /** What lowers the error by less, beside all variance, for a bit a row is never worth it: 8 bits a component leave 1000 times as much. */
 const leastPrice = 2 ** -26;
 /** Share of the error that a move has to gain. */
 const worthIt = 2 ** -12;
-
-/** Where groups of components end; the first begins at 0. */
-function edgesOf(cols: number): number[] {
-  const groups = Math.ceil(cols / 8);
-  const step = Math.ceil(groups / mostGroups);
-  const edges: number[] = [];
-  for (let g = 0; g < groups; g += step) edges.push(8 * g);
-  return [...edges, 8 * groups];
-}
-
-/** For axes (d x d, one a row) from edge i to edge j > i: number j of array i. Cost: d multiply-adds for each. */
-export function unevenness(vectors: Float64Array, d: number): Float64Array[] {
-  const edges = edgesOf(d);
-  const sums = [new Float64Array(d)];
-  for (let g = 1; g < edges.length; ++g) {
-    const sum = sums[g - 1].slice();
-    for (let k = edges[g - 1]; k < Math.min(d, edges[g]); ++k) {
-      for (let i = 0; i < d; ++i) sum[i] += vectors[k * d + i] * vectors[k * d + i];
-    }
-    sums.push(sum);
-  }
-  return edges.map((_, from) =>
-    Float64Array.from(edges, (_, end) => {
-      if (end <= from) return 1;
-      let [whole, squares] = [0, 0];
-      for (let i = 0; i < d; ++i) {
-        const x = sums[end][i] - sums[from][i];
-        whole += x;
-        squares += x * x;
-      }
-      return 1 + unevenLoss * ((d * squares) / (whole * whole) - 1);
-    }),
-  );
-}
 
 /**
  * How variance is shared out in a band, each number for a component: s_j, and the estimate's factor r_j = sqrt(s_j) * `length`; `left` of all,

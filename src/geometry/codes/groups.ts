@@ -1,0 +1,44 @@
+// Groups of components, which bands are made of, and how evenly the entries of their axes are rounded.
+
+/** Groups at most: partitions take the square of it. */
+const mostGroups = 128;
+/** What unevenness costs: between 0.5 and 1 on rows of many kinds. */
+const unevenLoss = 0.75;
+
+/** Where groups of components end; the first begins at 0. */
+export function edgesOf(cols: number): number[] {
+  const groups = Math.ceil(cols / 8);
+  const step = Math.ceil(groups / mostGroups);
+  const edges: number[] = [];
+  for (let g = 0; g < groups; g += step) edges.push(8 * g);
+  return [...edges, 8 * groups];
+}
+
+/**
+ * For axes (d x d, one a row) as they are stored, from edge i to edge j > i: number j of array i. Cost: d multiply-adds for each. Those of a
+ * metric are not of length 1, and are rounded worse the longer they are.
+ */
+export function unevenness(vectors: Float64Array, d: number): Float64Array[] {
+  const edges = edgesOf(d);
+  const sums = [new Float64Array(d)];
+  for (let g = 1; g < edges.length; ++g) {
+    const sum = sums[g - 1].slice();
+    for (let k = edges[g - 1]; k < Math.min(d, edges[g]); ++k) {
+      for (let i = 0; i < d; ++i) sum[i] += vectors[k * d + i] * vectors[k * d + i];
+    }
+    sums.push(sum);
+  }
+  return edges.map((_, from) =>
+    Float64Array.from(edges, (_, end) => {
+      if (end <= from) return 1;
+      let [whole, squares] = [0, 0];
+      for (let i = 0; i < d; ++i) {
+        const x = sums[end][i] - sums[from][i];
+        whole += x;
+        squares += x * x;
+      }
+      const meanSquare = whole / (Math.min(d, edges[end]) - edges[from]);
+      return meanSquare * (1 + unevenLoss * ((d * squares) / (whole * whole) - 1));
+    }),
+  );
+}
