@@ -4,7 +4,7 @@ import { InvalidInputError } from "../../errors.js";
 import type { TransformCodeOptions } from "../../types/index.js";
 import { narrowLimit } from "../basis/spectrum.js";
 import type { Run } from "../run.js";
-import { axesIn, scatterOf, type Axes } from "./axes.js";
+import { axesIn, scatterOf, type Axes, type Scatter } from "./axes.js";
 import { bandFactors, type BandFactors } from "./band-factors.js";
 import { planBits, planError, type BitPlan, type Spectrum } from "./bands.js";
 import { codeSweep } from "./code-sweep.js";
@@ -50,6 +50,8 @@ const sum = (x: Float64Array) => x.reduce((total, value) => total + value, 0);
 const componentsOf = ({ bands }: BitPlan) => bands.reduce((total, { cols }) => total + cols, 0);
 
 export class CodePlanner {
+  private readonly known = new Map<boolean, Axes>();
+
   constructor(
     private readonly run: Run,
     private readonly rows: EngineRows,
@@ -57,21 +59,35 @@ export class CodePlanner {
     private readonly metric?: Metric,
   ) {}
 
-  /** Of all rows, or of those that are not `without`. */
-  private async axes(wide: boolean, without?: Uint32Array): Promise<Axes> {
-    const { run, rows, metric } = this;
+  private async axes(wide: boolean): Promise<Axes> {
+    const { run, metric } = this;
+    const known = this.known.get(wide);
+    if (known) return known;
+    const ofCodes = `of codes ${this.options.p} ${wide}`;
+    const found = async () => {
+      const scatter = await run.cache.once(`scatter ${ofCodes}`, () => this.scatter(wide));
+      return axesIn(run, scatter, metric);
+    };
+    const axes = await (metric ? found() : run.cache.once(`axes ${ofCodes}`, found));
+    this.known.set(wide, axes);
+    return axes;
+  }
+
+  /** Of rows that are not these. */
+  private async axesWithout(without: Uint32Array, wide: boolean): Promise<Axes> {
+    const { weight, squares, moments, zeros } = await this.axes(wide);
+    const scatter = await this.scatter(wide, without);
+    return axesIn(this.run, { ...scatter, weight, squares, moments, zeros }, this.metric);
+  }
+
+  private scatter(wide: boolean, without?: Uint32Array): Promise<Scatter> {
+    const { run, rows } = this;
     const { p = 2, rowWeights } = this.options;
     const weights = Float64Array.from({ length: rows.source.rows }, (_, i) => rowWeights?.[i] ?? 1);
     without?.forEach((row) => (weights[row] = 0));
     if (rowWeights || without) rows.state.set("weights", weights);
     else rows.state.delete("weights");
-    const found = () => scatterOf(run, rows, p, wide);
-    const scatterOfAll = () => run.cache.once(`scatter of codes ${p} ${wide}`, found);
-    const axesOfAll = async () => axesIn(run, await scatterOfAll(), metric);
-    if (!without) return metric ? axesOfAll() : run.cache.once(`axes of codes ${p} ${wide}`, axesOfAll);
-    const { weight, squares, moments, zeros } = await scatterOfAll();
-    rows.state.set("weights", weights);
-    return axesIn(run, { ...(await found()), weight, squares, moments, zeros }, metric);
+    return scatterOf(run, rows, p, wide);
   }
 
   /** Those that are good enough for the components that `planned` stores. */
@@ -80,7 +96,7 @@ export class CodePlanner {
     const { rows, cols, dtype } = this.rows.source;
     // What the scatter matrix errs by along its widest axis, a metric may make much of along another.
     for (let wide = dtype === "f64" || metric !== undefined; ; wide = true) {
-      const axes = await this.axes(wide, without);
+      const axes = await (without ? this.axesWithout(without, wide) : this.axes(wide));
       const { variances: values, vectors } = axes;
       const { windowBits = 10, aim = "error" } = this.options;
       const weights = errorWeights(values, aim);
