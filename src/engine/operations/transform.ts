@@ -119,7 +119,8 @@ export interface TransformShared {
   tables: Float64Array;
   levels: Float64Array;
   /** d x d, and K x d: rows, and what they decode to, in the coordinates that errors are measured in besides. */
-  metric?: { root: Float64Array; right: Float64Array };
+  metricRoot?: Float64Array;
+  metricRight?: Float64Array;
 }
 
 /** The codes of a band are handed on under this name. */
@@ -164,10 +165,10 @@ function nearestLevel(levels: Float64Array, x: number, first: number): number {
 }
 
 /** Squared errors of packed rows, in other coordinates. */
-function metricErrors(job: Job, form: Form, { root, right }: NonNullable<TransformShared["metric"]>, inner: number) {
+function metricErrors(job: Job, form: Form, { metricRoot, metricRight }: TransformShared, inner: number) {
   const { kernel } = job.frame;
-  const inCoordinates = product(job, form, root, job.cols);
-  const residual = residualOf(job, form, right, inner, { p: 2, unit: 1 });
+  const inCoordinates = product(job, form, metricRoot!, job.cols);
+  const residual = residualOf(job, form, metricRight!, inner, { p: 2, unit: 1 });
   const moved = job.frame.f64(blockRows * job.cols);
   const pointer = job.frame.f64(blockRows);
   return (pairs: number, rows: number, left: number) => {
@@ -188,13 +189,13 @@ export const mostEnlarged = 4 / 3;
  * |r|, r^2, |r|^p of what is left of it, times `unit`; with a metric also errors, the sum of r^2 in its coordinates. Without bands these are of what the coordinates give as they are.
  */
 export const transform = operation({
-  reduce: (_params, { bands, metric }) => {
+  reduce: (_params, { bands, metricRoot }) => {
     const names = Array.from({ length: bands.length / 3 }, (_, b) => codesName(bands[3 * b]));
-    const rest = ["scales", "sizes", "sums", ...(metric ? ["errors"] : [])];
+    const rest = ["scales", "sizes", "sums", ...(metricRoot ? ["errors"] : [])];
     return Object.fromEntries([...names, ...rest].map((name) => [name, "concat" as const]));
   },
-  work: (cols, { windowBits }, { basis, metric }) =>
-    2 * basis.length + (basis.length / cols) * 2 ** windowBits + (metric ? metric.root.length + basis.length : 0),
+  work: (cols, { windowBits }, { basis, metricRoot }) =>
+    2 * basis.length + (basis.length / cols) * 2 ** windowBits + (metricRoot ? metricRoot.length + basis.length : 0),
   prepare(job: Job, params: TransformParams, shared: TransformShared) {
     const { frame, cols } = job;
     const { windowBits, unbiased, ratio, firstLevel, p, unit } = params;
@@ -207,7 +208,7 @@ export const transform = operation({
     const { width, run } = product(job, form, basis, cols);
     const pack = packer(job, form, cols);
     const residual = residualOf(job, form, right, width, { p, unit: 1 });
-    const errors = shared.metric && metricErrors(job, form, shared.metric, width);
+    const errors = shared.metricRoot && metricErrors(job, form, shared, width);
     const bands = bandsOf(job, windowBits, shared);
     const work = frame.bytes(
       Math.max(0, ...bands.map((band) => call.trellisWorkBytes(band.cols, band.bits, windowBits) >>> 0)),

@@ -50,7 +50,7 @@ export async function codeSweep(
       centre,
       basis: basis.length ? basis : none,
       right: decoded.length ? decoded : none,
-      ...(metric && { metric: { root: metric.root, right: inCoordinates.length ? inCoordinates : none } }),
+      ...(metric && { metricRoot: metric.root, metricRight: inCoordinates.length ? inCoordinates : none }),
       bands: Float64Array.from(bands.flatMap(({ bits, cols }, b) => [bits, cols, squares[b]])),
       tables: Float64Array.from(bands.flatMap(({ bits }) => [...trellisTable(bits, windowBits)])),
       levels: Float64Array.from(levels),
