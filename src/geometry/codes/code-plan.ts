@@ -101,7 +101,7 @@ export class CodePlanner {
       const { windowBits = 10, aim = "error" } = this.options;
       const weights = errorWeights(values, aim);
       const stored = await times(run, vectors, metric?.inverse, cols);
-      const spectrum = { values, rows, windowBits, unevenness: unevenness(stored, cols), weights };
+      const spectrum = { values, rows, windowBits, unevenness: unevenness(stored, values), weights };
       const plan = planned(spectrum);
       const last = Math.min(rows, cols, componentsOf(plan)) - 1;
       if (wide || last < 0 || values[last] > narrowLimit * values[0]) return { axes, spectrum, plan };

@@ -16,29 +16,35 @@ export function edgesOf(cols: number): number[] {
 
 /**
  * For axes (d x d, one a row) as they are stored, from edge i to edge j > i: number j of array i. Cost: d multiply-adds for each. Those of a
- * metric are not of length 1, and are rounded worse the longer they are.
+ * metric are not of length 1, and are rounded worse the longer they are; axes count by the variances along them.
  */
-export function unevenness(vectors: Float64Array, d: number): Float64Array[] {
+export function unevenness(vectors: Float64Array, variances: Float64Array): Float64Array[] {
+  const d = variances.length;
   const edges = edgesOf(d);
   const sums = [new Float64Array(d)];
+  const totals = [0];
   for (let g = 1; g < edges.length; ++g) {
     const sum = sums[g - 1].slice();
+    let total = totals[g - 1];
     for (let k = edges[g - 1]; k < Math.min(d, edges[g]); ++k) {
-      for (let i = 0; i < d; ++i) sum[i] += vectors[k * d + i] * vectors[k * d + i];
+      total += variances[k];
+      for (let i = 0; i < d; ++i) sum[i] += variances[k] * vectors[k * d + i] * vectors[k * d + i];
     }
     sums.push(sum);
+    totals.push(total);
   }
   return edges.map((_, from) =>
     Float64Array.from(edges, (_, end) => {
-      if (end <= from) return 1;
+      const total = totals[end] - totals[from];
+      if (end <= from || !(total > 0)) return 1;
       let [whole, squares] = [0, 0];
       for (let i = 0; i < d; ++i) {
         const x = sums[end][i] - sums[from][i];
         whole += x;
         squares += x * x;
       }
-      const meanSquare = whole / (Math.min(d, edges[end]) - edges[from]);
-      return meanSquare * (1 + unevenLoss * ((d * squares) / (whole * whole) - 1));
+      if (!(whole > 0)) return 1;
+      return (whole / total) * (1 + unevenLoss * ((d * squares) / (whole * whole) - 1));
     }),
   );
 }
