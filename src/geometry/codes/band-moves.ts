@@ -1,6 +1,6 @@
 // Plans next to a plan: parts of bands get other bits, right factors too.
 import type { TrellisBits } from "../../types/index.js";
-import type { BandPlan } from "./bands.js";
+import type { BandPlan } from "./groups.js";
 
 type Bands = readonly BandPlan[];
 

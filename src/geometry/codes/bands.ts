@@ -15,17 +15,7 @@ import { trellisError } from "../../code-trellis.js";
 import type { TrellisBits, WindowBits } from "../../types/index.js";
 import type { ErrorWeights } from "./error-weights.js";
 import { lowered, otherRights, raised } from "./band-moves.js";
-import { edgesOf } from "./groups.js";
-
-export interface BandPlan {
-  bits: TrellisBits;
-  /** Coordinates: a multiple of 8. Past the last column components have variance 0. */
-  cols: number;
-  rightBits: 8 | 4;
-  /** Edges between groups of components where it begins and ends. */
-  from: number;
-  end: number;
-}
+import { edgesOf, type BandPlan } from "./groups.js";
 
 export interface BitPlan {
   /** By falling bits. */

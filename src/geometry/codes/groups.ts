@@ -1,4 +1,15 @@
 // Groups of components, which bands are made of, and how evenly the entries of their axes are rounded.
+import type { TrellisBits } from "../../types/index.js";
+
+export interface BandPlan {
+  bits: TrellisBits;
+  /** Coordinates: a multiple of 8. Past the last column components have variance 0. */
+  cols: number;
+  rightBits: 8 | 4;
+  /** Edges between groups of components where it begins and ends. */
+  from: number;
+  end: number;
+}
 
 /** Groups at most: partitions take the square of it. */
 const mostGroups = 128;
