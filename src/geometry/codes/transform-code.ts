@@ -45,7 +45,7 @@ export function checkTransformCode(options: TransformCodeOptions, source: RowSou
   }
 }
 
-/** Cost: docs/transform-code.md. */
+/** Cost: docs/codes.md. */
 export async function transformCode(
   run: Run,
   source: RowSource,
