@@ -2,6 +2,7 @@
 import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import { pseudoInverse, residual, smallestStep, unitRoundoff } from "../geometry/basis/factors.js";
+import { rowFactors } from "../geometry/codes/decoded-rows.js";
 import { levelSetGram } from "../geometry/level-set/level-set.js";
 import { lewisEllipsoid, type LewisEllipsoid } from "../geometry/lewis/ellipsoid.js";
 import { checkPairShapes, multiplyRows } from "../geometry/basis/pair.js";
@@ -143,8 +144,12 @@ export async function residualCertificate(
   const { rows: n, cols: d, dtype } = rows.source;
   const f64 = dtype === "f64";
   const data = f64 ? new Float64Array(n * d) : new Float32Array(n * d);
-  const leftRows = run.open(toRowSource(left, "left"));
-  await multiplyRows(run, leftRows, right, true, async (start, product) => {
+  // Coded rows are themselves products, of fewer numbers.
+  const coded = rowFactors(left, right);
+  const pair = coded ?? { left: toRowSource(left, "left"), right };
+  const leftRows = run.open(pair.left);
+  await multiplyRows(run, leftRows, pair.right, true, async (start, product) => {
+    coded?.complete(start, product);
     const count = product.length / d;
     const a = await run.gather(
       rows.source,
@@ -162,12 +167,14 @@ export async function residualCertificate(
   const sandwich = ellipsoid?.certificate ?? { lower: 1, upper: 1, slack: f64 ? 1e-12 : 1e-6 };
   const sigmaNext = Math.sqrt(Math.max(0, values[0])) / scales.unit;
   // Of the product: sums in f64 over the rank. Of R: kept in its type.
-  const rightSize = Math.max(1, Math.sqrt(squaresOf(right.data)));
+  const rightSize = Math.max(1, Math.sqrt(squaresOf(pair.right.data)));
   const leftSize = await rowNormBound(run, leftRows, await profile(run, leftRows), p, rowWeights);
   const size = await rowNormBound(run, rest, scales, p, rowWeights);
   const type = f64 ? "f64" : "f32";
   const step = smallestStep[type] * Math.sqrt(d) * (await rootOfWeights(run, rest, p, rowWeights));
-  const product = 2 * (right.rows + 4) * unitRoundoff.f64 * leftSize * rightSize;
+  // Coded rows decode to f32.
+  const relative = 2 * (pair.right.rows + 4) * unitRoundoff.f64 + (coded ? unitRoundoff.f32 : 0);
+  const product = relative * leftSize * rightSize;
   const errors = [product + unitRoundoff[type] * size, step];
   const squareError = eigenvalueError(gram, d, n, plain?.wide ?? true);
   return provedBy(run, p, { sandwich, sigmaNext, squareError, unit: scales.unit, errors });

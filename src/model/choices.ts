@@ -186,27 +186,32 @@ export interface Trial {
   readonly cost: number;
 }
 
+/** Transform codes err as foretold, to a few parts in a hundred: what is foretold to cost more than this beside them is not tried. */
+const isClose = 1.25;
+
 /**
  * What is worth trying within `bytes`, best expected first: transform codes, in each number of bits the largest rank that fits, the best
- * `tried` of these, and the best table of full rank in few bits. Whoever compares them once they are made need not trust what was expected.
+ * `tried` of these, and the best table of full rank in few bits; transform codes alone where no other comes near. Whoever compares them once
+ * they are made need not trust what was expected.
  */
 export function shortlist(options: readonly Option[], bytes: number, tried = 3): Trial[] {
-  const best = new Map<string, Option>();
+  const found = new Map<string, Option>();
   for (const option of options) {
     const { target } = option;
     if (target === undefined || option.bytes > bytes) continue;
     const kind = isDense(target) ? "dense" : target.type;
-    const known = best.get(kind);
-    if (!known || option.error < known.error) best.set(kind, option);
+    const known = found.get(kind);
+    if (!known || option.error < known.error) found.set(kind, option);
   }
-  const ranked = [...best].sort(([, a], [, b]) => a.error - b.error);
-  const [first] = ranked;
+  const ranked = [...found].sort(([, a], [, b]) => a.error - b.error);
+  const [best] = ranked;
   // Its rows are not those of others, whose errors it would be compared with; and what it errs is foretold to a few per cent.
-  if (first?.[0] === "trellis") return [{ target: first[1].target!, cost: first[1].cost }];
+  if (best?.[0] === "trellis") return [{ target: best[1].target!, cost: best[1].cost }];
   const kept = ranked.filter(
     ([kind], i) => kind === "dense" || kind === "transform" || (kind !== "trellis" && i < tried),
   );
-  return kept.map(([, { target, cost }]) => ({ target: filling(target!, bytes), cost }));
+  const near = best?.[0] === "transform" ? kept.filter(([, { error }]) => error <= isClose * best[1].error) : kept;
+  return near.map(([, { target, cost }]) => ({ target: filling(target!, bytes), cost }));
 }
 
 const isDense = (target: Target) => "dense" in target && target.dense === true;

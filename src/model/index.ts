@@ -10,6 +10,12 @@ export {
 } from "./compress.js";
 export { calibrate, type Calibration, type CalibrationOptions } from "./calibrate/calibrate.js";
 export { arrayFeeds, type Feed, madeUpFeeds, type MadeUpOptions } from "./calibrate/feeds.js";
+export {
+  chooseHeadMetric,
+  type HeadMetric,
+  type HeadMetricOptions,
+  type HeadMetricResult,
+} from "./calibrate/head-metric.js";
 export { type Moments } from "./calibrate/pass.js";
 export { textFeeds, type TextFeedOptions } from "./calibrate/texts.js";
 export { textTokenizer, type TextTokenizer, type TokenizerClass } from "./calibrate/text-tokenizer.js";

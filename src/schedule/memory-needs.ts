@@ -29,7 +29,7 @@ export function needsOfEntrywise({ rank }: { rank: number }, { rows, cols, dtype
 const residualBytes = ({ rows, cols, dtype }: RowSource) => rows * cols * rowTypeBytes[dtype === "f64" ? "f64" : "f32"];
 
 /** Three sums of each row, its size and its error, sorted ones beside them. */
-export const needsOfTransformCode = (): MemoryNeeds => ({ columns: 9 });
+export const needsOfTransformCode = (): MemoryNeeds => ({ columns: 10 });
 
 export function needsOfLowRank(options: LowRankOptions | LowRankFactorOptions, source: RowSource): MemoryNeeds {
   if (options.p === Infinity) return defaultNeeds;

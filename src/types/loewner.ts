@@ -104,7 +104,7 @@ export interface Loewner {
   quantise(a: MatrixLike, options: QuantiseOptions): Promise<QuantiseResult>;
   /**
    * A in the fewest bytes for its squared error: rows less their centre, in coordinates along their axes, each in as many bits as it is
-   * worth, as paths of a trellis; the rows that this fits worst nearly exactly. `TransformDecoder` gives rows again. Cost: docs/transform-code.md.
+   * worth, as paths of a trellis; the rows that this fits worst nearly exactly. `TransformDecoder` gives rows again. Cost: docs/codes.md.
    * @throws {InvalidInputError} an option out of range, too few bytes for centre and scales (it says the least), a maxError that 8 bits do not reach, NaN or infinity in A, or a largest entry outside of 2^-100 ... 2^100
    */
   transformCode(a: MatrixLike, options: TransformCodeOptions): Promise<TransformCodeResult>;

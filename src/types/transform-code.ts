@@ -1,5 +1,6 @@
 import type { CodedMatrix } from "./codes.js";
 import type { WeightedOptions } from "./common.js";
+import type { Matrix } from "../matrix.js";
 import type { Objective } from "./low-rank.js";
 import type { ScaleName } from "./quantise.js";
 
@@ -62,7 +63,7 @@ export interface TransformCodeOptions extends WeightedOptions {
   bytes?: number;
   /** The same beside rows * cols entries, in bits. */
   bitsPerEntry?: number;
-  /** Largest `error` of the result: the smallest code that keeps to it is looked for. */
+  /** Largest `metricError` of the result: the smallest code that keeps to it is looked for. */
   maxError?: number;
   /** Of the ellipsoid whose axes and centre are taken, 0 < p < 4, and of objective.lp. Below 2 far rows count less. Default 2. */
   p?: number;
@@ -81,6 +82,12 @@ export interface TransformCodeOptions extends WeightedOptions {
    * in which an axis without bits counts twice, evenly, and "comparing".
    */
   aim?: Aim;
+  /**
+   * What errors count for: a row's squared error e e' is e M e', M cols x cols (row-major), symmetric, positive semidefinite, of any scale. For a
+   * matrix whose products with vectors h are wanted, such as an output projection, their second moments sum h' h, or a mixture with the
+   * identity. M / mean + 2^-16 I is what counts, mean that of the diagonal, so that M may be singular. Default: the identity.
+   */
+  metric?: Matrix | Float64Array | Float32Array;
   /** 0 ... 2^53 - 1; what rotations are drawn by. Default 0. */
   seed?: number;
 }
@@ -91,11 +98,16 @@ export interface TransformCodeResult {
   objective: Objective;
   /** sum_i s_i |a_i - decoded|^2 / sum_i s_i |a_i|^2; 0 of a matrix of zeros. */
   error: number;
-  /** The same, foretold before anything was coded. */
+  /** The same with e M e' in place of |e|^2, M the metric; without one it is `error`. */
+  metricError: number;
+  /** metricError, foretold before anything was coded. */
   predictedError: number;
   /** Of all that is stored. */
   byteLength: number;
-  /** Variance of the rows along each axis, falling, cols of them, and the bits that its component is stored in. */
+  /**
+   * Variance of the rows along each axis, falling, cols of them, and the bits that its component is stored in. Those of a metric are in its
+   * coordinates, M's diagonal being 1 on average.
+   */
   variances: Float64Array;
   bits: Uint8Array;
   /** Rows that are stored nearly exactly, ascending. */

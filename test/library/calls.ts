@@ -66,6 +66,7 @@ export const calls: Record<string, (loewner: Loewner, a: MatrixLike, rowWeights:
     transformCode: async (loewner, a, rowWeights) => [
       await loewner.transformCode(a, { bitsPerEntry: 4, rowWeights }),
       await loewner.transformCode(a, { bitsPerEntry: 3, p: 1, rowWeights, scale: "unbiased", exactRows: 2 }),
+      await loewner.transformCode(a, { bitsPerEntry: 3, rowWeights, metric: (await loewner.gram(a)).data }),
     ],
     "lowRank, certify, residual, multiply": async (loewner, a, rowWeights) => {
       const results: unknown[] = [];

@@ -141,7 +141,13 @@ const calls: Record<string, (loewner: Loewner, a: MatrixLike) => Promise<unknown
   singularValues: (loewner) => loewner.singularValues(a),
   quantise: (loewner) => loewner.quantise(a, { bits: 4 }),
   transformCode: (loewner) => loewner.transformCode(a, { bitsPerEntry: 2 }),
+  "transformCode under a metric": async (loewner) =>
+    loewner.transformCode(a, { bitsPerEntry: 2, metric: squareOf(a.cols) }),
 };
+
+/** The identity but for one entry. */
+const squareOf = (d: number) =>
+  Float64Array.from({ length: d * d }, (_, i) => (i === 0 ? 9 : Number(i % (d + 1) === 0)));
 
 describe.each([1, 2])("with %i threads", (threads) => {
   test.each(Object.keys(calls))(

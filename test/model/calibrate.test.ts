@@ -209,6 +209,27 @@ describe("what second moments are sums of", () => {
   });
 });
 
+test("some rows of each input are kept where they are asked for, a random choice, always the same", async () => {
+  const bytes = model({
+    inputs: [valueInfo("x", ["n", 3])],
+    outputs: [valueInfo("y", ["n", 2])],
+    initializers: [tensor("w", [3, 2], numbers(6))],
+    nodes: [node("MatMul", ["x", "w"], ["y"])],
+  });
+  const x = float([100, 3]);
+  const feeds = await arrayFeeds(await open(bytes), { x });
+  const sampleOf = async (samples?: number) => (await run(bytes, feeds, { samples })).moments.get("w")!.sample;
+  expect(await sampleOf()).toBeUndefined();
+  expect(await sampleOf(1000)).toEqual({ data: x.data, rows: 100, cols: 3 });
+  const some = (await sampleOf(10))!;
+  expect(some.rows).toBe(10);
+  const all = new Set(rowsOf(x.data as Float32Array, 3).map(String));
+  expect(rowsOf(some.data, 3).every((row) => all.has(String(row)))).toBe(true);
+  expect(new Set(rowsOf(some.data, 3).map(String)).size).toBe(10);
+  expect(await sampleOf(10)).toEqual(some);
+  await expect(sampleOf(-1)).rejects.toThrow(/samples must be a whole number of at least 0; got -1/);
+});
+
 describe("under Lewis weights", () => {
   const bytes = model({
     inputs: [valueInfo("x", ["n", 3])],

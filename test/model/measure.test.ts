@@ -164,7 +164,8 @@ describe("forecast", () => {
   });
 
   test("the shortlist always has transform codes, which take all bytes there are, and the best dense table that fits", () => {
-    const layer = flat(3000, 64);
+    // Of so few rows that the right factor takes much of the bytes.
+    const layer = flat(2000, 256);
     const most = 0.11 * layer.bytes;
     const trials = shortlist(optionsFor(layer, { type: "auto" }), most);
     expect(trials.map(({ target }) => target)).toContainEqual({ type: "transform", bytes: Math.floor(most) });
@@ -173,5 +174,12 @@ describe("forecast", () => {
       expect(targetBytes(layer.rows, layer.cols, target)).toBeLessThanOrEqual(most);
       expect(cost).toBeGreaterThan(0);
     }
+  });
+
+  test("ways that are foretold to cost more than a quarter beyond transform codes are not tried", () => {
+    const layer = flat(3000, 64);
+    const most = 0.11 * layer.bytes;
+    const trials = shortlist(optionsFor(layer, { type: "auto" }), most);
+    expect(trials.map(({ target }) => target)).toEqual([{ type: "transform", bytes: Math.floor(most) }]);
   });
 });

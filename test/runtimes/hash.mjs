@@ -48,15 +48,19 @@ for (const input of [data, Float64Array.from(data)]) {
     }
     hash.update(JSON.stringify(coded.objective));
   }
-  for (const options of [{ bitsPerEntry: 2 }, { bitsPerEntry: 3, p: 1, windowBits: 12, scale: "unbiased" }]) {
-    const { code, objective } = await loewner.transformCode(
+  for (const options of [
+    { bitsPerEntry: 2 },
+    { bitsPerEntry: 3, p: 1, windowBits: 12, scale: "unbiased" },
+    { bitsPerEntry: 2.5, metric: gram },
+  ]) {
+    const { code, objective, metricError } = await loewner.transformCode(
       { data: input, rows, cols },
       { ...options, rowWeights: counts },
     );
     for (const { codes } of code.bands) add({ data: codes });
     add({ data: code.scales });
     add({ data: code.centre });
-    hash.update(JSON.stringify(objective));
+    hash.update(JSON.stringify([objective, metricError]));
   }
   for (const p of [0.7, 1, 3.3]) {
     const matrix = { data: input, rows, cols };

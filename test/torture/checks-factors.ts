@@ -222,26 +222,37 @@ export const quantise =
     ];
   };
 
-export const transformCode: Check = async (situation) => {
-  const { loewner, a, s, p, exact } = situation;
-  const { rows, cols } = exact;
-  const { code, objective } = await loewner.transformCode(a, {
-    bytes: 2 * rows * cols + 8 * rows + 2000,
-    p,
-    rowWeights: s,
-  });
-  const decoded = { data: new TransformDecoder(code).rows(0, rows), rows, cols };
-  const identity = {
-    data: Float64Array.from({ length: cols ** 2 }, (_, i) => Number(i % (cols + 1) === 0)),
-    rows: cols,
-    cols,
+/** Under a metric: A's own second moments, so that its scale does not matter. */
+export const transformCode =
+  (hasMetric: boolean): Check =>
+  async (situation) => {
+    const { loewner, a, s, p, exact } = situation;
+    const { rows, cols } = exact;
+    const top = exponentOf(exact.data.reduce((most, x) => Math.max(most, Math.abs(x)), 0));
+    const unit = exact.data.map((x) => timesPower(x, -top));
+    const moments = () =>
+      Float64Array.from({ length: cols ** 2 }, (_, at) => {
+        let sum = 0;
+        for (let i = 0; i < rows; ++i) sum += unit[i * cols + Math.floor(at / cols)] * unit[i * cols + (at % cols)];
+        return sum;
+      });
+    const metric = hasMetric && unit.some((x) => x !== 0) ? moments() : undefined;
+    const { code, objective, error, metricError } = await loewner.transformCode(a, {
+      ...{ bytes: 2 * rows * cols + 8 * rows + 2000, p, rowWeights: s, metric },
+    });
+    const decoded = { data: new TransformDecoder(code).rows(0, rows), rows, cols };
+    const identity = {
+      data: Float64Array.from({ length: cols ** 2 }, (_, i) => Number(i % (cols + 1) === 0)),
+      rows: cols,
+      cols,
+    };
+    // Decoded rows are f32, whatever the rows are.
+    return [
+      ...(decoded.data.every(Number.isFinite) ? [] : ["codes decode to no numbers"]),
+      ...([error, metricError].every((x) => x >= 0 && x < Infinity) ? [] : [`errors of ${error} and ${metricError}`]),
+      ...objectiveFaults({ ...situation, dtype: "f32" }, objective, residualOf(situation, decoded, identity)),
+    ];
   };
-  // Decoded rows are f32, whatever the rows are.
-  return [
-    ...(decoded.data.every(Number.isFinite) ? [] : ["codes decode to no numbers"]),
-    ...objectiveFaults({ ...situation, dtype: "f32" }, objective, residualOf(situation, decoded, identity)),
-  ];
-};
 
 export const subspace: Check = async (situation) => {
   const { loewner, a, s, p, exact } = situation;

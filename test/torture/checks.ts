@@ -44,6 +44,7 @@ export const checks: Record<string, { check: Check; ps: readonly number[]; weigh
   "certify, pair": { check: certify("lewis", true), ps: every, weighted: true },
   "residual and multiply": { check: residual, ps: every, weighted: true },
   "quantise, A": { check: quantise(4, false), ps: [1, 2, Infinity], weighted: true },
-  transformCode: { check: transformCode, ps: finite, weighted: true },
+  transformCode: { check: transformCode(false), ps: finite, weighted: true },
+  "transformCode, under a metric": { check: transformCode(true), ps: [1, 2], weighted: true },
   "quantise, pair": { check: quantise(3, true), ps: [1, 2, Infinity], weighted: true },
 };

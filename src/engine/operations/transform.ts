@@ -1,4 +1,5 @@
 // The sweeps of transform codes: the scatter of centred rows, and the codes themselves.
+import type { Form } from "../../kernel/abi.js";
 import { blockRows } from "../sweep.js";
 import { residualOf } from "./factors.js";
 import { gramSums, profileReductions, profiler } from "./gram.js";
@@ -117,6 +118,9 @@ export interface TransformShared {
   /** 2^windowBits values of each. */
   tables: Float64Array;
   levels: Float64Array;
+  /** d x d, and K x d: rows, and what they decode to, in the coordinates that errors are measured in besides. */
+  metricRoot?: Float64Array;
+  metricRight?: Float64Array;
 }
 
 /** The codes of a band are handed on under this name. */
@@ -160,19 +164,38 @@ export function nearestLevel(levels: Float64Array, x: number, first: number): nu
   return low;
 }
 
+/** Squared errors of packed rows, in other coordinates. */
+function metricErrors(job: Job, form: Form, { metricRoot, metricRight }: TransformShared, inner: number) {
+  const { kernel } = job.frame;
+  const inCoordinates = product(job, form, metricRoot!, job.cols);
+  const residual = residualOf(job, form, metricRight!, inner, { p: 2, unit: 1 });
+  const moved = job.frame.f64(blockRows * job.cols);
+  const pointer = job.frame.f64(blockRows);
+  return (pairs: number, rows: number, left: number) => {
+    inCoordinates.run(moved, pairs, rows);
+    residual.run(moved, rows, left);
+    const sums = kernel.f64(residual.sums, 3 * rows);
+    const values = kernel.f64(pointer, rows);
+    for (let i = 0; i < rows; ++i) values[i] = sums[3 * i + 1];
+    return { pointer, values };
+  };
+}
+
 /** An unbiased scale enlarges a row by no more than this. */
 export const mostEnlarged = 4 / 3;
 
 /**
  * Codes of each band and the number of the scale's level, handed on, with the root mean square of what was to be coded and 3 f64 a row: sums of
- * |r|, r^2, |r|^p of what is left of it, times `unit`. Without bands these are of what the coordinates give as they are.
+ * |r|, r^2, |r|^p of what is left of it, times `unit`; with a metric also errors, the sum of r^2 in its coordinates. Without bands these are of what the coordinates give as they are.
  */
 export const transform = operation({
-  reduce: (_params, { bands }) => {
+  reduce: (_params, { bands, metricRoot }) => {
     const names = Array.from({ length: bands.length / 3 }, (_, b) => codesName(bands[3 * b]));
-    return Object.fromEntries([...names, "scales", "sizes", "sums"].map((name) => [name, "concat" as const]));
+    const rest = ["scales", "sizes", "sums", ...(metricRoot ? ["errors"] : [])];
+    return Object.fromEntries([...names, ...rest].map((name) => [name, "concat" as const]));
   },
-  work: (cols, { windowBits }, { basis }) => 2 * basis.length + (basis.length / cols) * 2 ** windowBits,
+  work: (cols, { windowBits }, { basis, metricRoot }) =>
+    2 * basis.length + (basis.length / cols) * 2 ** windowBits + (metricRoot ? metricRoot.length + basis.length : 0),
   prepare(job: Job, params: TransformParams, shared: TransformShared) {
     const { frame, cols } = job;
     const { windowBits, unbiased, ratio, firstLevel, p, unit } = params;
@@ -185,6 +208,7 @@ export const transform = operation({
     const { width, run } = product(job, form, basis, cols);
     const pack = packer(job, form, cols);
     const residual = residualOf(job, form, right, width, { p, unit: 1 });
+    const errors = shared.metricRoot && metricErrors(job, form, shared, width);
     const bands = bandsOf(job, windowBits, shared);
     const work = frame.bytes(
       Math.max(0, ...bands.map((band) => call.trellisWorkBytes(band.cols, band.bits, windowBits) >>> 0)),
@@ -197,7 +221,8 @@ export const transform = operation({
     return (block: Block) => {
       const { rows } = block;
       centred.run(block);
-      run(left, pack(centred.pointer, rows), rows);
+      const pairs = pack(centred.pointer, rows);
+      run(left, pairs, rows);
       const size = kernel.f64(rootMeans, rows);
       const y = kernel[type](left, rows * width);
       const x = kernel.f32(entries, rows * width);
@@ -236,8 +261,13 @@ export const transform = operation({
         for (let i = 0; i < rows; ++i) y.set(x.subarray(i * n, (i + 1) * n), i * width + first);
       }
       residual.run(centred.pointer, rows, left);
+      const squares = errors?.(pairs, rows, left);
       const sums = kernel.f64(residual.sums, 3 * rows);
-      for (let i = 0; i < rows; ++i) if (centred.squares[i] === 0) sums.fill(0, 3 * i, 3 * i + 3);
+      for (let i = 0; i < rows; ++i) {
+        if (centred.squares[i] !== 0) continue;
+        sums.fill(0, 3 * i, 3 * i + 3);
+        if (squares) squares.values[i] = 0;
+      }
       const codes = bands.map((band) => [
         codesName(band.bits),
         { pointer: band.codes, count: rows * band.rowBytes, type: "bytes" as const },
@@ -247,6 +277,7 @@ export const transform = operation({
         scales: { pointer: numbers, count: rows, type: "bytes" },
         sizes: { pointer: rootMeans, count: rows },
         sums: { pointer: residual.sums, count: 3 * rows },
+        ...(squares && { errors: { pointer: squares.pointer, count: rows } }),
       };
     };
   },

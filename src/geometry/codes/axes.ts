@@ -10,22 +10,33 @@ import { transpose } from "../basis/small-dense.js";
 import { whiten, type Whitening } from "../basis/whiten.js";
 import { profileOf } from "../profile.js";
 import type { Run } from "../run.js";
+import { times, type Metric } from "./metric.js";
 import { checkRange } from "./quantise.js";
 
-export interface Axes {
+/** Of the rows that are not zero. */
+export interface Scatter {
   /** cols numbers that f32 holds. */
   centre: Float64Array;
-  /** Power of two: all that follows is of rows times it. */
+  /** Power of two: H, and what else is of rows times it. */
   unit: number;
-  /** Variances along the axes, falling. */
-  variances: Float64Array;
-  /** cols x cols: row j is the axis of variances[j]. */
-  vectors: Float64Array;
-  /** Of the rows that are not zero: sum of their weights, and of s_i |a_i|^2. */
+  /** cols x cols: the scatter matrix about the centre. */
+  H: Float64Array;
+  /** Sum of their weights, and of s_i |a_i|^2. */
   weight: number;
   squares: number;
+  /** cols x cols: sum of s_i a_i' a_i, times unit^2. */
+  moments: Float64Array;
   /** Rows of zeros. */
   zeros: number;
+}
+
+export interface Axes extends Scatter {
+  /** Variances along the axes, falling: of rows times `unit`, in the metric's coordinates. */
+  variances: Float64Array;
+  /** cols x cols, orthogonal: row j is the axis of variances[j]. */
+  vectors: Float64Array;
+  /** Sum of s_i a_i M a_i'; without a metric that of the squares. */
+  metricSquares: number;
 }
 
 /** Steps, and the change of H, entry by entry beside 1 in its own whitened coordinates, that end them. */
@@ -37,12 +48,23 @@ const safeCondition = 1e4;
 const sampleRows = 64;
 const sampleRun = 16;
 
-export async function axesOf(run: Run, rows: EngineRows, p: number, wide: boolean): Promise<Axes> {
+/** A metric changes the axes alone: in other coordinates the same rows count the same. */
+export async function axesIn(run: Run, scatter: Scatter, metric: Metric | undefined): Promise<Axes> {
+  const { H, centre, moments, unit, squares } = scatter;
+  const d = centre.length;
+  const half = await times(run, H, metric?.root, d);
+  const matrix = metric ? await times(run, transpose(half, d, d), metric.root, d) : H;
+  const { values, vectors } = await run.engine.dense("eigen", { matrix, n: d });
+  const counted = metric && moments.reduce((sum, x, at) => sum + x * metric.matrix[at], 0) / unit / unit;
+  return { ...scatter, variances: values.map((x) => Math.max(0, x)), vectors, metricSquares: counted ?? squares };
+}
+
+export async function scatterOf(run: Run, rows: EngineRows, p: number, wide: boolean): Promise<Scatter> {
   const { source } = rows;
   const { cols: d } = source;
   let centre = await medians(run, source);
   let unit = 1;
-  let known: Pick<Axes, "weight" | "squares" | "zeros"> | undefined;
+  let known: Pick<Scatter, "weight" | "squares" | "moments" | "zeros"> | undefined;
   let whitening: Whitening | undefined;
   let H = new Float64Array();
   for (let step = 0; step < mostSteps; ++step) {
@@ -57,7 +79,7 @@ export async function axesOf(run: Run, rows: EngineRows, p: number, wide: boolea
         ({ unit } = profile);
         continue;
       }
-      known = { weight: total, squares, zeros };
+      known = { weight: total, squares, moments: aboutZero(gram, moments, centre, unit), zeros };
     }
     const shift = moments.subarray(0, d).map((x) => x / (total || 1));
     H = gram.map((x, i) => x / (total || 1) - shift[Math.floor(i / d)] * shift[i % d]);
@@ -71,8 +93,17 @@ export async function axesOf(run: Run, rows: EngineRows, p: number, wide: boolea
     whitening = await whiten(run.engine, H, source);
     if (whitening.rank === 0) break;
   }
-  const { values, vectors } = await run.engine.dense("eigen", { matrix: H, n: d });
-  return { ...known!, centre, unit, variances: values.map((x) => Math.max(0, x)), vectors };
+  return { ...known!, centre, unit, H };
+}
+
+/** sum s_i (x_i + c)' (x_i + c) of rows x_i about c, times `unit`. */
+function aboutZero(gram: Float64Array, sums: Float64Array, centre: Float64Array, unit: number): Float64Array {
+  const d = centre.length;
+  const [c, total] = [centre.map((x) => x * unit), sums[d]];
+  return gram.map((x, at) => {
+    const [i, j] = [Math.floor(at / d), at % d];
+    return x + c[i] * sums[j] + sums[i] * c[j] + total * c[i] * c[j];
+  });
 }
 
 async function medians(run: Run, source: RowSource): Promise<Float64Array> {

@@ -8,19 +8,23 @@ import { inverseCholesky, transpose } from "../basis/small-dense.js";
 import { profile } from "../profile.js";
 import type { Run } from "../run.js";
 import type { Axes } from "./axes.js";
-import { shape, type BandPlan } from "./bands.js";
+import { shape } from "./bands.js";
+import type { BandPlan } from "./groups.js";
+import { times, type Metric } from "./metric.js";
 import { encode } from "./quantise.js";
 import { randomRotation } from "./rotation.js";
 
 export interface BandFactors {
   /** One a band. */
   rights: CodedMatrix[];
-  /** Square of the length of a band's rows of the right factor, times unit^2. */
+  /** Square of the length, in the metric, of a band's rows of the right factor, times unit^2. */
   squares: number[];
   /** K x d, decoded, times `unit`. */
   right: Float64Array;
   /** The same, each row times what comes back of a coordinate on average. */
   damped: Float64Array;
+  /** Both in the metric's coordinates. */
+  inMetric: { right: Float64Array; damped: Float64Array };
   /** How much longer than what codes decode to a row is scaled: 1 for least squares. */
   ratio: number;
   /** Squared error of coordinates of variance 1 beside damped rows, at that scale. */
@@ -39,13 +43,17 @@ export async function bandFactors(
   { vectors, variances, unit }: Axes,
   bands: readonly BandPlan[],
   { seed = 0, windowBits = 10, scale }: TransformCodeOptions,
+  metric?: Metric,
 ): Promise<BandFactors> {
   const { engine } = run;
   const d = variances.length;
   const K = bands.reduce((sum, { cols }) => sum + cols, 0);
-  const [right, damped] = [0, 1].map(() => new Float64Array(K * d));
+  const right = new Float64Array(K * d);
   const [lengths, errors] = [0, 1].map(() => new Float64Array(K));
-  const result: BandFactors = { rights: [], squares: [], right, damped, ratio: 1, noise: 0, basis: right };
+  const result: BandFactors = {
+    ...{ rights: [], squares: [], right, damped: right, inMetric: { right, damped: right }, basis: right },
+    ...{ ratio: 1, noise: 0 },
+  };
   let [first, sent, kept] = [0, 0, 0];
   for (const { bits, cols, rightBits } of bands) {
     const error = trellisError(bits, windowBits, cols);
@@ -59,7 +67,8 @@ export async function bandFactors(
     });
     const rotation = await randomRotation(run, cols, seed);
     const rotated = await engine.dense("multiply", { left: rotation, right: axes, rows: cols, inner: cols, cols: d });
-    const source = toRowSource({ data: rotated.map((x) => x / unit), rows: cols, cols: d }, "right");
+    const back = await times(run, rotated, metric?.inverse, d);
+    const source = toRowSource({ data: back.map((x) => x / unit), rows: cols, cols: d }, "right");
     const rows = run.open(source);
     const how = { bits: rightBits, levels: "normal", scale: "least-squares", block: Infinity, p: 2 } as const;
     const { coded } = await encode(run, rows, await profile(run, rows), how);
@@ -78,7 +87,11 @@ export async function bandFactors(
   if (scale === "unbiased") result.ratio = Math.min(mostEnlarged, sent / kept);
   const more = result.ratio - 1;
   result.noise += more * more * kept;
-  right.forEach((x, i) => (damped[i] = (1 - errors[Math.floor(i / d)]) * x));
+  const dampedOf = (all: Float64Array) => all.map((x, i) => (1 - errors[Math.floor(i / d)]) * x);
+  result.damped = dampedOf(right);
+  const coordinates = await times(run, right, metric?.root, d);
+  const damped = metric ? dampedOf(coordinates) : result.damped;
+  result.inMetric = { right: coordinates, damped };
   // Of rows divided by their length, for x times it: entries of the matrix are near 1.
   const rows = damped.map((x, i) => x / lengths[Math.floor(i / d)]);
   const size = { rows: K, inner: d, cols: K };
@@ -89,6 +102,8 @@ export async function bandFactors(
     ...{ left: T, right: transpose(T, K, K), rows: K, inner: K, cols: K },
   });
   const whole = await engine.dense("multiply", { left: inverse, right: rows, rows: K, inner: K, cols: d });
-  result.basis = transpose(whole, K, d).map((x, i) => x / lengths[i % K]);
+  // Row a has the coordinates a L.
+  const basis = metric ? await times(run, whole, transpose(metric.root, d, d), d) : whole;
+  result.basis = transpose(basis, K, d).map((x, i) => x / lengths[i % K]);
   return result;
 }

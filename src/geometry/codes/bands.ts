@@ -14,16 +14,8 @@ import { codedBytes, quantisationError } from "../../codes.js";
 import { trellisError } from "../../code-trellis.js";
 import type { TrellisBits, WindowBits } from "../../types/index.js";
 import type { ErrorWeights } from "./error-weights.js";
-
-export interface BandPlan {
-  bits: TrellisBits;
-  /** Coordinates: a multiple of 8. Past the last column components have variance 0. */
-  cols: number;
-  rightBits: 8 | 4;
-  /** Edges between groups of components where it begins and ends. */
-  from: number;
-  end: number;
-}
+import { lowered, otherRights, raised } from "./band-moves.js";
+import { edgesOf, type BandPlan } from "./groups.js";
 
 export interface BitPlan {
   /** By falling bits. */
@@ -49,49 +41,13 @@ export interface Spectrum {
 
 const highestBits = 8;
 const allBits = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const;
-/** What unevenness costs: between 0.5 and 1 on rows of many kinds. */
-const unevenLoss = 0.75;
-/** Groups of components at most: partitions take the square of it. */
-const mostGroups = 128;
 const bisections = 40;
 /** What lowers the error by less, beside all variance, for a bit a row is never worth it: 8 bits a component leave 1000 times as much. */
 const leastPrice = 2 ** -26;
 /** Share of the error that a move has to gain. */
 const worthIt = 2 ** -12;
-
-/** Where groups of components end; the first begins at 0. */
-function edgesOf(cols: number): number[] {
-  const groups = Math.ceil(cols / 8);
-  const step = Math.ceil(groups / mostGroups);
-  const edges: number[] = [];
-  for (let g = 0; g < groups; g += step) edges.push(8 * g);
-  return [...edges, 8 * groups];
-}
-
-/** For axes (d x d, one a row) from edge i to edge j > i: number j of array i. Cost: d multiply-adds for each. */
-export function unevenness(vectors: Float64Array, d: number): Float64Array[] {
-  const edges = edgesOf(d);
-  const sums = [new Float64Array(d)];
-  for (let g = 1; g < edges.length; ++g) {
-    const sum = sums[g - 1].slice();
-    for (let k = edges[g - 1]; k < Math.min(d, edges[g]); ++k) {
-      for (let i = 0; i < d; ++i) sum[i] += vectors[k * d + i] * vectors[k * d + i];
-    }
-    sums.push(sum);
-  }
-  return edges.map((_, from) =>
-    Float64Array.from(edges, (_, end) => {
-      if (end <= from) return 1;
-      let [whole, squares] = [0, 0];
-      for (let i = 0; i < d; ++i) {
-        const x = sums[end][i] - sums[from][i];
-        whole += x;
-        squares += x * x;
-      }
-      return 1 + unevenLoss * ((d * squares) / (whole * whole) - 1);
-    }),
-  );
-}
+/** Moves that are looked at closely, of those that seem best. */
+const lookedAt = 8;
 
 /**
  * How variance is shared out in a band, each number for a component: s_j, and the estimate's factor r_j = sqrt(s_j) * `length`; `left` of all,
@@ -178,8 +134,10 @@ class Partition {
   }
 
   within(most: number): BitPlan {
-    const { affordable } = this.search(({ bytes }) => bytes > most);
-    return this.filled(affordable, most);
+    const { affordable, dear } = this.search(({ bytes }) => bytes > most);
+    // Between the two there may be much, where groups are few or alike.
+    const [fromBelow, fromAbove] = [affordable, this.cut(dear, most)].map((plan) => this.filled(plan, most));
+    return fromAbove.cost < fromBelow.cost ? fromAbove : fromBelow;
   }
 
   reaching(error: number): BitPlan {
@@ -215,7 +173,7 @@ class Partition {
 
   /** The partition of least error + price * bytes, and the right factors' bits with it. */
   private cheapest(price: number): BandPlan[] {
-    const { edges, sums, roots, lost, weighted } = this;
+    const { edges, sums, lost } = this;
     const groups = edges.length - 1;
     const rate = (price * sums[groups]) / Math.max(1, this.spectrum.rows);
     // least[g]: of the first g groups, in bands of at least as many bits as have been looked at.
@@ -229,12 +187,9 @@ class Partition {
         if (before[from] === Infinity) continue;
         for (let end = from + 1; end <= groups; ++end) {
           const cols = edges[end] - edges[from];
-          const roots2 = (roots[end] - roots[from]) * (weighted[end] - weighted[from]);
-          const coding = before[from] + (this.errors[bits][cols / 8] * roots2) / cols;
-          const astray = this.spectrum.unevenness[from][end] * (sums[end] - sums[from]);
           for (const rightBits of [8, 4] as const) {
-            const loss = this.rights[rightBits].loss * astray;
-            const cost = coding + loss + rate * this.bytesOf(cols, bits, rightBits);
+            const own = this.costOf(bits, rightBits, from, end);
+            const cost = before[from] + own + rate * this.bytesOf(cols, bits, rightBits);
             if (cost < least[end]) {
               least[end] = cost;
               chosen[end] = { bits, cols, rightBits, from, end };
@@ -277,24 +232,56 @@ class Partition {
     return { bands, error, cost, bytes };
   }
 
-  /** Ends of bands are moved by a group, or right factors take other bits, as long as that fits and helps. */
+  /** Parts of bands get more bits, or right factors others, as long as that fits and helps. */
   private filled(plan: BitPlan, most: number): BitPlan {
-    const { edges } = this;
     for (;;) {
-      let best = plan;
-      for (const k of plan.bands.keys()) {
-        for (const by of [1, -1, 0]) {
-          const moved = plan.bands.map((band) => ({ ...band }));
-          if (by === 0) moved[k].rightBits = moved[k].rightBits === 4 ? 8 : 4;
-          moved[k].end += by;
-          if (moved[k + 1]) moved[k + 1].from += by;
-          if (moved.some(({ from, end }) => end <= from || end >= edges.length)) continue;
-          const found = this.planOf(moved);
-          if (found.bytes <= most && found.cost < (1 - worthIt) * best.cost) best = found;
-        }
-      }
-      if (best === plan) return plan;
-      plan = best;
+      const moves = [...raised(plan.bands, this.edges.length - 1), ...otherRights(plan.bands)];
+      const fitting = moves.filter((bands) => this.roughly(bands).bytes <= most);
+      const next = this.best(fitting, (bands) => this.roughly(bands).cost);
+      if (!next || next.bytes > most || !(next.cost < (1 - worthIt) * plan.cost)) return plan;
+      plan = next;
     }
+  }
+
+  /** A plan that is too large, with fewer bits until it fits: where that costs least, and once it can fit, least in all. */
+  private cut(plan: BitPlan, most: number): BitPlan {
+    while (plan.bytes > most && plan.bands.length > 0) {
+      const { bytes, cost } = this.roughly(plan.bands);
+      const moves = lowered(plan.bands).map((bands) => ({ bands, ...this.roughly(bands) }));
+      const fitting = moves.filter((move) => move.bytes <= most);
+      const price = fitting.length
+        ? (move: { cost: number }) => move.cost
+        : (move: { cost: number; bytes: number }) => (move.cost - cost) / (bytes - move.bytes);
+      const next = (fitting.length ? fitting : moves).reduce((a, b) => (price(b) < price(a) ? b : a));
+      plan = this.planOf(next.bands);
+    }
+    return plan;
+  }
+
+  /** Of those that `price` ranks first, the one of least cost. */
+  private best(all: BandPlan[][], price: (bands: BandPlan[]) => number): BitPlan | undefined {
+    const ranked = all.map((bands) => ({ bands, price: price(bands) })).sort((a, b) => a.price - b.price);
+    const plans = ranked.slice(0, lookedAt).map(({ bands }) => this.planOf(bands));
+    return plans.length ? plans.reduce((a, b) => (b.cost < a.cost ? b : a)) : undefined;
+  }
+
+  /** Cost and bytes of a plan, no component let go inside of a band. */
+  private roughly(bands: readonly BandPlan[]): { cost: number; bytes: number } {
+    let [cost, bytes] = [this.lost[this.lost.length - 1], 0];
+    for (const band of bands) {
+      const cols = this.edges[band.end] - this.edges[band.from];
+      cost +=
+        this.costOf(band.bits, band.rightBits, band.from, band.end) - (this.lost[band.end] - this.lost[band.from]);
+      bytes += this.bytesOf(cols, band.bits, band.rightBits);
+    }
+    return { cost, bytes };
+  }
+
+  private costOf(bits: TrellisBits, rightBits: 8 | 4, from: number, end: number): number {
+    const { edges, sums, roots, weighted } = this;
+    const cols = edges[end] - edges[from];
+    const roots2 = (roots[end] - roots[from]) * (weighted[end] - weighted[from]);
+    const astray = this.spectrum.unevenness[from][end] * (sums[end] - sums[from]);
+    return (this.errors[bits][cols / 8] * roots2) / cols + this.rights[rightBits].loss * astray;
   }
 }

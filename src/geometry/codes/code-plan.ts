@@ -4,12 +4,14 @@ import { InvalidInputError } from "../../errors.js";
 import type { TransformCodeOptions } from "../../types/index.js";
 import { narrowLimit } from "../basis/spectrum.js";
 import type { Run } from "../run.js";
-import { axesOf, type Axes } from "./axes.js";
+import { axesIn, scatterOf, type Axes, type Scatter } from "./axes.js";
 import { bandFactors, type BandFactors } from "./band-factors.js";
-import { planBits, planError, unevenness, type BitPlan, type Spectrum } from "./bands.js";
+import { planBits, planError, type BitPlan, type Spectrum } from "./bands.js";
 import { codeSweep } from "./code-sweep.js";
 import { errorWeights } from "./error-weights.js";
 import { exactRowBytes, exactRowLoss, largest } from "./exact-rows.js";
+import { unevenness } from "./groups.js";
+import { times, type Metric } from "./metric.js";
 
 /** Axes, and bits along them. */
 interface Fit {
@@ -21,7 +23,7 @@ interface Fit {
 /** How a fit would do. */
 interface Forecast extends Fit {
   factors: BandFactors;
-  /** Of each row: its root mean square over the coordinates, and its squared error times its weight, to expect. */
+  /** Of each row: its root mean square over the coordinates, and its squared error in the metric times its weight, to expect. */
   sizes: Float64Array;
   errors: Float64Array;
 }
@@ -31,7 +33,7 @@ export interface CodePlan extends Forecast {
   levels: number;
   /** Bits of an entry, and bytes, of a row that is kept exactly, and how many may be. */
   exact: { bits: 8 | 4; rowBytes: number; most: number };
-  /** Squared error beside the rows' squares. */
+  /** Squared error beside the rows' squares, both in the metric. */
   predicted: number;
 }
 
@@ -48,36 +50,58 @@ const sum = (x: Float64Array) => x.reduce((total, value) => total + value, 0);
 const componentsOf = ({ bands }: BitPlan) => bands.reduce((total, { cols }) => total + cols, 0);
 
 export class CodePlanner {
+  private readonly known = new Map<boolean, Axes>();
+
   constructor(
     private readonly run: Run,
     private readonly rows: EngineRows,
     private readonly options: TransformCodeOptions,
+    private readonly metric?: Metric,
   ) {}
 
-  /** Of all rows, or of those that are not `without`. */
-  private async axes(wide: boolean, without?: Uint32Array): Promise<Axes> {
+  private async axes(wide: boolean): Promise<Axes> {
+    const { run, metric } = this;
+    const known = this.known.get(wide);
+    if (known) return known;
+    const ofCodes = `of codes ${this.options.p} ${wide}`;
+    const found = async () => {
+      const scatter = await run.cache.once(`scatter ${ofCodes}`, () => this.scatter(wide));
+      return axesIn(run, scatter, metric);
+    };
+    const axes = await (metric ? found() : run.cache.once(`axes ${ofCodes}`, found));
+    this.known.set(wide, axes);
+    return axes;
+  }
+
+  /** Of rows that are not these. */
+  private async axesWithout(without: Uint32Array, wide: boolean): Promise<Axes> {
+    const { weight, squares, moments, zeros } = await this.axes(wide);
+    const scatter = await this.scatter(wide, without);
+    return axesIn(this.run, { ...scatter, weight, squares, moments, zeros }, this.metric);
+  }
+
+  private scatter(wide: boolean, without?: Uint32Array): Promise<Scatter> {
     const { run, rows } = this;
     const { p = 2, rowWeights } = this.options;
     const weights = Float64Array.from({ length: rows.source.rows }, (_, i) => rowWeights?.[i] ?? 1);
     without?.forEach((row) => (weights[row] = 0));
     if (rowWeights || without) rows.state.set("weights", weights);
     else rows.state.delete("weights");
-    const found = () => axesOf(run, rows, p, wide);
-    if (!without) return run.cache.once(`axes of codes ${p} ${wide}`, found);
-    const { weight, squares, zeros } = await this.axes(wide);
-    rows.state.set("weights", weights);
-    return { ...(await found()), weight, squares, zeros };
+    return scatterOf(run, rows, p, wide);
   }
 
   /** Those that are good enough for the components that `planned` stores. */
   private async fit(planned: (spectrum: Spectrum) => BitPlan, without?: Uint32Array): Promise<Fit> {
+    const { run, metric } = this;
     const { rows, cols, dtype } = this.rows.source;
-    for (let wide = dtype === "f64"; ; wide = true) {
-      const axes = await this.axes(wide, without);
+    // What the scatter matrix errs by along its widest axis, a metric may make much of along another.
+    for (let wide = dtype === "f64" || metric !== undefined; ; wide = true) {
+      const axes = await (without ? this.axesWithout(without, wide) : this.axes(wide));
       const { variances: values, vectors } = axes;
       const { windowBits = 10, aim = "error" } = this.options;
       const weights = errorWeights(values, aim);
-      const spectrum = { values, rows, windowBits, unevenness: unevenness(vectors, cols), weights };
+      const stored = await times(run, vectors, metric?.inverse, cols);
+      const spectrum = { values, rows, windowBits, unevenness: unevenness(stored, values), weights };
       const plan = planned(spectrum);
       const last = Math.min(rows, cols, componentsOf(plan)) - 1;
       if (wide || last < 0 || values[last] > narrowLimit * values[0]) return { axes, spectrum, plan };
@@ -86,13 +110,13 @@ export class CodePlanner {
 
   /** Looks at every row along the stored components. */
   private async forecast(fit: Fit): Promise<Forecast> {
-    const { run, rows, options } = this;
+    const { run, rows, options, metric } = this;
     const { axes, plan } = fit;
     const { rowWeights } = options;
-    const factors = await bandFactors(run, axes, plan.bands, options);
-    const seen = { ...factors, right: factors.damped };
-    const { sizes, sums } = await codeSweep(run, rows, axes, seen, options, [], Float32Array.of(1));
-    const errors = sizes.map((x, i) => (rowWeights?.[i] ?? 1) * (sums[3 * i + 1] + x * x * factors.noise));
+    const factors = await bandFactors(run, axes, plan.bands, options, metric);
+    const swept = await codeSweep(run, rows, axes, factors, options, [], Float32Array.of(1), metric);
+    const { sizes } = swept;
+    const errors = sizes.map((x, i) => (rowWeights?.[i] ?? 1) * (swept.errors[i] + x * x * factors.noise));
     return { ...fit, factors, sizes, errors };
   }
 
@@ -111,7 +135,7 @@ export class CodePlanner {
   async plan(most: number): Promise<CodePlan> {
     const { options } = this;
     const { rows: n, cols: d, name = "A" } = this.rows.source;
-    const { zeros, squares, unit } = (await this.fit((spectrum) => planBits(spectrum, 0))).axes;
+    const { zeros, metricSquares: squares, unit } = (await this.fit((spectrum) => planBits(spectrum, 0))).axes;
     const least = this.fixedBytes(1, zeros);
     if (!(most >= least)) {
       throw new InvalidInputError(
@@ -158,7 +182,8 @@ export class CodePlanner {
   async bytesFor(error: number): Promise<{ bytes: number; error: number; isMost: boolean }> {
     const { rows: n, cols: d } = this.rows.source;
     const { axes } = await this.fit((spectrum) => planBits(spectrum, 0));
-    const scale = axes.squares > 0 ? axes.weight / axes.unit / axes.unit / axes.squares : 0;
+    const { metricSquares: squares } = axes;
+    const scale = squares > 0 ? axes.weight / axes.unit / axes.unit / squares : 0;
     const { plan } = await this.fit((spectrum) => planError(spectrum, scale > 0 ? error / scale : Infinity));
     const exact = Math.ceil(exactShares[0] * n) * exactRowBytes(d, 4);
     const bytes = this.fixedBytes(this.levels(axes.zeros), axes.zeros) + plan.bytes + exact;

@@ -19,6 +19,7 @@ import type { BitPlan } from "./bands.js";
 import { CodePlanner, type CodePlan } from "./code-plan.js";
 import { codeSweep } from "./code-sweep.js";
 import { largest, withExactRows } from "./exact-rows.js";
+import { checkMetric, metricOf, times, type Metric } from "./metric.js";
 import { scaleLevels } from "./scale-levels.js";
 
 export function checkTransformCode(options: TransformCodeOptions, source: RowSource): void {
@@ -33,6 +34,7 @@ export function checkTransformCode(options: TransformCodeOptions, source: RowSou
     throw new InvalidInputError(`${name} must be a number above 0; got ${value}.`);
   checkP(p);
   checkSeed(seed);
+  checkMetric(options.metric, source);
   checkOneOf("aim", options.aim ?? "error", ["error", "reading", "comparing"]);
   checkOneOf("scale", options.scale ?? "least-squares", ["unbiased", "least-squares"]);
   if (![10, 12].includes(windowBits)) throw new InvalidInputError(`windowBits must be 10 or 12; got ${windowBits}.`);
@@ -43,7 +45,7 @@ export function checkTransformCode(options: TransformCodeOptions, source: RowSou
   }
 }
 
-/** Cost: docs/transform-code.md. */
+/** Cost: docs/codes.md. */
 export async function transformCode(
   run: Run,
   source: RowSource,
@@ -53,8 +55,9 @@ export async function transformCode(
   const { bytes, bitsPerEntry = 0, maxError, windowBits = 10, seed = 0 } = options;
   run.expect(n * (5 * d * d + (d / 2) * 2 ** windowBits));
   const rows = run.open(source);
-  const planner = new CodePlanner(run, rows, options);
-  const codeOf = async (most: number) => encodeRows(run, rows, await planner.plan(most), options, most);
+  const metric = await metricOf(run, options.metric, d);
+  const planner = new CodePlanner(run, rows, options, metric);
+  const codeOf = async (most: number) => encodeRows(run, rows, await planner.plan(most), options, most, metric);
   const found =
     maxError === undefined
       ? await codeOf(bytes ?? Math.floor((bitsPerEntry * n * d) / 8))
@@ -79,15 +82,16 @@ async function smallest(planner: CodePlanner, codeOf: (bytes: number) => Promise
     const { bytes, error, isMost } = await planner.bytesFor(aim);
     if (bytes >= top) break;
     const found = await codeOf(bytes);
-    if (found.error <= most && (!best || found.byteLength < best.byteLength)) [best, top] = [found, bytes];
+    const { metricError } = found;
+    if (metricError <= most && (!best || found.byteLength < best.byteLength)) [best, top] = [found, bytes];
     if (isMost && !best) {
       throw new InvalidInputError(
-        `maxError ${most} is below what 8 bits a component reach: the squared error would be ${found.error.toPrecision(3)} of the squares.`,
+        `maxError ${most} is below what 8 bits a component reach: the squared error would be ${metricError.toPrecision(3)} of the squares.`,
       );
     }
-    if (found.error <= most && found.error >= (1 - slack) * most) break;
+    if (metricError <= most && metricError >= (1 - slack) * most) break;
     // A little below what is asked for once it was missed.
-    aim = ((found.error > most ? 1 - slack / 2 : 1) * most * error) / found.error;
+    aim = ((metricError > most ? 1 - slack / 2 : 1) * most * error) / metricError;
   }
   if (best) return best;
   return codeOf((await planner.bytesFor(aim / 2)).bytes);
@@ -100,17 +104,18 @@ async function encodeRows(
   { axes, plan, factors, sizes, levels: mostLevels, exact, predicted }: CodePlan,
   options: TransformCodeOptions,
   most: number,
+  metric?: Metric,
 ): Promise<Found> {
   const { windowBits = 10, p = 2, rowWeights } = options;
   const { rows: n, cols } = rows.source;
-  const { unit, zeros, squares } = axes;
+  const { unit, zeros, squares, metricSquares } = axes;
   const bands = plan.bands.map(({ bits, cols }, b): CodeBand => {
     return { bits, cols, codes: new Uint8Array((n * bits * cols) / 8), right: factors.rights[b] };
   });
   const wanted = sizes.map((x) => x * factors.ratio);
   const fitted = zeros === n ? [] : scaleLevels(wanted, bands.length ? mostLevels : 1);
   const levels = Float32Array.from(zeros > 0 ? [0, ...fitted] : fitted);
-  const { scales, sums } = await codeSweep(run, rows, axes, factors, options, bands, levels);
+  const { scales, sums, errors } = await codeSweep(run, rows, axes, factors, options, bands, levels, metric);
   const centre = Float32Array.from(axes.centre);
   let code: TransformCode = {
     ...{ kind: "transform", rows: n, cols, windowBits, centre },
@@ -118,11 +123,16 @@ async function encodeRows(
   };
   const weight = (row: number) => rowWeights?.[row] ?? 1;
   const room = Math.floor((most - transformBytes(code)) / exact.rowBytes);
-  const errors = sizes.map((_, i) => weight(i) * sums[3 * i + 1]);
+  errors.forEach((x, i) => (errors[i] = weight(i) * x));
   const chosen = largest(errors, Math.max(0, Math.min(exact.most, room)));
   if (chosen.length > 0) {
     const found = await withExactRows(run, rows.source, code, chosen, exact.bits);
     ({ code } = found);
+    const counted = await times(run, found.rest, metric?.root, cols);
+    chosen.forEach((row, at) => {
+      const square = counted.subarray(at * cols, (at + 1) * cols).reduce((sum, x) => sum + x * unit * (x * unit), 0);
+      errors[row] = weight(row) * square;
+    });
     const values = found.rest.map((x) => Math.abs(x) * unit);
     for (const [k, exponent] of [1, 2, p].entries()) {
       const powers = await run.engine.dense("powers", { values, exponent });
@@ -132,9 +142,11 @@ async function encodeRows(
     }
   }
   const objective = await objectiveFrom(run, sums, { p, unit, weight });
+  const error = squares > 0 ? (objective.l2 * objective.l2) / squares : 0;
+  const left = errors.reduce((sum, x) => sum + x, 0) / unit / unit;
   return {
-    ...{ code, objective, predictedError: predicted, exactRows: chosen },
-    error: squares > 0 ? (objective.l2 * objective.l2) / squares : 0,
+    ...{ code, objective, error, predictedError: predicted, exactRows: chosen },
+    metricError: !metric ? error : metricSquares > 0 ? left / metricSquares : 0,
     byteLength: transformBytes(code),
     variances: axes.variances.map((x) => x / unit / unit),
     bits: componentBits(plan, cols),

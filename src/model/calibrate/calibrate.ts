@@ -23,6 +23,8 @@ export interface CalibrationOptions extends Pick<Selection, "exclude"> {
   readonly layers?: readonly string[];
   /** 0 < p. 2, the default: X'X. Below, under the Lewis weights of X, a few far rows count for less; at most 8192 rows, or 8 for each column, are kept for them. */
   readonly p?: number;
+  /** Rows of each layer's input that are kept beside their moments, at most: a random choice. Default 0. */
+  readonly samples?: number;
   /** Bytes that sums and the outputs of one run may take, about: past it layers are done in groups, each with a pass over the feeds of its own. Default 2^29. */
   readonly memory?: number;
   /** Threads inside an operator (onnxruntime-node). Default: those of the library. */
@@ -57,8 +59,10 @@ export interface Calibration {
  */
 export async function calibrate(loewner: Loewner, model: OnnxModel, options: CalibrationOptions): Promise<Calibration> {
   const { feeds, runtime, layers = ["all"], exclude, p = 2, memory = 2 ** 29, signal, onProgress } = options;
-  const { threads = loewner.threads, onMoments } = options;
+  const { threads = loewner.threads, onMoments, samples: kept = 0 } = options;
   checkP(p, { above: 0, below: Infinity });
+  if (!(Number.isSafeInteger(kept) && kept >= 0))
+    throw new InvalidInputError(`samples must be a whole number of at least 0; got ${kept}.`);
   if (!(memory > 0)) throw new InvalidInputError(`memory must be a number of bytes above 0; got ${memory}.`);
   await checkFeeds(model, feeds);
   const { chosen } = select(await onnxModel(model), { layers, exclude });
@@ -72,7 +76,7 @@ export async function calibrate(loewner: Loewner, model: OnnxModel, options: Cal
     const runner = await Runner.open(runtime, runnableWithOutputs(model, valuesOf(found)), threads, cannotUse);
     try {
       for (const [i, sites] of groups.entries()) {
-        const pass = new Pass(loewner, model, { sites, lookups: i === 0 ? found.lookups : [] }, counts, p);
+        const pass = new Pass(loewner, model, { sites, lookups: i === 0 ? found.lookups : [] }, counts, p, kept);
         for (const [j, feed] of feeds.entries()) {
           throwIfAborted(signal);
           onProgress?.({ stage: "calibration", done: i * feeds.length + j, total: groups.length * feeds.length });

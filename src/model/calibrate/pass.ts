@@ -1,10 +1,12 @@
 // One pass over the feeds: what each run puts out is added to the sums of its layers.
 import { InvalidInputError } from "../../errors.js";
 import type { OnnxModel } from "../../formats/onnx/types.js";
+import type { Matrix } from "../../matrix.js";
 import type { Loewner } from "../../types/index.js";
 import { free, type Runner, turn } from "../onnx/runner.js";
 import type { RuntimeTensor } from "../onnx/runtime.js";
 import { type Feed, inputsOf, maskOf } from "./feeds.js";
+import { Reservoir } from "./reservoir.js";
 import { badEntry, countRows, type Mask, type Rows, rowsOf } from "./rows.js";
 import type { Lookup, Site, Sites } from "./sites.js";
 import { GramSum, LewisSum, type Sum } from "./sums.js";
@@ -17,6 +19,8 @@ export interface Moments {
   readonly cols: number;
   /** Rows x that were summed: tokens, pixels, sentences. Fewer than cols leave h singular. */
   readonly rows: number;
+  /** Some of the rows x, a random choice, where samples were asked for. */
+  readonly sample?: Matrix;
 }
 
 type Values = Readonly<Record<string, Pick<RuntimeTensor, "type" | "dims" | "data">>>;
@@ -27,14 +31,19 @@ export class Pass {
   private readonly fetches: readonly string[];
   private readonly sums: readonly Sum[];
   private readonly rows: number[];
+  private readonly samples: readonly (Reservoir | undefined)[];
 
-  /** @param counts by name of the table; added to */
+  /**
+   * @param counts by name of the table; added to
+   * @param samples rows of each input that are kept, at most
+   */
   constructor(
     loewner: Loewner,
     model: OnnxModel,
     private readonly work: Sites,
     private readonly counts: ReadonlyMap<string, Float64Array>,
     p: number,
+    samples: number,
   ) {
     const { sites, lookups } = work;
     this.file = model.source.name;
@@ -48,6 +57,9 @@ export class Pass {
       p === 2 ? new GramSum(loewner, cols) : new LewisSum(loewner, cols, p, layers[0].name),
     );
     this.rows = sites.map(() => 0);
+    this.samples = sites.map(({ cols, layers }) =>
+      samples > 0 ? new Reservoir(cols, samples, `sample of ${layers[0].name}`) : undefined,
+    );
   }
 
   /** @param number of the feed, for messages */
@@ -79,7 +91,8 @@ export class Pass {
           { file: this.file, tensor: layers[0].name },
         );
       }
-      moments.push({ h: await this.sums[i].finish(signal), cols, rows: this.rows[i] });
+      const sample = this.samples[i]?.rows;
+      moments.push({ h: await this.sums[i].finish(signal), cols, rows: this.rows[i], ...(sample && { sample }) });
     }
     return moments;
   }
@@ -102,6 +115,7 @@ export class Pass {
       if (!rows) throw this.misfit(layer, value, values[value], cols);
       if (rows.rows === 0) continue;
       this.checkFinite(rows, layer, feed);
+      this.samples[at]?.add(rows);
       await this.sums[at].add(rows, signal);
       this.rows[at] += rows.rows;
     }

@@ -1,6 +1,6 @@
 // Second moments of activations, summed up batch by batch.
 import type { Loewner } from "../../types/index.js";
-import { bitsOf } from "../onnx/input-numbers.js";
+import { Reservoir } from "./reservoir.js";
 import type { Rows } from "./rows.js";
 
 export interface Sum {
@@ -67,14 +67,10 @@ const tolerance = 0.01;
 /**
  * X' W^(1 - 2/p) X, W the Lewis weights of the activations: the ellipsoid of {z : |Xz|_p <= 1}, so that a few far rows (attention
  * sinks, foreign texts) count for less where p < 2. Scaled to the trace of X'X. Rows are kept, of more than `mostRows` a random choice
- * of that many (reservoir sampling; Vitter 1985, algorithm R), the same in every engine.
+ * of that many.
  */
 export class LewisSum implements Sum {
-  private readonly most: number;
-  private readonly bits: (i: number) => number;
-  private rows: Rows["data"];
-  private kept = 0;
-  private seen = 0;
+  private readonly kept: Reservoir;
   private squares = 0;
 
   /** @param name makes the choice of rows its own */
@@ -84,37 +80,19 @@ export class LewisSum implements Sum {
     private readonly p: number,
     name: string,
   ) {
-    this.most = mostRows(cols);
-    this.bits = bitsOf(0, name);
-    this.rows = new Float32Array(0);
+    this.kept = new Reservoir(cols, mostRows(cols), name);
   }
 
-  async add({ data, rows }: Rows): Promise<void> {
-    const { cols } = this;
-    this.reserve(Math.min(this.most, this.seen + rows), data instanceof Float64Array);
-    for (const x of data) this.squares += x * x;
-    for (let i = 0; i < rows; ++i, ++this.seen) {
-      const fits = this.kept < this.most;
-      const at = fits ? this.kept++ : Math.floor((this.bits(this.seen) / 2 ** 32) * (this.seen + 1));
-      if (at < this.most) this.rows.set(data.subarray(i * cols, (i + 1) * cols), at * cols);
-    }
+  async add(rows: Rows): Promise<void> {
+    for (const x of rows.data) this.squares += x * x;
+    this.kept.add(rows);
   }
 
   async finish(signal?: AbortSignal): Promise<Float64Array> {
-    const { cols, kept } = this;
-    const a = { data: this.rows.subarray(0, kept * cols), rows: kept, cols };
-    const { gram } = await this.loewner.lewisWeights(a, { p: this.p, tolerance, signal });
+    const { cols } = this;
+    const { gram } = await this.loewner.lewisWeights(this.kept.rows, { p: this.p, tolerance, signal });
     let trace = 0;
     for (let j = 0; j < cols; ++j) trace += gram.data[j * (cols + 1)];
     return trace > 0 ? gram.data.map((x) => (x / trace) * this.squares) : gram.data;
-  }
-
-  /** Room for so many rows, by doubling. */
-  private reserve(rows: number, wide: boolean): void {
-    if (rows * this.cols <= this.rows.length) return;
-    const length = Math.min(this.most, Math.max(rows, (2 * this.rows.length) / this.cols)) * this.cols;
-    const grown = wide ? new Float64Array(length) : new Float32Array(length);
-    grown.set(this.rows);
-    this.rows = grown;
   }
 }
