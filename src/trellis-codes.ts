@@ -19,9 +19,9 @@ export function segmentOf(rows: number): number {
   return 8 * Math.ceil(rows / segments / 8);
 }
 
-/** Levels of scales that are stored for so many rows, at most. */
+/** Levels of scales that are stored for so many rows, at most: few rows have one each. */
 export function levelCount(rows: number): number {
-  return Math.max(2, Math.min(256, Math.floor(rows / 8)));
+  return Math.min(256, Math.max(Math.min(rows, 16), Math.floor(rows / 8)));
 }
 
 /** Decodes rows of one matrix, a segment at a time. */
