@@ -9,7 +9,9 @@ import { nearestLevel } from "./transform.js";
 export interface TrellisParams {
   bits: number;
   windowBits: number;
-  /** Rows of a block that are rows of A, the others are there to fill it; a multiple of 8. */
+  /** Rows of A. */
+  rows: number;
+  /** Rows of a block that are rows of A, the others are there to fill it; a multiple of 8. Of the last block they may be fewer. */
   segment: number;
   p: number;
   unit: number;
@@ -69,7 +71,7 @@ export const trellis = operation({
   work: (cols, { windowBits }, { feedback }) => cols * 2 ** windowBits + (feedback ? cols * cols : 0),
   prepare(job: Job, params: TrellisParams, shared: TrellisShared) {
     const { frame, cols, dtype } = job;
-    const { bits, windowBits, segment, p } = params;
+    const { bits, windowBits, rows: n, segment, p } = params;
     const { levels, feedback, pivots } = shared;
     const { kernel } = frame;
     const { call } = kernel;
@@ -137,7 +139,8 @@ export const trellis = operation({
     };
 
     return (block: Block) => {
-      const count = Math.min(segment, block.rows);
+      const first = block.number * segment;
+      const count = Math.min(segment, n - first);
       const rows = kernel[type](block.pointer, count * cols);
       load(rows, count);
       lineOutputs.fill(0);
@@ -156,7 +159,7 @@ export const trellis = operation({
         for (let j = 0; j < cols; ++j) left[i * cols + j] = rows[i * cols + j] - scale[i] * Y[j * segment + i];
       }
       residual.run(rest, count, zeros);
-      const own = { ...block, rows: count, first: block.number * segment, state: {} } as Block<"weights">;
+      const own = { ...block, rows: count, first, state: {} } as Block<"weights">;
       return {
         ...report(own, residual.sums),
         codes: { pointer: codes, count: lines * lineBytes, type: "bytes" as const },

@@ -82,7 +82,7 @@ export async function trellisCode(
     "trellis",
     filled,
     "codes",
-    { bits, windowBits, segment, p, unit },
+    { bits, windowBits, rows: n, segment, p, unit },
     {
       table: Float64Array.from(trellisTable(bits, windowBits)),
       levels,
