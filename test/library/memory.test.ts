@@ -118,6 +118,7 @@ describe("planMemory", () => {
 
 const a = matrix("heavy-tailed rows", 3000, 24, { f32: true });
 const right = { data: matrix("plain", 24, 3).data, rows: 3, cols: 24 };
+const identity = (d: number) => Float64Array.from({ length: d * d }, (_, i) => Number(i % (d + 1) === 0));
 
 /** Every method of the library, on little. */
 const calls: Record<string, (loewner: Loewner, a: MatrixLike) => Promise<unknown>> = {
@@ -141,6 +142,9 @@ const calls: Record<string, (loewner: Loewner, a: MatrixLike) => Promise<unknown
   singularValues: (loewner) => loewner.singularValues(a),
   quantise: (loewner) => loewner.quantise(a, { bits: 4 }),
   transformCode: (loewner) => loewner.transformCode(a, { bitsPerEntry: 2 }),
+  trellisCode: (loewner) => loewner.trellisCode(a, { bits: 2 }),
+  "trellisCode with moments, windows of 12 bits": (loewner) =>
+    loewner.trellisCode(a, { bits: 1, windowBits: 12, moments: identity(24) }),
 };
 
 describe.each([1, 2])("with %i threads", (threads) => {
