@@ -139,7 +139,7 @@ export const trellis = operation({
     };
 
     return (block: Block) => {
-      const first = block.number * segment;
+      const first = (block.first / blockRows) * segment;
       const count = Math.min(segment, n - first);
       const rows = kernel[type](block.pointer, count * cols);
       load(rows, count);
