@@ -19,9 +19,9 @@ export function segmentOf(rows: number): number {
   return 8 * Math.ceil(rows / segments / 8);
 }
 
-/** Levels of scales that are stored for so many rows, at most. */
+/** Levels of scales that are stored for so many rows, at most: few rows have one each. */
 export function levelCount(rows: number): number {
-  return Math.max(2, Math.min(256, Math.floor(rows / 8)));
+  return Math.min(256, Math.max(Math.min(rows, 16), Math.floor(rows / 8)));
 }
 
 /** Decodes rows of one matrix, a segment at a time. */
@@ -66,8 +66,9 @@ export class TrellisDecoder {
     const lines = rotation.signs.length;
     const X = new Float64Array(lines * segment);
     const line = new Float32Array(segment);
+    const one = Float32Array.of(1);
     for (let k = 0; k < lines; ++k) {
-      lookUp(line, { bits, cols: segment, codes }, k * this.segments + number, this.table, windowBits);
+      lookUp(line, segment, { bits, cols: segment, codes }, k * this.segments + number, one, this.table, windowBits);
       X.set(line, k * segment);
     }
     rotate(X, segment, rotation, true);

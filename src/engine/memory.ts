@@ -24,6 +24,8 @@ export interface MemoryNeeds {
   kernelColumns?: number;
   /** Matrices in this thread. */
   bytes?: number;
+  /** Of each kernel, or beside it, in a sweep: beyond what sweeps of low rank take. */
+  sweepBytes?: number;
 }
 
 export interface MemoryPlan {
@@ -82,19 +84,19 @@ function least(
   call: KernelExports,
   source: Shape,
   threads: number,
-  { columns, kernelColumns = 0, bytes = 0 }: MemoryNeeds,
+  { columns, kernelColumns = 0, bytes = 0, sweepBytes: more = 0 }: MemoryNeeds,
 ) {
   const { rows, cols, dtype } = source;
   const blocks = Math.ceil(rows / blockRows);
   const square = 8 * cols * cols;
   const stored = cols * rowTypeBytes[dtype];
   const fixed = 8 * columns * rows + bytes + driverMatrices * square;
-  const sweep = sweepBytes(call, source, Math.ceil(blocks / threads));
+  const sweep = more + sweepBytes(call, source, Math.ceil(blocks / threads));
   const tile = tileRowBytes(source) * blockRows;
   /** Of this thread's kernel: dense steps, and sweeps over what is too small to be shared. */
   const here = Math.max(
     denseBytes(call, cols) + 8 * rows * kernelColumns,
-    (threads === 1 ? sweep : sweepBytes(call, source, Math.min(blocks, 16))) + tile,
+    (threads === 1 ? sweep : more + sweepBytes(call, source, Math.min(blocks, 16))) + tile,
   );
   /** Of one row in a tile, of one kernel. */
   const perRow = tileRowBytes(source) + tilesOnTheirWay * stored;

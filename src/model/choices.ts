@@ -25,8 +25,10 @@ export interface Candidates extends Spectra {
   /** Bytes of the layer as it is. */
   readonly bytes: number;
   readonly aim: Aim;
-  /** It is only multiplied, by what has been told of or is all alike: trellis codes store it. */
+  /** It is only multiplied, by what has been told of or is all alike: "auto" offers trellis codes. */
   readonly isMultiplied?: boolean;
+  /** Rows and columns in trellis codes. Default: those of the others. */
+  readonly outputsByInputs?: readonly [number, number];
   /** What the measure is multiplied by beside other layers': error of the model's outputs by the layer's own. Default 1. */
   readonly sensitivity?: number;
 }
@@ -141,8 +143,9 @@ export function optionsFor(
   const { rows, cols, bytes, aim, sensitivity = 1 } = layer;
   const forecast = new Forecast(layer, aim);
   const options: Option[] = [{ bytes, error: 0, cost: 1 }];
+  const trellisShape = layer.outputsByInputs ?? [rows, cols];
   const add = (target: Target, expected = forecast.of(target)) => {
-    const size = targetBytes(rows, cols, target);
+    const size = targetBytes(...(target.type === "trellis" ? trellisShape : ([rows, cols] as const)), target);
     if (size >= bytes) return;
     options.push({ target, bytes: size, error: sensitivity * expected.measure, cost: costOf(expected) });
   };

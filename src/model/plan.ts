@@ -62,6 +62,8 @@ export async function openPlan(
       const own = options.plan?.layers[layer.name] ?? {};
       checkNames(model, layer);
       if (own.skip) return "the plan says so";
+      const unfit = planner.unfit(layer, own);
+      if (unfit !== undefined) return unfit;
       if (sizesIn(own).length === 0 && isOfFile(options)) return { layer, own };
       return planner.alone(layer, own, signal);
     },

@@ -110,6 +110,13 @@ export class Planner {
     return { layer, own, targets: [{ type: "transform", bytes }], because };
   }
 
+  /** Why a layer cannot be stored as it was asked for, whatever the size. */
+  unfit(layer: Layer, own: LayerPlan): string | undefined {
+    return this.typeOf(layer, own) === "trellis" && !isOnlyMultiplied(layer)
+      ? "rows of it are read one by one: trellis codes are for weights that are only multiplied"
+      : undefined;
+  }
+
   /** `keep` of a layer's bytes in trellis codes: as many bits as fit. */
   private trellis(layer: Layer, own: LayerPlan, keep: number | undefined): PlannedLayer | string {
     if (keep === undefined) {
@@ -118,8 +125,6 @@ export class Planner {
         { tensor: layer.name },
       );
     }
-    if (!isMultiplied(layer))
-      return "rows of it are read one by one: trellis codes are for weights that are multiplied";
     const most = Math.min(keep * layer.bytes, layer.bytes - 1);
     const [rows, cols] = shapeOf(outputsByInputs(layer));
     const bits = ([8, 7, 6, 5, 4, 3, 2, 1] as const).find(
@@ -280,7 +285,8 @@ export class Planner {
         const centred = codes ? await spectrum("singular values of centred rows", true) : undefined;
         found = {
           ...{ rows, cols, bytes: layer.bytes, singularValues, centred, aim: aimOf(layer) },
-          isMultiplied: isMultiplied(layer),
+          outputsByInputs: shapeOf(outputsByInputs(layer)),
+          isMultiplied: layer.inputAxis !== undefined && isOnlyMultiplied(layer),
         };
       } finally {
         source.close();
@@ -300,7 +306,7 @@ const apart = (trials: readonly Trial[]) => ({
 const isOfCodes = (type: StoredType): type is "transform" | "trellis" => type === "transform" || type === "trellis";
 
 /** Never read row by row. */
-const isMultiplied = ({ kind, inputAxis }: Layer) => inputAxis !== undefined && (kind === "linear" || kind === "head");
+const isOnlyMultiplied = ({ kind }: Layer) => kind === "linear" || kind === "head";
 
 /** What is left of a budget goes to transform codes, which have a use for any byte, to each as much more as to the others. */
 function filled(planned: readonly PlannedLayer[], left: number): PlannedLayer[] {

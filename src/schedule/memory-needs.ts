@@ -1,9 +1,10 @@
 // What calls hold beside tiles and d x d matrices, for the memory budget: row state here and with the workers, and whole matrices.
 import type { MemoryNeeds } from "../engine/memory.js";
+import { blockRows } from "../engine/sweep.js";
 import { candidatesOf } from "../low-rank/candidates.js";
 import { rowTypeBytes, type RowSource } from "../matrix.js";
 import { rankForKeep } from "../options.js";
-import type { CertifyOptions, LowRankFactorOptions, LowRankOptions } from "../types/index.js";
+import type { CertifyOptions, LowRankFactorOptions, LowRankOptions, TrellisCodeOptions } from "../types/index.js";
 
 /** Where nothing better is known: as much as any primitive without factors has. */
 export const defaultNeeds: MemoryNeeds = { columns: 8, kernelColumns: 1 };
@@ -30,6 +31,18 @@ const residualBytes = ({ rows, cols, dtype }: RowSource) => rows * cols * rowTyp
 
 /** Three sums of each row, its size and its error, sorted ones beside them. */
 export const needsOfTransformCode = (): MemoryNeeds => ({ columns: 10 });
+
+/**
+ * Sizes of rows, scales and what levels are found from. In a sweep: paths of a trellis and its table, a block of rows twice in f64 and in
+ * codes, products of errors.
+ */
+export function needsOfTrellisCode(
+  { bits, windowBits = 10, moments }: TrellisCodeOptions,
+  { cols }: RowSource,
+): MemoryNeeds {
+  const paths = 4 * 2 ** (windowBits - bits) * (blockRows + 4) + 10 * 2 ** windowBits;
+  return { columns: 6, sweepBytes: paths + 20 * blockRows * cols + (moments ? 1 << 20 : 0) };
+}
 
 export function needsOfLowRank(options: LowRankOptions | LowRankFactorOptions, source: RowSource): MemoryNeeds {
   if (options.p === Infinity) return defaultNeeds;

@@ -29,6 +29,7 @@ import {
   needsOfLeverage,
   needsOfLowRank,
   needsOfTransformCode,
+  needsOfTrellisCode,
   noNeeds,
 } from "./memory-needs.js";
 import type { RowSource } from "../matrix.js";
@@ -117,7 +118,7 @@ export const primitives = {
   trellisCode: primitive({
     run: trellisCode,
     check: checkTrellisCode,
-    needs: noNeeds,
+    needs: needsOfTrellisCode,
     sweeps: 10,
     restore: back.coded,
   }),

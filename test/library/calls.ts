@@ -68,6 +68,13 @@ export const calls: Record<string, (loewner: Loewner, a: MatrixLike, rowWeights:
       await loewner.transformCode(a, { bitsPerEntry: 3, p: 1, rowWeights, scale: "unbiased", exactRows: 2 }),
       await loewner.transformCode(a, { bitsPerEntry: 3, rowWeights, metric: (await loewner.gram(a)).data }),
     ],
+    trellisCode: async (loewner, a) => {
+      const { data: moments } = await loewner.gram(a);
+      return [
+        await loewner.trellisCode(a, { bits: 2, moments, damping: 0.1 }),
+        await loewner.trellisCode(a, { bits: 3, p: 1, windowBits: 12 }),
+      ];
+    },
     "lowRank, certify, residual, multiply": async (loewner, a, rowWeights) => {
       const results: unknown[] = [];
       const slow = a.rows === 400 ? (["level-set", "auto"] as const) : [];

@@ -118,6 +118,7 @@ describe("planMemory", () => {
 
 const a = matrix("heavy-tailed rows", 3000, 24, { f32: true });
 const right = { data: matrix("plain", 24, 3).data, rows: 3, cols: 24 };
+const identity = (d: number) => Float64Array.from({ length: d * d }, (_, i) => Number(i % (d + 1) === 0));
 
 /** Every method of the library, on little. */
 const calls: Record<string, (loewner: Loewner, a: MatrixLike) => Promise<unknown>> = {
@@ -143,6 +144,9 @@ const calls: Record<string, (loewner: Loewner, a: MatrixLike) => Promise<unknown
   transformCode: (loewner) => loewner.transformCode(a, { bitsPerEntry: 2 }),
   "transformCode under a metric": async (loewner) =>
     loewner.transformCode(a, { bitsPerEntry: 2, metric: squareOf(a.cols) }),
+  trellisCode: (loewner) => loewner.trellisCode(a, { bits: 2 }),
+  "trellisCode with moments, windows of 12 bits": (loewner) =>
+    loewner.trellisCode(a, { bits: 1, windowBits: 12, moments: identity(24) }),
 };
 
 /** The identity but for one entry. */

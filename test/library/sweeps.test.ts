@@ -27,6 +27,7 @@ right.data.fill(0).set([1], 0);
 right.data.set([1], 13);
 right.data.set([1], 26);
 const left = matrix("plain", 600, 3, { seed: 5 });
+const gram = Float64Array.from({ length: 144 }, (_, i) => Number(i % 13 === 0));
 
 /** How often each operation ran. */
 async function sweepsOf<Name extends PrimitiveName>(name: Name, options: OptionsOf<Name>, cache?: Cache) {
@@ -106,6 +107,19 @@ const cases: Case[] = [
     "quantise",
     { bits: 4, right },
     { profile: 1, "profile of other rows": 1, "quantise of other rows": 1, quantise: 1 },
+  ],
+  [
+    "transform codes",
+    "transformCode",
+    { bitsPerEntry: 2 },
+    { scatter: 5, transform: 3, "profile of other rows": 3, "quantise of other rows": 3 },
+  ],
+  ["trellis codes", "trellisCode", { bits: 3 }, { profile: 1, lengths: 1, "trellis of other rows": 1 }],
+  [
+    "trellis codes by moments",
+    "trellisCode",
+    { bits: 3, moments: gram },
+    { profile: 1, lengths: 1, gram: 1, "trellis of other rows": 1 },
   ],
   ["robust subspace", "robustSubspace", { rank: 3, restarts: 1 }, { gram: 1, subspace: 35 }],
   [

@@ -62,6 +62,18 @@ for (const input of [data, Float64Array.from(data)]) {
     add({ data: code.centre });
     hash.update(JSON.stringify([objective, metricError]));
   }
+  for (const options of [
+    { bits: 2, moments: gram.data, damping: 0.1 },
+    { bits: 3, windowBits: 12 },
+  ]) {
+    const { code, objective, outputError, predictedError } = await loewner.trellisCode(
+      { data: input, rows, cols },
+      options,
+    );
+    const { codes, scales, scaleLevels, rotation } = code;
+    for (const part of [codes, scales, scaleLevels, rotation.mixing, rotation.signs]) add({ data: part });
+    hash.update(JSON.stringify([objective, outputError, predictedError]));
+  }
   for (const p of [0.7, 1, 3.3]) {
     const matrix = { data: input, rows, cols };
     const { scores } = await loewner.sensitivities(matrix, { p, rowWeights: counts });

@@ -2,6 +2,7 @@
 import type { LowRankCertificate, Matrix, Objective } from "../../src/index.js";
 import { decodeRows } from "../../src/codes.js";
 import { TransformDecoder } from "../../src/transform-codes.js";
+import { TrellisDecoder } from "../../src/trellis-codes.js";
 import { bell } from "../library/matrices.js";
 import { exponentOf, logNorm, times, timesPower } from "./numbers.js";
 import { outside, type Check, type Situation } from "./situation.js";
@@ -241,18 +242,46 @@ export const transformCode =
       ...{ bytes: 2 * rows * cols + 8 * rows + 2000, p, rowWeights: s, metric },
     });
     const decoded = { data: new TransformDecoder(code).rows(0, rows), rows, cols };
-    const identity = {
-      data: Float64Array.from({ length: cols ** 2 }, (_, i) => Number(i % (cols + 1) === 0)),
-      rows: cols,
-      cols,
-    };
-    // Decoded rows are f32, whatever the rows are.
     return [
-      ...(decoded.data.every(Number.isFinite) ? [] : ["codes decode to no numbers"]),
       ...([error, metricError].every((x) => x >= 0 && x < Infinity) ? [] : [`errors of ${error} and ${metricError}`]),
-      ...objectiveFaults({ ...situation, dtype: "f32" }, objective, residualOf(situation, decoded, identity)),
+      ...decodedFaults(situation, decoded, objective),
     ];
   };
+
+export const trellisCode =
+  (byMoments: boolean): Check =>
+  async (situation) => {
+    const { loewner, a, p, exact } = situation;
+    const { rows, cols } = exact;
+    // Whatever multiplies: rows of a matrix that is not A.
+    const inputs = Float64Array.from({ length: cols * cols }, (_, i) => ((i * 7919) % 17) - 8);
+    const moments = Float64Array.from({ length: cols * cols }, (_, at) => {
+      let sum = 0;
+      for (let k = 0; k < cols; ++k) sum += inputs[k * cols + Math.floor(at / cols)] * inputs[k * cols + (at % cols)];
+      return sum;
+    });
+    const { code, objective, error, outputError } = await loewner.trellisCode(a, {
+      ...{ bits: 3, p },
+      ...(byMoments && { moments }),
+    });
+    const decoded = { data: new TrellisDecoder(code).rows(0, rows), rows, cols };
+    const faults = [error, outputError].every((x) => x >= 0 && x < 1e3) ? [] : [`errors ${error}, ${outputError}`];
+    return [...faults, ...decodedFaults(situation, decoded, objective)];
+  };
+
+/** Decoded rows are f32, whatever the rows are. */
+function decodedFaults(situation: Situation, decoded: Matrix<Float32Array>, objective: Objective): string[] {
+  const { cols } = decoded;
+  const identity = {
+    data: Float64Array.from({ length: cols ** 2 }, (_, i) => Number(i % (cols + 1) === 0)),
+    rows: cols,
+    cols,
+  };
+  return [
+    ...(decoded.data.every(Number.isFinite) ? [] : ["codes decode to no numbers"]),
+    ...objectiveFaults({ ...situation, dtype: "f32" }, objective, residualOf(situation, decoded, identity)),
+  ];
+}
 
 export const subspace: Check = async (situation) => {
   const { loewner, a, s, p, exact } = situation;

@@ -9,6 +9,7 @@ import {
   singularValues,
   subspace,
   transformCode,
+  trellisCode,
 } from "./checks-factors.js";
 import { coreset, leverage, lewis, sensitivities } from "./checks-weights.js";
 import type { Check } from "./situation.js";
@@ -44,6 +45,8 @@ export const checks: Record<string, { check: Check; ps: readonly number[]; weigh
   "certify, pair": { check: certify("lewis", true), ps: every, weighted: true },
   "residual and multiply": { check: residual, ps: every, weighted: true },
   "quantise, A": { check: quantise(4, false), ps: [1, 2, Infinity], weighted: true },
+  trellisCode: { check: trellisCode(false), ps: finite, weighted: false },
+  "trellisCode, moments": { check: trellisCode(true), ps: [2], weighted: false },
   transformCode: { check: transformCode(false), ps: finite, weighted: true },
   "transformCode, under a metric": { check: transformCode(true), ps: [1, 2], weighted: true },
   "quantise, pair": { check: quantise(3, true), ps: [1, 2, Infinity], weighted: true },

@@ -25,7 +25,7 @@ function mayRefuse({ matrix, weights, primitive }: Input): boolean {
   if (matrix in wideTortures || /^1e-?(300|250)/.test(weights)) return true;
   return (
     /huge|largest|smallest|1e-?3[68]|denormal|tiny/.test(matrix) &&
-    /lowRank|quantise|transformCode|certify|residual|entrywise/.test(primitive)
+    /lowRank|quantise|transformCode|trellisCode|certify|residual|entrywise/.test(primitive)
   );
 }
 

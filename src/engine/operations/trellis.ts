@@ -9,10 +9,10 @@ import { nearestLevel } from "./transform.js";
 export interface TrellisParams {
   bits: number;
   windowBits: number;
-  /** Rows of a block that are rows of A, the others are there to fill it; a multiple of 8. */
+  /** Rows of A. */
+  rows: number;
+  /** Rows of a block that are rows of A, the others are there to fill it; a multiple of 8. Of the last block they may be fewer. */
   segment: number;
-  /** Of the scale that entries are divided by to the root mean square of their row. */
-  ratio: number;
   p: number;
   unit: number;
 }
@@ -62,13 +62,16 @@ function feedbackProduct({ frame }: Job, feedback: Float64Array, lines: number, 
   };
 }
 
-/** Codes and the numbers of scales' levels, handed on; the report of what they decode to; `output`: the error of products. */
+/**
+ * Codes and the numbers of scales' levels, handed on; the report of what they decode to; `output`: the error of products, by pivots;
+ * `beyond`: squares of what coordinates decode to that the rotation adds to those of A, where rows are 0.
+ */
 export const trellis = operation({
-  reduce: { ...reportReductions, codes: "concat", scales: "concat", output: "sum" },
+  reduce: { ...reportReductions, codes: "concat", scales: "concat", output: "sum", beyond: "sum" },
   work: (cols, { windowBits }, { feedback }) => cols * 2 ** windowBits + (feedback ? cols * cols : 0),
   prepare(job: Job, params: TrellisParams, shared: TrellisShared) {
     const { frame, cols, dtype } = job;
-    const { bits, windowBits, segment, ratio, p } = params;
+    const { bits, windowBits, rows: n, segment, p } = params;
     const { levels, feedback, pivots } = shared;
     const { kernel } = frame;
     const { call } = kernel;
@@ -92,7 +95,7 @@ export const trellis = operation({
     const zeros = frame.copy(new Float64Array(blockRows));
     const residual = residualOf(job, formOf(job, 0), new Float64Array(cols), 1, params);
     const report = reporter(job, p);
-    const output = frame.f64(1);
+    const output = frame.f64(2);
     const X = new Float64Array(lines * segment);
     const Y = new Float64Array(lines * segment);
     const scale = new Float64Array(segment);
@@ -105,7 +108,7 @@ export const trellis = operation({
       for (let i = 0; i < count; ++i) {
         let sum = 0;
         for (let j = 0; j < cols; ++j) sum += rows[i * cols + j] * rows[i * cols + j];
-        number[i] = nearestLevel(levels, ratio * Math.sqrt(sum / lines), 0);
+        number[i] = nearestLevel(levels, Math.sqrt(sum / lines), 0);
         scale[i] = levels[number[i]];
         if (scale[i] === 0) continue;
         for (let j = 0; j < cols; ++j) X[j * segment + i] = rows[i * cols + j] / scale[i];
@@ -136,7 +139,8 @@ export const trellis = operation({
     };
 
     return (block: Block) => {
-      const count = Math.min(segment, block.rows);
+      const first = (block.first / blockRows) * segment;
+      const count = Math.min(segment, n - first);
       const rows = kernel[type](block.pointer, count * cols);
       load(rows, count);
       lineOutputs.fill(0);
@@ -147,19 +151,21 @@ export const trellis = operation({
       }
       rotate(Y, segment, rotation, true);
       const left = kernel[type](rest, count * cols);
-      let sum = 0;
+      const outputs = kernel.f64(output, 2).fill(0);
       for (let i = 0; i < count; ++i) {
-        sum += scale[i] * scale[i] * lineOutputs[i];
+        const square = scale[i] * scale[i];
+        outputs[0] += square * lineOutputs[i];
+        for (let j = cols; j < lines; ++j) outputs[1] += square * Y[j * segment + i] * Y[j * segment + i];
         for (let j = 0; j < cols; ++j) left[i * cols + j] = rows[i * cols + j] - scale[i] * Y[j * segment + i];
       }
-      kernel.f64(output, 1)[0] = sum;
       residual.run(rest, count, zeros);
-      const own = { ...block, rows: count, first: block.number * segment, state: {} } as Block<"weights">;
+      const own = { ...block, rows: count, first, state: {} } as Block<"weights">;
       return {
         ...report(own, residual.sums),
         codes: { pointer: codes, count: lines * lineBytes, type: "bytes" as const },
         scales: { pointer: numbers, count: segment, type: "bytes" as const },
         output: { pointer: output, count: 1 },
+        beyond: { pointer: output + 8, count: 1 },
       };
     };
   },

@@ -3,13 +3,16 @@
 const rounds = 30;
 
 /**
- * Levels of least squared distance to the values that are above 0, ascending, in f32, `most` of them or fewer. Half of them start at
- * quantiles and half evenly spaced, so that few far values are met too. Cost: a sort, and `rounds` searches a level.
+ * Levels of least squared distance to the values that are above 0, ascending, in f32, `most` of them or fewer: the values themselves where
+ * these are no more. Else half of them start at quantiles and half evenly spaced, so that few far values are met too. Cost: a sort, and
+ * `rounds` searches a level.
  */
 export function scaleLevels(values: Float64Array, most: number): Float32Array {
   const sorted = values.filter((x) => x > 0).sort();
   const n = sorted.length;
   if (n === 0) return Float32Array.of(1);
+  const exact = new Set(Float32Array.from(sorted));
+  if (exact.size <= most) return Float32Array.from(exact);
   const sums = new Float64Array(n + 1);
   for (let i = 0; i < n; ++i) sums[i + 1] = sums[i] + sorted[i];
   const [low, high] = [sorted[0], sorted[n - 1]];

@@ -68,25 +68,24 @@ export async function trellisCode(
   const { sizes, squares, products } = await rowSizes(run, rows, moments);
   const lines = rotation.signs.length;
   const segment = segmentOf(n);
-  const ratio = 1;
   const root = Math.sqrt(lines);
-  const wanted = sizes.map((size) => (ratio * size) / root);
-  const zeros = sizes.some((size) => size === 0);
-  const levels = scaleLevels(wanted, levelCount(n) - Number(zeros));
-  const scaled = Float32Array.from(zeros ? [0, ...levels] : levels);
+  const wanted = sizes.map((size) => size / root);
+  const zero = sizes.some((size) => size === 0) ? [0] : [];
+  const others = squares > 0 ? scaleLevels(wanted, levelCount(n) - zero.length) : [];
+  const levels = Float64Array.from([...zero, ...others]);
   const segments = Math.ceil(n / segment);
   const lineBytes = (segment * bits) / 8;
   const codes = new Uint8Array(lines * segments * lineBytes);
   const scales = new Uint8Array(n);
   const filled = segment === blockRows ? rows : run.open(inSegments(source, segment));
-  const { output, ...report } = await run.sweep(
+  const { output, beyond, ...report } = await run.sweep(
     "trellis",
     filled,
     "codes",
-    { bits, windowBits, segment, ratio, p, unit },
+    { bits, windowBits, rows: n, segment, p, unit },
     {
       table: Float64Array.from(trellisTable(bits, windowBits)),
-      levels: Float64Array.from(scaled),
+      levels,
       mixing: Float64Array.from(rotation.mixing),
       signs: Float64Array.from(rotation.signs),
       ...(feedback && { feedback: feedback.feedback, pivots: feedback.pivots }),
@@ -104,27 +103,20 @@ export async function trellisCode(
     },
   );
   const objective = await objectiveOf(run, report, p, unit);
-  const error = squares > 0 ? (objective.l2 * objective.l2) / squares : 0;
+  const share = (part: number, whole: number) => (whole > 0 ? Math.max(0, part) / whole : 0);
+  const error = share(objective.l2 * objective.l2, squares);
   const code: TrellisCode = {
     ...{ kind: "trellis", rows: n, cols: d, bits, windowBits, segment },
-    ...{ codes, scales, scaleLevels: scaled, rotation },
+    ...{ codes, scales, scaleLevels: Float32Array.from(levels), rotation },
   };
   run.finish();
-  const expected = trellisError(bits, windowBits, segment);
   // What damping adds was made small too, but is no error of products.
-  const outputError = feedback
-    ? products > 0
-      ? Math.max(0, output[0] - feedback.added * objective.l2 * objective.l2) / products
-      : 0
-    : error;
-  const whole = feedback ? feedback.pivots.reduce((sum, x) => sum + x, 0) : 0;
-  const predictedError = !feedback
-    ? squares > 0
-      ? expected
-      : 0
-    : products > 0
-      ? (expected * whole * squares) / lines / products
-      : 0;
+  const added = feedback ? feedback.added * (objective.l2 * objective.l2 + beyond[0]) : 0;
+  const expected = trellisError(bits, windowBits, segment);
+  const outputError = feedback ? share(output[0] - added, products) : error;
+  const predictedError = feedback
+    ? share(foretold(feedback, expected) * squares, products)
+    : share(expected * squares, squares);
   return {
     ...{ code, objective, error, outputError, predictedError },
     ...{ byteLength: trellisBytes(code), seed, seconds: run.seconds },
@@ -145,11 +137,24 @@ async function kroneckerRotation(run: Run, cols: number, seed: number): Promise<
   };
 }
 
-/**
- * Of H in rotated coordinates, damped: what is taken off (line r: feedback[k][r] of what line k errs), and what errors of lines count for.
- * Cost: D^3 / 2 multiply-adds.
- */
-async function feedbackOf(run: Run, moments: Float64Array, d: number, rotation: KroneckerRotation, damping: number) {
+interface Feedback {
+  /** D x D, upper: of what line k errs feedback[k][r] is taken off line r. */
+  feedback: Float64Array;
+  /** D: what squares of errors of each line, as it is coded, add to tr(E (H + damping) E'). */
+  pivots: Float64Array;
+  /** To the diagonal of H, by damping. */
+  added: number;
+}
+
+/** Of H in rotated coordinates, damped; of zeros there is none. Cost: 2 D^2 (order + log2(D / order)) + D^3 / 2 multiply-adds. */
+async function feedbackOf(
+  run: Run,
+  moments: Float64Array,
+  d: number,
+  rotation: KroneckerRotation,
+  damping: number,
+): Promise<Feedback | undefined> {
+  if (moments.every((x) => x === 0)) return undefined;
   const lines = rotation.signs.length;
   // (Q'(Q'H)')' = Q'H Q, H symmetric
   const half = new Float64Array(lines * d);
@@ -158,9 +163,7 @@ async function feedbackOf(run: Run, moments: Float64Array, d: number, rotation: 
   const H = new Float64Array(lines * lines);
   H.set(transpose(half, lines, d));
   rotate(H, lines, rotation, false);
-  const mean = trace(moments, d) / d;
-  if (!(mean > 0)) return undefined;
-  const added = damping * mean;
+  const added = (damping * trace(moments, d)) / d;
   // Coordinates in reverse: of G = L L' there is L^-T, and U is that of both directions turned around.
   const G = new Float64Array(lines * lines);
   for (let i = 0; i < lines; ++i)
@@ -183,6 +186,29 @@ async function feedbackOf(run: Run, moments: Float64Array, d: number, rotation: 
     for (let r = k + 1; r < lines; ++r) feedback[k * lines + r] = U(r) / pivot;
   }
   return { feedback, pivots, added };
+}
+
+/**
+ * tr(E H E') to expect beside the sum of squares of A, where lines of variance 1 err by `error` as they are coded. What is taken off
+ * lines makes them larger than their scales say, and codes made for one variance err on another as Lapidoth, On the role of mismatch in
+ * rate distortion theory (1997), has it.
+ */
+function foretold({ feedback, pivots, added }: Feedback, error: number): number {
+  const lines = pivots.length;
+  const variances = new Float64Array(lines).fill(1);
+  let sum = 0;
+  pivots.forEach((pivot, k) => {
+    const own = variances[k] + (1 - error) * (1 - 2 * Math.sqrt(variances[k]));
+    // Errors of lines as they are coded, times I + feedback, are those of what is decoded.
+    let squares = 1;
+    for (let r = k + 1; r < lines; ++r) {
+      const square = feedback[k * lines + r] * feedback[k * lines + r];
+      variances[r] += square * own;
+      squares += square;
+    }
+    sum += (pivot - added * squares) * own;
+  });
+  return sum / lines;
 }
 
 const trace = (H: Float64Array, d: number) => H.reduce((sum, x, i) => (i % (d + 1) === 0 ? sum + x : sum), 0);

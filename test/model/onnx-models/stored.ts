@@ -31,7 +31,20 @@ interface Code {
   exact?: { rows: string; residual: Part };
 }
 
+/** Trellis codes of equal bits. */
+interface Trellis {
+  bits: number;
+  windowBits: number;
+  codes: string;
+  scales: string;
+  scaleLevels: string;
+  table: string;
+  mixing: string;
+  signs: string;
+}
+
 interface Layer {
+  trellis?: Trellis;
   left?: Part;
   right?: Part;
   code?: Code;
@@ -71,10 +84,11 @@ interface Dense {
 export function storedProduct({ bytes, external }: BuiltModel, name: string): Float32Array {
   const { graph } = fromBinary(ModelProtoSchema, bytes);
   const tensors = new Map(graph!.initializer.map((tensor) => [tensor.name, tensor]));
-  const { left, right, code, rows, cols, rank, transposed } = describedIn({ bytes })[name];
+  const { left, right, code, trellis, rows, cols, rank, transposed } = describedIn({ bytes })[name];
   const read = (part: Part) => partOf(part, (tensor) => tensors.get(tensor)!, external);
-  if (code) {
-    const { at } = transformed(code, rows, cols, read, (tensor) => bytesOf(tensors.get(tensor)!, external));
+  const raw = (tensor: string) => bytesOf(tensors.get(tensor)!, external);
+  if (code || trellis) {
+    const { at } = code ? transformed(code, rows, cols, read, raw) : equalBits(trellis!, rows, cols, raw);
     return Float32Array.from({ length: rows * cols }, (_, i) =>
       transposed ? at(i % rows, Math.floor(i / rows)) : at(Math.floor(i / cols), i % cols),
     );
@@ -112,8 +126,6 @@ function transformed(
     throw new Error("no such component");
   };
   const halves = tables.map((name) => f16ToF32(new Uint16Array(raw(name).slice().buffer)));
-  const valueOf = (half: Float32Array, window: number) =>
-    window < half.length ? half[window] : -half[2 * half.length - 1 - window];
   const tensorsOfCodes = codes.map(raw);
   const rowBytes = bands.map((band) => (band.bits * band.cols) / 8);
   const allBytes = rowBytes.reduce((sum, each) => sum + each, 0);
@@ -125,16 +137,7 @@ function transformed(
           ? tensorsOfCodes[b].subarray(i * rowBytes[b], (i + 1) * rowBytes[b])
           : tensorsOfCodes[0].subarray(i * allBytes + first, i * allBytes + first + rowBytes[b]);
       first += rowBytes[b];
-      const length = 8 * row.length;
-      const bit = (at: number) => {
-        const within = ((at % length) + length) % length;
-        return (row[within >> 3] >> (7 - (within & 7))) & 1;
-      };
-      return Array.from({ length: components }, (_, j) => {
-        let window = 0;
-        for (let k = windowBits; k > 0; --k) window = 2 * window + bit((j + 1) * bits - k);
-        return valueOf(halves[b], window);
-      });
+      return valuesOf(row, components, { bits, windowBits, half: halves[b] });
     });
   };
   const [middle, levels, level] = [f32(centre), f32(scaleLevels), raw(scales)];
@@ -147,6 +150,56 @@ function transformed(
       const at = far?.rows.indexOf(i) ?? -1;
       const coded = scale === 0 ? 0 : middle[j] + lefts[i].reduce((sum, x, k) => sum + x * scale * rightAt(k, j), 0);
       return coded + (at < 0 ? 0 : far!.residual.at(at, j));
+    },
+  };
+}
+
+/** Of one circle of codes. */
+function valuesOf(
+  row: Uint8Array,
+  count: number,
+  { bits, windowBits, half }: { bits: number; windowBits: number; half: Float32Array },
+): number[] {
+  const length = 8 * row.length;
+  const bit = (at: number) => {
+    const within = ((at % length) + length) % length;
+    return (row[within >> 3] >> (7 - (within & 7))) & 1;
+  };
+  return Array.from({ length: count }, (_, j) => {
+    let window = 0;
+    for (let k = windowBits; k > 0; --k) window = 2 * window + bit((j + 1) * bits - k);
+    return window < half.length ? half[window] : -half[2 * half.length - 1 - window];
+  });
+}
+
+/** The rotation entry by entry: signs, the mixing matrix, and signs by the parity of common bits. */
+function equalBits(of: Trellis, rows: number, cols: number, raw: (tensor: string) => Uint8Array): Dense {
+  const f32 = (name: string) => new Float32Array(raw(name).slice().buffer);
+  const [mixing, levels, scales] = [f32(of.mixing), f32(of.scaleLevels), raw(of.scales)];
+  const signs = new Int8Array(raw(of.signs).slice().buffer);
+  const half = f16ToF32(new Uint16Array(raw(of.table).slice().buffer));
+  const size = signs.length;
+  const order = Math.sqrt(mixing.length);
+  const h = size / order;
+  const codes = raw(of.codes);
+  const segments = Math.ceil(rows / 256);
+  const segment = 8 * Math.ceil(rows / segments / 8);
+  const bytes = (segment * of.bits) / 8;
+  const lines = Array.from({ length: size }, (_, k) =>
+    Array.from({ length: segments }, (_, s) => {
+      const first = (k * segments + s) * bytes;
+      return valuesOf(codes.subarray(first, first + bytes), segment, { ...of, half });
+    }).flat(),
+  );
+  const parity = (x: number): number => (x ? (x & 1) ^ parity(x >> 1) : 0);
+  return {
+    ...{ rows, cols },
+    at(i, j) {
+      const sum = lines.reduce((total, line, k) => {
+        const factor = mixing[Math.floor(j / h) * order + Math.floor(k / h)];
+        return total + (parity((j % h) & (k % h)) ? -factor : factor) * line[i];
+      }, 0);
+      return levels[scales[i]] * signs[j] * sum;
     },
   };
 }
