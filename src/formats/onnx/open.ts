@@ -14,7 +14,7 @@ import { type NodeProto, NodeProtoSchema, OperatorSetIdProtoSchema, StringString
 import { distinctBytes } from "./external-ranges.js";
 import { externalLocations } from "./location.js";
 import { checkOrder } from "./order.js";
-import { decode, type Scan, scanAttribute, scanGraph, scanNode } from "./scan-graph.js";
+import { decode, domainOf, nothingInside, type Scan, scanAttribute, scanGraph, scanNode } from "./scan-graph.js";
 import type { ExternalResolver, OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, Span } from "./types.js";
 
 /** How a model is opened. */
@@ -27,7 +27,7 @@ export interface OpenOnnxOptions extends LimitOptions {
 interface Parts {
   irVersion: number;
   producer: string;
-  graph?: { graph: OnnxGraph; message: Message };
+  graph?: OnnxGraph;
   readonly opsets: Map<string, number>;
   readonly metadata: Map<string, string>;
   readonly metadataFields: Map<string, Span>;
@@ -67,7 +67,7 @@ export async function openOnnx(source: ByteSource, options: OpenOnnxOptions = {}
     const isOfBytes = isLoewnerError(error, "INVALID_FORMAT") || isLoewnerError(error, "LIMIT");
     throw isOfBytes ? await recognise(error, source, parts.irVersion > 0) : error;
   }
-  const { graph, message } = parts.graph!;
+  const graph = parts.graph!;
   checkOrder(graph, file);
   const tensors = externalTensors(graph, scan);
   const locations = externalLocations({ graph, nested: scan.nested }).size;
@@ -82,8 +82,6 @@ export async function openOnnx(source: ByteSource, options: OpenOnnxOptions = {}
     producer,
     opsets,
     graph,
-    graphField: { start: message.start, end: message.end },
-    graphMessage: message,
     metadata,
     metadataFields,
     functions,
@@ -147,13 +145,12 @@ async function takeField(scan: Scan, model: Message, field: Field, parts: Parts)
       return;
     case 7: {
       if (parts.graph) throw cursor.fault("a second graph; a model has one", field.start);
-      const message = cursor.enter(field, model, "graph");
-      parts.graph = { graph: await scanGraph(scan, message), message };
+      parts.graph = await scanGraph(scan, cursor.enter(field, model, "graph"));
       return;
     }
     case 8: {
       const { domain, version } = await decode(cursor, OperatorSetIdProtoSchema, field, model);
-      parts.opsets.set(domain, Number(version));
+      parts.opsets.set(domainOf(domain), Number(version));
       return;
     }
     case 14: {
@@ -183,11 +180,10 @@ async function scanFunction(scan: Scan, message: Message): Promise<string> {
     else if (field.number === 10) domain = cursor.text(field, message) ?? (await cursor.loadText(field, message));
     else if (field.number === 7) await scanNode(scan, cursor.enter(field, message, "node"));
     else if (field.number === 11) {
-      const inner = { tensors: new Map<string, OnnxTensor>(), captured: new Set<string>(), weights: [] };
-      await scanAttribute(scan, cursor.enter(field, message, "attribute"), inner);
+      await scanAttribute(scan, cursor.enter(field, message, "attribute"), nothingInside());
     }
   }
-  return `${domain}:${name}`;
+  return `${domainOf(domain)}:${name}`;
 }
 
 /** The graphs of training_info, again for their external data. */

@@ -45,7 +45,7 @@ export async function indexBounds(model: OnnxModel): Promise<Map<string, number>
   );
   const bounds = new Map<string, number>();
   for (const node of graph.nodes) {
-    const standard = node.domain === "" || node.domain === "ai.onnx";
+    const standard = node.domain === "";
     const from = origin.get(node.inputs[0] ?? "");
     if (from !== undefined && standard && carriers.has(node.opType)) origin.set(node.outputs[0], from);
     for (const [indices, table] of await lookups(model, node, standard)) {
@@ -75,7 +75,7 @@ function tableRows(graph: OnnxGraph, makers: ReadonlyMap<string, OnnxNode>, name
     const constant = graph.initializers.get(name);
     if (constant) return constant.dims[0];
     const node = makers.get(name);
-    if (node === undefined || (node.domain !== "" && node.domain !== "ai.onnx")) return undefined;
+    if (node === undefined || node.domain !== "") return undefined;
     if (node.opType === "Constant") return node.tensors.get("value")?.dims[0];
     if (!rowwise.has(node.opType)) return undefined;
     name = node.inputs[0] ?? "";

@@ -8,7 +8,8 @@ import type { Layer, LayerKind, LayOutOptions, Model, OutputFile } from "../mode
 import type { StoredLayer } from "../stored.js";
 import { helperPrefix } from "./builder.js";
 import { rewrite } from "./rewrite.js";
-import { findWeights, type FoundWeight } from "./uses.js";
+import { Values } from "./values.js";
+import { findWeights, type FoundWeight } from "./weights.js";
 
 /** Finds the layers of an open model. */
 export async function onnxModel(model: OnnxModel): Promise<Model> {
@@ -19,7 +20,8 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   const factors = new Set([...described.values()].flatMap(allTensorsOf));
   const weights = new Map<string, FoundWeight>();
   const layers: Layer[] = [];
-  for (const weight of await findWeights(model)) {
+  const values = new Values(model);
+  for (const weight of await findWeights(model, values)) {
     if (factors.has(weight.name) || weight.name.startsWith(helperPrefix)) continue;
     weights.set(weight.name, weight);
     layers.push(layerOf(weight));
@@ -28,7 +30,7 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
 
   async function layOut(stored: readonly StoredLayer[], options: LayOutOptions = {}): Promise<OutputFile[]> {
     const replacements = stored.map((layer) => ({ weight: weights.get(layer.name)!, layer }));
-    const { edits, described: added } = rewrite(model, replacements, options.operators);
+    const { edits, described: added } = rewrite(model, values, replacements, options.operators);
     const all = new Map([...described, ...added]);
     const setMetadata = new Map(all.size ? [[metadataKey, descriptionText(all)]] : []);
     const externalName = options.mainName && `${options.mainName}_data`;
@@ -49,7 +51,7 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
     described,
     tensorBytes: (name) => tensor(name).byteLength,
     isTaken: () => false, // new names are fresh ones
-    rows: (name) => onnxRows(model, tensor(name)),
+    rows: (name) => onnxRows(model, tensor(name), weights.get(name)?.matrix),
     async bytes(name) {
       const { byteLength } = tensor(name);
       const all = new Uint8Array(byteLength);
@@ -65,9 +67,10 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   };
 }
 
-function layerOf({ name, tensor, uses, blocked }: FoundWeight): Layer {
-  const { dims: shape, dataType, byteLength: bytes } = tensor;
-  const transposed = shape[0] < shape[1] && !uses.some(({ op }) => op === "gather");
+function layerOf({ name, tensor, matrix: shape, uses, blocked }: FoundWeight): Layer {
+  const { dataType, byteLength: bytes } = tensor;
+  // Rows that are read one by one are rows of what is fitted.
+  const transposed = uses.find(({ op }) => op === "gather")?.transposed ?? shape[0] < shape[1];
   const kind = kindIn(name, uses, shape);
   const byDefault = blocked === undefined && (kind === "tied" || isTable(name, outputsFirst(uses, shape)));
   return {
@@ -91,7 +94,7 @@ function kindIn(name: string, uses: FoundWeight["uses"], shape: readonly number[
 /** Rows of a table, or outputs of a product, then the width: x W has W's columns as outputs, x W' its rows. */
 function outputsFirst(uses: FoundWeight["uses"], [rows, cols]: readonly number[]): [number, number] {
   const [use] = uses;
-  if (!use || use.op === "gather") return [rows, cols];
-  const asIs = (use.side === "left") !== use.transposed;
+  if (!use) return [rows, cols];
+  const asIs = use.op === "gather" ? !use.transposed : (use.side === "left") !== use.transposed;
   return asIs ? [rows, cols] : [cols, rows];
 }
