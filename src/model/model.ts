@@ -14,11 +14,15 @@ export type LayerKind = "embedding" | "head" | "tied" | "position" | "linear" | 
 export interface Layer {
   readonly name: string;
   readonly kind: LayerKind;
-  /** As the file has it. */
+  /** Rows and columns of a layer, as the file has it or of its dimensions in two groups; of anything else, all that it has. */
   readonly shape: readonly number[];
+  /** All of a layer that has more than two. */
+  readonly dims?: readonly number[];
   /** As safetensors spells it: "F32", "F16", "BF16", ... */
   readonly dtype: string;
   readonly bytes: number;
+  /** Other tensors that hold the same numbers, or their transpose: whatever is done with the layer, a result has none of them. */
+  readonly copies?: readonly { readonly name: string; readonly transposed: boolean; readonly bytes: number }[];
   /** Compressed unless other layers are asked for by name. */
   readonly byDefault: boolean;
   /**

@@ -22,7 +22,7 @@ import { PlacedLayer, type Step } from "./placed-layer.js";
 import { transformOperand } from "./transform-operand.js";
 import type { Use } from "./uses.js";
 import type { Scope } from "./values.js";
-import type { FoundWeight } from "./weights.js";
+import type { FoundWeight, Place } from "./weights.js";
 
 /** Writes the nodes that take the place of those which read one weight. */
 export class LayerRewriter {
@@ -32,28 +32,28 @@ export class LayerRewriter {
 
   constructor(
     private readonly builder: Builder,
-    private readonly weight: FoundWeight,
+    weight: FoundWeight,
     private readonly layer: StoredLayer,
     private readonly graph: Surroundings,
   ) {
     const type = typeOf(weight);
-    const value = this.place(type);
+    const value = this.place(weight, type);
     this.placed = new PlacedLayer(builder, layer, value, type);
     this.description = value.description;
   }
 
-  private place(type: RowType): PlacedValue {
-    const { builder, layer, weight, graph } = this;
+  private place(weight: FoundWeight, type: RowType): PlacedValue {
+    const { builder, layer, graph } = this;
     const { value, name } = layer;
     if (value.kind === "pair") return pairOperands(builder, layer, value, weight, type, graph);
     return transformOperand(builder, name, value, { type, opset: graph.opset });
   }
 
-  /** The weight itself as a value of that name, of the tensor's dimensions. */
-  whole(output: string): void {
-    const { builder, weight, layer } = this;
-    const { dims, dataType, rowType } = weight.tensor;
-    const matrix = this.placed.matrix(layer.transposed, rowType!);
+  /** What a place holds as a value of that name. */
+  whole({ tensor, transposed }: Place, output: string): void {
+    const { builder, layer } = this;
+    const { dims, dataType, rowType } = tensor;
+    const matrix = this.placed.matrix(layer.transposed !== transposed, rowType!);
     builder.value(output, dataType, dims);
     if (dims.length === 2) builder.node("Identity", [matrix], { name: output, output });
     else builder.node("Reshape", [matrix, builder.vector(dims)], { name: output, output });

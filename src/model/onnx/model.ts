@@ -9,7 +9,7 @@ import type { StoredLayer } from "../stored.js";
 import { helperPrefix } from "./builder.js";
 import { rewrite } from "./rewrite.js";
 import { Values } from "./values.js";
-import { findWeights, type FoundWeight } from "./weights.js";
+import { copiesIn, findWeights, type FoundWeight, type Place } from "./weights.js";
 
 /** Finds the layers of an open model. */
 export async function onnxModel(model: OnnxModel): Promise<Model> {
@@ -24,13 +24,13 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   for (const weight of await findWeights(model, values)) {
     if (factors.has(weight.name) || weight.name.startsWith(helperPrefix)) continue;
     weights.set(weight.name, weight);
-    layers.push(layerOf(weight));
+    layers.push(layerOf(weight, copiesIn(weight, values)));
   }
   const tensor = (name: string) => weights.get(name)?.tensor ?? initializers.get(name)!;
 
   async function layOut(stored: readonly StoredLayer[], options: LayOutOptions = {}): Promise<OutputFile[]> {
     const replacements = stored.map((layer) => ({ weight: weights.get(layer.name)!, layer }));
-    const { edits, described: added } = rewrite(model, values, replacements, options.operators);
+    const { edits, described: added } = rewrite(model, values, weights.values(), replacements, options.operators);
     const all = new Map([...described, ...added]);
     const setMetadata = new Map(all.size ? [[metadataKey, descriptionText(all)]] : []);
     const externalName = options.mainName && `${options.mainName}_data`;
@@ -67,7 +67,7 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   };
 }
 
-function layerOf({ name, tensor, matrix: shape, uses, blocked }: FoundWeight): Layer {
+function layerOf({ name, tensor, matrix: shape, uses, blocked }: FoundWeight, copies: readonly Place[]): Layer {
   const { dataType, byteLength: bytes } = tensor;
   // Rows that are read one by one are rows of what is fitted.
   const transposed = uses.find(({ op }) => op === "gather")?.transposed ?? shape[0] < shape[1];
@@ -76,6 +76,12 @@ function layerOf({ name, tensor, matrix: shape, uses, blocked }: FoundWeight): L
   return {
     ...{ name, kind, shape, dtype: onnxDtypeName(dataType), bytes, transposed, byDefault },
     ...(blocked && { blocked }),
+    ...(shape.join() !== tensor.dims.join() && { dims: tensor.dims }),
+    ...(copies.length > 0 && {
+      copies: copies.map(({ value, transposed: turned, tensor: { byteLength } }) => ({
+        ...{ name: value.name, transposed: turned, bytes: byteLength },
+      })),
+    }),
   };
 }
 

@@ -5,14 +5,14 @@ import type { Builder } from "./builder.js";
 import { operandOf, type MatrixOperand } from "./decode.js";
 import { fusedOperand } from "./fused.js";
 import type { PlacedValue, Surroundings } from "./operand.js";
-import type { FoundWeight } from "./weights.js";
+import { isReadWhole, type FoundWeight } from "./weights.js";
 
 /** @param type what operands put out */
 export function pairOperands(
   builder: Builder,
   layer: StoredLayer,
   pair: StoredPair,
-  weight: Pick<FoundWeight, "uses" | "wholes">,
+  weight: Pick<FoundWeight, "uses" | "places">,
   type: RowType,
   graph: Surroundings,
 ): PlacedValue {
@@ -47,12 +47,12 @@ function fused(
   name: string,
   { rows, cols, transposed }: StoredLayer,
   { left, right }: StoredPair,
-  { uses, wholes }: Pick<FoundWeight, "uses" | "wholes">,
+  { uses, places }: Pick<FoundWeight, "uses" | "places">,
   type: RowType,
   { operators }: Surroundings,
 ): MatrixOperand | undefined {
   const gathered = uses.some(({ op }) => op === "gather");
-  const isWhole = wholes.length > 0 || uses.some((use) => use.op === "gather" && use.transposed !== transposed);
+  const isWhole = isReadWhole({ places }) || uses.some((use) => use.op === "gather" && use.transposed !== transposed);
   if (operators === "standard" || isWhole || left.kind === "float" || !(gathered || rows >= 8 * cols)) return undefined;
   const product = uses.some((use) => use.op !== "gather" && use.side === "right" && use.transposed !== transposed);
   if (!gathered && !product) return undefined;

@@ -7,24 +7,30 @@ import type { StoredLayer } from "../stored.js";
 import { Builder, type Dims } from "./builder.js";
 import { LayerRewriter } from "./layer-rewriter.js";
 import type { Surroundings } from "./operand.js";
-import { opsetOf } from "./uses.js";
-import { topOf, type Scope, type Values } from "./values.js";
-import type { FoundWeight } from "./weights.js";
+import { opsetOf, type Use } from "./uses.js";
+import { topOf, type Reader, type Scope, type Values } from "./values.js";
+import { copiesIn, type FoundWeight, type Place } from "./weights.js";
 
 export interface Replacement {
   readonly weight: FoundWeight;
   readonly layer: StoredLayer;
 }
 
-/** The edits that put the layers' factors in, and what the file should say of them. */
+/**
+ * The edits that put the layers' factors in, and what the file should say of them. What holds the numbers of another weight goes.
+ * @param weights all of the model's
+ */
 export function rewrite(
   model: OnnxModel,
   values: Values,
+  weights: Iterable<FoundWeight>,
   replacements: readonly Replacement[],
   operators: Operators = "standard",
 ): { edits: OnnxEdits; described: Map<string, LayerDescription> } {
   const rewriter = new Rewriter(model, values, operators);
   for (const { weight, layer } of replacements) rewriter.replace(weight, layer);
+  const replaced = new Set(replacements.map(({ weight }) => weight));
+  for (const weight of weights) if (!replaced.has(weight)) rewriter.joinPlaces(weight);
   return { edits: rewriter.edits(), described: rewriter.described };
 }
 
@@ -48,7 +54,36 @@ class Rewriter {
   }
 
   replace(weight: FoundWeight, layer: StoredLayer): void {
-    const { tensor, value, constant, uses, through, wholes } = weight;
+    const one = new LayerRewriter(this.builder, weight, layer, this.surroundings);
+    this.described.set(layer.name, describeLayer(layer, onnxDtypeName(weight.tensor.dataType), one.description));
+    for (const place of weight.places) this.drop(place);
+    const readings = [
+      ...weight.uses.map((use) => ({ node: use.node, write: () => this.put(one, use) })),
+      // The first of them makes the whole.
+      ...weight.places.flatMap((place) =>
+        byPosition(place.wholes)
+          .slice(0, 1)
+          .map((reader) => ({ node: reader.node, write: () => this.makeWhole(one, place, reader) })),
+      ),
+    ];
+    for (const { write } of byPosition(readings)) write();
+  }
+
+  /** A weight that stays as it is, in one of its places; what reads the others has it from there. */
+  joinPlaces(weight: FoundWeight): void {
+    for (const place of copiesIn(weight, this.values)) {
+      const { tensor, value, constant, transposed } = place;
+      if (constant) this.dropNodes.add(constant);
+      else this.dropTensors.add(tensor);
+      const [operator, attributes] = transposed ? ["Transpose", { perm: [1, 0] }] : ["Identity", {}];
+      const { name } = value;
+      this.builder.node(operator, [weight.places[0].value.name], { name, output: name, attributes });
+      const [{ node, scope }] = byPosition(value.readers);
+      this.insert(topOf(scope, node), this.take(node, scope));
+    }
+  }
+
+  private drop({ tensor, value, constant, through }: Place): void {
     if (constant) this.dropNodes.add(constant);
     else this.dropTensors.add(tensor);
     this.dropValueInfo.add(value.name);
@@ -56,33 +91,24 @@ class Rewriter {
       this.dropNodes.add(node);
       node.outputs.forEach((name) => this.dropValueInfo.add(name));
     }
-    const one = new LayerRewriter(this.builder, weight, layer, this.surroundings);
-    this.described.set(layer.name, describeLayer(layer, onnxDtypeName(tensor.dataType), one.description));
-    const readings = [...uses.map((use) => ({ ...use, use })), ...wholes.map((each) => ({ ...each, use: undefined }))];
-    readings.sort((a, b) => a.node.field.start - b.node.field.start);
-    let isWhole = false;
-    for (const { node, scope, use } of readings) {
-      if (use) {
-        one.write(use);
-        this.replaceNodes.set(node, this.take(node, scope));
-      } else if (!isWhole) {
-        isWhole = true;
-        this.makeWhole(one, weight, node, scope);
-      }
-    }
   }
 
-  /** The weight's value for whatever reads it, before `node`, the first that does. */
-  private makeWhole(one: LayerRewriter, { value }: FoundWeight, node: OnnxNode, scope: Scope): void {
-    const { name, scope: own } = value;
+  private put(one: LayerRewriter, use: Use): void {
+    one.write(use);
+    this.replaceNodes.set(use.node, this.take(use.node, use.scope));
+  }
+
+  /** The weight's value for whatever reads it, before the first that does. */
+  private makeWhole(one: LayerRewriter, place: Place, { node, scope }: Reader): void {
+    const { name, scope: own } = place.value;
     // A value of the main graph, which subgraphs read by its name, unless one of them has another of that name.
     if (!own.parent || this.values.isUnique(name)) {
-      one.whole(name);
+      one.whole(place, name);
       this.take(node, scope);
       return;
     }
     const outer = this.builder.fresh(name);
-    one.whole(outer);
+    one.whole(place, outer);
     this.builder.node("Identity", [outer], { name, output: name });
     this.insert(own.graph.nodes[0], this.take(node, scope));
   }
@@ -121,4 +147,9 @@ class Rewriter {
     const isNew = (name: string) => !outputs.has(name) && (!graph.valueInfo.has(name) || this.dropValueInfo.has(name));
     return [...this.builder.values].flatMap(([name, value]) => (isNew(name) ? [value] : []));
   }
+}
+
+/** In the order of the file. */
+function byPosition<T extends { readonly node: OnnxNode }>(list: readonly T[]): T[] {
+  return [...list].sort((a, b) => a.node.field.start - b.node.field.start);
 }

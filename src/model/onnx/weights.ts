@@ -6,32 +6,55 @@
 import type { OnnxModel, OnnxNode, OnnxTensor } from "../../formats/onnx/types.js";
 import type { RowType } from "../../matrix.js";
 import { attributesOf } from "./attributes.js";
+import { joinEqual } from "./equal-weights.js";
 import { called, isComplete, isQuantiser, opsetOf, passedOn, useOf, type Use } from "./uses.js";
 import { type Reader, type Scope, type Value, Values } from "./values.js";
 
-export interface FoundWeight {
+/** A tensor that holds a weight. */
+export interface Place {
   readonly tensor: OnnxTensor;
-  /** What it is called here: the value's name, unless another weight has it. */
-  readonly name: string;
-  /** The value: the initializer, or what the Constant puts out. */
+  /** The initializer, or what the Constant puts out. */
   readonly value: Value;
   /** The node that holds it, for a Constant. */
   readonly constant?: OnnxNode;
-  /** Rows and columns: the tensor's own, or of its dimensions in two groups, as square as can be. */
-  readonly matrix: readonly [rows: number, cols: number];
-  readonly uses: readonly Use[];
-  /** Nodes that only pass it on to `uses`. */
+  /** It holds the weight's transpose. */
+  readonly transposed: boolean;
+  /** Nodes that only pass it on to the weight's uses. */
   readonly through: readonly OnnxNode[];
   /** What must have the whole. */
   readonly wholes: readonly Reader[];
+}
+
+export interface FoundWeight {
+  /** What it is called here: the value's name, unless another weight has it. */
+  readonly name: string;
+  /** Of its first place. */
+  readonly tensor: OnnxTensor;
+  /** Rows and columns: the tensor's own, or of its dimensions in two groups, as square as can be. */
+  readonly matrix: readonly [rows: number, cols: number];
+  /** One, or all that hold the same numbers. */
+  readonly places: readonly Place[];
+  readonly uses: readonly Use[];
   /** Why it cannot be compressed. */
   readonly blocked?: string;
 }
 
+/** Places that can go when the weight stays as it is: what the first of them holds can be read where they are. */
+export function copiesIn({ places: [first, ...others], blocked }: FoundWeight, values: Values): Place[] {
+  if (blocked !== undefined || first.value.scope.parent) return [];
+  return others.filter(({ value, constant }) => {
+    const isLater = !first.constant || (constant && constant.field.start > first.constant.field.start);
+    return isLater && (!value.scope.parent || values.isUnique(value.name));
+  });
+}
+
+/** Something reads it as a whole. */
+export const isReadWhole = ({ places }: Pick<FoundWeight, "places">) => places.some(({ wholes }) => wholes.length > 0);
+
 /** Rewriting takes Gemm without C, Flatten and Slice with negative axes: opset 11. */
 const oldestOpset = 11;
 
-/** Every weight, in the order of the file, those of the main graph first. */
+/** Every weight, in the order of the file, those of the main graph first. Equal ones are joined. */
 export async function findWeights(model: OnnxModel, values = new Values(model)): Promise<FoundWeight[]> {
   const finder = new Finder(model, values);
   const found: FoundWeight[] = [];
@@ -45,7 +68,7 @@ export async function findWeights(model: OnnxModel, values = new Values(model)):
       if (tensor && name && isWeight(tensor)) found.push(await finder.follow(tensor, scope, name, node));
     }
   }
-  return found;
+  return joinEqual(model, found);
 }
 
 /**
@@ -95,8 +118,8 @@ class Finder {
     if (blocked === undefined) for (const { node } of trace.uses) this.taken.add(node);
     const { uses, through, wholes } = trace;
     return {
-      ...{ tensor, name: this.nameOf(value), value, constant, uses, through, wholes },
-      matrix: matrixShape(tensor.dims),
+      ...{ tensor, name: this.nameOf(value), uses, matrix: matrixShape(tensor.dims) },
+      places: [{ tensor, value, ...(constant && { constant }), transposed: false, through, wholes }],
       ...(blocked && { blocked }),
     };
   }
