@@ -25,6 +25,8 @@ export interface Layer {
   readonly copies?: readonly { readonly name: string; readonly transposed: boolean; readonly bytes: number }[];
   /** Compressed unless other layers are asked for by name. */
   readonly byDefault: boolean;
+  /** Why it is not among "all" layers, though its name may choose it: it is no weight of a layer. */
+  readonly minor?: string;
   /**
    * What is fitted is the transpose: rows are the tensor's columns. So it is with matrices of more columns than rows, unless their
    * rows are read one by one: rows are tokens or neurons then, and the small dense steps are of the smaller size.

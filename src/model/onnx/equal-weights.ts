@@ -5,7 +5,7 @@ import { transposedRows } from "../../formats/transposed-rows.js";
 import type { OnnxModel } from "../../formats/onnx/types.js";
 import type { RowSource } from "../../matrix.js";
 import { rowChunks } from "../stored.js";
-import type { FoundWeight, Place } from "./weights.js";
+import type { FoundWeight, Place } from "./found-weight.js";
 
 /** Below, the node that takes a tensor's place is as large. */
 const leastBytes = 1024;

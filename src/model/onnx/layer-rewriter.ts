@@ -22,7 +22,7 @@ import { PlacedLayer, type Step } from "./placed-layer.js";
 import { transformOperand } from "./transform-operand.js";
 import type { Use } from "./uses.js";
 import type { Scope } from "./values.js";
-import type { FoundWeight, Place } from "./weights.js";
+import type { FoundWeight, Place } from "./found-weight.js";
 
 /** Writes the nodes that take the place of those which read one weight. */
 export class LayerRewriter {

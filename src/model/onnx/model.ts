@@ -6,10 +6,13 @@ import { allTensorsOf } from "../kinds/index.js";
 import { isTable, kindOf } from "../layer-names.js";
 import type { Layer, LayerKind, LayOutOptions, Model, OutputFile } from "../model.js";
 import type { StoredLayer } from "../stored.js";
+import { roleOf } from "../safetensors/architectures.js";
 import { helperPrefix } from "./builder.js";
 import { rewrite } from "./rewrite.js";
+import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
+import { type Role, Roles } from "./roles.js";
 import { Values } from "./values.js";
-import { copiesIn, findWeights, type FoundWeight, type Place } from "./weights.js";
+import { findWeights } from "./weights.js";
 
 /** Finds the layers of an open model. */
 export async function onnxModel(model: OnnxModel): Promise<Model> {
@@ -21,10 +24,11 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   const weights = new Map<string, FoundWeight>();
   const layers: Layer[] = [];
   const values = new Values(model);
+  const roles = new Roles(model, values);
   for (const weight of await findWeights(model, values)) {
     if (factors.has(weight.name) || weight.name.startsWith(helperPrefix)) continue;
     weights.set(weight.name, weight);
-    layers.push(layerOf(weight, copiesIn(weight, values)));
+    layers.push(layerOf(weight, roles.of(weight), copiesIn(weight, values)));
   }
   const tensor = (name: string) => weights.get(name)?.tensor ?? initializers.get(name)!;
 
@@ -67,14 +71,21 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   };
 }
 
-function layerOf({ name, tensor, matrix: shape, uses, blocked }: FoundWeight, copies: readonly Place[]): Layer {
+function layerOf(
+  { name, tensor, matrix: shape, uses, blocked }: FoundWeight,
+  roles: ReadonlySet<Role>,
+  copies: readonly Place[],
+): Layer {
   const { dataType, byteLength: bytes } = tensor;
   // Rows that are read one by one are rows of what is fitted.
   const transposed = uses.find(({ op }) => op === "gather")?.transposed ?? shape[0] < shape[1];
-  const kind = kindIn(name, uses, shape);
-  const byDefault = blocked === undefined && (kind === "tied" || isTable(name, outputsFirst(uses, shape)));
+  const kind = kindIn(name, uses, roles, shape);
+  // Of what is only multiplied as a whole, nothing tells inputs from outputs.
+  const isKnown = uses.length > 0 || roles.has("rows") || roles.has("function");
+  const byDefault = blocked === undefined && isKnown && (kind === "tied" || isTable(name, outputsFirst(uses, shape)));
   return {
     ...{ name, kind, shape, dtype: onnxDtypeName(dataType), bytes, transposed, byDefault },
+    ...(blocked === undefined && roles.size === 0 && { minor: "is neither looked into nor multiplied with" }),
     ...(blocked && { blocked }),
     ...(shape.join() !== tensor.dims.join() && { dims: tensor.dims }),
     ...(copies.length > 0 && {
@@ -86,15 +97,20 @@ function layerOf({ name, tensor, matrix: shape, uses, blocked }: FoundWeight, co
 }
 
 /** By what reads it; the name tells tables of positions from tables of tokens. */
-function kindIn(name: string, uses: FoundWeight["uses"], shape: readonly number[]): LayerKind {
-  const read = uses.some(({ op }) => op === "gather");
-  const multiplied = uses.some(({ op }) => op !== "gather");
-  if (read && multiplied) return "tied";
+function kindIn(
+  name: string,
+  uses: FoundWeight["uses"],
+  roles: ReadonlySet<Role>,
+  shape: readonly number[],
+): LayerKind {
+  if (roles.has("rows") && roles.has("multiplied")) return "tied";
   const named = kindOf(name, shape);
-  if (read) return named === "position" ? "position" : "embedding";
-  if (uses.length === 0) return named;
+  if (roles.has("rows")) return named === "position" ? "position" : "embedding";
+  if (uses.length === 0) return roles.has("multiplied") ? "linear" : named;
   const [outputs, inputs] = outputsFirst(uses, shape);
-  return outputs >= 8 * inputs ? "head" : "linear";
+  // Names of operators say nothing: "model.layers.0.mamba.dt_proj.MatMul.weight".
+  const module = name.replace(/[./](MatMul|Gemm)(?=\.weight$)/, "");
+  return outputs >= 8 * inputs && roleOf(module, [outputs, inputs]) !== "linear" ? "head" : "linear";
 }
 
 /** Rows of a table, or outputs of a product, then the width: x W has W's columns as outputs, x W' its rows. */

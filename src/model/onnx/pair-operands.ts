@@ -5,7 +5,7 @@ import type { Builder } from "./builder.js";
 import { operandOf, type MatrixOperand } from "./decode.js";
 import { fusedOperand } from "./fused.js";
 import type { PlacedValue, Surroundings } from "./operand.js";
-import { isReadWhole, type FoundWeight } from "./weights.js";
+import { isReadWhole, type FoundWeight } from "./found-weight.js";
 
 /** @param type what operands put out */
 export function pairOperands(

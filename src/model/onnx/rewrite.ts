@@ -9,7 +9,7 @@ import { LayerRewriter } from "./layer-rewriter.js";
 import type { Surroundings } from "./operand.js";
 import { opsetOf, type Use } from "./uses.js";
 import { topOf, type Reader, type Scope, type Values } from "./values.js";
-import { copiesIn, type FoundWeight, type Place } from "./weights.js";
+import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
 
 export interface Replacement {
   readonly weight: FoundWeight;

@@ -38,6 +38,7 @@ interface OpenValue extends Value {
 export class Values {
   readonly main: Scope;
   private readonly defined = new Map<Scope, Map<string, OpenValue>>();
+  private readonly constants = new Set<Value>();
   /** How many graphs define a name. */
   private readonly counts = new Map<string, number>();
 
@@ -60,6 +61,12 @@ export class Values {
     return undefined;
   }
 
+  /** It is an initializer, or the output of a Constant. */
+  isConstant(scope: Scope, name: string): boolean {
+    const value = this.find(scope, name);
+    return value !== undefined && this.constants.has(value);
+  }
+
   /** No two graphs have a value of that name. */
   isUnique(name: string): boolean {
     return (this.counts.get(name) ?? 0) <= 1;
@@ -68,8 +75,7 @@ export class Values {
   private enter(scope: Scope): void {
     const { graph } = scope;
     this.defined.set(scope, new Map());
-    for (const name of graph.sparse) this.define(scope, name);
-    for (const name of graph.initializers.keys()) this.define(scope, name);
+    for (const name of [...graph.sparse, ...graph.initializers.keys()]) this.define(scope, name, true);
     for (const { name } of graph.inputs) this.define(scope, name);
     for (const node of graph.nodes) {
       node.inputs.forEach((name, input) => {
@@ -77,7 +83,8 @@ export class Values {
       });
       const top = scope.top ?? node;
       for (const inner of node.subgraphs) this.enter({ graph: inner.graph, parent: scope, holder: node, top });
-      for (const name of node.outputs) this.define(scope, name);
+      const isConstant = node.opType === "Constant" && node.domain === "";
+      for (const name of node.outputs) this.define(scope, name, isConstant);
     }
     for (const { name } of graph.outputs) this.resolve(scope, name)?.outputOf.push(scope);
   }
@@ -86,10 +93,12 @@ export class Values {
     return name === "" ? undefined : (this.find(scope, name) as OpenValue | undefined);
   }
 
-  private define(scope: Scope, name: string): void {
+  private define(scope: Scope, name: string, isConstant = false): void {
     const values = this.defined.get(scope)!;
     if (name === "" || values.has(name)) return;
-    values.set(name, { name, scope, readers: [], outputOf: [] });
+    const value = { name, scope, readers: [], outputOf: [] };
+    values.set(name, value);
+    if (isConstant) this.constants.add(value);
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
   }
 }

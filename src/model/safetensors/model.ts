@@ -11,6 +11,7 @@ import { describeLayer, descriptionText, metadataKey, readDescription, type Laye
 import { allTensorsOf, sharedTensorsOf } from "../kinds/index.js";
 import { isTable, kindOf } from "../layer-names.js";
 import type { Layer, Model, OutputFile } from "../model.js";
+import { roleOf } from "./architectures.js";
 import { pairTensors, type PlacedTensors } from "./pair-tensors.js";
 import { editedFiles } from "./set-write.js";
 import { setOf, type SafetensorsSet } from "./set.js";
@@ -57,7 +58,11 @@ function layerOf({ name, shape, dtype, byteLength: bytes }: SafetensorsTensor, t
   const own = kindOf(name, shape);
   const kind = tied.some((each) => kindOf(each, shape) === "head") ? "tied" : own;
   const transposed = kind === "linear" && shape[0] < shape[1];
-  return { ...layer, kind, transposed, byDefault: isTable(name, shape), ...(tied.length && { tied }) };
+  return {
+    ...{ ...layer, kind, transposed, byDefault: isTable(name, shape) },
+    ...(roleOf(name, shape) === "other" && { minor: "is named as a bias or a buffer" }),
+    ...(tied.length && { tied }),
+  };
 }
 
 function layOut(
