@@ -20,7 +20,7 @@ import {
 import { type FolderJournal, openJournal } from "../node/journal/journal.js";
 import { removeFinishedJournal } from "../node/journal/folder.js";
 import { storedTypes } from "../model/stored.js";
-import { reportJson, reportLayers, reportPlan } from "./compress-report.js";
+import { joinedTensors, nothingDone, reportJson, reportLayers, reportPlan } from "./compress-report.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
 import { withModel, type OpenModel } from "./models.js";
 import {
@@ -133,12 +133,12 @@ async function compress(context: Context, path: string, options: Options): Promi
     }
     const result = await write(context, open, output!, wanted, options);
     reportLayers(context, open.model, output!, result);
-    // A copy of the model has no factors to prove.
+    // Without factors there is nothing to prove.
     const checked =
       options.verify && result.layers.length
         ? await withModel(context, output!, (small) => verify(context, open, small, options))
         : undefined;
-    reportJson(context, path, output!, result, checked?.report);
+    reportJson(context, path, output!, result, open.model, checked?.report);
     if (checked?.failure) throw checked.failure;
   });
 }
@@ -187,6 +187,8 @@ async function write(
     );
   try {
     const result = await context.withLoewner((loewner) => compressModel(loewner, open.model, { ...wanted, journal }));
+    if (result.layers.length === 0 && joinedTensors(open.model).length === 0)
+      throw nothingDone(open.model, result.skipped);
     const files = result.files.map(({ name, byteLength, write }): FileToWrite => ({
       path: name === "" ? output : join(dirname(output), name),
       byteLength,
