@@ -232,7 +232,7 @@ const besides = (files: readonly OutputFile[]) => files.map(({ name }) => name).
 async function weightsOf({ rowWeights, rowWeightsPower: power = defaultRowWeightsPower, limit }: Options) {
   return rowWeights === undefined
     ? undefined
-    : { ...(await readRowWeights(rowWeights, power, { limits: limit })), power };
+    : Object.assign(await readRowWeights(rowWeights, power, { limits: limit }), { power });
 }
 
 async function planFrom(path: string, { limits }: Context): Promise<PlanFile> {

@@ -222,9 +222,9 @@ class ExternalFiles {
   /** @throws {InvalidFormatError} when the file ends before the tensor does. */
   async check({ name, data }: OnnxTensor): Promise<void> {
     if (data.kind !== "external") return;
-    let size: number;
+    let source: ByteSource;
     try {
-      ({ size } = await this.open(data.location));
+      source = await this.open(data.location);
     } catch (cause) {
       if (!isLoewnerError(cause, "FILE")) throw cause;
       throw new FileError(
@@ -234,9 +234,13 @@ class ExternalFiles {
       );
     }
     const end = data.offset + data.length;
+    const { size } = source;
     if (end <= size) return;
+    const what =
+      sniff(await source.slice(0, Math.min(64, size))) ||
+      " It is truncated, or belongs to another model: get it again.";
     throw new InvalidFormatError(
-      `${this.model}: tensor ${quote(name)} ends at byte ${end} of its external data ${quote(data.location)}, but that file has ${size} bytes: it is truncated, or belongs to another model. Get it again.`,
+      `${this.model}: tensor ${quote(name)} ends at byte ${end} of its external data ${quote(data.location)}, but that file has ${size} bytes.${what}`,
       { file: this.model, tensor: name, offset: size },
     );
   }

@@ -106,6 +106,18 @@ describe("external data", () => {
     expect(initializers.get("g")!.data).toMatchObject({ offset: 8192 + (1 << 17) });
   });
 
+  test("that is a pointer to a file, or a page about it, is told for what it is", async () => {
+    const one = model({ initializers: [externalTensor("w", [1000], { location: "w.bin" })] });
+    const opening = async (text: string) =>
+      (await failure(open(one, { "w.bin": new TextEncoder().encode(text) }), "INVALID_FORMAT")).message;
+    expect(await opening("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4000\n")).toMatch(
+      /its external data "w\.bin", but that file has 63 bytes\. It is a Git LFS pointer, not the file itself: run `git lfs pull`\.$/,
+    );
+    expect(await opening("<!DOCTYPE html><title>404</title>")).toMatch(
+      /33 bytes\. It is a web page, perhaps an error page/,
+    );
+  });
+
   describe("ranges that overlap", () => {
     const all = numbers(5000, 0);
     const files = { "w.bin": raw(all), "./w.bin": raw(all), "v.bin": raw(b) };
