@@ -14,6 +14,7 @@ import { LayerJournal, type Journal } from "./journal.js";
 import { valueBytes } from "./kinds/index.js";
 import { matrixOf, type Layer, type Model, type OutputFile } from "./model.js";
 import type { ModelProgress } from "./model-progress.js";
+import { notFinite } from "./not-finite.js";
 import { chooseTargets } from "./plan.js";
 import { weightsOf, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
@@ -80,7 +81,10 @@ export interface CompressedModel {
   anew: Skipped[];
 }
 
-/** @throws {InvalidInputError} for a NaN or infinity, naming tensor, row and column; for options out of range */
+/**
+ * A layer that holds NaN or infinity is left alone, and is among the skipped with row and column.
+ * @throws {InvalidInputError} for options out of range
+ */
 export async function compressModel(
   loewner: Loewner,
   model: Model,
@@ -90,20 +94,33 @@ export async function compressModel(
   const journal = options.journal && new LayerJournal(options.journal, model);
   const { chosen, skipped, progress } = await chooseTargets(loewner, model, options, journal);
   for (const { name } of skipped) progress.end(name);
-  const stored = await sideBySide(
+  const fitted = await sideBySide(
     chosen,
     byLayer(loewner, model, ({ layer }) => layer, options.signal),
-    (planned, signal) => fitOnce(loewner, model, planned, { ...options, signal }, progress, journal),
+    (planned, signal) =>
+      fitOnce(loewner, model, planned, { ...options, signal }, progress, journal).catch((error: unknown) =>
+        notFinite(error, planned.layer),
+      ),
   );
-  const layers = chosen.map((planned, i) => {
+  const layers: CompressedLayer[] = [];
+  const stored: StoredLayer[] = [];
+  const left = [...skipped];
+  for (const [i, planned] of chosen.entries()) {
     const { layer, because } = planned;
-    const report = reportOf(layer, stored[i], `${because}; ${why(stored[i], planned, options)}`);
-    if (stored[i].rowWeights) report.rowWeights = options.weights?.description ?? "given";
-    return report;
-  });
+    const made = fitted[i];
+    if (typeof made === "string") {
+      left.push({ name: layer.name, reason: made });
+      progress.end(layer.name);
+      continue;
+    }
+    const report = reportOf(layer, made, `${because}; ${why(made, planned, options)}`);
+    if (made.rowWeights) report.rowWeights = options.weights?.description ?? "given";
+    layers.push(report);
+    stored.push(made);
+  }
   const files = await model.layOut(stored, options);
   return {
-    ...{ files, layers, skipped: [...skipped], bytesBefore: model.byteLength },
+    ...{ files, layers, skipped: left, bytesBefore: model.byteLength },
     bytesAfter: files.reduce((sum, file) => sum + file.byteLength, 0),
     seconds: (performance.now() - started) / 1000,
     seed: options.seed ?? 0,

@@ -103,6 +103,11 @@ export class Planner {
     return { layer, own, targets: [{ type: "transform", bytes }], because };
   }
 
+  /** Computes what spreading a size takes of a layer. */
+  async look(layer: Layer, own: LayerPlan, signal?: AbortSignal): Promise<void> {
+    await this.optionsOf(layer, this.typeOf(layer, own), signal);
+  }
+
   /** A size of the whole file, spread over layers. */
   async spread(
     shared: readonly { layer: Layer; own: LayerPlan }[],

@@ -111,7 +111,7 @@ describe("external data", () => {
     const opening = async (text: string) =>
       (await failure(open(one, { "w.bin": new TextEncoder().encode(text) }), "INVALID_FORMAT")).message;
     expect(await opening("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4000\n")).toMatch(
-      /its external data "w\.bin", but that file has 63 bytes\. It is a Git LFS pointer, not the file itself: run `git lfs pull`\.$/,
+      /its external data "w\.bin", but that file has 66 bytes\. It is a Git LFS pointer, not the file itself: run `git lfs pull`\.$/,
     );
     expect(await opening("<!DOCTYPE html><title>404</title>")).toMatch(
       /33 bytes\. It is a web page, perhaps an error page/,
