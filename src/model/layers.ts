@@ -1,7 +1,7 @@
 // Which layers are compressed: those that globs name, or those that are by default.
 import picomatch from "picomatch";
 import { InvalidInputError } from "../errors.js";
-import type { Layer, Model } from "./model.js";
+import { leastShare, type Layer, type Model } from "./model.js";
 import { listNames } from "./model-file.js";
 import { isFactorable } from "./plan-file.js";
 
@@ -49,9 +49,6 @@ export function select(
   }
   return { chosen, skipped };
 }
-
-/** Of the model's bytes. */
-const leastShare = 0.001;
 
 function matcher(globs: readonly string[], weights: readonly Layer[], model: Model, option: string) {
   const { name: file } = model;

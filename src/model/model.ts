@@ -61,7 +61,7 @@ export interface Model {
   readonly name: string;
   /** Of all its files. */
   readonly byteLength: number;
-  /** In the order of the file: every 2-D weight, whether it can be factored or not, and whatever else takes space. */
+  /** In the order of the file: every weight, whether it can be compressed or not, and whatever else takes space. */
   readonly layers: readonly Layer[];
   /** Layers that are stored as factors already. */
   readonly described: ReadonlyMap<string, LayerDescription>;
@@ -78,6 +78,9 @@ export interface Model {
   /** The files of the model with these layers replaced, data files first, the main file last. Nothing is written yet. */
   layOut(stored: readonly StoredLayer[], options?: LayOutOptions): Promise<OutputFile[]>;
 }
+
+/** Of a model's bytes: layers of less are left out of "all", and other tensors of less are not listed. */
+export const leastShare = 0.001;
 
 /** What is fitted: the layer's tensor, or its transpose. */
 export function matrixOf(model: Model, layer: Pick<Layer, "name" | "transposed">): RowSource {

@@ -4,7 +4,7 @@ import type { NodeProto } from "../../src/formats/onnx/onnx_pb.js";
 import { select } from "../../src/model/layers.js";
 import { plain, weight } from "./onnx-models/cases.js";
 import { open } from "./onnx-models/compressing.js";
-import { floats, graph, model, node, tensor, Type, value } from "./onnx-models/graph.js";
+import { floats, functionField, graph, model, node, tensor, Type, value } from "./onnx-models/graph.js";
 
 async function layerRead(dims: number[], nodes: NodeProto[], name = "W") {
   const size = dims.reduce((a, b) => a * b, 1);
@@ -101,6 +101,52 @@ describe("what is no weight of a layer", () => {
     expect(skipped.find(({ name }) => name === "W")?.reason).toBe(
       "is neither looked into nor multiplied with; name it with --layers",
     );
+  });
+});
+
+describe("float tensors that are no weights", () => {
+  it("are listed from 0.1 % of the model on, each with the reason", async () => {
+    const bytes = model({
+      nodes: [node("Add", ["x", "bias"], ["a"]), node("Add", ["a", "row"], ["y"]), node("Add", ["a", "small"], ["z"])],
+      initializers: [
+        floats("bias", [4000], new Float32Array(4000)),
+        floats("row", [1, 4000], new Float32Array(4000)),
+        floats("small", [4], new Float32Array(4)),
+      ],
+      inputs: [value("x", Type.float)],
+      outputs: [value("y", Type.float)],
+    });
+    const { layers } = await open(plain(bytes));
+    expect(layers.map(({ name, kind, blocked }) => [name, kind, blocked])).toEqual([
+      ["bias", "other", "has one dimension"],
+      ["row", "other", "is a single row or column"],
+    ]);
+  });
+
+  it("are those in functions too", async () => {
+    const dense = functionField(
+      { domain: "mine", name: "Dense" },
+      ["a"],
+      ["c"],
+      [
+        node("Constant", [], ["b"], { attributes: { value: floats("", [64, 32], weight("b", 64, 32).data) } }),
+        node("MatMul", ["a", "b"], ["c"]),
+      ],
+    );
+    const bytes = model({
+      nodes: [node("Dense", ["x"], ["y"], { domain: "mine" })],
+      inputs: [value("x", Type.float, [3, 64])],
+      outputs: [value("y", Type.float, [3, 32])],
+      domains: { mine: 1 },
+    });
+    const { layers } = await open(plain(Uint8Array.of(...bytes, ...dense)));
+    expect(layers).toMatchObject([
+      {
+        name: "mine.Dense, constant 1",
+        shape: [64, 32],
+        blocked: expect.stringMatching(/^lies in the model's own function mine\.Dense; onnx\.inliner/),
+      },
+    ]);
   });
 });
 

@@ -31,7 +31,7 @@ interface Parts {
   readonly opsets: Map<string, number>;
   readonly metadata: Map<string, string>;
   readonly metadataFields: Map<string, Span>;
-  readonly functions: Set<string>;
+  readonly functions: Map<string, readonly OnnxTensor[]>;
 }
 
 /**
@@ -59,7 +59,7 @@ export async function openOnnx(source: ByteSource, options: OpenOnnxOptions = {}
     opsets: new Map(),
     metadata: new Map(),
     metadataFields: new Map(),
-    functions: new Set(),
+    functions: new Map(),
   };
   try {
     await scanModel(scan, source, parts);
@@ -162,28 +162,40 @@ async function takeField(scan: Scan, model: Message, field: Field, parts: Parts)
     }
     case 20:
       return scanTraining(scan, cursor.enter(field, model, "training_info"));
-    case 25:
-      parts.functions.add(await scanFunction(scan, cursor.enter(field, model, "function")));
+    case 25: {
+      const { name, constants } = await scanFunction(scan, cursor.enter(field, model, "function"));
+      parts.functions.set(name, constants);
       return;
+    }
   }
 }
 
-/** "domain:name" of a function. Only tensors with external data in it are of interest. */
-async function scanFunction(scan: Scan, message: Message): Promise<string> {
+/** "domain:name" of a function, and the tensors in its nodes. */
+async function scanFunction(scan: Scan, message: Message): Promise<{ name: string; constants: OnnxTensor[] }> {
   const { cursor } = scan;
   let name = "";
   let domain = "";
+  const constants: OnnxTensor[] = [];
   for (let at = message.body; at < message.end;) {
     const field = cursor.field(at, message) ?? (await cursor.loadField(at, message));
     at = field.end;
     if (field.number === 1) name = cursor.text(field, message) ?? (await cursor.loadText(field, message));
     else if (field.number === 10) domain = cursor.text(field, message) ?? (await cursor.loadText(field, message));
-    else if (field.number === 7) await scanNode(scan, cursor.enter(field, message, "node"));
-    else if (field.number === 11) {
+    else if (field.number === 7) {
+      const node = await scanNode(scan, cursor.enter(field, message, "node"));
+      constants.push(...tensorsIn([node]));
+    } else if (field.number === 11) {
       await scanAttribute(scan, cursor.enter(field, message, "attribute"), nothingInside());
     }
   }
-  return `${domainOf(domain)}:${name}`;
+  return { name: `${domainOf(domain)}:${name}`, constants };
+}
+
+function tensorsIn(nodes: readonly OnnxNode[]): OnnxTensor[] {
+  return nodes.flatMap(({ tensors, subgraphs }) => [
+    ...tensors.values(),
+    ...subgraphs.flatMap(({ graph }) => [...graph.initializers.values(), ...tensorsIn(graph.nodes)]),
+  ]);
 }
 
 /** The graphs of training_info, again for their external data. */

@@ -110,8 +110,8 @@ export interface OnnxModel {
   readonly metadata: ReadonlyMap<string, string>;
   /** The metadata_props fields, with tag and length, by key. */
   readonly metadataFields: ReadonlyMap<string, Span>;
-  /** "domain:name" of the model's own functions. */
-  readonly functions: ReadonlySet<string>;
+  /** The model's own functions, by "domain:name": the constants in each. */
+  readonly functions: ReadonlyMap<string, readonly OnnxTensor[]>;
   /** Tensors with external data other than initializers of the main graph, in the order of the file. */
   readonly nested: readonly NestedTensor[];
   /** True when any tensor lies outside the file. */

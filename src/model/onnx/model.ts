@@ -4,7 +4,7 @@ import type { OnnxModel, StreamedBytes } from "../../formats/onnx/types.js";
 import { descriptionText, metadataKey, readDescription } from "../description.js";
 import { allTensorsOf } from "../kinds/index.js";
 import { isTable, kindOf } from "../layer-names.js";
-import type { Layer, LayerKind, LayOutOptions, Model, OutputFile } from "../model.js";
+import { leastShare, type Layer, type LayerKind, type LayOutOptions, type Model, type OutputFile } from "../model.js";
 import type { StoredLayer } from "../stored.js";
 import { roleOf } from "../safetensors/architectures.js";
 import { helperPrefix } from "./builder.js";
@@ -12,6 +12,7 @@ import { rewrite } from "./rewrite.js";
 import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
 import { type Role, Roles } from "./roles.js";
 import { Values } from "./values.js";
+import { untouchedTensors } from "./untouched.js";
 import { findWeights } from "./weights.js";
 
 /** Finds the layers of an open model. */
@@ -29,6 +30,12 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
     if (factors.has(weight.name) || weight.name.startsWith(helperPrefix)) continue;
     weights.set(weight.name, weight);
     layers.push(layerOf(weight, roles.of(weight), copiesIn(weight, values)));
+  }
+  for (const { name, tensor, reason } of untouchedTensors(model, values, leastShare * model.byteLength)) {
+    if (factors.has(name) || weights.has(name) || name.startsWith(helperPrefix)) continue;
+    const { dims, dataType, byteLength: bytes } = tensor;
+    const layer = { name, kind: "other" as const, shape: dims, dtype: onnxDtypeName(dataType), bytes };
+    layers.push({ ...layer, byDefault: false, transposed: false, blocked: reason });
   }
   const tensor = (name: string) => weights.get(name)?.tensor ?? initializers.get(name)!;
 

@@ -35,7 +35,7 @@ export async function findWeights(model: OnnxModel, values = new Values(model)):
  * Float, or of a quantised integer type and 2-D, or 3-D where rows lie in blocks: what a person would look for in the list. A matrix of one
  * row or column is none.
  */
-function isWeight({ dims, rowType, dataType, data }: OnnxTensor): boolean {
+export function isWeight({ dims, rowType, dataType, data }: OnnxTensor): boolean {
   if (data.kind === "none" || dims.length < 2) return false;
   const integer = [2, 3, 21, 22, 25, 26].includes(dataType);
   if (rowType === undefined) return integer && dims.length <= 3 && dims[0] > 1 && dims[1] > 1;
