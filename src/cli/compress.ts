@@ -37,12 +37,12 @@ import {
 import { addRowWeights, readRowWeights, type RowWeightOptions } from "./row-weights.js";
 import { verify } from "./verify.js";
 import { version } from "./version.js";
-import { prepareRun, type RunOptions } from "./verify-onnx.js";
+import { collectShape, prepareRun, type RunOptions } from "./verify-onnx.js";
 
 type Options = CommonOptions &
   SizeOptions &
   RowWeightOptions &
-  Pick<RunOptions, "inputs" | "runtime"> &
+  Pick<RunOptions, "inputs" | "shape" | "runtime"> &
   Pick<
     CompressOptions,
     "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork" | "minRank" | "multipleOf" | "operators"
@@ -84,6 +84,11 @@ export function addCompress(program: Command): void {
         "--inputs <file>",
         "with --verify: what to run on, x.npy or name=x.npy (may be given more than once)",
         collect,
+      )
+      .option(
+        "--shape <name=n,m>",
+        "with --verify: shape of a made-up input, ids=2,128 (may be given more than once)",
+        collectShape,
       )
       .option("--runtime <name>", "with --verify: node or web", parseChoice("node", "web"))
       .option("--dry-run", "say what would be done, write nothing")
@@ -145,14 +150,17 @@ async function compress(context: Context, path: string, options: Options): Promi
 
 /** @throws {InvalidInputError} for options that would be read by nothing */
 function checkCombination(options: Options): void {
-  const { verify, dryRun, resume, inputs, runtime, rowWeights, rowWeightsPower, minRank, budget, bytes } = options;
+  const { verify, dryRun, resume, inputs, shape, runtime, rowWeights, rowWeightsPower, minRank, budget, bytes } =
+    options;
   const { dtype, plan, rank, energy, multipleOf, method } = options;
   if (dryRun && verify)
     throw new InvalidInputError("--dry-run writes nothing that --verify could look at; leave one of them out.");
   if (dryRun && resume)
     throw new InvalidInputError("--dry-run computes no layer that --resume could take up; leave one of them out.");
-  if (!verify && (inputs ?? runtime) !== undefined)
-    throw new InvalidInputError(`${inputs ? "--inputs" : "--runtime"} is for --verify; add that, or leave it out.`);
+  const unused = verify
+    ? undefined
+    : Object.entries({ inputs, shape, runtime }).find(([, value]) => value !== undefined);
+  if (unused) throw new InvalidInputError(`--${unused[0]} is for --verify; add that, or leave it out.`);
   if (rowWeightsPower !== undefined && rowWeights === undefined)
     throw new InvalidInputError("--row-weights-power is the power of the counts in --row-weights; give these too.");
   if (dtype === "transform" && plan === undefined) {
