@@ -44,6 +44,15 @@ test("heads of a cache are as large as the table of cosines says, or the product
   }
 });
 
+test("inputs that are row numbers of a turned table stay below its columns", async () => {
+  const made = await inputsOf({
+    nodes: [node("Transpose", ["head"], ["table"], { perm: [1, 0] }), node("Gather", ["table", "ids"], ["out"])],
+    initializers: [tensor("head", [4, 300], new Float32Array(1200))],
+    inputs: [ids("ids", "batch", "sequence")],
+  });
+  expect(made.ids.source).toBe("rows of a table of 300");
+});
+
 test("inputs that are row numbers inside a branch stay below the table's rows", async () => {
   const branch = (name: string) =>
     graph({ nodes: [node("Gather", ["table", "ids"], [name])], outputs: [valueInfo(name)] });

@@ -74,19 +74,22 @@ async function lookups(
   return axis === 0 ? [[1, 0]] : [];
 }
 
-/** Length of the first axis of a constant; undefined for what is computed. */
+/** Rows of a constant, also of one that is turned; undefined for what is computed. */
 function tableRows(
   constants: OnnxGraph["initializers"],
   makers: ReadonlyMap<string, OnnxNode>,
   name: string,
 ): number | undefined {
+  let isTurned = false;
+  const rowsOf = (dims: readonly number[]) => (isTurned && dims.length === 2 ? dims[1] : dims[0]);
   for (let hops = 0; hops <= makers.size; ++hops) {
     const constant = constants.get(name);
-    if (constant) return constant.dims[0];
+    if (constant) return rowsOf(constant.dims);
     const node = makers.get(name);
     if (node === undefined || node.domain !== "") return undefined;
-    if (node.opType === "Constant") return node.tensors.get("value")?.dims[0];
-    if (!rowwise.has(node.opType)) return undefined;
+    if (node.opType === "Constant") return rowsOf(node.tensors.get("value")?.dims ?? []);
+    if (node.opType === "Transpose") isTurned = !isTurned;
+    else if (!rowwise.has(node.opType)) return undefined;
     name = node.inputs[0] ?? "";
   }
   return undefined;
