@@ -1,5 +1,6 @@
 // What compress tells, to people and to programs.
 import type { CompressedLayer, CompressedModel, Model, Plan, ShrunkModel } from "../model/index.js";
+import { InvalidInputError } from "../errors.js";
 import { boundOf } from "../model/description.js";
 import type { Target } from "../model/fit.js";
 import { shapeOf } from "../model/model.js";
@@ -52,12 +53,15 @@ export function reportJson(
   input: string,
   output: string,
   result: CompressedModel & Partial<Pick<ShrunkModel, "agreement" | "forecast" | "asked" | "notes">>,
+  model: Model,
   verification: unknown,
 ): void {
   const { layers, skipped, bytesBefore, bytesAfter, seconds, seed, resumed, agreement, forecast, asked, notes } =
     result;
+  const joined = joinedTensors(model);
   const report = {
     ...{ input, output, bytesBefore, bytesAfter, layers, skipped, seconds, seed, version },
+    ...(joined.length && { joined }),
     ...(resumed.length && { resumed }),
     ...(agreement && { agreement }),
     ...(forecast !== undefined && { forecast }),
@@ -67,19 +71,24 @@ export function reportJson(
   context.json(verification === undefined ? report : { ...report, verification });
 }
 
-export function reportLayers(context: Context, { described }: Model, output: string, result: CompressedModel): void {
+export function reportLayers(context: Context, model: Model, output: string, result: CompressedModel): void {
   const { layers, skipped, bytesBefore, bytesAfter, seconds, resumed, anew } = result;
   if (layers.length > mostLayers && !context.options.verbose) sayShortly(context, layers);
   else for (const layer of layers) sayLayer(context, layer);
   if (resumed.length) context.say(`Taken up, finished by an earlier run: ${shortList(resumed)}`);
   for (const { name, reason } of anew) context.say(`${name} was computed anew: ${reason}`);
-  if (layers.length === 0) context.say("No layer was compressed: what was written is the model as it was.");
+  const joined = joinedTensors(model);
+  if (joined.length)
+    context.say(
+      `Equal tensors are stored once: ${shortList(joined.map(({ name, of, transposed }) => `${name} (${transposed ? "the transpose of " : ""}${of})`))}`,
+    );
+  if (layers.length === 0) context.say("No layer was compressed: what was written is the model without these copies.");
   sayTotals(context, bytesBefore, bytesAfter, "");
   if (layers.length && bytesAfter >= bytesBefore)
     context.say(
       "The model grew: its factors are smaller, but so small a model pays more for new nodes and their description.",
     );
-  const before = [...described.keys()].map((name) => ({ name, reason: "stored as factors already" }));
+  const before = [...model.described.keys()].map((name) => ({ name, reason: "stored as factors already" }));
   saySkipped(context, [...skipped, ...before]);
   context.say(`Written: ${output}  (${seconds.toFixed(1)} s)`);
 }
@@ -139,6 +148,30 @@ function sayLayer(context: Context, layer: CompressedLayer): void {
 function sayTotals(context: Context, before: number, after: number, tense: string): void {
   context.say(
     `${megabytes(before)} -> ${megabytes(after)}: ${megabytes(before - after)} (${percent(1 - after / before)}) ${tense}removed, ${percent(after / before)} ${tense}kept`,
+  );
+}
+
+/** Tensors that hold what another holds: a result has none of them. */
+export function joinedTensors({ layers }: Model): { name: string; of: string; transposed: boolean; bytes: number }[] {
+  return layers.flatMap(({ name: of, copies = [] }) =>
+    copies.map(({ name, transposed, bytes }) => ({ name, of, transposed, bytes })),
+  );
+}
+
+/** For a run that would write the model as it was. */
+export function nothingDone(
+  { name, layers, described }: Model,
+  skipped: CompressedModel["skipped"],
+): InvalidInputError {
+  const size = new Map(layers.map((layer) => [layer.name, layer.bytes]));
+  const largest = [...skipped].sort((a, b) => (size.get(b.name) ?? 0) - (size.get(a.name) ?? 0)).slice(0, 3);
+  const stored = described.size ? [`${shortList([...described.keys()])}: stored as factors already`] : [];
+  const reasons = [...largest.map((each) => `${each.name}: ${each.reason}`), ...stored];
+  const rest = skipped.length > largest.length ? `; and ${skipped.length - largest.length} more` : "";
+  const why = reasons.length ? ` ${reasons.join("; ")}${rest}.` : " It has no weight of two dimensions or more.";
+  return new InvalidInputError(
+    `Nothing of ${name} was compressed, and nothing was written.${why} "loewner inspect" lists what there is.`,
+    { file: name },
   );
 }
 

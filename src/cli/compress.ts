@@ -15,6 +15,7 @@ import {
   readPlan,
   type CompressedModel,
   type CompressOptions,
+  type Model,
   type OutputFile,
   type PlanFile,
   type ShrinkOptions,
@@ -25,7 +26,7 @@ import { removeFinishedJournal } from "../node/journal/folder.js";
 import { errorFor } from "../model/quality/shrink.js";
 import { storedTypes } from "../model/stored.js";
 import type { Loewner } from "../types/index.js";
-import { reportJson, reportLayers, reportPlan } from "./compress-report.js";
+import { joinedTensors, nothingDone, reportJson, reportLayers, reportPlan } from "./compress-report.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
 import { withModel, type OpenModel } from "./models.js";
 import {
@@ -50,13 +51,13 @@ import {
 import { addRowWeights, readRowWeights, type RowWeightOptions } from "./row-weights.js";
 import { verify } from "./verify.js";
 import { version } from "./version.js";
-import { prepareRun, type RunOptions } from "./verify-onnx.js";
+import { collectShape, prepareRun, type RunOptions } from "./verify-onnx.js";
 
 type Options = CommonOptions &
   SizeOptions &
   RowWeightOptions &
   QualityOptions &
-  Pick<RunOptions, "inputs" | "runtime"> &
+  Pick<RunOptions, "inputs" | "shape" | "runtime"> &
   Pick<
     CompressOptions,
     "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork" | "minRank" | "multipleOf" | "operators"
@@ -100,6 +101,11 @@ export function addCompress(program: Command): void {
         "--inputs <file>",
         "with --verify: what to run on, x.npy or name=x.npy (may be given more than once)",
         collect,
+      )
+      .option(
+        "--shape <name=n,m>",
+        "with --verify: shape of a made-up input, ids=2,128 (may be given more than once)",
+        collectShape,
       )
       .option("--runtime <name>", "with --verify or --calibrate: node or web", parseChoice("node", "web"))
       .option("--dry-run", "say what would be done, write nothing")
@@ -156,18 +162,18 @@ async function compress(context: Context, path: string, options: Options): Promi
     }
     const inputs = await calibrationInputs(context, open, options);
     const isShrunk = isOpen || inputs !== undefined;
-    const result: ShrunkModel = await write(context, output, options, (loewner, journal) =>
+    const result: ShrunkModel = await write(context, open.model, output, options, (loewner, journal) =>
       isShrunk
         ? shrinkModel(loewner, open.model, { ...wanted, quality, cosine, inputs, journal })
         : compressModel(loewner, open.model, { ...wanted, journal }).then((made) => ({ ...made, notes: [] })),
     );
     reportLayers(context, open.model, output, result);
-    // A copy of the model has no factors to prove.
+    // Without factors there is nothing to prove.
     const checked =
       options.verify && result.layers.length
         ? await withModel(context, output, (small) => verify(context, open, small, options))
         : undefined;
-    reportJson(context, path, output, result, checked?.report);
+    reportJson(context, path, output, result, open.model, checked?.report);
     if (isShrunk) sayOutcome(context, result);
     if (checked?.failure) throw checked.failure;
   });
@@ -178,16 +184,18 @@ const isInside = (file: string, folder: string) => file.startsWith(join(folder, 
 
 /** @throws {InvalidInputError} for options that would be read by nothing */
 function checkCombination(options: Options): void {
-  const { verify, dryRun, resume, inputs, runtime, rowWeights, rowWeightsPower, minRank, budget, bytes } = options;
+  const { verify, dryRun, resume, inputs, shape, runtime, rowWeights, rowWeightsPower, minRank, budget, bytes } =
+    options;
   const { dtype, plan, rank, energy, multipleOf, method } = options;
   if (dryRun && verify)
     throw new InvalidInputError("--dry-run writes nothing that --verify could look at; leave one of them out.");
   if (dryRun && resume)
     throw new InvalidInputError("--dry-run computes no layer that --resume could take up; leave one of them out.");
-  if (!verify && inputs !== undefined)
-    throw new InvalidInputError("--inputs is for --verify; add that, or leave it out.");
-  if (!verify && runtime !== undefined && options.calibrate === undefined)
-    throw new InvalidInputError("--runtime is for --verify and --calibrate; add one of these, or leave it out.");
+  const isRun = verify || options.calibrate !== undefined;
+  const unused = Object.entries({ inputs, shape, runtime }).find(
+    ([name, value]) => value !== undefined && !(name === "runtime" ? isRun : verify),
+  );
+  if (unused) throw new InvalidInputError(`--${unused[0]} is for --verify; add that, or leave it out.`);
   if (rowWeightsPower !== undefined && rowWeights === undefined)
     throw new InvalidInputError("--row-weights-power is the power of the counts in --row-weights; give these too.");
   if (dtype === "transform" && plan === undefined) {
@@ -208,6 +216,7 @@ const kebab = (option: string) => option.replace(/[A-Z]/g, (letter) => `-${lette
 
 async function write<Result extends CompressedModel>(
   context: Context,
+  model: Model,
   output: string,
   { force, resume }: Options,
   make: (loewner: Loewner, journal: FolderJournal) => Promise<Result>,
@@ -221,6 +230,7 @@ async function write<Result extends CompressedModel>(
     );
   try {
     const result = await context.withLoewner((loewner) => make(loewner, journal));
+    if (result.layers.length === 0 && joinedTensors(model).length === 0) throw nothingDone(model, result.skipped);
     const files = result.files.map(({ name, byteLength, write }): FileToWrite => ({
       path: name === "" ? output : join(dirname(output), name),
       byteLength,
@@ -264,7 +274,7 @@ const besides = (files: readonly OutputFile[]) => files.map(({ name }) => name).
 async function weightsOf({ rowWeights, rowWeightsPower: power = defaultRowWeightsPower, limit }: Options) {
   return rowWeights === undefined
     ? undefined
-    : { ...(await readRowWeights(rowWeights, power, { limits: limit })), power };
+    : Object.assign(await readRowWeights(rowWeights, power, { limits: limit }), { power });
 }
 
 async function planFrom(path: string, { limits }: Context): Promise<PlanFile> {

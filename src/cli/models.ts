@@ -22,7 +22,11 @@ export async function withModel<T>(context: Context, path: string, body: (open: 
   context.endProgress();
   if (found.path !== path) context.say(found.description);
   const open = await openModelPath(found.path, { signal, limits });
-  const { path: main, files } = open;
+  const { path: main, files, others } = open;
+  if (others.length > 0)
+    context.say(
+      `${path} has ${[main.slice(path.length).replace(/^[/\\]/, ""), ...others].join(", ")}: the first was taken. Name another to take it.`,
+    );
   try {
     if (open.kind === "onnx") {
       const { onnxModel } = await import("../model/onnx/model.js");

@@ -12,6 +12,7 @@ import {
   checkPower,
   defaultRowWeightsPower,
   fitsTable,
+  isPadded,
   misfit,
   rowWeightsOf,
   tokenWeights,
@@ -25,8 +26,8 @@ export interface RowWeightsFile {
   misfit(rows: number): LoewnerError;
   /** The token of each row; absent for .npy files. */
   tokens?: string[];
-  /** For reports: where the weights come from, and the power. */
-  description: string;
+  /** For reports: where the weights come from, and the power; what is said of a table is of the last that was asked for. */
+  readonly description: string;
 }
 
 export interface RowWeightOptions {
@@ -110,24 +111,39 @@ async function fromCounts(source: FileSource, power: number, options: LimitOptio
     throw new InvalidInputError(`${file}: ${error.message}`, { ...error.place, file }, { cause: error });
   }
   return {
-    weightsFor: (rows) => (rows === weights.length ? weights : undefined),
+    weightsFor: (rows) => {
+      if (rows === weights.length) return weights;
+      return isPadded(rows, counts.length)
+        ? rowWeightsOf(
+            Float64Array.from({ length: rows }, (_, row) => counts[row] ?? 0),
+            power,
+          )
+        : undefined;
+    },
     misfit: (rows) =>
       new InvalidInputError(
         `${file} has ${weights.length} counts, but the table has ${rows} rows; it needs one a row.`,
         { file },
       ),
-    description: `${file}: ${weights.length} counts, to the power ${power}`,
+    description: `${file}: ${weights.length} counts, to the power ${power}; rows of a table beyond them count as never read`,
   };
 }
 
 function fromTokenizer(bytes: Uint8Array, path: string, power: number, options: LimitOptions): RowWeightsFile {
   const tokenizer = readTokenizer(bytes, path, options);
-  const { tokens, source } = tokenWeights(tokenizer, tokenizer.size);
+  const whole = tokenWeights(tokenizer, tokenizer.size);
+  let { source } = whole;
   return {
-    weightsFor: (rows) =>
-      fitsTable(tokenizer, rows) ? rowWeightsOf(tokenWeights(tokenizer, rows).weights, power) : undefined,
+    weightsFor(rows) {
+      if (!fitsTable(tokenizer, rows)) return undefined;
+      const found = tokenWeights(tokenizer, rows);
+      ({ source } = found);
+      return rowWeightsOf(found.weights, power);
+    },
     misfit: (rows) => misfit(tokenizer, rows),
-    tokens,
-    description: `${source}, to the power ${power}`,
+    tokens: whole.tokens,
+    get description() {
+      return `${source}, to the power ${power}`;
+    },
   };
 }

@@ -47,7 +47,7 @@ export function addRunOptions(command: Command): Command {
     .option("--repeats <n>", "ONNX: timed runs of each model", parseRank, 5);
 }
 
-function collectShape(text: string, previous: Record<string, number[]> = {}): Record<string, number[]> {
+export function collectShape(text: string, previous: Record<string, number[]> = {}): Record<string, number[]> {
   const [, name, sizes] = /^(.+)=(\d+(?:,\d+)*)$/.exec(text) ?? [];
   if (name === undefined)
     throw new InvalidArgumentError("the name of an input and its shape were expected, ids=2,128.");

@@ -11,7 +11,7 @@ export function innerPathFault(path: string): string | undefined {
   if (path === "") return "is empty";
   if (path.includes("\0")) return "holds a NUL byte";
   if (/\p{Cc}/u.test(path)) return "holds a control character";
-  if (path.includes("\\")) return "holds a backslash; folders are separated by /";
+  if (path.includes("\\")) return "holds a backslash: folders are separated by /, so replace \\ by / in it";
   if (path.startsWith("/")) return "is absolute";
   if (/^[a-z]:/i.test(path)) return "names a drive";
   // Also a scheme (file:, http:), and on Windows a stream of a file.

@@ -290,6 +290,8 @@ const kinds: Record<string, string> = {
 
 /** '=' and '|' mean the byte order of the machine, which is little endian wherever this runs. */
 function rowType(descr: string, file: string): { dtype: RowType; swap: boolean } {
+  // NumPy has no bfloat16: what ml_dtypes adds is saved as two bytes without a meaning, and tools that write files themselves name it.
+  if (/^([<=|]?V2|bfloat16)$/.test(descr)) return { dtype: "bf16", swap: false };
   const match = /^([<>=|]?)f([248])$/.exec(descr);
   if (!match) {
     const [, kind, size] = /^[<>=|]?([a-zA-Z])([0-9]*)/.exec(descr) ?? [];

@@ -86,13 +86,15 @@ export async function readSafetensorsIndex(
   const weightMap = new Map<string, string>();
   for (const [tensor, shard] of map) {
     if (typeof shard !== "string") throw bad(`the file of tensor ${quote(tensor)} is not text.`, tensor);
-    if (!staysInFolder(shard)) {
+    // "./shard" is how some tools write it.
+    const name = shard.replace(/^(\.\/+)+/, "");
+    if (!staysInFolder(name)) {
       throw bad(
         `tensor ${quote(tensor)} is said to be in ${quote(shard)}; a shard must lie in the folder of the index: a relative name, with / between folders and no "..".`,
         tensor,
       );
     }
-    weightMap.set(tensor, shard);
+    weightMap.set(tensor, name);
   }
   const files = new Set(weightMap.values()).size;
   if (files > limits.files) throw over("files", `it names ${files} files`, files);

@@ -190,6 +190,7 @@ function readMetadata(value: JsonValue, file: string): [string, string][] {
       file,
       offset: 8,
     });
+  if (value === null) return []; // as the reference library takes it
   if (!(value instanceof Map)) throw bad(`__metadata__ is ${kind(value)}, not an object`);
   return [...value].map(([key, text]) => {
     if (typeof text !== "string") throw bad(`__metadata__ has ${kind(text)} under ${quote(key)}`);

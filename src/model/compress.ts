@@ -32,7 +32,10 @@ export interface CompressedModel {
   anew: Skipped[];
 }
 
-/** @throws {InvalidInputError} for a NaN or infinity, naming tensor, row and column; for options out of range */
+/**
+ * A layer that holds NaN or infinity is left alone, and is among the skipped with row and column.
+ * @throws {InvalidInputError} for options out of range
+ */
 export async function compressModel(
   loewner: Loewner,
   model: Model,
@@ -51,7 +54,8 @@ export async function compressModel(
 interface Made {
   readonly chosen: readonly PlannedLayer[];
   readonly skipped: readonly Skipped[];
-  readonly stored: readonly StoredLayer[];
+  /** Text: why a layer is left alone after all. */
+  readonly stored: readonly (StoredLayer | string)[];
 }
 
 /** The files laid out, and what there is to tell. */
@@ -62,14 +66,23 @@ export async function compressedModel(
   started: number,
   journal?: LayerJournal,
 ): Promise<CompressedModel> {
-  const layers = chosen.map((planned, i) => {
-    const report = compressedLayer(stored[i], planned, options.objective ?? modelObjective);
-    if (stored[i].rowWeights) report.rowWeights = options.weights?.description ?? "given";
-    return report;
-  });
-  const files = await model.layOut(stored, options);
+  const layers: CompressedLayer[] = [];
+  const kept: StoredLayer[] = [];
+  const left = [...skipped];
+  for (const [i, planned] of chosen.entries()) {
+    const made = stored[i];
+    if (typeof made === "string") {
+      left.push({ name: planned.layer.name, reason: made });
+      continue;
+    }
+    const report = compressedLayer(made, planned, options.objective ?? modelObjective);
+    if (made.rowWeights) report.rowWeights = options.weights?.description ?? "given";
+    layers.push(report);
+    kept.push(made);
+  }
+  const files = await model.layOut(kept, options);
   return {
-    ...{ files, layers, skipped: [...skipped], bytesBefore: model.byteLength },
+    ...{ files, layers, skipped: left, bytesBefore: model.byteLength },
     bytesAfter: files.reduce((sum, file) => sum + file.byteLength, 0),
     seconds: (performance.now() - started) / 1000,
     seed: options.seed ?? 0,

@@ -6,6 +6,7 @@ import type { Calibration } from "./calibrate/calibrate.js";
 import type { LayerJournal } from "./journal.js";
 import { matrixOf, type Layer, type Model } from "./model.js";
 import type { ModelProgress } from "./model-progress.js";
+import { notFinite } from "./not-finite.js";
 import { weightsOf, type PlannedLayer, type PlanOptions } from "./plan-options.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
 import type { StoredLayer } from "./stored.js";
@@ -31,7 +32,7 @@ export interface FittingOptions
 
 export class Fitting {
   /** What was fitted already, by layer and targets. */
-  private readonly made = new Map<string, Promise<StoredLayer>>();
+  private readonly made = new Map<string, Promise<StoredLayer | string>>();
 
   constructor(
     private readonly loewner: Loewner,
@@ -40,15 +41,20 @@ export class Fitting {
     private readonly journal: LayerJournal | undefined,
   ) {}
 
-  /** In the order of `chosen`. */
-  async fit(chosen: readonly PlannedLayer[], progress: ModelProgress): Promise<StoredLayer[]> {
+  /** In the order of `chosen`; text: why a layer is left alone, one that holds NaN or infinity. */
+  async fit(chosen: readonly PlannedLayer[], progress: ModelProgress): Promise<(StoredLayer | string)[]> {
     const { loewner, model, options, journal } = this;
     return sideBySide(
       chosen,
       byLayer(loewner, model, ({ layer }) => layer, options.signal),
       (planned, signal) => {
         const key = JSON.stringify([planned.layer.name, planned.targets]);
-        const found = this.made.get(key) ?? fitOnce(loewner, model, planned, { ...options, signal }, progress, journal);
+        const fit = () =>
+          fitOnce(loewner, model, planned, { ...options, signal }, progress, journal).catch((error: unknown) => {
+            progress.end(planned.layer.name);
+            return notFinite(error, planned.layer);
+          });
+        const found = this.made.get(key) ?? fit();
         this.made.set(key, found);
         return found;
       },

@@ -7,6 +7,7 @@ import { tensorsOf } from "./kinds/index.js";
 import { aimOf } from "./measure.js";
 import { matrixOf, shapeOf, type Layer, type Model } from "./model.js";
 import { ModelProgress } from "./model-progress.js";
+import { notFinite } from "./not-finite.js";
 import { isFactorable } from "./plan-file.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
 import { targetBytes } from "./sizes.js";
@@ -95,7 +96,7 @@ export interface InspectOptions {
 /**
  * Cost: a sweep of rows * cols^2 multiply-adds over each layer whose spectrum is asked for, and the eigenvalues of a cols x cols matrix.
  * Nothing else of the model is read.
- * @throws {InvalidInputError} for a NaN or infinity in such a layer, naming tensor, row and column
+ * A layer whose spectrum is asked for and that holds NaN or infinity is blocked, with row and column.
  * @throws {AbortedError} when `signal` fires
  */
 export async function inspectModel(
@@ -116,6 +117,8 @@ export async function inspectModel(
         const values = await loewner.singularValues(source, run);
         const centred = await loewner.singularValues(source, { ...run, centred: true });
         return spectrumOf(values, centred, layer);
+      } catch (error) {
+        return notFinite(error, layer);
       } finally {
         source.close();
       }
@@ -123,11 +126,13 @@ export async function inspectModel(
   );
   progress.finish();
   const spectra = new Map(chosen.map((layer, i) => [layer, computed[i]]));
-  const layers = model.layers.map((layer): InspectedLayer => {
+  const layers = model.layers.map((each): InspectedLayer => {
+    const found = spectra.get(each);
+    const layer = typeof found === "string" ? { ...each, byDefault: false, blocked: found } : each;
     const { bytes } = layer;
     const inspected: InspectedLayer = { ...layer, share: bytes / model.byteLength, ...exceeding(bytes) };
     const [rows, cols] = shapeOf(layer);
-    const spectrum = spectra.get(layer);
+    const spectrum = typeof found === "string" ? undefined : found;
     if (spectrum) inspected.spectrum = spectrum;
     const errors = spectrum && relativeErrors(spectrum.singularValues);
     const rank = isFactorable(layer) ? rankForKeep(keep, rows, cols) : 0;

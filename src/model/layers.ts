@@ -1,12 +1,12 @@
 // Which layers are compressed: those that globs name, or those that are by default.
 import picomatch from "picomatch";
 import { InvalidInputError } from "../errors.js";
-import type { Layer, Model } from "./model.js";
+import { leastShare, type Layer, type Model } from "./model.js";
 import { listNames } from "./model-file.js";
 import { isFactorable } from "./plan-file.js";
 
 export interface Selection {
-  /** Globs over tensor names ("*" crosses dots and slashes); "all" is every 2-D weight. Default: the layers with `byDefault`. */
+  /** Globs over tensor names ("*" crosses dots and slashes); "all" is every weight of a layer that takes 0.1 % of the model or more. Default: the layers with `byDefault`. */
   layers?: readonly string[];
   /** Exact names, in place of globs. */
   names?: readonly string[];
@@ -31,6 +31,7 @@ export function select(
       ? matcher(globs, weights, model, "--layers")
       : (layer: Layer) => layer.byDefault;
   const excludedBy = exclude.length ? matcher(exclude, weights, model, "--exclude") : () => false;
+  const minor = (layer: Layer) => minorReason(layer, model);
   const chosen: Layer[] = [];
   const skipped: { name: string; reason: string }[] = [];
   for (const layer of weights) {
@@ -40,7 +41,7 @@ export function select(
       const reason = names
         ? unnamed
         : globs?.length
-          ? "not named by --layers"
+          ? (globs.includes("all") && minor(layer)) || "not named by --layers"
           : "not a word table or tall matrix; name it with --layers";
       skipped.push({ name, reason });
     } else if (excludedBy(layer)) skipped.push({ name, reason: "excluded" });
@@ -49,22 +50,31 @@ export function select(
   return { chosen, skipped };
 }
 
-function matcher(globs: readonly string[], weights: readonly Layer[], { name: file }: Model, option: string) {
+function matcher(globs: readonly string[], weights: readonly Layer[], model: Model, option: string) {
+  const { name: file } = model;
   // Names use dots and slashes without meaning folders, so "*" may run over everything.
   const flat = (text: string) => text.replaceAll("/", "\u2215");
   const tests = globs.map((glob) => {
-    if (glob === "all") return () => true;
+    if (glob === "all") return (_: string, layer: Layer) => minorReason(layer, model) === undefined;
     const test = picomatch(flat(glob), { bash: true, dot: true });
-    return (name: string) => test(flat(name));
+    return (name: string, _: Layer) => test(flat(name));
   });
   globs.forEach((glob, i) => {
-    if (glob !== "all" && !weights.some((layer) => tests[i](layer.name))) {
+    if (glob !== "all" && !weights.some((layer) => tests[i](layer.name, layer))) {
       throw new InvalidInputError(`${option} ${glob} matches no 2-D weight of ${file}; it has ${list(weights)}.`, {
         file,
       });
     }
   });
-  return ({ name }: Layer) => tests.some((test) => test(name));
+  return (layer: Layer) => tests.some((test) => test(layer.name, layer));
+}
+
+/** Why "all" leaves a layer out: what it could save is nothing that is worth an error. */
+function minorReason({ minor, bytes, copies = [] }: Layer, { byteLength }: Model): string | undefined {
+  const all = copies.reduce((sum, copy) => sum + copy.bytes, bytes);
+  if (minor === undefined && all >= leastShare * byteLength) return undefined;
+  const reason = minor ?? `takes less than ${100 * leastShare} % of the model`;
+  return `${reason}; name it with --layers`;
 }
 
 function list(weights: readonly Layer[]): string {

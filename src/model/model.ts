@@ -14,13 +14,19 @@ export type LayerKind = "embedding" | "head" | "tied" | "position" | "linear" | 
 export interface Layer {
   readonly name: string;
   readonly kind: LayerKind;
-  /** As the file has it. */
+  /** Rows and columns of a layer, as the file has it or of its dimensions in two groups; of anything else, all that it has. */
   readonly shape: readonly number[];
+  /** All of a layer that has more than two. */
+  readonly dims?: readonly number[];
   /** As safetensors spells it: "F32", "F16", "BF16", ... */
   readonly dtype: string;
   readonly bytes: number;
+  /** Other tensors that hold the same numbers, or their transpose: whatever is done with the layer, a result has none of them. */
+  readonly copies?: readonly { readonly name: string; readonly transposed: boolean; readonly bytes: number }[];
   /** Compressed unless other layers are asked for by name. */
   readonly byDefault: boolean;
+  /** Why it is not among "all" layers, though its name may choose it: it is no weight of a layer. */
+  readonly minor?: string;
   /**
    * What is fitted is the transpose: rows are the tensor's columns. So it is with matrices of more columns than rows, unless their
    * rows are read one by one: rows are tokens or neurons then, and the small dense steps are of the smaller size.
@@ -57,7 +63,7 @@ export interface Model {
   readonly name: string;
   /** Of all its files. */
   readonly byteLength: number;
-  /** In the order of the file: every 2-D weight, whether it can be factored or not, and whatever else takes space. */
+  /** In the order of the file: every weight, whether it can be compressed or not, and whatever else takes space. */
   readonly layers: readonly Layer[];
   /** Layers that are stored as factors already. */
   readonly described: ReadonlyMap<string, LayerDescription>;
@@ -74,6 +80,9 @@ export interface Model {
   /** The files of the model with these layers replaced, data files first, the main file last. Nothing is written yet. */
   layOut(stored: readonly StoredLayer[], options?: LayOutOptions): Promise<OutputFile[]>;
 }
+
+/** Of a model's bytes: layers of less are left out of "all", and other tensors of less are not listed. */
+export const leastShare = 0.001;
 
 /** What is fitted: the layer's tensor, or its transpose. */
 export function matrixOf(model: Model, layer: Pick<Layer, "name" | "transposed">): RowSource {

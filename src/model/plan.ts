@@ -6,6 +6,7 @@ import type { LayerJournal } from "./journal.js";
 import { select } from "./layers.js";
 import { ModelProgress } from "./model-progress.js";
 import { shapeOf, type Layer, type Model } from "./model.js";
+import { notFinite } from "./not-finite.js";
 import { checkPlan, type LayerPlan } from "./plan-file.js";
 import {
   isOfFile,
@@ -64,8 +65,13 @@ export async function openPlan(
       if (own.skip) return "the plan says so";
       const unfit = planner.unfit(layer, own);
       if (unfit !== undefined) return unfit;
-      if (sizesIn(own).length === 0 && isOfFile(options)) return { layer, own };
-      return planner.alone(layer, own, signal);
+      try {
+        if (sizesIn(own).length > 0 || !isOfFile(options)) return await planner.alone(layer, own, signal);
+        await planner.look(layer, own, signal);
+        return { layer, own };
+      } catch (error) {
+        return notFinite(error, layer);
+      }
     },
   );
   choices.forEach((choice, i) => {

@@ -135,6 +135,11 @@ export class Planner {
     return { layer, own, targets: [{ type: "trellis", bits }], because };
   }
 
+  /** Computes what spreading a size takes of a layer. */
+  async look(layer: Layer, own: LayerPlan, signal?: AbortSignal): Promise<void> {
+    await this.optionsOf(layer, this.typeOf(layer, own), signal);
+  }
+
   /** A size of the whole file, spread over layers. */
   async spread(
     shared: readonly { layer: Layer; own: LayerPlan }[],
@@ -204,7 +209,7 @@ export class Planner {
           ...(options.minRank ? ["lower --min-rank"] : []),
         ];
         throw new InvalidInputError(
-          `${asked} bytes are too few for ${model.name}: ${what} ${whole} bytes. ${ways.join(", ")}, or a smaller dtype.`,
+          `${asked} bytes are too few for ${model.name}: ${what} ${whole} bytes. ${ways.join(", ")}, or a smaller dtype.${blockedIn(model)}`,
           { file: model.name },
         );
       }
@@ -295,6 +300,15 @@ export class Planner {
     }
     return found;
   }
+}
+
+/** The largest weights that cannot be compressed, as a sentence. */
+function blockedIn({ layers }: Model): string {
+  const blocked = layers.filter((layer) => layer.blocked !== undefined).sort((a, b) => b.bytes - a.bytes);
+  if (blocked.length === 0) return "";
+  const bytes = blocked.reduce((sum, layer) => sum + layer.bytes, 0);
+  const largest = blocked.slice(0, 3).map(({ name, blocked: reason }) => `${name} ${reason}`);
+  return ` ${bytes} bytes cannot be compressed: ${largest.join("; ")}${blocked.length > 3 ? `; and ${blocked.length - 3} more` : ""}.`;
 }
 
 const apart = (trials: readonly Trial[]) => ({

@@ -25,6 +25,8 @@ export type OpenModel = {
   readonly path: string;
   /** That and every other that the model lies in: external data, shards. */
   readonly files: readonly string[];
+  /** Other models in the folder that was given, which the order of names put behind the one that was opened. */
+  readonly others: readonly string[];
   /** config.json beside the model (or above a folder called onnx), parsed; undefined without one. */
   readonly config: Readonly<Record<string, unknown>> | undefined;
   close(): Promise<void>;
@@ -48,7 +50,7 @@ export async function openModelPath(path: string, options: OpenModelOptions = {}
   const { limits } = options;
   if (/\.npy$/i.test(path))
     throw new InvalidInputError(`${path} is a matrix, not a model; use "loewner low-rank ${path}".`, { file: path });
-  const { main, source, beside, config, close } = isHttpAddress(path)
+  const { main, others, source, beside, config, close } = isHttpAddress(path)
     ? await onServer(path, options)
     : await onDisk(path, options);
   const files = [main];
@@ -71,13 +73,22 @@ export async function openModelPath(path: string, options: OpenModelOptions = {}
         kind: "safetensors",
         path: main,
         files,
+        others,
         config,
         file: await openSafetensorsSet(source, shard, { limits }),
         close,
       };
     // Half of what a short run loads belongs to this format.
     const { openOnnx } = await import("../formats/onnx/open.js");
-    return { kind: "onnx", path: main, files, config, file: await openOnnx(source, { external, limits }), close };
+    return {
+      kind: "onnx",
+      path: main,
+      files,
+      others,
+      config,
+      file: await openOnnx(source, { external, limits }),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -91,6 +102,7 @@ export interface OpenModelOptions extends LimitOptions {
 /** A model's main file, what finds others beside it (the same rules hold for shards and external data), and its config.json. */
 interface Place {
   readonly main: string;
+  readonly others: readonly string[];
   readonly source: ByteSource;
   readonly beside: ExternalResolver;
   readonly config: OpenModel["config"];
@@ -98,7 +110,7 @@ interface Place {
 }
 
 async function onDisk(path: string, options: OpenModelOptions): Promise<Place> {
-  const main = await mainFile(path);
+  const { main, others } = await mainFile(path);
   const source = await openFile(main);
   const beside = onnxFolderResolver(main);
   const close = async () => void (await Promise.all([source.close(), beside.close()]));
@@ -109,7 +121,7 @@ async function onDisk(path: string, options: OpenModelOptions): Promise<Place> {
       folders.map((each) => () => openInside(each, "config.json")),
       options,
     );
-    return { main, source, beside, config, close };
+    return { main, others, source, beside, config, close };
   } catch (error) {
     await close();
     throw error;
@@ -124,7 +136,7 @@ async function onServer(main: string, options: OpenModelOptions): Promise<Place>
     folders.map((each) => () => openHttp(new URL(`${each}/config.json`, main), { signal })),
     options,
   );
-  return { main, source, beside: httpResolver(main, { signal }), config, close: async () => undefined };
+  return { main, others: [], source, beside: httpResolver(main, { signal }), config, close: async () => undefined };
 }
 
 /** A file that was not named by whoever asked: of a folder's own, not of any that a link in it leads to. */
@@ -143,14 +155,15 @@ async function insideOf(folder: string, path: string): Promise<string> {
   );
 }
 
-async function mainFile(path: string): Promise<string> {
+async function mainFile(path: string): Promise<Pick<Place, "main" | "others">> {
   const found = await stat(path).catch((error: unknown) => Promise.reject(readFault(path, error)));
-  if (!found.isDirectory()) return path;
+  if (!found.isDirectory()) return { main: path, others: [] };
   const list = (folder: string) => readdir(join(path, folder)).catch((): string[] => []);
   const names = [...(await list(".")), ...(await list("onnx")).map((name) => `onnx/${name}`)].sort();
-  const main = join(path, chooseModelFile(names, path).file);
+  const { file, others } = chooseModelFile(names, path);
+  const main = join(path, file);
   await insideOf(path, main);
-  return main;
+  return { main, others };
 }
 
 /** Files without a telling name, such as blobs of a cache: an ONNX model begins with field 1 (its IR version), as a varint. */

@@ -6,6 +6,9 @@ import { createLoewner, type Loewner } from "../../src/index.js";
 import { compress } from "../model/onnx-models/compressing.js";
 import { run as runModel } from "../model/onnx-models/session.js";
 import { type BuiltModel, onnxCases, type OnnxCase } from "../model/onnx-models.js";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ModelProtoSchema } from "../../src/formats/onnx/onnx_pb.js";
+import { node, Type, value } from "../model/onnx-models/graph.js";
 import { bytesOf, listing, run, temporaryFolder } from "./run.js";
 
 let loewner: Loewner;
@@ -56,16 +59,33 @@ describe("compress on ONNX", () => {
     expect(Object.values(outputs).every(({ data }) => data.every(Number.isFinite))).toBe(true);
   });
 
-  it("says that nothing could be done, and why, and writes the model as it was", () => {
-    const { build, weight } = named("weight read by Add as well");
+  it("says that nothing could be done, and why, and writes nothing", () => {
+    const { build, weight } = named("weight that is a graph output");
     const { bytes } = build(weight.data);
     const folder = folderWith({ bytes });
-    const { status, stdout } = compressTo(folder);
+    for (const more of [[], ["--quiet"], ["--layers", "W"]]) {
+      const { status, stdout, stderr } = compressTo(folder, ...more);
+      expect(status).toBe(1);
+      expect(stdout).toBe("");
+      expect(stderr).toBe(
+        'loewner: Nothing of model.onnx was compressed, and nothing was written. W: is an output of the model itself. "loewner inspect" lists what there is.\n',
+      );
+      expect(listing(folder)).toEqual(["model.onnx"]);
+    }
+  });
+
+  it("says which tensors were equal, and writes them once though nothing is compressed", () => {
+    const { build, weight } = named("Gather, then mean and Gemm");
+    const message = fromBinary(ModelProtoSchema, build(weight.data).bytes);
+    const table = message.graph!.initializer.find(({ name }) => name === "W")!;
+    message.graph!.initializer.push({ ...table, name: "again" });
+    message.graph!.node.push(node("Gather", ["again", message.graph!.input[0].name], ["more"]));
+    message.graph!.output.push(value("more", Type.float));
+    const folder = folderWith({ bytes: toBinary(ModelProtoSchema, message) });
+    const { status, stdout } = compressTo(folder, "--exclude", "*");
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^No layer was compressed/);
-    expect(stdout).toMatch(/W: is read by Add "regulariser"/);
-    expect(bytesOf(folder, "small.onnx").equals(bytes)).toBe(true);
-    expect(listing(folder)).toEqual(["model.onnx", "small.onnx"]);
+    expect(stdout).toMatch(/^Equal tensors are stored once: again \(W\)\nNo layer was compressed/);
+    expect(bytesOf(folder, "small.onnx").length).toBeLessThan(bytesOf(folder, "model.onnx").length);
   });
 
   it("checks what it wrote: certificate, and both models run", () => {

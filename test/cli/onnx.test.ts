@@ -84,9 +84,11 @@ describe("options", () => {
     expect(JSON.stringify(JSON.parse(verified.stdout))).toContain('"ok":true');
   });
 
-  test("--verify of a model that nothing was done to: done, not a failure", () => {
-    expect(json("--keep", "0.01", "--verify")).toMatchObject({ layers: [] });
-    expect(bytesOf(folder, "small.onnx").equals(bytesOf(folder, "model.onnx"))).toBe(true);
+  test("--verify of a model that nothing can be done to: no file, and the reason", () => {
+    const { status, stderr } = compress("--keep", "0.01", "--verify");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^loewner: Nothing of model\.onnx was compressed, .*keep 0\.01 leaves it no rank at all/);
+    expect(listing(folder)).toEqual(["model.onnx"]);
   });
 
   test("--dry-run says what would be done, and nothing is written", () => {

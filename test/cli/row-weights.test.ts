@@ -46,7 +46,11 @@ describe("row weights from a file", () => {
       expect(read.weightsFor(4)).toBeUndefined();
       expect(read.misfit(4).message).toMatch(/counts\.npy has 5 counts, but the table has 4 rows/);
       expect(read.tokens).toBeUndefined();
-      expect(read.description).toMatch(/counts\.npy: 5 counts, to the power 0\.5/);
+      expect(read.weightsFor(8)).toEqual(rowWeightsOf([...counts, 0, 0, 0], 0.5));
+      expect(read.weightsFor(134)).toBeUndefined();
+      expect(read.description).toMatch(
+        /counts\.npy: 5 counts, to the power 0\.5; rows of a table beyond them count as never read/,
+      );
     }
   });
 
@@ -54,8 +58,8 @@ describe("row weights from a file", () => {
     const read = await readRowWeights(unigram, 0.25);
     expect(read.weightsFor(105)).toEqual(rowWeightsOf(tokenWeights(await readFile(unigram), 105).weights, 0.25));
     expect(read.weightsFor(128)).toHaveLength(128);
-    expect(read.weightsFor(104)).toBeUndefined();
-    expect(read.misfit(104).message).toMatch(/unigram\.json has 105 tokens .* 104 rows/);
+    expect(read.weightsFor(80)).toBeUndefined();
+    expect(read.misfit(80).message).toMatch(/unigram\.json has 105 tokens .* 80 rows/);
     expect(read.tokens!.slice(0, 5)).toEqual(["<pad>", "</s>", "<unk>", "▁", "▁the"]);
     expect(read.description).toMatch(/unigram\.json: 105 tokens, .*Unigram model, to the power 0\.25/);
   });

@@ -54,6 +54,13 @@ describe("files of numpy", () => {
     }
   }
 
+  test.each(["<V2", "|V2", "bfloat16"])("bfloat16, which NumPy does not have, as %s", async (descr) => {
+    const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': (2, 2), }\n`;
+    const source = npy(header, new Uint8Array(Uint16Array.of(0x3f80, 0xc000, 0x3e80, 0).buffer));
+    expect((await openNpy(source)).dtype).toBe("bf16");
+    expect(await numbers(source)).toEqual([1, -2, 0.25, 0]);
+  });
+
   test.each([1, 2, 3])("format version %i.0", async (version) => {
     const source = fixtureSource(`version-${version}.npy`);
     expect((await readNpyHeader(source)).version).toEqual([version, 0]);

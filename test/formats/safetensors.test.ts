@@ -31,6 +31,12 @@ const f32 = (name: string, n: number, begin: number, end: number) =>
   `${JSON.stringify(name)}:{"dtype":"F32","shape":[${n}],"data_offsets":[${begin},${end}]}`;
 
 describe("files of the reference implementation", () => {
+  test("metadata of null is none, as the reference library has it", async () => {
+    const bytes = safetensorsBytes(`{"__metadata__": null, ${f32("a", 1, 0, 4)}}`, 4);
+    const file = await openSafetensors(bytesSource(bytes, "m"));
+    expect([[...file.tensors.keys()], { ...file.metadata }]).toEqual([["a"], {}]);
+  });
+
   test("names, metadata, order, values", async () => {
     const file = await openSafetensors(fixtureSource("names.safetensors"));
     expect([...file.tensors.keys()]).toEqual([

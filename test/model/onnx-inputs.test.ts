@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { bitsOf, normal, uniform } from "../../src/model/onnx/input-numbers.js";
 import { onnxInputs } from "../../src/model/onnx/inputs.js";
 import { failure } from "../formats/fixtures.js";
-import { type GraphParts, model, node, open, tensor, valueInfo } from "../formats/onnx/build.js";
+import { graph, type GraphParts, model, node, open, tensor, valueInfo } from "../formats/onnx/build.js";
 
 const INT64 = 7;
 const BOOL = 9;
@@ -16,6 +16,53 @@ async function inputsOf(parts: GraphParts, options?: Parameters<typeof onnxInput
 const passed = (input: string) => node("Identity", [input], ["out"]);
 const message = async (...args: Parameters<typeof inputsOf>) =>
   (await failure(inputsOf(...args), "INVALID_INPUT")).message;
+
+test("heads of a cache are as large as the table of cosines says, or the product before them", async () => {
+  const past = (name: string) => valueInfo(name, ["batch", 2, "past_length", "kv_cache_dim"]);
+  for (const [cosines, size] of [
+    [["cos", "cos"], 24],
+    [[], 16],
+  ] as const) {
+    const read = ["q", "", "", "key", "val", "n", "n", ...cosines];
+    const heads = { num_heads: 4, kv_num_heads: 2 };
+    const made = await inputsOf({
+      nodes: [
+        node("MatMul", ["x", "qkv"], ["q"]),
+        node("GroupQueryAttention", read, ["out", "k", "v"], heads, { domain: "com.microsoft" }),
+      ],
+      initializers: [
+        tensor("qkv", [64, 128], new Float32Array(64 * 128)),
+        tensor("cos", [32, 12], new Float32Array(32 * 12)),
+        tensor("n", [1], Int32Array.of(1), 6),
+      ],
+      inputs: [valueInfo("x", ["batch", "sequence", 64]), past("key"), past("val")],
+    });
+    expect([made.key.shape, made.val.shape]).toEqual([
+      [2, 2, 0, size],
+      [2, 2, 0, size],
+    ]);
+  }
+});
+
+test("inputs that are row numbers of a turned table stay below its columns", async () => {
+  const made = await inputsOf({
+    nodes: [node("Transpose", ["head"], ["table"], { perm: [1, 0] }), node("Gather", ["table", "ids"], ["out"])],
+    initializers: [tensor("head", [4, 300], new Float32Array(1200))],
+    inputs: [ids("ids", "batch", "sequence")],
+  });
+  expect(made.ids.source).toBe("rows of a table of 300");
+});
+
+test("inputs that are row numbers inside a branch stay below the table's rows", async () => {
+  const branch = (name: string) =>
+    graph({ nodes: [node("Gather", ["table", "ids"], [name])], outputs: [valueInfo(name)] });
+  const made = await inputsOf({
+    nodes: [node("If", ["c"], ["out"], { then_branch: branch("a"), else_branch: branch("b") })],
+    initializers: [tensor("table", [300, 4], new Float32Array(1200))],
+    inputs: [valueInfo("c", [], BOOL), ids("ids", "batch", "sequence")],
+  });
+  expect(made.ids.source).toBe("rows of a table of 300");
+});
 
 describe("numbers", () => {
   test("known ones: they may not change, since files and reports name the seed", () => {

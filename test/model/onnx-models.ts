@@ -4,7 +4,10 @@ import { gatherCases } from "./onnx-models/gather.js";
 import { productCases } from "./onnx-models/products.js";
 import { skippedCases } from "./onnx-models/skipped.js";
 import { storageCases } from "./onnx-models/storage.js";
+import { subgraphCases } from "./onnx-models/subgraphs.js";
 import { tiedCases } from "./onnx-models/tied.js";
+
+import { wholeCases } from "./onnx-models/wholes.js";
 
 export type { BuiltModel, InputTensor, OnnxCase, Weight } from "./onnx-models/cases.js";
 export { kept } from "./onnx-models/storage.js";
@@ -14,5 +17,7 @@ export const onnxCases: readonly OnnxCase[] = [
   ...productCases,
   ...tiedCases,
   ...storageCases,
+  ...subgraphCases,
+  ...wholeCases,
   ...skippedCases,
 ];

@@ -1,7 +1,7 @@
 // Operators that lack an input or an output, or have one too many: a checker would refuse such a graph, but files need not come
 // from one. What reads a weight so is in the way, and nothing is rewritten around it.
 import { describe, expect, test } from "vitest";
-import { findWeights } from "../../src/model/onnx/uses.js";
+import { findWeights } from "../../src/model/onnx/weights.js";
 import { node, open, tensor, valueInfo, model } from "../formats/onnx/build.js";
 
 const weight = tensor("W", [4, 3], new Array(12).fill(1));

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { FileError } from "../../src/errors.js";
 import { openSpill } from "../../src/node/files/spill.js";
 import {
   compressModel,
@@ -15,7 +16,7 @@ import {
   type Model,
 } from "../../src/model/index.js";
 import { sideBySide } from "../../src/model/side-by-side.js";
-import type { Progress } from "../../src/index.js";
+import { createLoewner as createHere, type Progress } from "../../src/index.js";
 import { createLoewner, isLoewnerError } from "../library/threads.js";
 import { mainFile, onnxBytes, openBytes, openOnnxBytes, safetensorsOf } from "./in-memory.js";
 
@@ -132,9 +133,6 @@ test("progress adds up over all layers and never goes back", async () => {
 });
 
 test("a layer that fails stops the others, and leaves nothing behind", async () => {
-  const data = new Float32Array(90 * 48).fill(1);
-  data[50 * 48 + 7] = NaN;
-  const broken = tables.map((table) => (table.name === "h.1.weight" ? { ...table, data } : table));
   const folder = mkdtempSync(join(tmpdir(), "loewner-side-"));
   const messages: string[] = [];
   for (const threads of [1, 2, 3]) {
@@ -147,7 +145,9 @@ test("a layer that fails stops the others, and leaves nothing behind", async () 
     };
     let settled = false;
     const onProgress = () => expect(settled).toBe(false);
-    const model = await safetensorsOf(broken);
+    const model = counted(await safetensorsOf(tables), (name) => {
+      if (name === "h.1.weight") throw new FileError(`${name} is gone`);
+    });
     const promise = compressModel(loewner, model, { ...all, keep: 0.5, spill, spillBytes: 4000, onProgress });
     await promise.catch((error: Error) => messages.push(error.message));
     settled = true;
@@ -158,8 +158,37 @@ test("a layer that fails stops the others, and leaves nothing behind", async () 
     loewner.dispose();
   }
   expect(messages).toEqual(Array(3).fill(messages[0]));
-  expect(messages[0]).toMatch(/h\.1\.weight holds NaN or infinity at row 50, column 7/);
+  expect(messages[0]).toBe("h.1.weight is gone");
   rmSync(folder, { recursive: true });
+});
+
+describe("a layer that holds NaN", () => {
+  const data = new Float32Array(90 * 48).fill(1);
+  data[50 * 48 + 7] = NaN;
+  const broken = tables.map((table) => (table.name === "h.1.weight" ? { ...table, data } : table));
+  const reason =
+    "holds NaN or infinity at row 50, column 7; repair that row, or leave the layer out with --exclude h.1.weight";
+
+  test.each([{ keep: 0.5 }, { rank: 4 }, { energy: 0.5 }, { budget: 0.6 }, { budget: 0.4, type: "auto" as const }])(
+    "is left alone, and the others are not: %j",
+    async (size) => {
+      const loewner = await createHere();
+      const { layers, skipped } = await compressModel(loewner, await safetensorsOf(broken), { ...all, ...size });
+      expect(layers.length).toBeGreaterThan(2);
+      expect(skipped.find(({ name }) => name === "h.1.weight")).toEqual({ name: "h.1.weight", reason });
+      loewner.dispose();
+    },
+  );
+
+  test("is blocked in what inspect tells", async () => {
+    const loewner = await createHere();
+    const { layers } = await inspectModel(loewner, await safetensorsOf(broken), { spectra: "all" });
+    const found = layers.find(({ name }) => name === "h.1.weight")!;
+    expect(found).toMatchObject({ byDefault: false, blocked: reason });
+    expect([found.spectrum, found.atKeep]).toEqual([undefined, undefined]);
+    expect(layers.filter(({ spectrum }) => spectrum)).toHaveLength(4);
+    loewner.dispose();
+  });
 });
 
 test("abort ends all layers at once, also those that wait for their rows", async () => {

@@ -251,6 +251,21 @@ describe("errors", () => {
     expect(error.message).toMatch(/not JSON/);
   });
 
+  test("an added token under an id that another has, or past the table, is left out, and said to be", () => {
+    const added = [
+      { id: 1, content: "<|im_end|>", special: true },
+      { id: 3, content: "<pad>", special: true },
+    ];
+    const json = tokenizerJson(wordLevel("a", "b", "c"), { added_tokens: added });
+    const whole = tokenWeights(json, 4);
+    expect(whole.tokens).toEqual(["a", "b", "c", "<pad>"]);
+    expect(whole.source).toContain('4 tokens, without "<|im_end|>", whose id another token has, counts');
+    const cut = tokenWeights(json, 3);
+    expect(cut.tokens).toEqual(["a", "b", "c"]);
+    expect(cut.weights).toHaveLength(3);
+    expect(cut.source).toContain("1 added ones past the table's 3 rows, counts");
+  });
+
   test("a table that does not fit: both sizes", async () => {
     const small = await failure(() => tokenWeights(plain, 2), "INVALID_INPUT");
     expect(small.message).toMatch(/3 tokens \(the last is "last"\).* 2 rows.*Give the tokenizer\.json that belongs/);

@@ -5,6 +5,7 @@ import { join, posix, win32 } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { bytesSource, httpResolver, openOnnx, openSafetensorsIndex } from "../../src/formats/index.js";
+import { readSafetensorsIndex } from "../../src/formats/safetensors-index.js";
 import { innerPathFault, staysInFolder } from "../../src/formats/inner-path.js";
 import { checkOutputsIn } from "../../src/node/files/inner-path.js";
 import { onnxFolderResolver } from "../../src/node/files/onnx-external.js";
@@ -89,7 +90,7 @@ describe("every place that joins such a path refuses it", () => {
   });
 
   test("an index of shards", async () => {
-    for (const shard of [...paths, "", "./a", "a//b"]) {
+    for (const shard of [...paths, "", "./", "a/./b", "a//b"]) {
       const text = JSON.stringify({ weight_map: { w: shard } });
       const asked: string[] = [];
       const resolve = (at: string) => {
@@ -99,6 +100,12 @@ describe("every place that joins such a path refuses it", () => {
       await failure(openSafetensorsIndex(bytesSource(new TextEncoder().encode(text), "i"), resolve), "INVALID_FORMAT");
       expect(asked).toEqual([]);
     }
+  });
+
+  test("an index of shards takes ./ before a name for what it is: nothing", async () => {
+    const text = JSON.stringify({ weight_map: { w: "././a" } });
+    const { weightMap } = await readSafetensorsIndex(bytesSource(new TextEncoder().encode(text), "i"));
+    expect([...weightMap]).toEqual([["w", "a"]]);
   });
 
   test("files beside a model on disk and at an address", async () => {

@@ -100,7 +100,7 @@ test("a cache that links model and data to its blobs/, and no other folder of li
 test("files that are missing, are folders, or are too short", async () => {
   const missing = await failure(readAll(["a.bin"]), "FILE");
   expect(missing.message).toMatch(
-    /m\.onnx: the external data of tensor "w0" cannot be read\. No such file: .*a\.bin\. Check the path/,
+    /m\.onnx: the external data of tensor "w0" cannot be read\. No such file: .*a\.bin; .*model has m\.onnx\. Get the missing file, or give it the name/,
   );
   mkdirSync(join(folder, "a.bin"));
   expect((await failure(readAll(["a.bin"]), "FILE")).message).toMatch(/a\.bin is a folder/);

@@ -123,10 +123,18 @@ test("an index and its shards, read after they were opened, closed with the mode
   await expect(model.file.source.slice(0, 8)).rejects.toThrow();
 });
 
+test("of a folder with several models, those that were not taken are known", async () => {
+  for (const name of [indexName, first, second]) put(name);
+  const others = () => opened(folder, (model) => model.others);
+  expect(await others()).toEqual([]);
+  put(first, "model.safetensors");
+  expect(await others()).toEqual([indexName]);
+});
+
 test("a shard that is missing is named, with who asked for it", async () => {
   for (const name of [indexName, first]) put(name);
   expect((await failure(openModelPath(at(indexName)), "FILE")).message).toBe(
-    `${at(indexName)} has tensors in "${second}": No such file: ${at(second)}. Check the path.`,
+    `${at(indexName)} has tensors in "${second}": No such file: ${at(second)}; ${folder} has ${first}, ${indexName}. Get the missing file, or give it the name that is asked for.`,
   );
 });
 

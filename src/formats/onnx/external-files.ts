@@ -21,7 +21,10 @@ export interface ExternalFile {
   readonly bytes: StreamedBytes;
 }
 
-const ALIGNMENT = 4096;
+/** What is mapped into memory begins at a page; small tensors would be more padding than numbers. */
+const PAGE = 4096;
+const SMALL = 1 << 16;
+const alignmentOf = (byteLength: number) => (byteLength < SMALL ? 64 : PAGE);
 /** A tensor goes to the next file rather than past this; one that is larger alone has a file of its own. */
 const MAX_FILE = 2 ** 31 - 4096;
 
@@ -72,7 +75,7 @@ export class ExternalFiles {
     return this.fieldsOf(file, offset + data.offset - stretch.start, data.length);
   }
 
-  /** @param length of the tensor whose turn it is: what several share lies to multiples of 4096 as it did before */
+  /** @param length of the tensor whose turn it is: what several share lies to pages as it did before */
   private moveStretch(stretch: Stretch, length: number): Place {
     const { location, start, end } = stretch;
     const { model } = this;
@@ -83,7 +86,7 @@ export class ExternalFiles {
         yield* readChunks(await model.external(location), start, end);
       },
     };
-    const place = this.put(bytes, length === byteLength ? 0 : start % ALIGNMENT);
+    const place = this.put(bytes, length === byteLength ? 0 : start % alignmentOf(byteLength));
     this.moved.set(stretch, place);
     return place;
   }
@@ -94,9 +97,10 @@ export class ExternalFiles {
     return this.fieldsOf(file, offset, data.byteLength);
   }
 
-  /** At `shift` past a multiple of 4096. */
+  /** At `shift` past a multiple of its alignment. */
   private put(data: StreamedBytes, shift = 0): Place {
-    let offset = Math.ceil(this.size / ALIGNMENT) * ALIGNMENT + shift;
+    const alignment = alignmentOf(data.byteLength);
+    let offset = Math.ceil(this.size / alignment) * alignment + shift;
     if (this.pieces.length === 0 || (this.size > 0 && offset + data.byteLength > MAX_FILE)) {
       this.pieces.push([]);
       this.size = 0;

@@ -16,8 +16,9 @@ import {
   TypeProtoSchema,
   ValueInfoProtoSchema,
 } from "./onnx_pb.js";
+import { graphsOf } from "./graphs.js";
 import { type Cut, fieldHeader, lengthDelimited, type Piece, pieceBytes, splice } from "./splice.js";
-import type { NewTensor, OnnxEdits, OnnxModel, OnnxTensor, Span, StreamedBytes } from "./types.js";
+import type { NewTensor, OnnxEdits, OnnxGraph, OnnxModel, OnnxTensor, Span, StreamedBytes } from "./types.js";
 
 /** No message of protocol buffers may be longer. */
 export const MAX_ONNX_FILE = 2 ** 31 - 1;
@@ -62,7 +63,7 @@ export interface OnnxLayout {
 export function layOutOnnx(model: OnnxModel, edits: OnnxEdits = {}, options: OnnxLayoutOptions = {}): OnnxLayout {
   checkEdits(model, edits);
   const name = options.externalName ?? `${model.source.name.replace(/^.*[/\\]/, "")}_data`;
-  const common = [...graphCuts(model, edits), ...modelCuts(model, edits)];
+  const common = [...graphCuts(model.graph, edits), ...valueCuts(model, edits), ...modelCuts(model, edits)];
   const place = (outside: ExternalFiles | undefined, evictAll: boolean): OnnxLayout => {
     const cuts = [...common, ...tensorCuts(model, edits, outside, evictAll)];
     return { main: splice(model.source, cuts), external: outside?.files() ?? [] };
@@ -99,17 +100,21 @@ function checkEdits(model: OnnxModel, edits: OnnxEdits): void {
   const file = model.source.name;
   const bad = (text: string, tensor?: string) =>
     new InvalidInputError(`${file}: ${text}`, { file, ...(tensor !== undefined && { tensor }) });
-  const named = [...(edits.dropNodes ?? []), ...(edits.replaceNodes?.keys() ?? [])];
-  if (named.length > 0) {
-    const own = new Set(graph.nodes);
+  const named = [edits.dropNodes, edits.replaceNodes, edits.insertNodes].flatMap((nodes) => [...(nodes?.keys() ?? [])]);
+  if (named.length > 0 || edits.dropTensors?.size) {
+    const graphs = [...graphsOf(graph)];
+    const own = new Set(graphs.flatMap(({ nodes }) => nodes));
     for (const node of named)
-      if (!own.has(node)) throw bad(`node ${quote(node.name)} is to be replaced, but is no node of the main graph.`);
+      if (!own.has(node)) throw bad(`node ${quote(node.name)} is to be replaced, but is no node of the model.`);
+    const initializers = new Set(graphs.flatMap((each) => [...each.initializers.values()]));
+    for (const tensor of edits.dropTensors ?? [])
+      if (!initializers.has(tensor))
+        throw bad(`initializer ${quote(tensor.name)} is to go, but there is none.`, tensor.name);
   }
-  for (const name of edits.dropTensors ?? [])
-    if (!graph.initializers.has(name)) throw bad(`initializer ${quote(name)} is to go, but there is none.`, name);
   const added = new Set<string>();
   for (const { name, dataType, dims, data } of edits.addTensors ?? []) {
-    const taken = (graph.initializers.has(name) && !edits.dropTensors?.has(name)) || graph.sparse.has(name);
+    const before = graph.initializers.get(name);
+    const taken = (before !== undefined && !edits.dropTensors?.has(before)) || graph.sparse.has(name);
     if (taken || added.has(name))
       throw bad(`an initializer ${quote(name)} is to be added, but that name is taken.`, name);
     if (!isWellFormed(name)) throw bad(`initializer ${quote(name)} has half of a surrogate pair in its name.`, name);
@@ -124,23 +129,40 @@ function checkEdits(model: OnnxModel, edits: OnnxEdits): void {
   }
 }
 
-/** Changes in the graph other than of tensors. */
-function graphCuts({ graph, graphMessage: parent, irVersion }: OnnxModel, edits: OnnxEdits): Cut[] {
+/** What goes from a graph, and the nodes that come, in its subgraphs too. */
+function graphCuts(graph: OnnxGraph, edits: OnnxEdits): Cut[] {
   const cuts: Cut[] = [];
+  const parent = graph.message;
   const replace = ({ start, end }: Span, by: readonly Piece[] = []) => cuts.push({ start, end, by, parent });
-  const { dropTensors, dropValueInfo } = edits;
-  for (const [node, by] of edits.replaceNodes ?? [])
-    replace(
-      node.field,
-      by.map((one) => lengthDelimited(NODE, one)),
-    );
-  for (const node of edits.dropNodes ?? []) if (!edits.replaceNodes?.has(node)) replace(node.field);
-  for (const name of dropTensors ?? []) replace(graph.initializers.get(name)!.field);
-  for (const { name, field } of graph.inputs) if (dropTensors?.has(name)) replace(field);
+  const { dropTensors, dropValueInfo, insertNodes, replaceNodes, dropNodes } = edits;
+  const fields = (nodes: readonly Uint8Array[]) => nodes.map((one) => lengthDelimited(NODE, one));
+  for (const node of graph.nodes) {
+    const { field } = node;
+    const before = insertNodes?.get(node);
+    const instead = replaceNodes?.get(node);
+    if (before) replace({ start: field.start, end: field.start }, fields(before));
+    if (instead) replace(field, fields(instead));
+    else if (dropNodes?.has(node)) replace(field);
+    else for (const subgraph of node.subgraphs) cuts.push(...graphCuts(subgraph.graph, edits));
+  }
+  const gone = new Set<string>();
+  for (const tensor of graph.initializers.values()) {
+    if (!dropTensors?.has(tensor)) continue;
+    replace(tensor.field);
+    gone.add(tensor.name);
+  }
+  for (const { name, field } of graph.inputs) if (gone.has(name)) replace(field);
   for (const { name, field } of [...graph.valueInfo.values(), ...graph.repeatedValueInfo])
-    if (dropTensors?.has(name) || dropValueInfo?.has(name)) replace(field);
+    if (gone.has(name) || dropValueInfo?.has(name)) replace(field);
+  return cuts;
+}
+
+/** Values that the main graph declares beside those it has. */
+function valueCuts({ graph, irVersion }: OnnxModel, edits: OnnxEdits): Cut[] {
+  const cuts: Cut[] = [];
+  const parent = graph.message;
   const insert = (at: number, by: Piece[]) => {
-    if (by.length > 0) replace({ start: at, end: at }, by);
+    if (by.length > 0) cuts.push({ start: at, end: at, by, parent });
   };
   const inputs = irVersion < 4 ? (edits.addTensors ?? []).map(inputOf) : [];
   insert(
@@ -163,12 +185,12 @@ function inputOf({ name, dataType, dims }: NewTensor): Uint8Array {
 }
 
 /** Changes outside the graph. */
-function modelCuts({ source, graphMessage, opsets, metadataFields }: OnnxModel, edits: OnnxEdits): Cut[] {
-  const parent = graphMessage.parent!;
+function modelCuts({ source, graph, opsets, metadataFields }: OnnxModel, edits: OnnxEdits): Cut[] {
+  const parent = graph.message.parent!;
   const cuts: Cut[] = [];
   const appended: Uint8Array[] = [];
   for (const [domain, version] of edits.addOpsets ?? []) {
-    if (opsets.has(domain) || (domain === "" && opsets.has("ai.onnx"))) continue;
+    if (opsets.has(domain)) continue;
     const opset = create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) });
     appended.push(lengthDelimited(OPSET_IMPORT, toBinary(OperatorSetIdProtoSchema, opset)));
   }
@@ -185,19 +207,22 @@ function modelCuts({ source, graphMessage, opsets, metadataFields }: OnnxModel, 
 
 /** Tensors that come, and those whose data moves: `outside` takes what is external, with `evictAll` all that can be. */
 function tensorCuts(
-  { graph, graphMessage: parent, nested }: OnnxModel,
+  { graph, nested }: OnnxModel,
   edits: OnnxEdits,
   outside: ExternalFiles | undefined,
   evictAll: boolean,
 ): Cut[] {
   const cuts: Cut[] = [];
+  const parent = graph.message;
   const added = edits.addTensors ?? [];
   if (outside) {
     const own = [...graph.initializers.values()].filter(
-      (tensor) => !edits.dropTensors?.has(tensor.name) && moves(tensor, evictAll),
+      (tensor) => !edits.dropTensors?.has(tensor) && moves(tensor, evictAll),
     );
     const gone = new Set(
-      [...(edits.dropNodes ?? []), ...(edits.replaceNodes?.keys() ?? [])].map((node) => node.field.start),
+      [edits.dropNodes, edits.replaceNodes, edits.dropTensors].flatMap((all) =>
+        [...(all?.keys() ?? [])].map(({ field }) => field.start),
+      ),
     );
     const kept = nested.filter(({ message }) => !liesIn(message, gone));
     outside.expect([...own, ...kept.map(({ tensor }) => tensor)]);
@@ -236,9 +261,10 @@ function tensorField(number: number, pieces: readonly Piece[]): Piece[] {
   ];
 }
 
-/** True when one of the messages around begins at one of `starts`. */
+/** True when it, or one of the messages around, begins at one of `starts`. */
 function liesIn(message: Message, starts: ReadonlySet<number>): boolean {
-  for (let around = message.parent; around; around = around.parent) if (starts.has(around.start)) return true;
+  for (let around: Message | undefined = message; around; around = around.parent)
+    if (starts.has(around.start)) return true;
   return false;
 }
 

@@ -14,7 +14,7 @@ import { type NodeProto, NodeProtoSchema, OperatorSetIdProtoSchema, StringString
 import { distinctBytes } from "./external-ranges.js";
 import { externalLocations } from "./location.js";
 import { checkOrder } from "./order.js";
-import { decode, type Scan, scanAttribute, scanGraph, scanNode } from "./scan-graph.js";
+import { decode, domainOf, nothingInside, type Scan, scanAttribute, scanGraph, scanNode } from "./scan-graph.js";
 import type { ExternalResolver, OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, Span } from "./types.js";
 
 /** How a model is opened. */
@@ -27,11 +27,11 @@ export interface OpenOnnxOptions extends LimitOptions {
 interface Parts {
   irVersion: number;
   producer: string;
-  graph?: { graph: OnnxGraph; message: Message };
+  graph?: OnnxGraph;
   readonly opsets: Map<string, number>;
   readonly metadata: Map<string, string>;
   readonly metadataFields: Map<string, Span>;
-  readonly functions: Set<string>;
+  readonly functions: Map<string, readonly OnnxTensor[]>;
 }
 
 /**
@@ -59,7 +59,7 @@ export async function openOnnx(source: ByteSource, options: OpenOnnxOptions = {}
     opsets: new Map(),
     metadata: new Map(),
     metadataFields: new Map(),
-    functions: new Set(),
+    functions: new Map(),
   };
   try {
     await scanModel(scan, source, parts);
@@ -67,7 +67,7 @@ export async function openOnnx(source: ByteSource, options: OpenOnnxOptions = {}
     const isOfBytes = isLoewnerError(error, "INVALID_FORMAT") || isLoewnerError(error, "LIMIT");
     throw isOfBytes ? await recognise(error, source, parts.irVersion > 0) : error;
   }
-  const { graph, message } = parts.graph!;
+  const graph = parts.graph!;
   checkOrder(graph, file);
   const tensors = externalTensors(graph, scan);
   const locations = externalLocations({ graph, nested: scan.nested }).size;
@@ -82,8 +82,6 @@ export async function openOnnx(source: ByteSource, options: OpenOnnxOptions = {}
     producer,
     opsets,
     graph,
-    graphField: { start: message.start, end: message.end },
-    graphMessage: message,
     metadata,
     metadataFields,
     functions,
@@ -147,13 +145,12 @@ async function takeField(scan: Scan, model: Message, field: Field, parts: Parts)
       return;
     case 7: {
       if (parts.graph) throw cursor.fault("a second graph; a model has one", field.start);
-      const message = cursor.enter(field, model, "graph");
-      parts.graph = { graph: await scanGraph(scan, message), message };
+      parts.graph = await scanGraph(scan, cursor.enter(field, model, "graph"));
       return;
     }
     case 8: {
       const { domain, version } = await decode(cursor, OperatorSetIdProtoSchema, field, model);
-      parts.opsets.set(domain, Number(version));
+      parts.opsets.set(domainOf(domain), Number(version));
       return;
     }
     case 14: {
@@ -165,29 +162,40 @@ async function takeField(scan: Scan, model: Message, field: Field, parts: Parts)
     }
     case 20:
       return scanTraining(scan, cursor.enter(field, model, "training_info"));
-    case 25:
-      parts.functions.add(await scanFunction(scan, cursor.enter(field, model, "function")));
+    case 25: {
+      const { name, constants } = await scanFunction(scan, cursor.enter(field, model, "function"));
+      parts.functions.set(name, constants);
       return;
+    }
   }
 }
 
-/** "domain:name" of a function. Only tensors with external data in it are of interest. */
-async function scanFunction(scan: Scan, message: Message): Promise<string> {
+/** "domain:name" of a function, and the tensors in its nodes. */
+async function scanFunction(scan: Scan, message: Message): Promise<{ name: string; constants: OnnxTensor[] }> {
   const { cursor } = scan;
   let name = "";
   let domain = "";
+  const constants: OnnxTensor[] = [];
   for (let at = message.body; at < message.end;) {
     const field = cursor.field(at, message) ?? (await cursor.loadField(at, message));
     at = field.end;
     if (field.number === 1) name = cursor.text(field, message) ?? (await cursor.loadText(field, message));
     else if (field.number === 10) domain = cursor.text(field, message) ?? (await cursor.loadText(field, message));
-    else if (field.number === 7) await scanNode(scan, cursor.enter(field, message, "node"));
-    else if (field.number === 11) {
-      const inner = { tensors: new Map<string, OnnxTensor>(), captured: new Set<string>(), weights: [] };
-      await scanAttribute(scan, cursor.enter(field, message, "attribute"), inner);
+    else if (field.number === 7) {
+      const node = await scanNode(scan, cursor.enter(field, message, "node"));
+      constants.push(...tensorsIn([node]));
+    } else if (field.number === 11) {
+      await scanAttribute(scan, cursor.enter(field, message, "attribute"), nothingInside());
     }
   }
-  return `${domain}:${name}`;
+  return { name: `${domainOf(domain)}:${name}`, constants };
+}
+
+function tensorsIn(nodes: readonly OnnxNode[]): OnnxTensor[] {
+  return nodes.flatMap(({ tensors, subgraphs }) => [
+    ...tensors.values(),
+    ...subgraphs.flatMap(({ graph }) => [...graph.initializers.values(), ...tensorsIn(graph.nodes)]),
+  ]);
 }
 
 /** The graphs of training_info, again for their external data. */
@@ -226,9 +234,9 @@ class ExternalFiles {
   /** @throws {InvalidFormatError} when the file ends before the tensor does. */
   async check({ name, data }: OnnxTensor): Promise<void> {
     if (data.kind !== "external") return;
-    let size: number;
+    let source: ByteSource;
     try {
-      ({ size } = await this.open(data.location));
+      source = await this.open(data.location);
     } catch (cause) {
       if (!isLoewnerError(cause, "FILE")) throw cause;
       throw new FileError(
@@ -238,9 +246,13 @@ class ExternalFiles {
       );
     }
     const end = data.offset + data.length;
+    const { size } = source;
     if (end <= size) return;
+    const what =
+      sniff(await source.slice(0, Math.min(64, size))) ||
+      " It is truncated, or belongs to another model: get it again.";
     throw new InvalidFormatError(
-      `${this.model}: tensor ${quote(name)} ends at byte ${end} of its external data ${quote(data.location)}, but that file has ${size} bytes: it is truncated, or belongs to another model. Get it again.`,
+      `${this.model}: tensor ${quote(name)} ends at byte ${end} of its external data ${quote(data.location)}, but that file has ${size} bytes.${what}`,
       { file: this.model, tensor: name, offset: size },
     );
   }

@@ -11,10 +11,8 @@ const OUTPUT = 12;
  * The model file with these values of the main graph as outputs after its own. Types and shapes are left to whoever loads it. External
  * data stays where it is.
  */
-export function withOutputs(
-  { source, graph, graphMessage: parent }: OnnxModel,
-  names: readonly string[],
-): StreamedBytes {
+export function withOutputs({ source, graph }: OnnxModel, names: readonly string[]): StreamedBytes {
+  const parent = graph.message;
   const own = new Set(graph.outputs.map(({ name }) => name));
   const by = names
     .filter((name) => !own.has(name))

@@ -12,7 +12,7 @@ import {
   ValueInfoProtoSchema,
 } from "./onnx_pb.js";
 import { scanTensor } from "./scan-tensor.js";
-import type { NestedTensor, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue } from "./types.js";
+import type { NestedTensor, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue, Subgraph } from "./types.js";
 
 /** What one pass over a model gathers from all its graphs. */
 export interface Scan {
@@ -29,13 +29,16 @@ export interface Scan {
 interface Inner {
   readonly tensors: Map<string, OnnxTensor>;
   readonly captured: Set<string>;
-  readonly weights: OnnxTensor[];
+  readonly subgraphs: Subgraph[];
 }
 
-const none: Pick<OnnxNode, "captured" | "tensors" | "innerTensors"> = {
+/** What a node without attributes has. */
+export const nothingInside = (): Inner => ({ tensors: new Map(), captured: new Set(), subgraphs: [] });
+
+const none: Pick<OnnxNode, "captured" | "tensors" | "subgraphs"> = {
   captured: [],
   tensors: new Map(),
-  innerTensors: [],
+  subgraphs: [],
 };
 
 /**
@@ -101,8 +104,7 @@ export async function scanGraph(scan: Scan, message: Message): Promise<OnnxGraph
       }
     }
   }
-  const span = { start: message.body, end: message.end };
-  const graph = { name, span, nodes, initializers, sparse, inputs, outputs };
+  const graph = { name, message, nodes, initializers, sparse, inputs, outputs };
   return { ...graph, valueInfo, repeatedValueInfo, annotated, names };
 }
 
@@ -120,7 +122,7 @@ export async function scanNode(scan: Scan, message: Message): Promise<OnnxNode> 
     const field = cursor.field(at, message) ?? (await cursor.loadField(at, message));
     at = field.end;
     if (field.number === 5) {
-      inner ??= { tensors: new Map(), captured: new Set(), weights: [] };
+      inner ??= nothingInside();
       await scanAttribute(scan, cursor.enter(field, message, "attribute"), inner);
     }
     if (field.number > 4 && field.number !== 7) continue;
@@ -129,22 +131,22 @@ export async function scanNode(scan: Scan, message: Message): Promise<OnnxNode> 
     else if (field.number === 2) outputs.push(text);
     else if (field.number === 3) name = text;
     else if (field.number === 4) opType = shared(operators, text);
-    else domain = shared(operators, text);
+    else domain = shared(operators, domainOf(text));
   }
   for (const value of outputs) names.add(value); // what is read is written, or declared, somewhere
   names.add(name);
-  const { captured, tensors, innerTensors } = inner ? summary(inner) : none;
+  const { captured, tensors, subgraphs } = inner ? summary(inner) : none;
   const span = { start: message.body, end: message.end };
   const field = { start: message.start, end: message.end };
-  return { opType, domain, name, inputs, outputs, span, field, captured, tensors, innerTensors };
+  return { opType, domain, name, inputs, outputs, span, field, captured, tensors, subgraphs };
 }
 
 /** Most nodes have attributes, but neither tensors nor subgraphs in them: these share the empty ones. */
-function summary({ captured, tensors, weights }: Inner): typeof none {
+function summary({ captured, tensors, subgraphs }: Inner): typeof none {
   return {
     captured: captured.size > 0 ? [...captured] : none.captured,
     tensors: tensors.size > 0 ? tensors : none.tensors,
-    innerTensors: weights.length > 0 ? weights : none.innerTensors,
+    subgraphs: subgraphs.length > 0 ? subgraphs : none.subgraphs,
   };
 }
 
@@ -153,6 +155,7 @@ export async function scanAttribute(scan: Scan, message: Message, inner: Inner):
   const { cursor } = scan;
   let name = "";
   let value: OnnxTensor | undefined;
+  const graphs: OnnxGraph[] = [];
   for (let at = message.body; at < message.end;) {
     const field = cursor.field(at, message) ?? (await cursor.loadField(at, message));
     at = field.end;
@@ -170,7 +173,7 @@ export async function scanAttribute(scan: Scan, message: Message, inner: Inner):
       }
       case 6:
       case 11:
-        takeSubgraph(await scanGraph(scan, cursor.enter(field, message, "graph")), inner);
+        graphs.push(await scanGraph(scan, cursor.enter(field, message, "graph")));
         break;
       case 22:
       case 23:
@@ -179,26 +182,24 @@ export async function scanAttribute(scan: Scan, message: Message, inner: Inner):
     }
   }
   if (value) inner.tensors.set(name, value);
+  for (const graph of graphs) {
+    inner.subgraphs.push({ attribute: name, graph });
+    capture(graph, inner.captured);
+  }
 }
 
 /** What a subgraph reads from outside: names that nothing in it has defined by then. */
-function takeSubgraph(graph: OnnxGraph, { captured, weights }: Inner): void {
+function capture(graph: OnnxGraph, captured: Set<string>): void {
   const defined = new Set<string>(graph.sparse);
   for (const name of graph.initializers.keys()) defined.add(name);
   for (const { name } of graph.inputs) defined.add(name);
   const read = (name: string) => {
     if (name !== "" && !defined.has(name)) captured.add(name);
   };
-  const keep = (tensor: OnnxTensor) => {
-    if (tensor.dims.length >= 2) weights.push(tensor);
-  };
-  graph.initializers.forEach(keep);
   for (const node of graph.nodes) {
     node.inputs.forEach(read);
     node.captured.forEach(read);
     for (const name of node.outputs) defined.add(name);
-    node.tensors.forEach(keep);
-    for (const tensor of node.innerTensors) weights.push(tensor);
   }
   for (const { name } of graph.outputs) read(name);
 }
@@ -253,6 +254,11 @@ export async function decode<D extends DescMessage>(
   } catch (cause) {
     throw cursor.fault(`${schema.name} that cannot be decoded: ${(cause as Error).message}`, field.start);
   }
+}
+
+/** The standard operators' domain has two names; "" is the one that is used here. */
+export function domainOf(text: string): string {
+  return text === "ai.onnx" ? "" : text;
 }
 
 function shared(strings: Map<string, string>, text: string): string {

@@ -9,18 +9,19 @@ import { entryBytes, fieldNumbers, looseWire, onnxDtype, onnxDtypeName, type Typ
 import type { OnnxModel, OnnxTensor } from "./types.js";
 
 /**
- * A 2-D float tensor as rows, read by ranges; one whose numbers lie in a typed field is decoded when it is first read,
+ * A float tensor as rows, read by ranges; one whose numbers lie in a typed field is decoded when it is first read,
  * and kept.
+ * @param shape as many rows and columns as it has numbers; default: its own dimensions, of which it has two
  * @throws {InvalidInputError} when it is not a 2-D F16, BF16, F32 or F64 tensor with at least one row and one column.
  */
-export function onnxRows(model: OnnxModel, tensor: OnnxTensor): RowSource {
+export function onnxRows(model: OnnxModel, tensor: OnnxTensor, shape: readonly number[] = tensor.dims): RowSource {
   const { name, dims, dataType, rowType } = tensor;
   const place = { file: model.source.name, tensor: name };
   const what = `${place.file}: tensor ${quote(name)} is ${onnxDtypeName(dataType)} of shape [${dims.join(", ")}]`;
   if (rowType === undefined)
     throw new InvalidInputError(`${what}; only F16, BF16, F32 and F64 can be computed with.`, place);
-  if (dims.length !== 2) throw new InvalidInputError(`${what}; a matrix of 2 dimensions is needed.`, place);
-  const [rows, cols] = dims;
+  if (shape.length !== 2) throw new InvalidInputError(`${what}; a matrix of 2 dimensions is needed.`, place);
+  const [rows, cols] = shape;
   if (rows < 1 || cols < 1) throw new InvalidInputError(`${what}; at least one row and one column are needed.`, place);
   const rowBytes = cols * rowTypeBytes[rowType];
   let range: Promise<Range> | undefined;

@@ -54,8 +54,15 @@ export interface OnnxNode {
   readonly captured: readonly string[];
   /** Tensors in its attributes ("value" of a Constant, for one), by the attribute's name. */
   readonly tensors: ReadonlyMap<string, OnnxTensor>;
-  /** 2-D or larger weights (initializers and Constants) inside its subgraphs, which are left as they are. */
-  readonly innerTensors: readonly OnnxTensor[];
+  /** Its subgraphs, in the order of the file. */
+  readonly subgraphs: readonly Subgraph[];
+}
+
+/** A graph that is an attribute of a node: a branch of If, the body of Loop or Scan. */
+export interface Subgraph {
+  /** The attribute's name. */
+  readonly attribute: string;
+  readonly graph: OnnxGraph;
 }
 
 export interface OnnxValue {
@@ -69,8 +76,8 @@ export interface OnnxValue {
 
 export interface OnnxGraph {
   readonly name: string;
-  /** The GraphProto message, without tag and length. */
-  readonly span: Span;
+  /** The GraphProto message, with those around it. */
+  readonly message: Message;
   readonly nodes: readonly OnnxNode[];
   readonly initializers: ReadonlyMap<string, OnnxTensor>;
   /** Names of sparse initializers. */
@@ -100,15 +107,11 @@ export interface OnnxModel {
   /** Version by domain; "" is ai.onnx. */
   readonly opsets: ReadonlyMap<string, number>;
   readonly graph: OnnxGraph;
-  /** The `graph` field of the ModelProto with tag and length. */
-  readonly graphField: Span;
-  /** The same as a message. */
-  readonly graphMessage: Message;
   readonly metadata: ReadonlyMap<string, string>;
   /** The metadata_props fields, with tag and length, by key. */
   readonly metadataFields: ReadonlyMap<string, Span>;
-  /** "domain:name" of the model's own functions. */
-  readonly functions: ReadonlySet<string>;
+  /** The model's own functions, by "domain:name": the constants in each. */
+  readonly functions: ReadonlyMap<string, readonly OnnxTensor[]>;
   /** Tensors with external data other than initializers of the main graph, in the order of the file. */
   readonly nested: readonly NestedTensor[];
   /** True when any tensor lies outside the file. */
@@ -137,19 +140,21 @@ export interface NewTensor {
   readonly data: StreamedBytes;
 }
 
-/** Changes to a model; everything that is not named stays byte for byte. */
+/** Changes to a model; everything that is not named stays byte for byte. Nodes and tensors may lie in subgraphs. */
 export interface OnnxEdits {
   /** Nodes that go. */
   readonly dropNodes?: ReadonlySet<OnnxNode>;
   /** NodeProto messages (encoded, without tag and length) put in the place of a node, which goes; keeps the topological order. */
   readonly replaceNodes?: ReadonlyMap<OnnxNode, readonly Uint8Array[]>;
+  /** NodeProto messages put before a node, which may stay. */
+  readonly insertNodes?: ReadonlyMap<OnnxNode, readonly Uint8Array[]>;
   /** Initializers that go, with their value_info and, where they are listed as one (IR < 4), their graph input. */
-  readonly dropTensors?: ReadonlySet<string>;
-  /** Added to the initializers; where IR < 4, also to the graph's inputs. */
+  readonly dropTensors?: ReadonlySet<OnnxTensor>;
+  /** Added to the initializers of the main graph; where IR < 4, also to its inputs. */
   readonly addTensors?: readonly NewTensor[];
-  /** value_info entries that go: values that no longer exist. */
+  /** value_info entries that go, in every graph: values that no longer exist. */
   readonly dropValueInfo?: ReadonlySet<string>;
-  /** ValueInfoProto messages to add. */
+  /** ValueInfoProto messages to add to the main graph. */
   readonly addValueInfo?: readonly Uint8Array[];
   /** Set (or replaced) in metadata_props. */
   readonly setMetadata?: ReadonlyMap<string, string>;

@@ -1,6 +1,7 @@
 // Where the activations of a graph are that multiply its layers, and the numbers of the rows that its tables are read by.
 import type { OnnxModel } from "../../formats/onnx/types.js";
-import { findWeights, type FoundWeight, type Use } from "../onnx/uses.js";
+import type { Use } from "../onnx/uses.js";
+import { findWeights } from "../onnx/weights.js";
 
 /** A value that a layer multiplies. "rows": its last axis runs over the layer's inputs; "columns": the last but one does. */
 export interface Activation {
@@ -30,7 +31,10 @@ export interface Sites {
   readonly lookups: readonly Lookup[];
 }
 
-/** @param chosen names of the layers that are asked for */
+/**
+ * Only what is read in the main graph is looked at: values of subgraphs cannot be put out.
+ * @param chosen names of the layers that are asked for
+ */
 export async function findSites(model: OnnxModel, chosen: ReadonlySet<string>): Promise<Sites> {
   const constants = constantsOf(model);
   const sites = new Map<string, { activations: Activation[]; cols: number; layers: Site["layers"][number][] }>();
@@ -38,16 +42,19 @@ export async function findSites(model: OnnxModel, chosen: ReadonlySet<string>): 
   for (const weight of await findWeights(model)) {
     const { name, tensor } = weight;
     if (!chosen.has(name)) continue;
-    const { axis, activations } = multiplied(weight, constants);
+    const inMain = weight.uses.filter(({ scope }) => scope.parent === undefined);
+    const { axis, activations } = multiplied(inMain, constants);
     if (activations.length > 0) {
       const key = JSON.stringify(activations);
       const site = sites.get(key) ?? { activations, cols: tensor.dims[axis], layers: [] };
       site.layers.push({ name, axis });
       sites.set(key, site);
     }
-    const indices = unique(weight.uses.flatMap(({ op, node }) => (op === "gather" ? [node.inputs[1]] : [])));
+    const gathers = inMain.filter(({ op }) => op === "gather");
+    const transposed = gathers[0]?.transposed ?? false;
+    const indices = unique(gathers.flatMap((use) => (use.transposed === transposed ? [use.node.inputs[1]] : [])));
     const read = indices.filter((value) => !constants.has(value));
-    if (read.length > 0) lookups.push({ name, rows: tensor.dims[0], indices: read });
+    if (read.length > 0) lookups.push({ name, rows: tensor.dims[transposed ? 1 : 0], indices: read });
   }
   return { sites: [...sites.values()], lookups };
 }
@@ -56,7 +63,7 @@ export async function findSites(model: OnnxModel, chosen: ReadonlySet<string>): 
  * The activations that a weight is multiplied by, each once. A weight that one product takes as it is and another transposed has two
  * sets of inputs: those of the first one count.
  */
-function multiplied({ uses }: FoundWeight, constants: ReadonlySet<string>): { axis: 0 | 1; activations: Activation[] } {
+function multiplied(uses: readonly Use[], constants: ReadonlySet<string>): { axis: 0 | 1; activations: Activation[] } {
   const found = uses.flatMap((use) => {
     const product = productOf(use);
     return product && !constants.has(product.activation.value) ? [product] : [];

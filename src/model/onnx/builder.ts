@@ -19,6 +19,13 @@ export type Attribute = number | { readonly float: number } | readonly number[];
 /** Sizes of a value: numbers, symbols, or "" where nothing is known. */
 export type Dims = readonly (number | string)[];
 
+/** NodeProto messages. */
+export interface WrittenNodes {
+  /** Those that read constants alone: they go before the node of the main graph that the others are for, or are in. */
+  readonly constant: readonly Uint8Array[];
+  readonly others: readonly Uint8Array[];
+}
+
 export class Builder {
   readonly tensors: NewTensor[] = [];
   /** Domains other than ai.onnx that a node was written in. */
@@ -28,9 +35,12 @@ export class Builder {
   private readonly taken: Set<string>;
   /** Names of what was written once, by its key. */
   private readonly helpers = new Map<string, string>();
-  private nodes: Uint8Array[] = [];
   /** Nodes of constants alone, which come before all others. */
   readonly prelude: Uint8Array[] = [];
+  /** New tensors, and what is made of them alone. */
+  private readonly constants = new Set<string>();
+  private constant: Uint8Array[] = [];
+  private others: Uint8Array[] = [];
 
   constructor(graph: OnnxGraph) {
     this.taken = new Set(graph.names);
@@ -45,10 +55,10 @@ export class Builder {
   }
 
   /** The nodes written since the last call. */
-  take(): Uint8Array[] {
-    const { nodes } = this;
-    this.nodes = [];
-    return nodes;
+  take(): WrittenNodes {
+    const { constant, others } = this;
+    [this.constant, this.others] = [[], []];
+    return { constant, others };
   }
 
   /**
@@ -70,7 +80,9 @@ export class Builder {
       ...{ opType, input: [...inputs], output: [made], name: this.fresh(`${name}/${opType}`), domain },
       attribute: Object.entries(attributes).map(([key, value]) => attributeOf(key, value)),
     });
-    this.nodes.push(toBinary(NodeProtoSchema, node));
+    const isConstant = inputs.every((input) => input === "" || this.constants.has(input));
+    if (isConstant && output === undefined) this.constants.add(made);
+    (isConstant ? this.constant : this.others).push(toBinary(NodeProtoSchema, node));
     return made;
   }
 
@@ -87,6 +99,7 @@ export class Builder {
     const name = this.fresh(wanted);
     const streamed = data instanceof Uint8Array ? { byteLength: data.byteLength, chunks: () => [data] } : data;
     this.tensors.push({ name, dataType, dims, data: streamed });
+    this.constants.add(name);
     return name;
   }
 
@@ -109,14 +122,14 @@ export class Builder {
   once(key: string, write: () => string): string {
     const known = this.helpers.get(key);
     if (known !== undefined) return known;
-    const { nodes } = this;
-    this.nodes = this.prelude;
+    const { constant } = this;
+    this.constant = this.prelude;
     try {
       const value = write();
       this.helpers.set(key, value);
       return value;
     } finally {
-      this.nodes = nodes;
+      this.constant = constant;
     }
   }
 

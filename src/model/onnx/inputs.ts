@@ -3,6 +3,7 @@ import { InvalidInputError } from "../../errors.js";
 import { f32ToF16 } from "../../formats/index.js";
 import type { NpyDtype, NpyTensor, NpyTypes } from "../../formats/npy-array.js";
 import type { OnnxModel, OnnxValue } from "../../formats/onnx/types.js";
+import { cacheSizes } from "./cache-sizes.js";
 import { indexBounds } from "./index-bounds.js";
 import { bitsOf, normal, uniform } from "./input-numbers.js";
 import { checkShape, declaredShape, InputShapes } from "./input-shapes.js";
@@ -44,7 +45,7 @@ const maxDeclared = 2 ** 22;
  * What is not given is made up from `seed`, the same in every engine: floats about standard normal; integers that index a constant
  * table, one of its rows; names with `mask` in them, 1; token types and segments, 0; other integers, 0 or 1; bool, true (but
  * `use_cache`, false, since nothing is cached). A symbol has one size throughout: that of an array that was given, or batch 2,
- * sequence 16, past 0, height and width 224, and sums such as `past_sequence_length + sequence_length` accordingly.
+ * sequence 16, past 0, the size of cached heads as the weights have it, height and width 224, and sums such as `past_sequence_length + sequence_length` accordingly.
  * @throws {InvalidInputError} when a name is none of the inputs', a dtype or shape differs from the declared one, or an input cannot
  *   be made up (a string, no tensor, unknown shape).
  */
@@ -63,7 +64,7 @@ export async function onnxInputs(model: OnnxModel, options: InputOptions = {}): 
     );
   }
   // What is given decides the sizes of symbols, whatever the order of the inputs.
-  const sizes = new InputShapes(wanted, dims, file);
+  const sizes = new InputShapes(wanted, { ...(await cacheSizes(model)), ...dims }, file);
   for (const input of wanted) {
     const array = own(given, input.name);
     const shape = array?.shape ?? own(shapes, input.name);

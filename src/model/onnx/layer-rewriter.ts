@@ -1,4 +1,4 @@
-// The graph with factors in place of a weight: A ~ L R (n x k times k x d), or, in few bits at full rank, L alone.
+// The graph with what is stored in place of a weight: A ~ L R (n x k times k x d), or, in few bits at full rank, L alone.
 //
 //   Gather(A, ids)      MatMul(Gather(L, ids), R)                    the few rows first
 //   MatMul(x, A)        MatMul(MatMul(x, L), R)
@@ -6,84 +6,93 @@
 //                       Gemm(Gemm(flat x, R, transB), L, transB), rows of x flattened to a matrix and put back after
 //   MatMul(A, x)        MatMul(L, MatMul(R, x))
 //   Gemm                two, the transposes on flags; alpha, beta and C go with the second
+//   all others          they read L R, which is multiplied once, as the model loads
 //
 // With onnxruntime's own operators: MatMul(x, A') multiplies by transposes where they lie (FusedMatMul), and tables in few bits are
 // read by operators that unpack them (fused.ts).
 //
 // With k < n d / (n + d) the factors always take less work than A, and this order less than any other.
-import type { OnnxNode } from "../../formats/onnx/types.js";
 import type { RowType } from "../../matrix.js";
 import type { ValueDescription } from "../kinds/index.js";
 import type { StoredLayer } from "../stored.js";
-import { DataType, type Attribute, type Builder } from "./builder.js";
+import { DataType, type Attribute, type Builder, type Dims } from "./builder.js";
 import type { Operand, PlacedValue, Surroundings } from "./operand.js";
 import { pairOperands } from "./pair-operands.js";
+import { PlacedLayer, type Step } from "./placed-layer.js";
 import { transformOperand } from "./transform-operand.js";
 import { trellisOperand } from "./trellis-operand.js";
-import type { FoundWeight, Use } from "./uses.js";
+import type { Use } from "./uses.js";
+import type { Scope } from "./values.js";
+import type { FoundWeight, Place } from "./found-weight.js";
 
 /** Writes the nodes that take the place of those which read one weight. */
 export class LayerRewriter {
-  /** What is computed with. */
-  private readonly type: RowType;
-  /** The layer's own type is another one, bf16: rows can be gathered in it everywhere, but MatMul takes it almost nowhere. */
-  private readonly widened: boolean;
-  private readonly left: Operand;
-  private readonly right: Operand | undefined;
+  private readonly placed: PlacedLayer;
   /** Where the layer lies. */
   readonly description: ValueDescription;
-  /** Without its padding: the factor with A's columns. */
-  private cut: string | undefined;
 
   constructor(
     private readonly builder: Builder,
-    { tensor, uses }: FoundWeight,
+    weight: FoundWeight,
     private readonly layer: StoredLayer,
     private readonly graph: Surroundings,
   ) {
-    this.widened = tensor.rowType === "bf16" && uses.every(({ op }) => op === "gather");
-    this.type = this.widened ? "f32" : (tensor.rowType as RowType);
-    const { left, right, description } = this.placed(uses);
-    this.left = left;
-    this.right = right;
-    this.description = description;
+    const type = typeOf(weight);
+    const value = this.place(weight, type);
+    this.placed = new PlacedLayer(builder, layer, value, type);
+    this.description = value.description;
   }
 
-  private placed(uses: FoundWeight["uses"]): PlacedValue {
-    const { builder, layer, type, graph } = this;
+  private place(weight: FoundWeight, type: RowType): PlacedValue {
+    const { builder, layer, graph } = this;
     const { value, name } = layer;
-    if (value.kind === "pair") return pairOperands(builder, layer, value, uses, type, graph);
+    if (value.kind === "pair") return pairOperands(builder, layer, value, weight, type, graph);
     if (value.kind === "trellis") return trellisOperand(builder, name, value, type);
     return transformOperand(builder, name, value, { type, opset: graph.opset });
   }
 
+  /** What a place holds as a value of that name. */
+  whole({ tensor, transposed }: Place, output: string): void {
+    const { builder, layer } = this;
+    const { dims, dataType, rowType } = tensor;
+    const matrix = this.placed.matrix(layer.transposed !== transposed, rowType!);
+    builder.value(output, dataType, dims);
+    if (dims.length === 2) builder.node("Identity", [matrix], { name: output, output });
+    else builder.node("Reshape", [matrix, builder.vector(dims)], { name: output, output });
+  }
+
   write(use: Use): void {
-    if (use.op === "gather") return this.gather(use.node);
     // Of A itself: A is the tensor, or its transpose.
     const transposed = use.transposed !== this.layer.transposed;
-    if (use.op === "gemm") this.gemm(use, transposed);
+    if (use.op === "gather") this.gather(use, transposed);
+    else if (use.op === "gemm") this.gemm(use, transposed);
     else this.matmul(use, transposed);
   }
 
-  private gather(node: OnnxNode): void {
-    const { builder, layer, left, right } = this;
+  private gather({ node, scope, type }: Use, transposed: boolean): void {
+    const { builder, layer, placed } = this;
+    const { left, right } = placed;
     const [, ids] = node.inputs;
-    const sizes = this.graph.shapes(ids);
     const name = node.name || node.outputs[0];
-    const output = this.widened ? builder.fresh(`${name}/widened`) : node.outputs[0];
+    if (transposed) {
+      builder.node("Gather", [placed.matrix(true, type), ids], { name, output: node.outputs[0] });
+      return;
+    }
+    const sizes = this.graph.shapes(ids, scope);
+    const isCast = type !== placed.type;
+    const output = isCast ? builder.fresh(`${name}/uncast`) : node.outputs[0];
     const flat = left.needsRank && sizes === undefined;
     const indices = flat ? builder.node("Reshape", [ids, builder.vector([-1])], { name: `${name}/flat` }) : ids;
     const looked = left.gather(indices, flat ? [""] : sizes, name);
     const to = flat ? { name: `${name}/product` } : { name, output };
     // A table without a right factor is stored with its columns padded.
     const rows = right
-      ? builder.node("MatMul", [looked, this.exact(right)], to)
+      ? builder.node("MatMul", [looked, placed.exact(right)], to)
       : left.cols > layer.cols
-        ? this.firstColumns(looked, to)
+        ? placed.firstColumns(looked, to)
         : builder.node("Identity", [looked], to);
     if (flat) this.unflatten(rows, ids, undefined, layer.cols, { name, output });
-    if (this.widened)
-      builder.node("Cast", [output], { name, output: node.outputs[0], attributes: { to: DataType.bf16 } });
+    if (isCast) builder.node("Cast", [output], { name, output: node.outputs[0], attributes: { to: DataType[type] } });
   }
 
   /** Rows of a matrix back in the shape of `like` (without its last dimension, where `end` is -1) and a last dimension of `width`. */
@@ -106,42 +115,29 @@ export class LayerRewriter {
     builder.node("Reshape", [value, whole], { ...to, attributes });
   }
 
-  private firstColumns(value: string, to: { name: string; output?: string }): string {
-    const { builder, layer } = this;
-    const [start, end, axis] = [0, layer.cols, -1].map((number) => builder.vector([number]));
-    return builder.node("Slice", [value, start, end, axis], to);
-  }
-
-  /** Of L and R (or of L alone) as whole matrices: the one that is multiplied first, then the other, for a product with A or A'. */
-  private factors(side: "left" | "right", transposed: boolean): { operand: Operand; transposed: boolean }[] {
-    const { left, right } = this;
-    const list = right ? [left, right] : [left];
-    // x A = (x L) R; x A' = (x R') L'; A x = L (R x); A' x = R' (L' x).
-    if ((side === "right") === transposed) list.reverse();
-    return list.map((operand) => ({ operand, transposed: transposed !== operand.transposed }));
-  }
-
-  private matmul({ node, side }: Extract<Use, { op: "matmul" }>, transposed: boolean): void {
-    const { builder } = this;
+  private matmul(use: Extract<Use, { op: "matmul" }>, transposed: boolean): void {
+    const { builder, placed } = this;
+    const { node, side, scope, type } = use;
     const [output] = node.outputs;
     const name = node.name || output;
     const x = node.inputs[side === "left" ? 1 : 0];
-    const steps = this.factors(side, transposed);
-    if (side === "right" && steps.some((step) => step.transposed) && !this.fuses) {
+    const steps = placed.steps(side, transposed);
+    const note = (product: string, width: number) => this.noteProduct(product, this.graph.shapes(x, scope), width, use);
+    if (side === "right" && steps.some((step) => step.transposed) && !this.fuses(type)) {
       const width = transposed ? this.layer.rows : this.layer.cols;
-      this.flattened(x, steps, width, { name, output });
-      return this.noteProduct(output, x, width);
+      this.flattened(x, steps, width, use, { name, output });
+      return note(output, width);
     }
     let value = x;
     steps.forEach((step, i) => {
       const last = i === steps.length - 1;
       const to = { name: last ? name : `${name}/first`, ...(last && { output }) };
       if (side === "right" && step.transposed) {
-        value = this.timesTransposed(value, step.operand, to);
-        this.noteProduct(value, x, step.operand.rows);
+        value = this.timesTransposed(value, step.operand, type, to);
+        note(value, step.operand.rows);
         return;
       }
-      const whole = this.exact(step.operand);
+      const whole = placed.exact(step.operand, type);
       const matrix = step.transposed
         ? builder.node("Transpose", [whole], { name: `${name}/transposed`, attributes: { perm: [1, 0] } })
         : whole;
@@ -150,61 +146,67 @@ export class LayerRewriter {
   }
 
   /** Writes down the shape of x times a matrix where shape inference loses it: behind Reshape and operators that it does not know. */
-  private noteProduct(product: string, x: string, width: number): void {
-    const lead = this.graph.shapes(x)?.slice(0, -1);
-    if (lead) this.builder.value(product, DataType[this.type], [...lead, width]);
+  private noteProduct(product: string, ofX: Dims | undefined, width: number, { scope, type }: Use): void {
+    if (ofX && !scope.parent) this.builder.value(product, DataType[type], [...ofX.slice(0, -1), width]);
   }
 
   /** onnxruntime multiplies numbers of this type by a transpose where it lies. */
-  private get fuses(): boolean {
-    return this.graph.operators === "onnxruntime" && (this.type === "f32" || this.type === "f16");
+  private fuses(type: RowType): boolean {
+    return this.graph.operators === "onnxruntime" && (type === "f32" || type === "f16");
   }
 
-  private timesTransposed(x: string, operand: Operand, to: { name: string; output?: string }): string {
-    if (operand.timesTransposed) return operand.timesTransposed(x, to);
+  /** What multiplies by the transpose of an operand where it lies. */
+  private reader(operand: Operand, type: RowType): Operand["timesTransposed"] {
+    return type === this.placed.type ? operand.timesTransposed : undefined;
+  }
+
+  private timesTransposed(x: string, operand: Operand, type: RowType, to: { name: string; output?: string }): string {
+    const read = this.reader(operand, type);
+    if (read) return read(x, to);
     const attributes = { transB: 1 };
-    return this.builder.node("FusedMatMul", [x, this.exact(operand)], { ...to, attributes, domain: "com.microsoft" });
-  }
-
-  /** The whole of a factor. Of the one that has A's columns in few bits, those that are there to fill bytes are cut off. */
-  private exact(operand: Operand): string {
-    const whole = operand.whole();
-    const padded = operand === (this.right ?? this.left) && operand.cols > this.layer.cols;
-    return padded ? (this.cut ??= this.firstColumns(whole, { name: `${this.layer.name}/columns` })) : whole;
+    return this.builder.node("FusedMatMul", [x, this.placed.exact(operand, type)], {
+      ...to,
+      attributes,
+      domain: "com.microsoft",
+    });
   }
 
   /** x of any rank times matrices of which some are read transposed: Gemm takes flags, and matrices only. */
   private flattened(
     x: string,
-    steps: { operand: Operand; transposed: boolean }[],
+    steps: readonly Step[],
     width: number,
+    { scope, type }: { scope: Scope; type: RowType },
     to: { name: string; output: string },
   ): void {
     const { builder } = this;
-    const isMatrix = this.graph.shapes(x)?.length === 2;
+    const isMatrix = this.graph.shapes(x, scope)?.length === 2;
     let value = isMatrix ? x : builder.node("Flatten", [x], { name: `${to.name}/flat`, attributes: { axis: -1 } });
     steps.forEach(({ operand, transposed }, i) => {
       const last = i === steps.length - 1 && isMatrix;
       const name = `${to.name}/${i ? "second" : "first"}`;
       const attributes = { transB: Number(transposed) };
-      value = builder.node("Gemm", [value, this.exact(operand)], { name, attributes, ...(last && to) });
+      value = builder.node("Gemm", [value, this.placed.exact(operand, type)], { name, attributes, ...(last && to) });
     });
     if (!isMatrix) this.unflatten(value, x, -1, width, to);
   }
 
-  private gemm({ node, side, attributes }: Extract<Use, { op: "gemm" }>, transposed: boolean): void {
-    const { builder } = this;
+  private gemm({ node, side, attributes, type }: Extract<Use, { op: "gemm" }>, transposed: boolean): void {
+    const { builder, placed } = this;
     const [output] = node.outputs;
     const name = node.name || output;
     const [a, b, c] = node.inputs;
     const x = side === "left" ? b : a;
     const xFlag = attributes.int.get(side === "left" ? "transB" : "transA") ?? 0;
-    const steps = this.factors(side, transposed);
+    const steps = placed.steps(side, transposed);
     const [alpha, beta] = ["alpha", "beta"].map((key) => attributes.float.get(key) ?? 1);
-    const table = side === "right" && transposed && (!c || beta === 1) ? this.left.timesTransposed : undefined;
-    if (table && this.right) {
+    const table = side === "right" && transposed && (!c || beta === 1) ? this.reader(placed.left, type) : undefined;
+    if (table && placed.right) {
       const first = { transA: xFlag, transB: Number(steps[0].transposed), alpha: { float: alpha } };
-      const value = builder.node("Gemm", [x, this.exact(this.right)], { name: `${name}/first`, attributes: first });
+      const value = builder.node("Gemm", [x, placed.exact(placed.right, type)], {
+        name: `${name}/first`,
+        attributes: first,
+      });
       const product = table(value, c ? { name: `${name}/product` } : { name, output });
       if (c) builder.node("Add", [product, c], { name, output });
       return;
@@ -222,7 +224,8 @@ export class LayerRewriter {
           if (given !== undefined) flags[key] = { float: given };
         }
       }
-      const pair = side === "right" ? [value, this.exact(step.operand)] : [this.exact(step.operand), value];
+      const pair =
+        side === "right" ? [value, placed.exact(step.operand, type)] : [placed.exact(step.operand, type), value];
       const inputs = last && c ? [...pair, c] : pair;
       value = builder.node("Gemm", inputs, {
         ...{ name: last ? name : `${name}/first`, attributes: flags },
@@ -230,4 +233,14 @@ export class LayerRewriter {
       });
     });
   }
+}
+
+/**
+ * What is computed with. Rows of bf16 can be gathered everywhere, but MatMul takes it almost nowhere; and what is read as a whole is made
+ * once.
+ */
+function typeOf({ tensor, uses }: FoundWeight): RowType {
+  const types = new Set(uses.map(({ type }) => type));
+  if (types.size === 1 && (!types.has("bf16") || uses.some(({ op }) => op !== "gather"))) return uses[0].type;
+  return types.has("f64") || tensor.rowType === "f64" ? "f64" : "f32";
 }

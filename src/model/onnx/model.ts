@@ -4,11 +4,16 @@ import type { OnnxModel, StreamedBytes } from "../../formats/onnx/types.js";
 import { descriptionText, metadataKey, readDescription } from "../description.js";
 import { allTensorsOf } from "../kinds/index.js";
 import { isTable, kindOf } from "../layer-names.js";
-import type { Layer, LayerKind, LayOutOptions, Model, OutputFile } from "../model.js";
+import { leastShare, type Layer, type LayerKind, type LayOutOptions, type Model, type OutputFile } from "../model.js";
 import type { StoredLayer } from "../stored.js";
+import { roleOf } from "../safetensors/architectures.js";
 import { helperPrefix } from "./builder.js";
 import { rewrite } from "./rewrite.js";
-import { findWeights, type FoundWeight } from "./uses.js";
+import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
+import { type Role, Roles } from "./roles.js";
+import { Values } from "./values.js";
+import { untouchedTensors } from "./untouched.js";
+import { findWeights } from "./weights.js";
 
 /** Finds the layers of an open model. */
 export async function onnxModel(model: OnnxModel): Promise<Model> {
@@ -19,16 +24,24 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   const factors = new Set([...described.values()].flatMap(allTensorsOf));
   const weights = new Map<string, FoundWeight>();
   const layers: Layer[] = [];
-  for (const weight of await findWeights(model)) {
+  const values = new Values(model);
+  const roles = new Roles(model, values);
+  for (const weight of await findWeights(model, values)) {
     if (factors.has(weight.name) || weight.name.startsWith(helperPrefix)) continue;
     weights.set(weight.name, weight);
-    layers.push(layerOf(weight));
+    layers.push(layerOf(weight, roles.of(weight), copiesIn(weight, values)));
+  }
+  for (const { name, tensor, reason } of untouchedTensors(model, values, leastShare * model.byteLength)) {
+    if (factors.has(name) || weights.has(name) || name.startsWith(helperPrefix)) continue;
+    const { dims, dataType, byteLength: bytes } = tensor;
+    const layer = { name, kind: "other" as const, shape: dims, dtype: onnxDtypeName(dataType), bytes };
+    layers.push({ ...layer, byDefault: false, transposed: false, blocked: reason });
   }
   const tensor = (name: string) => weights.get(name)?.tensor ?? initializers.get(name)!;
 
   async function layOut(stored: readonly StoredLayer[], options: LayOutOptions = {}): Promise<OutputFile[]> {
     const replacements = stored.map((layer) => ({ weight: weights.get(layer.name)!, layer }));
-    const { edits, described: added } = rewrite(model, replacements, options.operators);
+    const { edits, described: added } = rewrite(model, values, weights.values(), replacements, options.operators);
     const all = new Map([...described, ...added]);
     const setMetadata = new Map(all.size ? [[metadataKey, descriptionText(all)]] : []);
     const externalName = options.mainName && `${options.mainName}_data`;
@@ -49,7 +62,7 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
     described,
     tensorBytes: (name) => tensor(name).byteLength,
     isTaken: () => false, // new names are fresh ones
-    rows: (name) => onnxRows(model, tensor(name)),
+    rows: (name) => onnxRows(model, tensor(name), weights.get(name)?.matrix),
     async bytes(name) {
       const { byteLength } = tensor(name);
       const all = new Uint8Array(byteLength);
@@ -65,29 +78,48 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   };
 }
 
-function layerOf({ name, tensor, uses, blocked }: FoundWeight): Layer {
-  const { dims: shape, dataType, byteLength: bytes } = tensor;
+function layerOf(
+  { name, tensor, matrix: shape, uses, blocked }: FoundWeight,
+  roles: ReadonlySet<Role>,
+  copies: readonly Place[],
+): Layer {
+  const { dataType, byteLength: bytes } = tensor;
   const inputAxis = inputAxisOf(uses);
-  const transposed = shape[0] < shape[1] && !uses.some(({ op }) => op === "gather");
-  const kind = kindIn(name, uses, shape);
-  const byDefault = blocked === undefined && (kind === "tied" || isTable(name, outputsFirst(uses, shape)));
+  // Rows that are read one by one are rows of what is fitted.
+  const transposed = uses.find(({ op }) => op === "gather")?.transposed ?? shape[0] < shape[1];
+  const kind = kindIn(name, uses, roles, shape);
+  // Of what is only multiplied as a whole, nothing tells inputs from outputs.
+  const isKnown = uses.length > 0 || roles.has("rows") || roles.has("function");
+  const byDefault = blocked === undefined && isKnown && (kind === "tied" || isTable(name, outputsFirst(uses, shape)));
   return {
     ...{ name, kind, shape, dtype: onnxDtypeName(dataType), bytes, transposed, byDefault },
     ...(inputAxis !== undefined && { inputAxis }),
+    ...(blocked === undefined && roles.size === 0 && { minor: "is neither looked into nor multiplied with" }),
     ...(blocked && { blocked }),
+    ...(shape.join() !== tensor.dims.join() && { dims: tensor.dims }),
+    ...(copies.length > 0 && {
+      copies: copies.map(({ value, transposed: turned, tensor: { byteLength } }) => ({
+        ...{ name: value.name, transposed: turned, bytes: byteLength },
+      })),
+    }),
   };
 }
 
 /** By what reads it; the name tells tables of positions from tables of tokens. */
-function kindIn(name: string, uses: FoundWeight["uses"], shape: readonly number[]): LayerKind {
-  const read = uses.some(({ op }) => op === "gather");
-  const multiplied = uses.some(({ op }) => op !== "gather");
-  if (read && multiplied) return "tied";
+function kindIn(
+  name: string,
+  uses: FoundWeight["uses"],
+  roles: ReadonlySet<Role>,
+  shape: readonly number[],
+): LayerKind {
+  if (roles.has("rows") && roles.has("multiplied")) return "tied";
   const named = kindOf(name, shape);
-  if (read) return named === "position" ? "position" : "embedding";
-  if (uses.length === 0) return named;
+  if (roles.has("rows")) return named === "position" ? "position" : "embedding";
+  if (uses.length === 0) return roles.has("multiplied") ? "linear" : named;
   const [outputs, inputs] = outputsFirst(uses, shape);
-  return outputs >= 8 * inputs ? "head" : "linear";
+  // Names of operators say nothing: "model.layers.0.mamba.dt_proj.MatMul.weight".
+  const module = name.replace(/[./](MatMul|Gemm)(?=\.weight$)/, "");
+  return outputs >= 8 * inputs && roleOf(module, [outputs, inputs]) !== "linear" ? "head" : "linear";
 }
 
 /** Of a weight that is multiplied; where uses differ that of the first. */
@@ -100,6 +132,7 @@ function inputAxisOf(uses: FoundWeight["uses"]): 0 | 1 | undefined {
 /** Rows of a table, or outputs of a product, then the width: x W has W's columns as outputs, x W' its rows. */
 function outputsFirst(uses: FoundWeight["uses"], [rows, cols]: readonly number[]): [number, number] {
   const [use] = uses;
-  if (!use || use.op === "gather") return [rows, cols];
-  return inputAxisOf([use]) === 1 ? [rows, cols] : [cols, rows];
+  if (!use) return [rows, cols];
+  const asIs = use.op === "gather" ? !use.transposed : (use.side === "left") !== use.transposed;
+  return asIs ? [rows, cols] : [cols, rows];
 }

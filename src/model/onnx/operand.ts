@@ -2,14 +2,15 @@
 import type { ValueDescription } from "../kinds/index.js";
 import type { Operators } from "../model.js";
 import type { Dims } from "./builder.js";
+import type { Scope } from "./values.js";
 
 /** What the rewriting of a layer must know of the graph around it. */
 export interface Surroundings {
   readonly operators: Operators;
   /** Version of ai.onnx. */
   readonly opset: number;
-  /** Sizes of a value of the original graph. */
-  readonly shapes: (name: string) => Dims | undefined;
+  /** Sizes of what a name stands for in an original graph. */
+  readonly shapes: (name: string, scope: Scope) => Dims | undefined;
 }
 
 /** A stored value that was written into the graph: A ~ left right, or left alone. */

@@ -1,70 +1,158 @@
-// The graph with factors in place of weights: which nodes and tensors go, and what comes in their place (layer-rewriter.ts).
+// The graph with what is stored in place of weights: which nodes and tensors go, and what comes in their place (layer-rewriter.ts).
 import { onnxDtypeName } from "../../formats/index.js";
-import type { OnnxEdits, OnnxModel, OnnxNode } from "../../formats/onnx/types.js";
+import type { OnnxEdits, OnnxModel, OnnxNode, OnnxTensor } from "../../formats/onnx/types.js";
 import { describeLayer, type LayerDescription } from "../description.js";
 import type { Operators } from "../model.js";
 import type { StoredLayer } from "../stored.js";
 import { Builder, type Dims } from "./builder.js";
 import { LayerRewriter } from "./layer-rewriter.js";
 import type { Surroundings } from "./operand.js";
-import { opsetOf, type FoundWeight } from "./uses.js";
+import { opsetOf, type Use } from "./uses.js";
+import { topOf, type Reader, type Scope, type Values } from "./values.js";
+import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
 
 export interface Replacement {
   readonly weight: FoundWeight;
   readonly layer: StoredLayer;
 }
 
-/** The edits that put the layers' factors in, and what the file should say of them. */
+/**
+ * The edits that put the layers' factors in, and what the file should say of them. What holds the numbers of another weight goes.
+ * @param weights all of the model's
+ */
 export function rewrite(
   model: OnnxModel,
+  values: Values,
+  weights: Iterable<FoundWeight>,
   replacements: readonly Replacement[],
   operators: Operators = "standard",
 ): { edits: OnnxEdits; described: Map<string, LayerDescription> } {
-  const builder = new Builder(model.graph);
-  const dropNodes = new Set<OnnxNode>();
-  const dropTensors = new Set<string>();
-  const dropValueInfo = new Set<string>();
-  const replaceNodes = new Map<OnnxNode, Uint8Array[]>();
-  const graph: Surroundings = { operators, opset: opsetOf(model), shapes: shapeFinder(model) };
-  const described = new Map<string, LayerDescription>();
-  for (const { weight, layer } of replacements) {
-    if (weight.constant) dropNodes.add(weight.constant);
-    else dropTensors.add(weight.name);
-    for (const node of weight.through) {
-      dropNodes.add(node);
-      node.outputs.forEach((name) => dropValueInfo.add(name));
-    }
-    dropValueInfo.add(weight.name);
-    const one = new LayerRewriter(builder, weight, layer, graph);
-    described.set(layer.name, describeLayer(layer, onnxDtypeName(weight.tensor.dataType), one.description));
-    for (const use of [...weight.uses].sort((a, b) => a.node.field.start - b.node.field.start)) {
-      one.write(use);
-      replaceNodes.set(use.node, builder.take());
-    }
-  }
-  // What several layers are unpacked by is made before the first of them.
-  if (builder.prelude.length > 0) {
-    const first = [...replaceNodes.keys()].reduce((a, b) => (b.field.start < a.field.start ? b : a));
-    replaceNodes.set(first, [...builder.prelude, ...replaceNodes.get(first)!]);
-  }
-  const addOpsets = new Map([...builder.domains].map((domain) => [domain, 1]));
-  return {
-    edits: {
-      ...{ dropNodes, dropTensors, dropValueInfo, replaceNodes, addOpsets },
-      ...{ addTensors: builder.tensors, addValueInfo: newValues(model, builder) },
-    },
-    described,
-  };
+  const rewriter = new Rewriter(model, values, operators);
+  for (const { weight, layer } of replacements) rewriter.replace(weight, layer);
+  const replaced = new Set(replacements.map(({ weight }) => weight));
+  for (const weight of weights) if (!replaced.has(weight)) rewriter.joinPlaces(weight);
+  return { edits: rewriter.edits(), described: rewriter.described };
 }
 
-/** Sizes of a value, where the file says them. */
-function shapeFinder({ graph }: OnnxModel): (name: string) => Dims | undefined {
-  const values = new Map([...graph.inputs, ...graph.outputs].map((value) => [value.name, value]));
-  return (name) => (values.get(name) ?? graph.valueInfo.get(name))?.dims ?? graph.initializers.get(name)?.dims;
+class Rewriter {
+  readonly described = new Map<string, LayerDescription>();
+  private readonly builder: Builder;
+  private readonly surroundings: Surroundings;
+  private readonly dropNodes = new Set<OnnxNode>();
+  private readonly dropTensors = new Set<OnnxTensor>();
+  private readonly dropValueInfo = new Set<string>();
+  private readonly replaceNodes = new Map<OnnxNode, readonly Uint8Array[]>();
+  private readonly insertNodes = new Map<OnnxNode, Uint8Array[]>();
+
+  constructor(
+    private readonly model: OnnxModel,
+    private readonly values: Values,
+    operators: Operators,
+  ) {
+    this.builder = new Builder(model.graph);
+    this.surroundings = { operators, opset: opsetOf(model), shapes: (name, scope) => this.shapeOf(name, scope) };
+  }
+
+  replace(weight: FoundWeight, layer: StoredLayer): void {
+    const one = new LayerRewriter(this.builder, weight, layer, this.surroundings);
+    this.described.set(layer.name, describeLayer(layer, onnxDtypeName(weight.tensor.dataType), one.description));
+    for (const place of weight.places) this.drop(place);
+    const readings = [
+      ...weight.uses.map((use) => ({ node: use.node, write: () => this.put(one, use) })),
+      // The first of them makes the whole.
+      ...weight.places.flatMap((place) =>
+        byPosition(place.wholes)
+          .slice(0, 1)
+          .map((reader) => ({ node: reader.node, write: () => this.makeWhole(one, place, reader) })),
+      ),
+    ];
+    for (const { write } of byPosition(readings)) write();
+  }
+
+  /** A weight that stays as it is, in one of its places; what reads the others has it from there. */
+  joinPlaces(weight: FoundWeight): void {
+    for (const place of copiesIn(weight, this.values)) {
+      const { tensor, value, constant, transposed } = place;
+      if (constant) this.dropNodes.add(constant);
+      else this.dropTensors.add(tensor);
+      const [operator, attributes] = transposed ? ["Transpose", { perm: [1, 0] }] : ["Identity", {}];
+      const { name } = value;
+      this.builder.node(operator, [weight.places[0].value.name], { name, output: name, attributes });
+      const [{ node, scope }] = byPosition(value.readers);
+      this.insert(topOf(scope, node), this.take(node, scope));
+    }
+  }
+
+  private drop({ tensor, value, constant, through }: Place): void {
+    if (constant) this.dropNodes.add(constant);
+    else this.dropTensors.add(tensor);
+    this.dropValueInfo.add(value.name);
+    for (const node of through) {
+      this.dropNodes.add(node);
+      node.outputs.forEach((name) => this.dropValueInfo.add(name));
+    }
+  }
+
+  private put(one: LayerRewriter, use: Use): void {
+    one.write(use);
+    this.replaceNodes.set(use.node, this.take(use.node, use.scope));
+  }
+
+  /** The weight's value for whatever reads it, before the first that does. */
+  private makeWhole(one: LayerRewriter, place: Place, { node, scope }: Reader): void {
+    const { name, scope: own } = place.value;
+    // A value of the main graph, which subgraphs read by its name, unless one of them has another of that name.
+    if (!own.parent || this.values.isUnique(name)) {
+      one.whole(place, name);
+      this.take(node, scope);
+      return;
+    }
+    const outer = this.builder.fresh(name);
+    one.whole(place, outer);
+    this.builder.node("Identity", [outer], { name, output: name });
+    this.insert(own.graph.nodes[0], this.take(node, scope));
+  }
+
+  /** What was written for a node in `scope`; what of it is constant goes to the main graph. */
+  private take(node: OnnxNode, scope: Scope): readonly Uint8Array[] {
+    const { constant, others } = this.builder.take();
+    this.insert(topOf(scope, node), constant);
+    return others;
+  }
+
+  private insert(before: OnnxNode, nodes: readonly Uint8Array[]): void {
+    if (nodes.length > 0) this.insertNodes.set(before, [...(this.insertNodes.get(before) ?? []), ...nodes]);
+  }
+
+  edits(): OnnxEdits {
+    const { builder, dropNodes, dropTensors, dropValueInfo, replaceNodes, insertNodes } = this;
+    // What several layers are unpacked by is made of constants, before all else.
+    const [first] = this.model.graph.nodes;
+    if (builder.prelude.length > 0) insertNodes.set(first, [...builder.prelude, ...(insertNodes.get(first) ?? [])]);
+    return {
+      ...{ dropNodes, dropTensors, dropValueInfo, replaceNodes, insertNodes },
+      addOpsets: new Map([...builder.domains].map((domain) => [domain, 1])),
+      ...{ addTensors: builder.tensors, addValueInfo: this.newValues() },
+    };
+  }
+
+  /** Sizes of a value, where the file says them. */
+  private shapeOf(name: string, scope: Scope): Dims | undefined {
+    const { graph } = this.values.find(scope, name)?.scope ?? scope;
+    const declared = [...graph.inputs, ...graph.outputs].find((value) => value.name === name);
+    return (declared ?? graph.valueInfo.get(name))?.dims ?? graph.initializers.get(name)?.dims;
+  }
+
+  /** Shapes to be written down of values whose shape the file does not have. */
+  private newValues(): Uint8Array[] {
+    const { graph } = this.model;
+    const outputs = new Set(graph.outputs.map(({ name }) => name));
+    const isNew = (name: string) => !outputs.has(name) && (!graph.valueInfo.has(name) || this.dropValueInfo.has(name));
+    return [...this.builder.values].flatMap(([name, value]) => (isNew(name) ? [value] : []));
+  }
 }
 
-/** Shapes to be written down of values whose shape the file does not have. */
-function newValues({ graph }: OnnxModel, { values }: Builder): Uint8Array[] {
-  const outputs = new Set(graph.outputs.map(({ name }) => name));
-  return [...values].flatMap(([name, value]) => (outputs.has(name) || graph.valueInfo.has(name) ? [] : [value]));
+/** In the order of the file. */
+function byPosition<T extends { readonly node: OnnxNode }>(list: readonly T[]): T[] {
+  return [...list].sort((a, b) => a.node.field.start - b.node.field.start);
 }

@@ -178,13 +178,22 @@ class Shrinking {
 
   private async fitted(size: SpreadSize): Promise<Made> {
     const { plan, fitting } = this;
-    const { chosen, skipped } = await plan.targets(size);
-    for (const { name } of skipped) plan.progress.end(name);
+    const targets = await plan.targets(size);
+    for (const { name } of targets.skipped) plan.progress.end(name);
+    const made = await fitting.fit(targets.chosen, plan.progress);
+    const isMade = (_: unknown, i: number) => typeof made[i] !== "string";
+    const chosen = targets.chosen.filter(isMade);
+    const stored = made.filter((one) => typeof one !== "string");
+    const left = targets.chosen.flatMap(({ layer: { name } }, i) => {
+      const reason = made[i];
+      return typeof reason === "string" ? [{ name, reason }] : [];
+    });
     const lost = chosen.reduce(
-      (sum, { layer, expected = 0 }) => sum + (size.sensitivities?.get(layer.name) ?? usualSensitivity(layer)) * expected,
+      (sum, { layer, expected = 0 }) =>
+        sum + (size.sensitivities?.get(layer.name) ?? usualSensitivity(layer)) * expected,
       0,
     );
-    return { chosen, skipped, forecast: 1 - lost, stored: await fitting.fit(chosen, plan.progress) };
+    return { chosen, skipped: [...targets.skipped, ...left], forecast: 1 - lost, stored };
   }
 
   private async agreement({ stored }: Made): Promise<Agreement> {

@@ -11,6 +11,7 @@ import { describeLayer, descriptionText, metadataKey, readDescription, type Laye
 import { allTensorsOf, sharedTensorsOf } from "../kinds/index.js";
 import { isTable, kindOf } from "../layer-names.js";
 import type { Layer, Model, OutputFile } from "../model.js";
+import { roleOf } from "./architectures.js";
 import { pairTensors, type PlacedTensors } from "./pair-tensors.js";
 import { editedFiles } from "./set-write.js";
 import { setOf, type SafetensorsSet } from "./set.js";
@@ -62,6 +63,7 @@ function layerOf({ name, shape, dtype, byteLength: bytes }: SafetensorsTensor, t
   return {
     ...{ ...layer, kind, transposed, byDefault: isTable(name, shape) },
     ...(isMultiplied && { inputAxis: isInputsFirst(name) ? (0 as const) : (1 as const) }),
+    ...(roleOf(name, shape) === "other" && { minor: "is named as a bias or a buffer" }),
     ...(tied.length && { tied }),
   };
 }

@@ -18,6 +18,10 @@ export interface Tokenizer {
   readonly kind: TokenizerKind;
   /** Largest id + 1: rows that the table needs. */
   readonly size: number;
+  /** The same without added tokens: rows that the table needs at least. */
+  readonly leastRows: number;
+  /** Added tokens under an id that another token has. The library gives them one behind all others, and says so; here they are left out. */
+  readonly misplaced: readonly string[];
   /** Token of each id, as the file spells it (byte-level BPE: "Ġthe" for " the"). Some ids may have none. */
   readonly tokens: ReadonlyMap<number, string>;
   /** Unigram: natural logarithm of each token's probability, by id; 0 for what was put in by hand. */
@@ -78,12 +82,21 @@ export function readTokenizer(
     for (const [token, id] of Object.entries(model.vocab)) add(token, id);
   }
 
+  let leastRows = 0;
+  for (const id of tokens.keys()) leastRows = Math.max(leastRows, id + 1);
   const special = new Set<number>();
+  const misplaced: string[] = [];
   for (const added of isList(file.added_tokens) ? file.added_tokens : []) {
     if (!isObject(added) || typeof added.content !== "string" || !isId(added.id))
       throw bad(`an entry of added_tokens has no "content" or no "id": ${quote(shownJson(added))}.`);
     // The model's own id counts where both have the token, as in the library.
-    if (!ids.has(added.content)) add(added.content, added.id);
+    if (!ids.has(added.content)) {
+      if (tokens.has(added.id)) {
+        misplaced.push(added.content);
+        continue;
+      }
+      add(added.content, added.id);
+    }
     if (added.special === true) special.add(ids.get(added.content)!);
   }
   if (tokens.size === 0) throw bad("the vocabulary is empty.");
@@ -92,7 +105,8 @@ export function readTokenizer(
   for (const id of tokens.keys()) size = Math.max(size, id + 1);
   const unknown = unknownOf(model, ids);
   const merges = kind === "BPE" ? mergesOf(model, ids, bad) : undefined;
-  return { name, kind, size, tokens, scores, merges, framing: framingOf(file.post_processor, ids), special, unknown };
+  const framing = framingOf(file.post_processor, ids);
+  return { name, kind, size, leastRows, misplaced, tokens, scores, merges, framing, special, unknown };
 }
 
 type Bad = (what: string, options?: ErrorOptions) => InvalidFormatError;

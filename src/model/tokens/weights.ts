@@ -26,7 +26,7 @@ export interface TokenWeights {
  * beyond the vocabulary as the rarest. frequency.ts has the details.
  *
  * @param tokenizer a tokenizer.json of Hugging Face as text or UTF-8 bytes, or one that readTokenizer has read
- * @param rows of the table; may exceed the vocabulary by 128 or a sixteenth of it, whichever is more, since tables are padded
+ * @param rows of the table; may lack those of added tokens, and may exceed the vocabulary by 128 or a sixteenth of it, whichever is more, since tables are padded
  * @throws {InvalidFormatError} when it is not a tokenizer.json, of an unknown kind, or has ids far beyond its number of tokens
  * @throws {InvalidInputError} when the table does not fit the vocabulary; the message has both sizes
  */
@@ -42,20 +42,40 @@ export function tokenWeights(tokenizer: string | Uint8Array | Tokenizer, rows: n
   }
   const { counts, source } = estimateFrequency(read);
   const weights = new Float64Array(rows).fill(counts.reduce((a, b) => Math.min(a, b)));
-  weights.set(counts);
+  weights.set(counts.subarray(0, rows));
   return {
     weights: toMeanOne(weights),
     tokens: Array.from({ length: rows }, (_, id) => read.tokens.get(id) ?? ""),
-    source: `${read.name}: ${read.size} tokens, counts estimated by ${source}`,
+    source: `${read.name}: ${read.size} tokens, ${leftOut(read, rows)}counts estimated by ${source}`,
   };
 }
 
 /** Ids may leave gaps, but numbers are kept for each: so many at most for so many tokens. */
 const mostIds = (tokens: number) => 4 * tokens + 2 ** 16;
 
-/** Whether a table of so many rows can belong to the tokenizer: as many as it has ids, or a few more. */
-export function fitsTable({ size }: Tokenizer, rows: number): boolean {
-  return rows >= size && rows <= size + padding(size);
+/** Added tokens that no row is for, in words. */
+function leftOut({ misplaced, size, tokens }: Tokenizer, rows: number): string {
+  const beyond = [...tokens.keys()].filter((id) => id >= rows && id < size).length;
+  const all = [
+    ...(misplaced.length
+      ? [`without ${misplaced.map((token) => quote(token)).join(", ")}, whose id another token has`]
+      : []),
+    ...(beyond ? [`${beyond} added ones past the table's ${rows} rows`] : []),
+  ];
+  return all.map((text) => `${text}, `).join("");
+}
+
+/**
+ * Whether a table of so many rows can belong to the tokenizer: as many as it has ids, or a few more; or one that was not made larger for
+ * added tokens, which nothing can look up then.
+ */
+export function fitsTable({ size, leastRows }: Tokenizer, rows: number): boolean {
+  return rows >= leastRows && (rows <= size || isPadded(rows, size));
+}
+
+/** Whether a table of so many rows can be one of so many tokens: tables are padded. */
+export function isPadded(rows: number, tokens: number): boolean {
+  return rows >= tokens && rows <= tokens + padding(tokens);
 }
 
 /** Rows that a table may have beyond its vocabulary; the most seen in published models is a fortieth. */

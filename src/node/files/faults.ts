@@ -1,5 +1,7 @@
 /** Messages for the errors of the operating system. */
+import { readdir } from "node:fs/promises";
 import { FileError } from "../../errors.js";
+import { listNames } from "../../model/model-file.js";
 
 /** The error code of the operating system, such as "ENOENT". */
 export function codeOf(error: unknown): string {
@@ -16,6 +18,19 @@ export function readFault(path: string, cause: unknown): FileError {
         ? `No permission to read ${path}. Change its permissions, or run as a user who may.`
         : `Cannot read ${path}: ${(cause as Error).message}.`;
   return new FileError(message, { file: path }, { cause });
+}
+
+/** The same for a file that another one names: where it is missing, what lies in its folder instead. */
+export async function namedFault(path: string, cause: unknown): Promise<FileError> {
+  if (codeOf(cause) !== "ENOENT") return readFault(path, cause);
+  const folder = folderOf(path);
+  const names = await readdir(folder).catch(() => undefined);
+  const there = names === undefined ? `there is no folder ${folder}` : `${folder} has ${listNames(names.sort())}`;
+  return new FileError(
+    `No such file: ${path}; ${there}. Get the missing file, or give it the name that is asked for.`,
+    { file: path },
+    { cause },
+  );
 }
 
 /** What a failure to write means for a person; `written` of `needed` bytes were on disk by then. */

@@ -2,7 +2,7 @@
 import { dirname, resolve } from "node:path";
 import { FileError, InvalidFormatError } from "../../errors.js";
 import { type ByteSource, changed } from "../../formats/bytes.js";
-import { readFault } from "./faults.js";
+import { namedFault } from "./faults.js";
 import { innerPathFault } from "../../formats/inner-path.js";
 import { quote } from "../../formats/json.js";
 import { type FileSource, openFile } from "./file.js";
@@ -101,7 +101,7 @@ async function locate(modelPath: string, location: string): Promise<string> {
   try {
     real = await realPathIn(folder, path);
   } catch (cause) {
-    throw readFault(path, cause);
+    throw await namedFault(path, cause);
   }
   if (!real.isInside) throw outside(`is a link that leads to ${real.path}`);
   return real.path;

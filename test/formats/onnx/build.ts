@@ -8,6 +8,7 @@ import {
   type NewTensor,
   openOnnx,
   type OnnxModel,
+  type OnnxTensor,
   type StreamedBytes,
   writeOnnx,
 } from "../../../src/formats/index.js";
@@ -127,6 +128,10 @@ export function open(bytes: Uint8Array, external?: Record<string, Uint8Array>): 
     external && ((location) => bytesSource(external[location] ?? new Uint8Array(0), location));
   return openOnnx(bytesSource(bytes, "m.onnx"), { external: resolver });
 }
+
+/** Initializers of the main graph. */
+export const initializersOf = ({ graph }: OnnxModel, ...names: string[]): Set<OnnxTensor> =>
+  new Set(names.map((name) => graph.initializers.get(name)!));
 
 /** All bytes of a stream. */
 export async function collect(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Uint8Array> {

@@ -16,6 +16,7 @@ import {
   collect,
   externalTensor,
   graph,
+  initializersOf,
   message,
   model,
   newTensor,
@@ -73,14 +74,14 @@ describe("external data", () => {
     });
     expect(Object.keys(data)).toEqual(["m.onnx_data"]);
     expect(data["m.onnx_data"]).toEqual(
-      concat(raw(a), new Uint8Array(4096 - 2400), raw(b), new Uint8Array(4096 - 1200), raw(c)),
+      concat(raw(a), new Uint8Array(2432 - 2400), raw(b), new Uint8Array(3648 - 2432 - 1200), raw(c)),
     );
     const { initializers, nodes } = again.graph;
     const where = (name: string) => initializers.get(name)!.data;
     expect(where("a")).toEqual({ kind: "external", location: "m.onnx_data", offset: 0, length: 2400 });
     expect(where("tied")).toEqual(where("a"));
-    expect(where("b")).toMatchObject({ offset: 4096, length: 1200 });
-    expect(where("e")).toMatchObject({ offset: 8192, length: 1024 });
+    expect(where("b")).toMatchObject({ offset: 2432, length: 1200 });
+    expect(where("e")).toMatchObject({ offset: 3648, length: 1024 });
     expect([where("small").kind, where("d").kind]).toEqual(["inline", "inline"]);
     expect(nodes[0].tensors.get("value")!.data).toEqual(where("b"));
     expect(again.nested.map(({ tensor }) => [tensor.name, tensor.data])).toEqual([
@@ -91,6 +92,30 @@ describe("external data", () => {
       ["inner", where("a")],
     ]);
     expect(await readRows(onnxRows(again, initializers.get("tied")!))).toEqual(new Float64Array(a));
+  });
+
+  test("begins at a page where it is large, so that it can be mapped", async () => {
+    const opened = await open(bytes, files);
+    const large = (name: string) => newTensor(name, [1 << 15], new Array<number>(1 << 15).fill(1));
+    const { again } = await reopened(opened, {
+      addTensors: [large("e"), newTensor("f", [256], [...b.subarray(0, 256)]), large("g")],
+    });
+    const { initializers } = again.graph;
+    expect(initializers.get("e")!.data).toMatchObject({ offset: 4096 });
+    expect(initializers.get("f")!.data).toMatchObject({ offset: 4096 + (1 << 17) });
+    expect(initializers.get("g")!.data).toMatchObject({ offset: 8192 + (1 << 17) });
+  });
+
+  test("that is a pointer to a file, or a page about it, is told for what it is", async () => {
+    const one = model({ initializers: [externalTensor("w", [1000], { location: "w.bin" })] });
+    const opening = async (text: string) =>
+      (await failure(open(one, { "w.bin": new TextEncoder().encode(text) }), "INVALID_FORMAT")).message;
+    expect(await opening("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4000\n")).toMatch(
+      /its external data "w\.bin", but that file has 66 bytes\. It is a Git LFS pointer, not the file itself: run `git lfs pull`\.$/,
+    );
+    expect(await opening("<!DOCTYPE html><title>404</title>")).toMatch(
+      /33 bytes\. It is a web page, perhaps an error page/,
+    );
   });
 
   describe("ranges that overlap", () => {
@@ -123,7 +148,7 @@ describe("external data", () => {
       const { data, again } = await reopened(opened, {});
       const written = data["m.onnx_data"];
       expect(written.length).toBeLessThan(64 + (to - from) + 4096 + 1200);
-      expect(written.subarray(64, 64 + to - from)).toEqual(files["w.bin"].subarray(from, to));
+      expect(written.subarray(0, to - from)).toEqual(files["w.bin"].subarray(from, to));
       for (const [i] of windows.entries())
         expect(await numbersOf(again, `w${i}`)).toEqual(files["w.bin"].slice(64 + 400 * i, 4064 + 400 * i));
       expect(await numbersOf(again, "inside")).toEqual(files["w.bin"].slice(2064, 2104));
@@ -138,10 +163,10 @@ describe("external data", () => {
       const opened = await open(overlapping, files);
       const gone = windows.map(({ name }) => name).filter((name) => name !== "w0" && name !== "w39");
       const { data, again } = await reopened(opened, {
-        dropTensors: new Set(gone),
+        dropTensors: initializersOf(opened, ...gone),
         dropNodes: new Set(opened.graph.nodes),
       });
-      expect(data["m.onnx_data"].length).toBe(8192 + 1200);
+      expect(data["m.onnx_data"].length).toBe(4032 + 4032 + 1200);
       expect(await numbersOf(again, "w39")).toEqual(files["w.bin"].slice(to - 4000, to));
     });
   });
@@ -149,7 +174,7 @@ describe("external data", () => {
   test("goes with the nodes and tensors that go", async () => {
     const opened = await open(bytes, files);
     const { data, again } = await reopened(opened, {
-      dropTensors: new Set(["a", "tied"]),
+      dropTensors: initializersOf(opened, "a", "tied"),
       dropNodes: new Set([opened.graph.nodes[1]]),
     });
     expect(data["m.onnx_data"]).toEqual(raw(b));

@@ -7,13 +7,14 @@ import {
   type NewTensor,
   type OnnxEdits,
   type OnnxModel,
+  type OnnxNode,
   onnxRows,
   writeOnnx,
 } from "../../../src/formats/index.js";
 import { ModelProtoSchema, NodeProtoSchema, ValueInfoProtoSchema } from "../../../src/formats/onnx/onnx_pb.js";
 import { readRows } from "../../../src/matrix.js";
 import { failure } from "../fixtures.js";
-import { model, newTensor, node, open, tensor, valueInfo, written } from "./build.js";
+import { initializersOf, model, newTensor, node, open, tensor, valueInfo, written } from "./build.js";
 import { sample, strange } from "./samples.js";
 
 /** The changed model as a file, decoded, and opened again (which checks every length and name). */
@@ -45,7 +46,7 @@ describe("changes", () => {
         [gather, [encode("Gather", ["left", "ids"], ["small"]), encode("MatMul", ["small", "right"], ["rows"])]],
       ]),
       dropNodes: new Set([constant]),
-      dropTensors: new Set(["table"]),
+      dropTensors: initializersOf(opened, "table"),
       dropValueInfo: new Set(["c"]),
       addTensors: [newTensor("left", [4, 1], [1, 2, 3, 4]), newTensor("right", [1, 3], [5, 6, 7])],
       addValueInfo: [toBinary(ValueInfoProtoSchema, valueInfo("small", ["batch", 2, 1]))],
@@ -83,7 +84,7 @@ describe("changes", () => {
     const { start, end } = opened.graph.nodes[1].field;
     const text = (part: Uint8Array) => Buffer.from(part).toString("latin1");
     expect(text(after)).toContain(text(bytes.subarray(start, end)));
-    expect(text(after)).toContain(text(bytes.subarray(opened.graphField.end)));
+    expect(text(after)).toContain(text(bytes.subarray(opened.graph.message.end)));
   });
 
   test("metadata is replaced or added, an opset import added once", async () => {
@@ -104,8 +105,8 @@ describe("changes", () => {
       ["", 17],
       ["com.microsoft", 1],
     ]);
-    const { start, end } = again.graphField;
-    expect(bytes.subarray(start, end)).toEqual(sample().subarray(opened.graphField.start, opened.graphField.end));
+    const { start, end } = again.graph.message;
+    expect(bytes.subarray(start, end)).toEqual(sample().subarray(opened.graph.message.start, opened.graph.message.end));
   });
 
   test("before IR version 4 initializers are inputs of the graph as well", async () => {
@@ -115,7 +116,7 @@ describe("changes", () => {
     const opened = await open(model({ irVersion: 3, nodes, inputs, initializers, outputs: [valueInfo("y")] }));
     const { again } = await changed(opened, {
       replaceNodes: new Map([[opened.graph.nodes[0], [encode("Gemm", ["x", "v", "b"], ["y"])]]]),
-      dropTensors: new Set(["w"]),
+      dropTensors: initializersOf(opened, "w"),
       addTensors: [newTensor("v", [2, 2], [1, 1, 1, 1])],
     });
     expect(again.graph.inputs.map(({ name, elemType, dims }) => [name, elemType, dims])).toEqual([
@@ -163,7 +164,7 @@ describe("changes", () => {
           const { proto } = await changed(opened, {
             replaceNodes,
             dropNodes: new Set(opened.graph.nodes.filter((_, i) => fates[i] === "drop")),
-            dropTensors: new Set(initializers.filter((_, i) => dropped[i]).map(({ name }) => name)),
+            dropTensors: initializersOf(opened, ...initializers.filter((_, i) => dropped[i]).map(({ name }) => name)),
             addTensors: [newTensor("new", [2], [1, 2])],
           });
           expect(proto).toEqual(expected);
@@ -172,16 +173,41 @@ describe("changes", () => {
     );
   });
 
+  test("nodes and tensors of subgraphs, at any depth; nodes before one that stays", async () => {
+    const opened = await open(sample());
+    const choose = opened.graph.nodes.at(-1)!;
+    const [then] = choose.subgraphs.map(({ graph }) => graph);
+    const [add, mul] = then.nodes[0].subgraphs[0].graph.nodes;
+    const { again } = await changed(opened, {
+      replaceNodes: new Map([
+        [mul, [encode("Neg", ["sum"], ["negative"]), encode("Mul", ["negative", "factor"], ["next"])]],
+      ]),
+      insertNodes: new Map([
+        [choose, [encode("Identity", ["new"], ["factor"])]],
+        [add, [encode("Abs", ["state"], ["size"])]],
+      ]),
+      dropNodes: new Set([then.nodes[1]]),
+      dropTensors: new Set(then.initializers.values()),
+      addTensors: [newTensor("new", [1], [3])],
+    });
+    const names = (nodes: readonly OnnxNode[]) => nodes.map(({ opType }) => opType);
+    expect(names(again.graph.nodes).slice(-2)).toEqual(["Identity", "If"]);
+    const [{ graph: after }] = again.graph.nodes.at(-1)!.subgraphs;
+    expect(names(after.nodes)).toEqual(["Loop"]);
+    expect(after.initializers.size).toBe(0);
+    expect(names(after.nodes[0].subgraphs[0].graph.nodes)).toEqual(["Abs", "Add", "Neg", "Mul"]);
+  });
+
   test("what cannot be done says so", async () => {
     const opened = await open(sample());
     const other = await open(sample());
     const refusal = async (edits: OnnxEdits) =>
       (await failure(() => layOutOnnx(opened, edits), "INVALID_INPUT")).message;
     expect(await refusal({ dropNodes: new Set([other.graph.nodes[0]]) })).toMatch(
-      /node "look up" .* is no node of the main graph/,
+      /node "look up" .* is no node of the model/,
     );
-    expect(await refusal({ dropTensors: new Set(["nope"]) })).toBe(
-      `m.onnx: initializer "nope" is to go, but there is none.`,
+    expect(await refusal({ dropTensors: initializersOf(other, "table") })).toBe(
+      `m.onnx: initializer "table" is to go, but there is none.`,
     );
     expect(await refusal({ addTensors: [newTensor("w", [1], [1])] })).toMatch(
       /"w" is to be added, but that name is taken/,

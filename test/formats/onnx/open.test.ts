@@ -75,11 +75,22 @@ describe("what is in a model", () => {
     ]);
   });
 
+  test("the standard operators' domain under its long name is the empty one", async () => {
+    const nodes = [node("Relu", ["x"], ["y"], {}, { domain: "ai.onnx" })];
+    const bytes = model({ nodes, inputs: [valueInfo("x")], outputs: [valueInfo("y")], opsets: { "ai.onnx": 13 } });
+    const opened = await open(bytes);
+    expect(opened.graph.nodes[0].domain).toBe("");
+    expect([...opened.opsets]).toEqual([["", 13]]);
+  });
+
   test("what subgraphs read from outside: scopes, loops in branches, outputs that are outer values", async () => {
     const { graph } = await open(sample());
     const choose = graph.nodes.find(({ name }) => name === "choose")!;
     expect([...choose.captured].sort()).toEqual(["cond", "count", "hidden", "outer", "y"]);
-    expect(choose.innerTensors.map(({ name }) => name)).toEqual(["w2"]);
+    expect(choose.subgraphs.map(({ attribute }) => attribute)).toEqual(["then_branch", "else_branch"]);
+    const [{ graph: then }] = choose.subgraphs;
+    expect([...then.initializers.keys()]).toEqual(["w2"]);
+    expect(then.nodes[0].subgraphs.map((each) => each.graph.name)).toEqual(["body"]);
     expect(graph.nodes[0].captured).toEqual([]);
     for (const name of [
       "sum",
@@ -111,7 +122,7 @@ describe("what is in a model", () => {
 
   test("functions, training, sparse tensors, annotations, repeated value_info", async () => {
     const { graph, functions, opsets, metadata } = await open(strange());
-    expect([...functions]).toEqual(["local:f"]);
+    expect([...functions]).toEqual([["local:f", []]]);
     expect([...opsets]).toEqual([
       ["", 17],
       ["local", 1],

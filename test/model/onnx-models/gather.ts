@@ -136,8 +136,6 @@ const pooled: OnnxCase = {
 
 const byColumn: OnnxCase = {
   ...gather("Gather along axis 1", { declared: ["n"], given: ids([3], table.cols), axis: 1 }, [table.rows, "n"]),
-  expect: "skipped",
-  reason: /axis 1/,
 };
 
 /** The table as indices: an integer one, which is no weight that could be factored. */

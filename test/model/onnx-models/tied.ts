@@ -42,6 +42,30 @@ const transposed = [
 ];
 const gemm = node("Gemm", ["hidden", "W"], ["logits"], { name: "head", attributes: { transB: 1 } });
 
+/** The table as the head has it, turned for whoever looks rows up. */
+function headLayout(name: string, nodes: NodeProto[], idDims: number[], parts: Partial<ModelParts> = {}): OnnxCase {
+  const table = weight("W", even.cols, even.rows, 6);
+  return {
+    ...{ name: `Tied table in head layout, ${name}`, weight: table, inputs: { ids: ids(idDims, even.rows) } },
+    expect: "compressed",
+    build: (data) =>
+      plain(
+        model({
+          nodes: [
+            node("Transpose", ["W"], ["t"], swap),
+            node("Gather", ["t", "ids"], ["rows"], { name: "embedding" }),
+            node("Tanh", ["rows"], ["hidden"]),
+            ...nodes,
+          ],
+          inputs: [value("ids", Type.int64, idDims)],
+          outputs: [value("logits", Type.float, [...idDims, even.rows])],
+          ...parts,
+          initializers: [floats("W", [table.rows, table.cols], data), ...(parts.initializers ?? [])],
+        }),
+      ),
+  };
+}
+
 /** With the hidden state an input of its own. */
 function withHidden(name: string, parts: Partial<ModelParts>): OnnxCase {
   const one = tied(name, [5], [], parts);
@@ -75,6 +99,9 @@ export const tiedCases: readonly OnnxCase[] = [
   tied("Transpose and MatMul, odd sizes", [2, 5], transposed, { table: odd }),
   tied("Gemm with transB, odd sizes", [5], [gemm], { table: odd }),
   tied("opset 13", [2, 5], transposed, { opset: 13 }),
+  headLayout("MatMul", [node("MatMul", ["hidden", "W"], ["logits"], { name: "head" })], [2, 5]),
+  headLayout("Gemm", [node("Gemm", ["hidden", "W"], ["logits"], { name: "head" })], [5]),
+  headLayout("two transposes", [node("Transpose", ["t"], ["u"]), node("MatMul", ["hidden", "u"], ["logits"])], [2, 5]),
   withHidden("the head first in the file", {
     inputs: [value("ids", Type.int64, [5]), value("h", Type.float, [5, even.cols])],
     nodes: [

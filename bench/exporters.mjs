@@ -1,0 +1,47 @@
+// What compress finds in the models of a folder, as exporters write them: layers found of those that are there, tensors that are stored
+// once where the file has them twice, and float bytes that nothing can be done to, with the reason. A table in Markdown.
+//
+//   node bench/exporters.mjs FOLDER
+//
+// Every .onnx file of the folder, and model.onnx of every folder in it.
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { openModelPath } from "../dist/node.js";
+import { onnxModel } from "../dist/model/index.js";
+
+const [folder] = process.argv.slice(2);
+if (!folder) {
+  console.error("Say which folder: node bench/exporters.mjs FOLDER");
+  process.exit(2);
+}
+const files = readdirSync(folder)
+  .map((name) => (statSync(join(folder, name)).isDirectory() ? join(name, "model.onnx") : name))
+  .filter((name) => name.endsWith(".onnx") && existsSync(join(folder, name)));
+
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const rows = [];
+for (const name of files) {
+  const open = await openModelPath(join(folder, name));
+  const { layers, byteLength } = await onnxModel(open.file);
+  await open.close();
+  const floats = layers.filter(({ dtype }) => /^(F|BF)\d+$/.test(dtype));
+  const weights = layers.filter(({ kind }) => kind !== "other");
+  const found = weights.filter(({ blocked }) => blocked === undefined);
+  const copies = layers.flatMap((layer) => layer.copies ?? []);
+  const blocked = floats.filter((layer) => layer.blocked !== undefined);
+  const bytes = (list) => list.reduce((sum, each) => sum + each.bytes, 0);
+  const reasons = [...new Set(layers.flatMap((layer) => layer.blocked ?? []))].map((text) => text.replace(/: .*/, ""));
+  rows.push([
+    name.replace(/(\/model)?\.onnx$/, ""),
+    `${found.length} / ${weights.length}`,
+    found
+      .filter(({ byDefault }) => byDefault)
+      .map(({ kind }) => kind)
+      .join(", ") || "-",
+    copies.length ? `${copies.length} (${percent(bytes(copies) / byteLength)})` : "-",
+    percent(bytes(blocked) / byteLength),
+    [...new Set(reasons)].join("; ") || "-",
+  ]);
+}
+const head = ["model", "layers found", "by default", "equal tensors (of the file)", "floats left", "why"];
+for (const row of [head, head.map(() => "---"), ...rows]) console.log(`| ${row.join(" | ")} |`);

@@ -1,0 +1,174 @@
+// The weights of an ONNX model, in its main graph and its subgraphs: where they go, and why those cannot be compressed that cannot.
+//
+// A weight is a float initializer or Constant of 2 dimensions or more. From its value the graph is followed forward through operators that
+// pass it on to everything that reads it. What takes rows of it or multiplies with it is rewritten; for all else the whole is made of what
+// is stored, once, as the model loads.
+import type { OnnxModel, OnnxNode, OnnxTensor } from "../../formats/onnx/types.js";
+import type { RowType } from "../../matrix.js";
+import { attributesOf } from "./attributes.js";
+import { joinEqual } from "./equal-weights.js";
+import type { FoundWeight } from "./found-weight.js";
+import { called, isComplete, isQuantiser, opsetOf, passedOn, useOf, type Use } from "./uses.js";
+import { type Reader, type Scope, type Value, Values } from "./values.js";
+
+/** Rewriting takes Gemm without C, Flatten and Slice with negative axes: opset 11. */
+const oldestOpset = 11;
+
+/** Every weight, in the order of the file, those of the main graph first. Equal ones are joined. */
+export async function findWeights(model: OnnxModel, values = new Values(model)): Promise<FoundWeight[]> {
+  const finder = new Finder(model, values);
+  const found: FoundWeight[] = [];
+  for (const scope of values.scopes) {
+    for (const tensor of scope.graph.initializers.values()) {
+      if (isWeight(tensor)) found.push(await finder.follow(tensor, scope, tensor.name));
+    }
+    for (const node of scope.graph.nodes) {
+      const tensor = node.opType === "Constant" && node.domain === "" ? node.tensors.get("value") : undefined;
+      const [name] = node.outputs;
+      if (tensor && name && isWeight(tensor)) found.push(await finder.follow(tensor, scope, name, node));
+    }
+  }
+  return joinEqual(model, found);
+}
+
+/**
+ * Float, or of a quantised integer type and 2-D, or 3-D where rows lie in blocks: what a person would look for in the list. A matrix of one
+ * row or column is none.
+ */
+export function isWeight({ dims, rowType, dataType, data }: OnnxTensor): boolean {
+  if (data.kind === "none" || dims.length < 2) return false;
+  const integer = [2, 3, 21, 22, 25, 26].includes(dataType);
+  if (rowType === undefined) return integer && dims.length <= 3 && dims[0] > 1 && dims[1] > 1;
+  return Math.min(...matrixShape(dims)) > 1;
+}
+
+/** Dimensions in two groups, the first ones rows: the grouping with the most of the fewer. */
+function matrixShape(dims: readonly number[]): [number, number] {
+  const size = (part: readonly number[]) => part.reduce((product, n) => product * n, 1);
+  let best: [number, number] = [dims[0], size(dims.slice(1))];
+  for (let split = 2; split < dims.length; ++split) {
+    const next: [number, number] = [size(dims.slice(0, split)), size(dims.slice(split))];
+    if (Math.min(...next) > Math.min(...best)) best = next;
+  }
+  return best;
+}
+
+/** What one weight's value comes to. */
+interface Trace {
+  readonly uses: Use[];
+  readonly through: OnnxNode[];
+  readonly wholes: Reader[];
+  readonly blocked: string[];
+}
+
+class Finder {
+  private readonly names = new Set<string>();
+  /** Nodes that a weight found before is multiplied by. */
+  private readonly taken = new Set<OnnxNode>();
+
+  constructor(
+    private readonly model: OnnxModel,
+    private readonly values: Values,
+  ) {}
+
+  async follow(tensor: OnnxTensor, scope: Scope, valueName: string, constant?: OnnxNode): Promise<FoundWeight> {
+    const value = this.values.find(scope, valueName)!;
+    const trace = await this.traceOnce(tensor, value);
+    const blocked = this.reasonOf(tensor, value, constant, trace);
+    if (blocked === undefined) for (const { node } of trace.uses) this.taken.add(node);
+    const { uses, through, wholes } = trace;
+    return {
+      ...{ tensor, name: this.nameOf(value), uses, matrix: matrixShape(tensor.dims) },
+      places: [{ tensor, value, ...(constant && { constant }), transposed: false, through, wholes }],
+      ...(blocked && { blocked }),
+    };
+  }
+
+  /** Two graphs may have weights of one name. */
+  private nameOf({ name, scope }: Value): string {
+    const { holder } = scope;
+    let own = name;
+    if (holder && this.names.has(name)) {
+      const branch = holder.subgraphs.find(({ graph }) => graph === scope.graph)!.attribute;
+      own = `${holder.name || holder.opType}.${branch}.${name}`;
+    }
+    let free = own;
+    for (let i = 2; this.names.has(free); ++i) free = `${own}_${i}`;
+    this.names.add(free);
+    return free;
+  }
+
+  private reasonOf(
+    tensor: OnnxTensor,
+    { name, scope }: Value,
+    constant: OnnxNode | undefined,
+    trace: Trace,
+  ): string | undefined {
+    const opset = opsetOf(this.model);
+    if (trace.blocked.length) return trace.blocked[0];
+    if (tensor.rowType === undefined) return "is of an integer type: quantised already";
+    if (scope.graph.annotated.has(name)) return "has a quantization annotation: quantised already";
+    const isInput = !constant && scope.graph.inputs.some((input) => input.name === name);
+    if (isInput && this.model.irVersion >= 4)
+      return "is a graph input with a default value, which a caller may replace; take it out of the graph's inputs to make it a constant";
+    if (trace.uses.length + trace.wholes.length === 0) return "is not read by any node";
+    if (opset < oldestOpset)
+      return `the model has opset ${opset}; ${oldestOpset} or later is rewritten (onnx.version_converter can raise it)`;
+    return undefined;
+  }
+
+  /** A node is rewritten for one weight on one side of it; for others it reads the whole. */
+  private async traceOnce(tensor: OnnxTensor, value: Value): Promise<Trace> {
+    const opaque = new Set(this.taken);
+    for (;;) {
+      const trace: Trace = { uses: [], through: [], wholes: [], blocked: [] };
+      const as = { transposed: false, type: tensor.rowType ?? "f32", isMatrix: tensor.dims.length === 2 };
+      await this.trace(value, value, as, opaque, trace);
+      const nodes = new Set<OnnxNode>();
+      const twice = trace.uses.filter(({ node }) => nodes.size === nodes.add(node).size);
+      if (twice.length === 0) return trace;
+      for (const { node } of twice) opaque.add(node);
+    }
+  }
+
+  /** Adds what reads a value, which is the weight or its transpose. */
+  private async trace(
+    weight: Value,
+    value: Value,
+    as: { transposed: boolean; type: RowType; isMatrix: boolean },
+    opaque: ReadonlySet<OnnxNode>,
+    trace: Trace,
+  ): Promise<void> {
+    for (const { holder, parent } of value.outputOf) {
+      if (!holder) trace.blocked.push("is an output of the model itself");
+      else if (value === weight) trace.blocked.push(`is put out by a subgraph of ${called(holder)}`);
+      else trace.wholes.push({ node: holder, input: -1, scope: parent! });
+    }
+    for (const reader of value.readers) {
+      const { node, input, scope } = reader;
+      if (!isComplete(node)) {
+        const counts = `${node.inputs.length} inputs and ${node.outputs.length} outputs`;
+        trace.blocked.push(`is read by ${called(node)}, which has ${counts}: not those of that operator`);
+        continue;
+      }
+      if (isQuantiser(node)) {
+        trace.blocked.push(`is quantised already: ${called(node)} reads it`);
+        continue;
+      }
+      const { isMatrix, transposed, type } = as;
+      const attributes = await attributesOf(this.model, node);
+      const passed = isMatrix ? passedOn(node, attributes, { transposed, type }) : undefined;
+      const isUse = isMatrix && !opaque.has(node);
+      const use = isUse ? useOf(input, attributes, { node, scope, transposed, type }) : undefined;
+      if (passed) {
+        const next = this.values.find(scope, node.outputs[0])!;
+        const before = trace.wholes.length;
+        await this.trace(weight, next, { ...passed, isMatrix }, opaque, trace);
+        // What passes the whole on stays.
+        if (trace.wholes.length === before) trace.through.push(node);
+        else trace.wholes.splice(before, Infinity, reader);
+      } else if (use) trace.uses.push(use);
+      else trace.wholes.push(reader);
+    }
+  }
+}
