@@ -1,5 +1,5 @@
 // One layer fitted and made ready to be stored: floating-point factors, factors in few bits, a table in few bits, transform codes.
-import { InvalidInputError, OutOfMemoryError } from "../errors.js";
+import { OutOfMemoryError } from "../errors.js";
 import { encodeNumbers, type ByteSink, type ByteSource } from "../formats/index.js";
 import { rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
 import type {
@@ -18,6 +18,7 @@ import type {
 import { factorsOf } from "./kinds/index.js";
 import type { Factors } from "./kinds/kind.js";
 import { aimOf } from "./measure.js";
+import { checkRange, overflowOf } from "./overflow.js";
 import { outputsByInputs, shapeOf, type Layer } from "./model.js";
 import { floatMatrix, matrixIn, type FloatMatrix, type PairType, type StoredLayer } from "./stored.js";
 
@@ -169,15 +170,17 @@ async function floatFactors(
 ): Promise<Fitted> {
   const { rows } = source;
   const big = spill && rows * rank * rowTypeBytes[type] > spillBytes ? await spill() : undefined;
-  const result = await loewner.lowRank(source, {
-    ...{ ...options, rank, factorType: type },
-    ...(big && {
-      left: async (start: number, block: Float32Array | Float64Array) => {
-        checkRange(name, block, type, start * rank, rank);
-        await big.sink.write(encodeNumbers(block, type));
-      },
-    }),
-  });
+  const result = await loewner
+    .lowRank(source, {
+      ...{ ...options, rank, factorType: type },
+      ...(big && {
+        left: async (start: number, block: Float32Array | Float64Array) => {
+          checkRange(name, block, type, start * rank, rank);
+          await big.sink.write(encodeNumbers(block, type));
+        },
+      }),
+    })
+    .catch((error: unknown) => Promise.reject(overflowOf(error, name, type)));
   if (!big) checkRange(name, result.left.data, type, 0, rank);
   const left = big
     ? spilledMatrix(await big.finish(), { rows, cols: rank, type, name })
@@ -198,18 +201,6 @@ function spilledMatrix(
   return { kind: "float", rows: { rows, cols, dtype: type, name, read }, source };
 }
 
-/** f16 ends at 65504: a left factor can pass it where the layer itself did not. */
-function checkRange(name: string, data: Float32Array | Float64Array, type: RowType, first: number, cols: number): void {
-  if (type !== "f16") return;
-  const at = data.findIndex((x) => !(Math.abs(x) <= 65504));
-  if (at < 0) return;
-  const row = Math.floor((first + at) / cols);
-  throw new InvalidInputError(
-    `The left factor of ${name} holds ${data[at]} in row ${row}, more than f16 can store (65504); store it as f32 or int8 (--dtype), or leave the layer out with --exclude.`,
-    { tensor: name, row },
-  );
-}
-
 /**
  * A head's logits compare inner products, which should stay true on average; rows that are read should stay close. Measured on
  * the tables of a language model and of a classifier: docs/quantise.md.
@@ -226,7 +217,9 @@ async function codedFactors(
   { spill: _, spillBytes: __, uniform, rowWeightsPower: ___, ...options }: FitOptions,
 ): Promise<Fitted> {
   const { p = 1, seed = 0, rowWeights, signal, onProgress } = options;
-  const result = dense ? undefined : await loewner.lowRank(source, { ...options, rank, left: false });
+  // Codes hold what the layer's own type may not: trial factors are not rounded to it.
+  const factorType = source.dtype === "f64" ? "f64" : "f32";
+  const result = dense ? undefined : await loewner.lowRank(source, { ...options, rank, left: false, factorType });
   const levels = uniform ? ("uniform" as const) : undefined;
   const { left, right, objective } = await loewner.quantise(source, {
     ...{ bits, seed, p, rowWeights, levels, scale: scaleFor(layer), signal, onProgress },
