@@ -83,7 +83,7 @@ export class ModelJob implements Job {
     const measures = errors.map((error, i) => error * (costs?.[i] ?? 1));
     const best = measures.indexOf(Math.min(...measures));
     const target = targets[best];
-    const rank = target.type === "transform" ? undefined : target.rank;
+    const rank = "rank" in target ? target.rank : undefined;
     const bytesAfter = targetBytes(rows, cols, target);
     return { name: layer.name, rank, type: target.type, bytesAfter, error: values && Math.sqrt(errors[best]) };
   }
