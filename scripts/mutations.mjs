@@ -59,4 +59,15 @@ export const mutations = [
   ["src/geometry/level-set/climber.ts", "if (top < 2 ** -20) scale", "if (top < 0) scale"],
   ["src/geometry/basis/spectrum.ts", "(wide ? 2 ** -53 : 2 ** -24)", "(wide ? 2 ** -80 : 2 ** -24)"],
   ["src/geometry/coreset/sample.ts", "factor === Infinity && total > 0", "factor === -1"],
+  ["src/engine/operations/trellis.ts", "(block.first / blockRows) * segment", "block.number * segment"],
+  ["src/engine/operations/trellis.ts", "Math.min(segment, n - first)", "segment"],
+  [
+    "src/engine/operations/trellis.ts",
+    "feedback[(from + k) * lines + first + r]",
+    "feedback[(from + k) * lines + first]",
+  ],
+  ["src/geometry/codes/trellis-code.ts", "(objective.l2 * objective.l2 + beyond[0])", "objective.l2 * objective.l2"],
+  ["src/geometry/codes/trellis-code.ts", "damping * trace(moments, d)) / d", "damping * trace(moments, d)) / d / d"],
+  ["src/rotation.ts", "a + step * width; a < end", "a + width; a < end"],
+  ["src/trellis-codes.ts", "k * this.segments + number", "k + number"],
 ];

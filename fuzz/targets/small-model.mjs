@@ -47,6 +47,7 @@ const ways = [
   { keep: 0.9, type: "int2", multipleOf: 1 },
   { keep: 0.2, type: "auto", multipleOf: 1 },
   { keep: 0.9, type: "transform" },
+  { keep: 0.9, type: "trellis" },
 ];
 
 /** @param {import("../../build/lib/model/index.js").Model} model @returns {Promise<Uint8Array[]>} the main file, compressed in several ways */

@@ -12,7 +12,7 @@ import { page } from "./page.mjs";
 /** Order of the pages that have one; others of docs/ follow in the first group of guides. */
 const order = {
   Start: ["README", "docs/quick-start", "docs/mathematics", "docs/performance"],
-  Guides: ["compress", "inspect", "tokens", "quantise", "codes", "threads", "large", "long-runs"].map(
+  Guides: ["compress", "inspect", "tokens", "quantise", "codes", "trellis-code", "threads", "large", "long-runs"].map(
     (name) => `docs/${name}`,
   ),
   Primitives: [

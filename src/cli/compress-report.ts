@@ -113,7 +113,11 @@ function sayLayer(context: Context, layer: CompressedLayer): void {
   // At p = 1 the sum of |entry|^p is l_1 itself.
   const ofP = (text: string) => (p === 1 ? [] : [text]);
   const shape =
-    layer.method === "dense" ? dtype : `${layer.method === "transform" ? "components" : "rank"} ${rank}, ${dtype}`;
+    layer.method === "dense"
+      ? dtype
+      : layer.method === "trellis"
+        ? `${layer.bits} bits an entry, ${dtype}`
+        : `${layer.method === "transform" ? "components" : "rank"} ${rank}, ${dtype}`;
   const share = percent(bytesAfter / bytesBefore);
   context.say(`${name}  ${rows} x ${cols} -> ${shape} (${share} of the layer), ${seconds.toFixed(1)} s`);
   context.say(`  ${layer.explain}`);

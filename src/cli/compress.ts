@@ -198,14 +198,14 @@ function checkCombination(options: Options): void {
   if (unused) throw new InvalidInputError(`--${unused[0]} is for --verify; add that, or leave it out.`);
   if (rowWeightsPower !== undefined && rowWeights === undefined)
     throw new InvalidInputError("--row-weights-power is the power of the counts in --row-weights; give these too.");
-  if (dtype === "transform" && plan === undefined) {
+  if ((dtype === "transform" || dtype === "trellis") && plan === undefined) {
     const chosen = method === "auto" ? undefined : method;
     const unread = Object.entries({ rank, energy, minRank, multipleOf, method: chosen }).find(
       ([, value]) => value !== undefined,
     );
     if (unread)
       throw new InvalidInputError(
-        `--${kebab(unread[0])} is for factors; transform codes are made for a size: --keep, --budget or --bytes.`,
+        `--${kebab(unread[0])} is for factors; ${dtype} codes are made for a size: --keep, --budget or --bytes.`,
       );
   }
   if (minRank !== undefined && (budget ?? bytes) === undefined)

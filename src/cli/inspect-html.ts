@@ -166,7 +166,7 @@ function spectrumOf({ name, shape, bytes, spectrum }: WithSpectrum, i: number): 
   );
   const autoRows = auto.map(
     ({ keep, type, rank, measure }) =>
-      `<tr><th scope="row">${keep}</th><td>${type === "transform" ? "transform codes" : `${type}, rank ${rank}`}</td><td>${measure.toFixed(4)}</td></tr>`,
+      `<tr><th scope="row">${keep}</th><td>${type === "transform" || type === "trellis" ? `${type} codes` : `${type}, rank ${rank}`}</td><td>${measure.toFixed(4)}</td></tr>`,
   );
   const figure = (id: string, what: string) =>
     `<figure><figcaption>${what}</figcaption><div class="plot" id="${id}" role="img" aria-label="${what} of ${title}"></div></figure>`;

@@ -194,6 +194,28 @@ describe("feedback", () => {
     );
   });
 
+  test("damping is that share of the mean of the diagonal, added to it", async () => {
+    const moments = momentsOf(d, 0.7);
+    const damped = await loewner.trellisCode(a, { bits: 2, moments, damping: 0.3 });
+    const mean = moments.reduce((sum, x, at) => (at % (d + 1) ? sum : sum + x / d), 0);
+    const byHand = moments.map((x, at) => (at % (d + 1) ? x : x + 0.3 * mean));
+    expect((await loewner.trellisCode(a, { bits: 2, moments: byHand, damping: 0 })).code).toEqual(damped.code);
+    const none = await loewner.trellisCode(a, { bits: 2, moments, damping: 0 });
+    expect(none.code).not.toEqual(damped.code);
+    expect(none.outputError).toBeLessThan(damped.outputError);
+  });
+
+  test("damping is that share of the mean of the diagonal, added to it", async () => {
+    const moments = momentsOf(d, 0.7);
+    const damped = await loewner.trellisCode(a, { bits: 2, moments, damping: 0.3 });
+    const mean = moments.reduce((sum, x, at) => (at % (d + 1) ? sum : sum + x / d), 0);
+    const byHand = moments.map((x, at) => (at % (d + 1) ? x : x + 0.3 * mean));
+    const added = await loewner.trellisCode(a, { bits: 2, moments: byHand, damping: 0 });
+    expect(outputErrorOf(a, added.code, moments)).toBeCloseTo(damped.outputError, 4);
+    const none = await loewner.trellisCode(a, { bits: 2, moments, damping: 0 });
+    expect(none.outputError).toBeLessThan(0.97 * damped.outputError);
+  });
+
   test("moments of zeros say nothing", async () => {
     const nothing = await loewner.trellisCode(a, { bits: 2, moments: new Float64Array(d * d) });
     expect({ ...nothing, seconds: 0 }).toEqual({ ...(await loewner.trellisCode(a, { bits: 2 })), seconds: 0 });

@@ -101,6 +101,8 @@ describe("each field of a description, forged", () => {
     ["the table itself in few bits", flat, { keep: 0.3, type: "auto" }],
     ["transform codes", a, { keep: 0.12, type: "transform" }],
     ["transform codes of a transpose, p = 3", { ...a, rows: 24, cols: 700 }, { keep: 0.15, type: "transform", p: 3 }, "fc.weight"], // prettier-ignore
+    ["trellis codes", a, { keep: 0.12, type: "trellis" }, "fc.weight"],
+    ["trellis codes of few rows, p = 3", { ...a, rows: 24, cols: 700 }, { keep: 0.15, type: "trellis", p: 3 }, "fc.weight"], // prettier-ignore
     [
       "factors of weighted rows",
       a,
