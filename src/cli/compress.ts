@@ -8,7 +8,6 @@ import { checkOutputsIn } from "../node/files/inner-path.js";
 import { noteOriginal, refuseOriginal } from "../node/files/originals.js";
 import {
   compressModel,
-  shrinkModel,
   defaultRowWeightsPower,
   modelObjective,
   planCompression,
@@ -23,7 +22,7 @@ import {
 } from "../model/index.js";
 import { type FolderJournal, openJournal } from "../node/journal/journal.js";
 import { removeFinishedJournal } from "../node/journal/folder.js";
-import { errorFor } from "../model/quality/shrink.js";
+import { cosineOf, usualSensitivity } from "../model/quality/qualities.js";
 import { storedTypes } from "../model/stored.js";
 import type { Loewner } from "../types/index.js";
 import { joinedTensors, nothingDone, reportJson, reportLayers, reportPlan } from "./compress-report.js";
@@ -154,7 +153,10 @@ async function compress(context: Context, path: string, options: Options): Promi
       onProgress: context.progress,
     };
     if (dryRun) {
-      const sizes = isOpen && !sized && maxError === undefined ? { error: errorFor({ quality, cosine }) } : {};
+      const sizes =
+        isOpen && !sized && maxError === undefined
+          ? { error: (1 - cosineOf({ quality, cosine })) / usualSensitivity({ kind: "linear" }) }
+          : {};
       const planned = await context.withLoewner((loewner) =>
         planCompression(loewner, open.model, { ...wanted, ...sizes }),
       );
@@ -162,6 +164,7 @@ async function compress(context: Context, path: string, options: Options): Promi
     }
     const inputs = await calibrationInputs(context, open, options);
     const isShrunk = isOpen || inputs !== undefined;
+    const { shrinkModel } = await import("../model/quality/shrink.js");
     const result: ShrunkModel = await write(context, open.model, output, options, (loewner, journal) =>
       isShrunk
         ? shrinkModel(loewner, open.model, { ...wanted, quality, cosine, inputs, journal })

@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
 import { InvalidInputError } from "../errors.js";
 import type { Quality, ShrinkOptions, ShrunkModel } from "../model/index.js";
-import { qualityNames } from "../model/quality/shrink.js";
+import { qualityNames } from "../model/quality/qualities.js";
 import type { RuntimeKind } from "../node/onnxruntime.js";
 import type { Context } from "./context.js";
 import type { OpenModel } from "./models.js";

@@ -105,6 +105,7 @@ async function fitBest(
     p: own.p ?? options.p,
     method: own.method ?? options.method,
     moments: momentsOf(layer, options),
+    sample: options.calibration?.moments.get(layer.name)?.sample,
     rowWeights: weightsOf(layer, options.weights),
     rowWeightsPower: options.weights?.power,
     uniform: operators === "onnxruntime",

@@ -17,6 +17,7 @@ import type {
 } from "../types/index.js";
 import { factorsOf } from "./kinds/index.js";
 import type { Factors } from "./kinds/kind.js";
+import { chooseHeadMetric } from "./calibrate/head-metric.js";
 import { aimOf } from "./measure.js";
 import { checkRange, overflowOf } from "./overflow.js";
 import { outputsByInputs, shapeOf, type Layer } from "./model.js";
@@ -40,8 +41,10 @@ export interface FitOptions extends Pick<
   spill?: () => Promise<Spill>;
   /** Default 64 MiB. */
   spillBytes?: number;
-  /** Second moments of what the layer is multiplied by, inputs x inputs: trellis codes err least under them. */
+  /** Second moments of what the layer is multiplied by, inputs x inputs: codes err least under them. */
   moments?: Float64Array;
+  /** Some of these inputs: what a head's codes are compared on. */
+  sample?: Matrix;
   /** Levels in even steps, which onnxruntime's own operators can hold; else those that suit rotated numbers best. */
   uniform?: boolean;
 }
@@ -240,13 +243,16 @@ async function transformCodes(
   layer: Layer,
   source: RowSource,
   { bytes }: TransformTarget,
-  { p = 1, seed = 0, rowWeights, signal, onProgress }: FitOptions,
+  { p = 1, seed = 0, rowWeights, moments, sample, signal, onProgress }: FitOptions,
 ): Promise<Fitted> {
   const run = { rowWeights, signal, onProgress };
   const axes = p < axesUpTo ? p : 2;
-  const { code, objective } = await loewner.transformCode(source, {
-    ...{ bytes, seed, p: axes, scale: scaleFor(layer), aim: aimOf(layer), ...run },
-  });
+  const options = { bytes, seed, p: axes, scale: scaleFor(layer), aim: aimOf(layer), ...run };
+  const isHead = layer.kind === "tied" || layer.kind === "head";
+  const { code, objective } =
+    isHead && sample?.cols === source.cols && moments
+      ? (await chooseHeadMetric(loewner, source, { ...options, sample, moments: [moments] })).result
+      : await loewner.transformCode(source, options);
   const factors = axes === p ? undefined : { right: identity(source.cols), ...(await factorsOf(code)) };
   return {
     value: code,

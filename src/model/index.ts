@@ -52,14 +52,8 @@ export type { LayerWeights, Plan, PlannedLayer, PlanOptions, SizeOptions, Skippe
 export { checkPlan, type LayerPlan, newPlan, type PlanFile, readPlan } from "./plan-file.js";
 export { chooseModelFile, type ModelFileChoice, modelFileOrder } from "./model-file.js";
 export { type HubAddress, parseHubAddress } from "./hub-address.js";
-export {
-  type CalibrationInputs,
-  type Quality,
-  qualityNames,
-  shrinkModel,
-  type ShrinkOptions,
-  type ShrunkModel,
-} from "./quality/shrink.js";
+export { type Quality, qualityNames, type QualityOptions } from "./quality/qualities.js";
+export { type CalibrationInputs, shrinkModel, type ShrinkOptions, type ShrunkModel } from "./quality/shrink.js";
 export { roleOf, type WeightFacts, type WeightRole, weightRoles } from "./safetensors/architectures.js";
 export { safetensorsModel } from "./safetensors/model.js";
 export { editedFiles, type SafetensorsEdits } from "./safetensors/set-write.js";

@@ -59,6 +59,26 @@ describe("compress on ONNX", () => {
     expect(Object.values(outputs).every(({ data }) => data.every(Number.isFinite))).toBe(true);
   });
 
+  it("stores layers in as many bits as fit with --dtype trellis, proves what is stored, and refuses words of ranks", async () => {
+    const { build, weight, inputs } = named("MatMul, constant right");
+    const original = build(weight.data);
+    const folder = folderWith(original);
+    const asked = ["compress", "model.onnx", "-o", "small.onnx", "--layers", "all", "--dtype", "trellis"];
+    const { status, stdout, stderr } = run(folder, ...asked, "--keep", "0.25", "--verify");
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toMatch(/^W {2}24 x 40 -> 7 bits an entry, trellis \(/m);
+    expect(stdout).toMatch(/7 bits an entry: the most that 0\.25 of its 3840 bytes hold/);
+    const { y } = await runModel({ bytes: bytesOf(folder, "small.onnx") }, inputs);
+    const { y: wanted } = await runModel(original, inputs);
+    const size = Math.hypot(...wanted.data);
+    expect(Math.hypot(...y.data.map((x, i) => x - wanted.data[i]))).toBeLessThan(0.03 * size);
+    const refused = run(folder, ...asked, "--rank", "4", "--force");
+    expect(refused.status).not.toBe(0);
+    expect(refused.stderr).toMatch(
+      /--rank is for factors; trellis codes are made for a size: --keep, --budget or --bytes/,
+    );
+  });
+
   it("says that nothing could be done, and why, and writes nothing", () => {
     const { build, weight } = named("weight that is a graph output");
     const { bytes } = build(weight.data);

@@ -141,6 +141,8 @@ describe("without inputs", () => {
 
   test("a cosine that is none is refused", async () => {
     for (const cosine of [0, 1, 2, NaN])
-      expect((await failure(shrunk({ cosine, inputs: undefined }), "INVALID_INPUT")).message).toContain(`got ${cosine}`);
+      expect((await failure(shrunk({ cosine, inputs: undefined }), "INVALID_INPUT")).message).toContain(
+        `got ${cosine}`,
+      );
   });
 });

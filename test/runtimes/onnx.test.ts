@@ -13,7 +13,15 @@ import type { CompressOptions } from "../../src/model/index.js";
 import { startChromium } from "../chromium.js";
 import { compress } from "../model/onnx-models/compressing.js";
 import { storedProduct } from "../model/onnx-models/stored.js";
-import { answerOf, logitsOf, tableName, tinyClassifier, tokens, writeModelFolder } from "./tiny-classifier.js";
+import {
+  answerOf,
+  logitsOf,
+  headName,
+  tableName,
+  tinyClassifier,
+  tokens,
+  writeModelFolder,
+} from "./tiny-classifier.js";
 
 const sentence = "the film a not very good";
 
@@ -33,12 +41,15 @@ const forms: Record<string, CompressOptions> = {
   int3: { rank: 4, type: "int3" },
   fused: { rank: 4, type: "int4", operators: "onnxruntime" },
   transform: { keep: 0.9, type: "transform" },
+  trellis: { keep: 0.9, type: "trellis", layers: [headName] },
 };
 const loewner = await createLoewner();
 for (const [name, options] of Object.entries(forms)) {
   const small = await compress(loewner, { bytes: original }, { layers: [tableName], ...options });
   if (small.report.layers.length !== 1) throw new Error(`${name}: nothing was compressed`);
-  variants[name] = { bytes: small.bytes, logits: logitsOf(sentence, storedProduct(small, tableName)) };
+  const [{ name: layer }] = small.report.layers;
+  const stored = { [layer === headName ? "head" : "rows"]: storedProduct(small, layer) };
+  variants[name] = { bytes: small.bytes, logits: logitsOf(sentence, stored) };
 }
 loewner.dispose();
 

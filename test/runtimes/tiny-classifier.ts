@@ -40,17 +40,18 @@ export function tinyClassifier(): Uint8Array {
 export const tokens = (text: string) =>
   ["[CLS]", ...text.split(" "), "[SEP]"].map((word) => words.indexOf(words.includes(word) ? word : "[UNK]"));
 
-/** The table's name. */
 export const tableName = "embeddings.word_embeddings.weight";
+export const headName = "classifier.weight";
 
-/** What the model must answer to one sentence, with its own table or another in its place. */
-export function logitsOf(text: string, rows: Float32Array = table): number[] {
+/** What the model must answer to one sentence, with its own table and head or others in their place. */
+export function logitsOf(text: string, stored: { rows?: Float32Array; head?: Float32Array } = {}): number[] {
+  const { rows = table, head: weights = head } = stored;
   const ids = tokens(text);
   return labels.map((_, c) => {
     let sum = bias[c];
     for (let j = 0; j < width; ++j) {
       const mean = ids.reduce((total, id) => total + rows[id * width + j], 0) / ids.length;
-      sum += mean * head[2 * j + c];
+      sum += mean * weights[2 * j + c];
     }
     return sum;
   });

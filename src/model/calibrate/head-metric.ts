@@ -71,7 +71,9 @@ export async function chooseHeadMetric(
   let best: HeadMetricResult | undefined;
   for (const { beta, moments: k } of candidates) {
     const metric = beta > 0 ? mixture(moments[k], beta, cols) : undefined;
-    const result = await loewner.transformCode(source, { ...code, metric });
+    // Under a metric errors count by that.
+    const aim = metric ? "error" : code.aim;
+    const result = await loewner.transformCode(source, { ...code, aim, metric });
     const divergence = divergenceOf(original, await of(transformRows(result.code)), source.rows);
     const one = { beta, moments: k, divergence };
     tried.push(one);

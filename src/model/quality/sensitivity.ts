@@ -2,7 +2,7 @@
 //
 // Errors of answers come close to adding up over layers (measured: docs/quality.md), so that a sum of measures times these foretells them.
 import { throwIfAborted } from "../../errors.js";
-import type { Layer, Model } from "../model.js";
+import type { Model } from "../model.js";
 import type { PlannedLayer } from "../plan-options.js";
 import type { StoredLayer } from "../stored.js";
 import type { Answers } from "./answers.js";
@@ -10,14 +10,6 @@ import { runnableFiles } from "./laid-out.js";
 
 /** Models that are run, at most: of more layers those that follow each other are changed together. */
 const mostRuns = 96;
-
-/**
- * Of layers that nothing has been measured of: error of the answers, 1 - cosine, by the layer's own. Of fully connected layers and tables of
- * encoders 0.05 to 0.4 were seen; what stands for the vocabulary in a head is compared with thousands of others.
- */
-export function usualSensitivity({ kind }: Pick<Layer, "kind">): number {
-  return kind === "tied" || kind === "head" ? 5 : 0.4;
-}
 
 /** The least that is believed: one layer's part may vanish in rounding. */
 const leastError = 1e-7;

@@ -2,28 +2,23 @@
 import { InvalidInputError } from "../../errors.js";
 import type { OnnxModel } from "../../formats/onnx/types.js";
 import type { Loewner } from "../../types/index.js";
-import { calibrate, type Calibration } from "../calibrate/calibrate.js";
+import type { Calibration } from "../calibrate/calibrate.js";
 import type { Feed } from "../calibrate/feeds.js";
 import { compressedModel, type CompressedModel, type CompressOptions } from "../compress.js";
 import { Fitting } from "../fit-planned.js";
 import { LayerJournal } from "../journal.js";
 import type { Model } from "../model.js";
 import type { Fault } from "../onnx/runner.js";
-import { type OnnxRuntime, runnableModel } from "../onnx/runtime.js";
+import type { OnnxRuntime } from "../onnx/runtime.js";
 import { openPlan, planningShare } from "../plan.js";
 import { isOfFile, sizesIn, type LayerWeights, type PlannedLayer, type Skipped } from "../plan-options.js";
 import type { SpreadSize } from "../planner.js";
 import type { StoredLayer } from "../stored.js";
 import { rowWeightsOf } from "../tokens/weights.js";
-import { type Agreement, Answers } from "./answers.js";
+import type { Agreement, Answers, AnswersOptions } from "./answers.js";
 import { runnableFiles } from "./laid-out.js";
-import { sensitivities, usualSensitivity } from "./sensitivity.js";
-
-export const qualityNames = ["lossless", "high", "small"] as const;
-export type Quality = (typeof qualityNames)[number];
-
-/** Mean cosine between answers and the original's. */
-const cosines: Record<Quality, number> = { lossless: 0.999, high: 0.99, small: 0.96 };
+import { cosineOf, type QualityOptions, usualSensitivity } from "./qualities.js";
+import { sensitivities } from "./sensitivity.js";
 
 /** What a model is calibrated on. */
 export interface CalibrationInputs {
@@ -34,11 +29,8 @@ export interface CalibrationInputs {
   readonly p?: number;
 }
 
-export interface ShrinkOptions extends CompressOptions {
-  /** Used where no size is given. Default "high". */
-  quality?: Quality;
-  /** The same as a number below 1: mean cosine between the answers and the original's. */
-  cosine?: number;
+/** A quality counts where no size is given. */
+export interface ShrinkOptions extends CompressOptions, QualityOptions {
   /** With inputs at hand the promise is kept on these; without, by what errors of layers usually cost. */
   inputs?: CalibrationInputs;
 }
@@ -54,6 +46,8 @@ export interface ShrunkModel extends CompressedModel {
   notes: string[];
 }
 
+/** Inputs of heads that codes of these are compared on. */
+const headSamples = 128;
 /** Fits after the first. */
 const mostRounds = 3;
 /** A result is kept that uses at least so much of what may be lost. */
@@ -72,11 +66,11 @@ const sampledFeeds = 2;
  */
 export async function shrinkModel(loewner: Loewner, model: Model, options: ShrinkOptions): Promise<ShrunkModel> {
   const started = performance.now();
-  const { quality = "high", cosine, inputs, ...rest } = options;
+  const { quality, cosine, inputs, ...rest } = options;
   if (cosine !== undefined && !(cosine > 0 && cosine < 1))
     throw new InvalidInputError(`cosine must be a number between 0 and 1, such as 0.99; got ${cosine}.`);
   const sized = sizesIn(rest).length > 0;
-  const asked = cosine ?? cosines[quality];
+  const asked = cosineOf({ quality, cosine });
   const size: SpreadSize = sized ? rest : { error: 1 - asked };
   const shrinking = await Shrinking.open(
     loewner,
@@ -94,11 +88,6 @@ export async function shrinkModel(loewner: Loewner, model: Model, options: Shrin
     ...(made.agreement && { agreement: made.agreement }),
     ...(isOfFile(size) && { forecast: made.forecast }),
   };
-}
-
-/** Sum of layers' measures that is expected to cost answers so much. */
-export function errorFor({ quality = "high", cosine = cosines[quality] }: Pick<ShrinkOptions, "quality" | "cosine">) {
-  return (1 - cosine) / usualSensitivity({ kind: "linear" });
 }
 
 interface Made {
@@ -134,12 +123,7 @@ class Shrinking {
     const { signal } = options;
     const journal = options.journal && new LayerJournal(options.journal, model);
     const plan = await openPlan(loewner, model, options, planningShare, journal);
-    const answers =
-      inputs &&
-      (await Answers.of(runnableModel(inputs.model), {
-        ...{ runtime: inputs.runtime, feeds: spaced(inputs.feeds), threads: loewner.threads, signal },
-        ...{ fault: cannotRun, width: widthOf(model) },
-      }));
+    const answers = inputs && (await answersOf(inputs, { threads: loewner.threads, width: widthOf(model), signal }));
     const fitting = new Fitting(loewner, model, options, journal);
     const shrinking = new Shrinking(model, options, journal, plan, fitting, answers);
     shrinking.notes.push(...(calibration?.notes ?? []));
@@ -202,13 +186,24 @@ class Shrinking {
   }
 }
 
-function calibrated(
+/** What runs a model is loaded where there is something to run it on. */
+async function answersOf(
+  { model, feeds, runtime }: CalibrationInputs,
+  options: Pick<AnswersOptions, "threads" | "width" | "signal">,
+): Promise<Answers> {
+  const { Answers } = await import("./answers.js");
+  const { runnableModel } = await import("../onnx/runtime.js");
+  return Answers.of(runnableModel(model), { ...options, runtime, feeds: spaced(feeds), fault: cannotRun });
+}
+
+async function calibrated(
   loewner: Loewner,
   { model, feeds, runtime, p }: CalibrationInputs,
   { layers, exclude, signal, onProgress }: CompressOptions,
 ): Promise<Calibration> {
+  const { calibrate } = await import("../calibrate/calibrate.js");
   return calibrate(loewner, model, {
-    ...{ feeds, runtime, p, layers, exclude, signal },
+    ...{ feeds, runtime, p, layers, exclude, signal, samples: headSamples },
     onProgress: (progress) => onProgress?.({ ...progress, layer: "" }),
   });
 }
