@@ -15,9 +15,9 @@ import type {
   TrellisBits,
   TrellisCode,
 } from "../types/index.js";
+import type { HeadMetricOptions } from "./calibrate/head-metric.js";
 import { factorsOf } from "./kinds/index.js";
 import type { Factors } from "./kinds/kind.js";
-import { chooseHeadMetric } from "./calibrate/head-metric.js";
 import { aimOf } from "./measure.js";
 import { checkRange, overflowOf } from "./overflow.js";
 import { outputsByInputs, shapeOf, type Layer } from "./model.js";
@@ -251,7 +251,7 @@ async function transformCodes(
   const isHead = layer.kind === "tied" || layer.kind === "head";
   const { code, objective } =
     isHead && sample?.cols === source.cols && moments
-      ? (await chooseHeadMetric(loewner, source, { ...options, sample, moments: [moments] })).result
+      ? await headCodes(loewner, source, { ...options, sample, moments: [moments] })
       : await loewner.transformCode(source, options);
   const factors = axes === p ? undefined : { right: identity(source.cols), ...(await factorsOf(code)) };
   return {
@@ -260,6 +260,12 @@ async function transformCodes(
     ...{ method: "transform", candidates: [] },
     objective: factors ? await loewner.residual(source, factors, { ...run, p }) : objective,
   };
+}
+
+/** Under the metric that serves the head's answers best. */
+async function headCodes(loewner: Loewner, source: RowSource, options: HeadMetricOptions) {
+  const { chooseHeadMetric } = await import("./calibrate/head-metric.js");
+  return (await chooseHeadMetric(loewner, source, options)).result;
 }
 
 /** Of inputs that nothing is known of all are alike. */

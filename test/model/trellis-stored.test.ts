@@ -73,7 +73,9 @@ describe.each(["safetensors", "onnx"] as const)("%s", (format) => {
 
   test("tables and rotations stand once in a file, and stay when another layer comes", async () => {
     const names = ["a.fc.weight", "b.fc.weight", "c.fc.weight"];
-    const tables = names.map((name) => ({ name, rows: 24, cols: 24 }));
+    // Equal ones would be joined.
+    const data = (i: number) => Float32Array.from({ length: 24 * 24 }, (_, at) => Math.sin((i + 1) * at));
+    const tables = names.map((name, i) => ({ name, rows: 24, cols: 24, data: data(i) }));
     const whole = await opened(format, tables);
     const { transposed } = outputsByInputs(whole.layers[0]);
     const layers = names.map((name, i) =>

@@ -182,7 +182,7 @@ describe("transform codes whose tensors are not what they should be", () => {
       "a centre that is no number",
       "centre",
       (bytes) => f32(...new Float32Array(bytes.slice().buffer).fill(NaN, 5, 6)),
-      /has NaN in column 5/,
+      /has NaN at place 5/,
     ],
     [
       "exact rows that do not ascend",

@@ -61,7 +61,7 @@ async function found(opened: OnnxModel) {
   const { graph } = opened;
   const weight = await collect(onnxTensorChunks(opened, graph.initializers.get("w")!));
   return {
-    ...{ producer: opened.producer, metadata: [...opened.metadata], functions: [...opened.functions] },
+    ...{ producer: opened.producer, metadata: [...opened.metadata], functions: [...opened.functions.keys()] },
     nested: opened.nested.map(({ tensor, message }) => [tensor.name, tensor.data.kind, message.depth]),
     name: graph.name,
     nodes: graph.nodes.map(({ name, opType, domain, inputs, outputs, captured, tensors }) => [
