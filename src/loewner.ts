@@ -25,6 +25,7 @@ import type {
   RunOptions,
   SubspaceOptions,
   SensitivityOptions,
+  GramOptions,
   SingularValuesOptions,
   TransformCodeOptions,
   TrellisCodeOptions,
@@ -89,7 +90,7 @@ class Instance implements Loewner {
     return this.call("singularValues", a, options);
   }
 
-  gram(a: MatrixLike, options: WeightedOptions = {}) {
+  gram(a: MatrixLike, options: GramOptions = {}) {
     return this.call("gram", a, options);
   }
 

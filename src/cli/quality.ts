@@ -42,7 +42,7 @@ export function addQuality(command: Command): Command {
     )
     .option("--tokenizer <file>", "with --calibrate: the model's tokenizer.json, which texts need")
     .option("--column <name>", "with --calibrate: column of a .tsv, or field of a .jsonl, that holds texts", collect)
-    .option("--texts <n>", "with --calibrate: texts that are used, at most (default: 256)", parseRank)
+    .option("--texts <n>", "with --calibrate: texts that are used, at most (default: 200)", parseRank)
     .option(
       "--calibration-p <p>",
       "with --calibrate: norm of second moments; below 2 far inputs count for less",
@@ -56,7 +56,7 @@ function parseCosine(text: string): number {
   return value;
 }
 
-const usualTexts = 256;
+const usualTexts = 200;
 
 /** @throws {InvalidInputError} for options that would be read by nothing, or contradict each other */
 export function checkQuality(options: QualityOptions, sized: boolean): void {

@@ -44,6 +44,11 @@ export interface WeightedOptions extends RunOptions {
   rowWeights?: RowWeights;
 }
 
+export interface GramOptions extends WeightedOptions {
+  /** Of products, and of sums over 256 rows; larger sums are f64's. "f32" takes a third of the time. Default "f64". */
+  precision?: "f64" | "f32";
+}
+
 export interface SingularValuesOptions extends WeightedOptions {
   /** Of the rows less their weighted mean, rows of zeros left as they are: a sweep of rows * cols^2 multiply-adds more. Default false. */
   centred?: boolean;

@@ -1,5 +1,5 @@
 import type { Matrix, MatrixLike, RowSource } from "../matrix.js";
-import type { RunOptions, SingularValuesOptions, WeightedOptions } from "./common.js";
+import type { GramOptions, RunOptions, SingularValuesOptions, WeightedOptions } from "./common.js";
 import type { EntrywiseOptions, EntrywiseResult } from "./entrywise.js";
 import type {
   CoresetOptions,
@@ -67,7 +67,7 @@ export interface Loewner {
    * exact. Cost: rows * cols^2 / 2 multiply-adds, one sweep.
    * @throws {InvalidInputError} NaN or infinity in A (it names the place), or an entry of the answer above 1.8e308
    */
-  gram(a: MatrixLike, options?: WeightedOptions): Promise<Matrix<Float64Array>>;
+  gram(a: MatrixLike, options?: GramOptions): Promise<Matrix<Float64Array>>;
   /** Error of any factor pair; left may be a row source. */
   residual(a: MatrixLike, factors: FactorPair, options?: WeightedOptions & { p?: number }): Promise<Objective>;
   /** Certificate for any right factor with orthonormal rows: bound = upper * sigma_1(M (I - right' right)); with `left` that of A - left right. */

@@ -3,8 +3,15 @@ import type { EngineRows } from "../../engine/engine.js";
 import type { ResultOf } from "../../engine/operations/index.js";
 import { InvalidInputError } from "../../errors.js";
 import { toRowSource, type Matrix, type RowSource } from "../../matrix.js";
-import { checkP } from "../../options.js";
-import type { FactorPair, Objective, RunOptions, SingularValuesOptions, WeightedOptions } from "../../types/index.js";
+import { checkOneOf, checkP } from "../../options.js";
+import type {
+  FactorPair,
+  GramOptions,
+  Objective,
+  RunOptions,
+  SingularValuesOptions,
+  WeightedOptions,
+} from "../../types/index.js";
 import { residual } from "./factors.js";
 import { profile, profileOf } from "../profile.js";
 import { setWeights, type Run } from "../run.js";
@@ -42,17 +49,24 @@ async function centredValues(run: Run, rows: EngineRows, unit: number, wide: boo
   return values.map((x) => Math.sqrt(Math.max(0, x)) / unit);
 }
 
-/** A' diag(s) A, each product and sum in f64. Cost: n d^2 / 2 multiply-adds. */
+/** A' diag(s) A, each product and sum in f64 unless told. Cost: n d^2 / 2 multiply-adds. */
 export async function gram(
   run: Run,
   source: RowSource,
-  { rowWeights }: WeightedOptions,
+  { rowWeights, precision = "f64" }: GramOptions,
 ): Promise<Matrix<Float64Array>> {
   const { cols } = source;
+  checkOneOf("precision", precision, ["f64", "f32"]);
   const rows = run.open(source);
   run.expect(2 * source.rows * (cols + cols * cols));
   if (rowWeights) rows.state.set("scale", Float64Array.from(rowWeights, Math.sqrt));
-  const { gram: data, ...profiled } = await run.sweep("gram", rows, stage, { wide: true, profile: true }, {});
+  const { gram: data, ...profiled } = await run.sweep(
+    "gram",
+    rows,
+    stage,
+    { wide: precision === "f64", profile: true },
+    {},
+  );
   profileOf(run, source, profiled as ResultOf<"profile">);
   run.finish();
   // The largest entry is on the diagonal.

@@ -54,10 +54,9 @@ export class Answers {
     return feeds.reduce((sum, feed) => sum + (Object.values(feed)[0]?.shape[0] ?? 1), 0);
   }
 
-  /** @param feeds how many of them are run. Default: all */
-  async agreement(model: RunnableModel, feeds = this.kept.length): Promise<Agreement> {
+  async agreement(model: RunnableModel): Promise<Agreement> {
     let [sum, worst, vectors, at] = [0, 1, 0, 0];
-    await eachFeed(model, this.options, this.options.feeds.slice(0, feeds), (rows) => {
+    await eachFeed(model, this.options, this.options.feeds.slice(0, this.kept.length), (rows) => {
       this.kept[at++].forEach((before, i) => {
         const { cols, rows: count } = before;
         for (let r = 0; r < count; ++r) {

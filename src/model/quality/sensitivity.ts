@@ -15,7 +15,6 @@ const mostRuns = 96;
 const leastError = 1e-7;
 
 export interface MeasureOptions {
-  readonly feeds: number;
   readonly signal?: AbortSignal;
   readonly onLayer?: (done: number, total: number, layer: string) => void;
 }
@@ -26,7 +25,7 @@ export async function sensitivities(
   answers: Answers,
   chosen: readonly PlannedLayer[],
   stored: readonly StoredLayer[],
-  { feeds, signal, onLayer }: MeasureOptions,
+  { signal, onLayer }: MeasureOptions,
 ): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   const step = Math.ceil(chosen.length / mostRuns);
@@ -35,7 +34,7 @@ export async function sensitivities(
     onLayer?.(first, chosen.length, chosen[first].layer.name);
     const group = chosen.slice(first, first + step);
     const files = await model.layOut(stored.slice(first, first + step));
-    const { cosine } = await answers.agreement(runnableFiles(model.name, files, signal), feeds);
+    const { cosine } = await answers.agreement(runnableFiles(model.name, files, signal));
     const expected = group.reduce((sum, each) => sum + (each.expected ?? 0), 0);
     if (!(expected > 0)) continue;
     for (const { layer } of group) found.set(layer.name, Math.max(leastError, 1 - cosine) / expected);

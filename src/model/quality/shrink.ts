@@ -52,8 +52,8 @@ const headSamples = 128;
 const mostRounds = 3;
 /** A result is kept that uses at least so much of what may be lost. */
 const enough = 0.8;
-/** Of the feeds, what sensitivities are measured on. */
-const sampledFeeds = 2;
+/** Texts, pictures that sensitivities are measured on. */
+const sampledRows = 16;
 
 /**
  * Compresses so that answers agree with the original's as well as is asked for, or, where a size is given, as well as they can in it.
@@ -108,7 +108,8 @@ class Shrinking {
     readonly journal: LayerJournal | undefined,
     private readonly plan: Awaited<ReturnType<typeof openPlan>>,
     private readonly fitting: Fitting,
-    private readonly answers: Answers | undefined,
+    /** On all inputs, and on a few of them. */
+    private readonly answers: { all: Answers; sample: Answers } | undefined,
   ) {}
 
   static async open(
@@ -123,7 +124,11 @@ class Shrinking {
     const { signal } = options;
     const journal = options.journal && new LayerJournal(options.journal, model);
     const plan = await openPlan(loewner, model, options, planningShare, journal);
-    const answers = inputs && (await answersOf(inputs, { threads: loewner.threads, width: widthOf(model), signal }));
+    const running = { threads: loewner.threads, width: widthOf(model), signal };
+    const answers = inputs && {
+      all: await answersOf(inputs, inputs.feeds, running),
+      sample: await answersOf(inputs, sampleOf(inputs.feeds), running),
+    };
     const fitting = new Fitting(loewner, model, options, journal);
     const shrinking = new Shrinking(model, options, journal, plan, fitting, answers);
     shrinking.notes.push(...(calibration?.notes ?? []));
@@ -139,16 +144,14 @@ class Shrinking {
     const { signal, onProgress } = this.options;
     const onLayer = (done: number, total: number, layer: string) =>
       onProgress?.({ stage: "what it costs the answers", layer, done, total });
-    const measured = await sensitivities(this.model, answers, first.chosen, first.stored, {
-      ...{ feeds: sampledFeeds, signal, onLayer },
-    });
+    const measured = await sensitivities(this.model, answers.sample, first.chosen, first.stored, { signal, onLayer });
     // Of layers that stayed as they are nothing was measured.
     const known = new Map([...usual, ...measured]);
     let error = lost;
     let best: Made | undefined;
     for (let round = 1; ; ++round) {
       const next = await this.fitted({ ...size, ...(error !== undefined && { error }), sensitivities: known });
-      const agreement = { ...(await this.agreement(next)), samples: answers.samples };
+      const agreement = { ...(await this.agreement(next)), samples: answers.all.samples };
       const made = { ...next, agreement };
       if (lost === undefined || error === undefined) return made;
       const isKept = 1 - agreement.cosine <= lost;
@@ -182,18 +185,19 @@ class Shrinking {
 
   private async agreement({ stored }: Made): Promise<Agreement> {
     const files = await this.model.layOut(stored, this.options);
-    return this.answers!.agreement(runnableFiles(this.model.name, files, this.options.signal));
+    return this.answers!.all.agreement(runnableFiles(this.model.name, files, this.options.signal));
   }
 }
 
 /** What runs a model is loaded where there is something to run it on. */
 async function answersOf(
-  { model, feeds, runtime }: CalibrationInputs,
+  { model, runtime }: CalibrationInputs,
+  feeds: readonly Feed[],
   options: Pick<AnswersOptions, "threads" | "width" | "signal">,
 ): Promise<Answers> {
   const { Answers } = await import("./answers.js");
   const { runnableModel } = await import("../onnx/runtime.js");
-  return Answers.of(runnableModel(model), { ...options, runtime, feeds: spaced(feeds), fault: cannotRun });
+  return Answers.of(runnableModel(model), { ...options, runtime, feeds, fault: cannotRun });
 }
 
 async function calibrated(
@@ -226,10 +230,17 @@ function widthOf(model: Model): number | undefined {
   return model.layers.find(({ kind }) => kind === "embedding" || kind === "tied")?.shape[1];
 }
 
-/** Feeds that lie far apart come first. */
-function spaced(feeds: readonly Feed[]): Feed[] {
-  const step = Math.max(1, Math.ceil(feeds.length / sampledFeeds));
-  return Array.from({ length: step }, (_, first) => feeds.filter((_, i) => i % step === first)).flat();
+/** The first rows of the feed in the middle: feeds of texts are in order of their length. */
+function sampleOf(feeds: readonly Feed[]): Feed[] {
+  const feed = feeds[feeds.length >> 1];
+  const arrays = Object.entries(feed);
+  const rows = arrays[0]?.[1].shape[0] ?? 0;
+  if (rows <= sampledRows || arrays.some(([, { shape }]) => shape[0] !== rows)) return [feed];
+  const cut = arrays.map(([name, { dtype, shape, data }]): [string, Feed[string]] => {
+    const size = data.length / rows;
+    return [name, { dtype, shape: [sampledRows, ...shape.slice(1)], data: data.slice(0, sampledRows * size) }];
+  });
+  return [Object.fromEntries(cut)];
 }
 
 const cannotRun: Fault = (name, doing, message, cause) =>
