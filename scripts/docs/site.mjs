@@ -12,9 +12,18 @@ import { page } from "./page.mjs";
 /** Order of the pages that have one; others of docs/ follow in the first group of guides. */
 const order = {
   Start: ["README", "docs/quick-start", "docs/mathematics", "docs/performance"],
-  Guides: ["compress", "inspect", "tokens", "quantise", "codes", "trellis-code", "threads", "large", "long-runs"].map(
-    (name) => `docs/${name}`,
-  ),
+  Guides: [
+    "compress",
+    "quality",
+    "inspect",
+    "tokens",
+    "quantise",
+    "codes",
+    "trellis-code",
+    "threads",
+    "large",
+    "long-runs",
+  ].map((name) => `docs/${name}`),
   Primitives: [
     ...["low-rank", "lewis-weights", "leverage", "level-set", "min-volume", "sensitivities", "coreset", "subspace"],
     "entrywise",
