@@ -141,6 +141,10 @@ class Shrinking {
     const usual = new Map(plan.layers.map((layer) => [layer.name, usualSensitivity(layer)]));
     const first = await this.fitted({ ...size, sensitivities: usual });
     if (!answers) return first;
+    const { samples } = answers.all;
+    // Layers with sizes of their own have nothing to share out.
+    if ((size.budget ?? size.bytes ?? size.error) === undefined)
+      return { ...first, agreement: { ...(await this.agreement(first)), samples } };
     const { signal, onProgress } = this.options;
     const onLayer = (done: number, total: number, layer: string) =>
       onProgress?.({ stage: "what it costs the answers", layer, done, total });
@@ -151,7 +155,7 @@ class Shrinking {
     let best: Made | undefined;
     for (let round = 1; ; ++round) {
       const next = await this.fitted({ ...size, ...(error !== undefined && { error }), sensitivities: known });
-      const agreement = { ...(await this.agreement(next)), samples: answers.all.samples };
+      const agreement = { ...(await this.agreement(next)), samples };
       const made = { ...next, agreement };
       if (lost === undefined || error === undefined) return made;
       const isKept = 1 - agreement.cosine <= lost;
