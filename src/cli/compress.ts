@@ -137,6 +137,7 @@ async function compress(context: Context, path: string, options: Options): Promi
     // Fitting may take long: what --verify lacks is told first.
     if (options.verify && open.kind === "onnx") await prepareRun(open, options);
     const weights = await weightsOf(options);
+    const inputs = dryRun ? undefined : await calibrationInputs(context, open, options);
     if (!dryRun) await checkOutput(context, open, output, options);
     const { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes } = options;
     const { minRank, multipleOf, operators, quality, cosine, maxError } = options;
@@ -162,7 +163,6 @@ async function compress(context: Context, path: string, options: Options): Promi
       );
       return reportPlan(context, open.model, planned);
     }
-    const inputs = await calibrationInputs(context, open, options);
     const isShrunk = isOpen || inputs !== undefined;
     const { shrinkModel } = await import("../model/quality/shrink.js");
     const result: ShrunkModel = await write(context, open.model, output, options, (loewner, journal) =>

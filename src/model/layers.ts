@@ -2,7 +2,7 @@
 import picomatch from "picomatch";
 import { InvalidInputError } from "../errors.js";
 import { leastShare, type Layer, type Model } from "./model.js";
-import { listNames } from "./model-file.js";
+import { listNames } from "../formats/names.js";
 import { isFactorable } from "./plan-file.js";
 
 export interface Selection {

@@ -1,5 +1,6 @@
 /** Which file of a folder or a repository is the model when none is named. */
 import { FileError } from "../errors.js";
+import { listNames } from "../formats/names.js";
 
 /** Tried in this order; without any of them, the only .safetensors file, else the only .onnx file. */
 export const modelFileOrder = [
@@ -38,10 +39,4 @@ export function chooseModelFile(names: readonly string[], where: string): ModelF
     `${where} holds no .safetensors or .onnx model; it has ${listNames(names)}. Convert the model to one of them first.`,
     { file: where },
   );
-}
-
-/** At most 12 names, for a message. */
-export function listNames(names: readonly string[]): string {
-  if (names.length === 0) return "no files at all";
-  return names.slice(0, 12).join(", ") + (names.length > 12 ? `, ... (${names.length} in all)` : "");
 }

@@ -3,7 +3,7 @@ import { InvalidInputError } from "../errors.js";
 import { checkJsonDepth, shownJson } from "../formats/json.js";
 import { type LimitOptions, limitsOf } from "../formats/limits.js";
 import type { Method } from "../types/index.js";
-import { listNames } from "./model-file.js";
+import { listNames } from "../formats/names.js";
 import type { Layer, Model } from "./model.js";
 import { storedTypes, type StoredType } from "./stored.js";
 

@@ -53,6 +53,7 @@ const calls: Call[] = [
   compress("m.safetensors", ["plan.json"], "--plan", "plan.json"),
   compress("m.index.json", [...shards, "config.json"], "--keep", "0.5"),
   compress("m.onnx", ["m.data", "config.json"], "--keep", "0.5"),
+  compress("m.onnx", ["ids.npy"], "--keep", "0.5", "--calibrate", "ids.npy", "--runtime", "web"),
   { command: "expand", args: ["m.safetensors"], reads: ["m.safetensors", "config.json"] },
   { command: "inspect", args: ["m.safetensors"], reads: ["m.safetensors", "config.json"] },
   { command: "inspect", args: ["alone"], reads: ["alone/model.safetensors", "alone/config.json"] },
@@ -61,7 +62,7 @@ const calls: Call[] = [
 ];
 
 /** Options with a file that is read; whatever else takes a file writes it. */
-const readOptions = new Set(["--row-weights", "--inputs", "compress --plan"]);
+const readOptions = new Set(["--row-weights", "--inputs", "compress --plan", "--calibrate", "--tokenizer"]);
 /** Commands that write no file at all. */
 const writesNothing = new Set(["verify", "serve", "worker", "cluster"]);
 
@@ -84,6 +85,13 @@ function outputsOf(name: string) {
   return options.filter(
     ({ flags, long }) => /<file>/.test(flags) && !readOptions.has(long!) && !readOptions.has(`${name} ${long}`),
   );
+}
+
+/** An .npy file of `count` row numbers, int64. */
+function idsFile(count: number): Buffer {
+  const header = `{'descr': '<i8', 'fortran_order': False, 'shape': (${count},), }`.padEnd(117) + "\n";
+  const start = Buffer.from([0x93, ...Buffer.from("NUMPY"), 1, 0, header.length, 0]);
+  return Buffer.concat([start, Buffer.from(header), Buffer.from(new BigInt64Array(count).buffer)]);
 }
 
 let folder: string;
@@ -121,6 +129,7 @@ beforeAll(async () => {
     }),
   );
   writeFileSync(inside("m.data"), new Uint8Array(Float32Array.from({ length: rows * cols }, (_, i) => Math.sin(i)).buffer)); // prettier-ignore
+  writeFileSync(inside("ids.npy"), idsFile(6));
   writeFileSync(inside("config.json"), "{}");
   copyFileSync(fileURLToPath(new URL("../fixtures/tokenizers/wordpiece.json", import.meta.url)), inside("tokenizer.json")); // prettier-ignore
   symlinkSync("in", join(folder, "other-way"));

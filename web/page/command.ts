@@ -18,11 +18,15 @@ export function commandFor(summary: Summary, choice: Choice, predicted: Predicti
   } else {
     words.push("compress", quoted(name), "-o", quoted(smallName(name)));
     words.push("keep" in size ? `--keep ${size.keep}` : `--bytes ${size.bytes}`);
-    if (!isDefault(layers, choice)) {
+    // For a size of the whole the command takes all layers, and stores them in whatever way errs least, unless told.
+    const isOfFile = "bytes" in size;
+    if (isOfFile || !isDefault(layers, choice)) {
       const all = layers.filter(({ blocked }) => blocked === undefined).length === choice.layers.length;
       words.push(...(all ? ["--layers all"] : choice.layers.map((each) => `--layers ${quoted(asGlob(each))}`)));
     }
+    const own = layers.find(({ name: each }) => choice.layers.includes(each))?.dtype.toLowerCase();
     if (type !== "own") words.push(`--dtype ${type}`);
+    else if (isOfFile && own) words.push(`--dtype ${own}`);
   }
   if (p !== 1) words.push(`--p ${p}`);
   if (method !== "auto") words.push(`--method ${method}`);

@@ -1,5 +1,5 @@
 // A whole model: the pipeline that the command line runs, on files of the reader's.
-import type { RowSource } from "loewner";
+import { InvalidInputError, type RowSource } from "loewner";
 import { compressModel, planCompression, type CompressOptions, type Model, type PlannedLayer } from "loewner/model";
 import { predictedError } from "loewner/model/choices.js";
 import { aimOf } from "loewner/model/measure.js";
@@ -63,6 +63,10 @@ export class ModelJob implements Job {
     };
     const options = { ...optionsOf(choice, this.model.name), signal, onProgress };
     const { layers, skipped, files } = await compressModel(this.spectra.loewner, watched, options);
+    if (layers.length === 0) {
+      const reasons = relevant(skipped, choice).map(({ name, reason }) => `${name}: ${reason}`);
+      throw new InvalidInputError(`Nothing of ${this.model.name} was compressed. ${reasons.join("; ")}.`);
+    }
     return {
       layers: layers.map(({ dtype: type, ...layer }) => ({ ...layer, type })),
       skipped: relevant(skipped, choice),

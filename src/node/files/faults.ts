@@ -1,7 +1,7 @@
 /** Messages for the errors of the operating system. */
 import { readdir } from "node:fs/promises";
 import { FileError } from "../../errors.js";
-import { listNames } from "../../model/model-file.js";
+import { listNames } from "../../formats/names.js";
 
 /** The error code of the operating system, such as "ENOENT". */
 export function codeOf(error: unknown): string {
