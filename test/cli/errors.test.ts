@@ -18,12 +18,6 @@ describe("errors: one line that says what and where, the exit code, and nothing 
   const cases: [string, number, RegExp, string[]][] = [
     ["no such file", 1, /none\.safetensors/, ["compress", "none.safetensors", "-o", "s.safetensors", "--keep", "0.5"]],
     [
-      "no size",
-      2,
-      /exactly one of --keep, --rank, --energy, --budget and --bytes; got none/,
-      ["compress", "model.safetensors", "-o", "s.safetensors"],
-    ],
-    [
       "two sizes",
       2,
       /got --keep and --rank/,
@@ -58,7 +52,6 @@ describe("errors: one line that says what and where, the exit code, and nothing 
       /--layers nope\* matches no 2-D weight .*it has embeddings\.position_embeddings\.weight, embeddings\.word/s,
       ["compress", "model.safetensors", "-o", "s", "--keep", "0.5", "--layers", "nope*"],
     ],
-    ["no output", 2, /-o small\.onnx or -o small\.safetensors/, ["compress", "model.safetensors", "--keep", "0.5"]],
     [
       "output is the input",
       1,
