@@ -74,11 +74,12 @@ test("only left factors above the limit go there", async () => {
 
 test("closed after a failure or an abort in the middle, nothing stays", async () => {
   const { data } = matrix("plain", 300, 8);
-  data[20] = NaN;
+  // More than halves hold.
+  data.fill(4e4, 16, 24);
   const broken = await safetensorsOf([tables[0], { name: "wpe.weight", rows: 300, cols: 8, data }]);
   const options = { layers: ["all"], keep: 0.5, spill, spillBytes: 0 };
-  const { message } = await failure(compressModel(loewner, broken, options), "INVALID_INPUT");
-  expect(message).toMatch(/wpe\.weight.*NaN|NaN.*wpe\.weight/);
+  const { message } = await failure(compressModel(loewner, broken, { ...options, type: "f16" }), "INVALID_INPUT");
+  expect(message).toMatch(/f16|1\.8e308/);
   const abort = new AbortController();
   const onProgress = () => {
     if (spills.length > 1) abort.abort();
