@@ -2,7 +2,7 @@
 import { trellisTable } from "./code-trellis.js";
 import { decodeRows } from "./codes.js";
 import { InvalidInputError } from "./errors.js";
-import type { RowSource } from "./matrix.js";
+import type { MatrixLike, RowSource } from "./matrix.js";
 import type { CodeBand, CodedMatrix, TransformCode, WindowBits } from "./types/index.js";
 
 /** All that is stored of it: codes, scales and their levels, centre, right factors, exact rows and their numbers (4 bytes each). */
@@ -171,4 +171,10 @@ export function transformRows(code: TransformCode, name = "a matrix in transform
       return new Uint8Array(decoder.rows(start, count).buffer);
     },
   };
+}
+
+/** The code that rows are decoded from; undefined of any others. */
+export function codeBehind(rows: MatrixLike): TransformCode | undefined {
+  const { code } = rows as { code?: Partial<TransformCode> };
+  return code?.kind === "transform" ? (code as TransformCode) : undefined;
 }

@@ -12,10 +12,17 @@ import {
   type MatrixShape,
   type RowSource,
 } from "../matrix.js";
+import { codeBehind, transformRows } from "../transform-codes.js";
+import type { TransformCode } from "../types/index.js";
 
 /** A row source among the options, as it is sent. */
 interface SentSource {
   readonly sentRows: SentRows;
+}
+
+/** Decoded rows, whose codes are sent: what is proved of them goes by these. */
+interface SentCode {
+  readonly sentCode: TransformCode;
 }
 
 /** Bytes read at a time. */
@@ -45,18 +52,25 @@ export async function sendOptions(
   const sent: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
     if (isHook(name)) continue;
-    sent[name] = isSource(value) ? ({ sentRows: await sendRows(value, signal) } satisfies SentSource) : copied(value);
+    sent[name] = isSource(value) ? await sendSource(value, signal) : copied(value);
   }
   return sent;
 }
 
+async function sendSource(source: RowSource, signal: AbortSignal): Promise<SentSource | SentCode> {
+  const code = codeBehind(source);
+  if (code) return { sentCode: copied(code) as TransformCode };
+  return { sentRows: await sendRows(source, signal) };
+}
+
+function received(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  if ("sentCode" in value) return transformRows((value as unknown as SentCode).sentCode);
+  return "sentRows" in value ? receiveRows((value as unknown as SentSource).sentRows) : value;
+}
+
 export function receiveOptions(sent: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(sent).map(([name, value]) => [
-      name,
-      isObject(value) && "sentRows" in value ? receiveRows((value as unknown as SentSource).sentRows) : value,
-    ]),
-  );
+  return Object.fromEntries(Object.entries(sent).map(([name, value]) => [name, received(value)]));
 }
 
 /**

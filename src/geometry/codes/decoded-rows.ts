@@ -1,8 +1,7 @@
 // Rows in transform codes as a product that the kernel computes: [values, 1] times [right; centre], and what exact rows have on top.
 import { decodeRows } from "../../codes.js";
 import { isRowSource, type Matrix, type MatrixLike, type RowSource } from "../../matrix.js";
-import { TransformDecoder } from "../../transform-codes.js";
-import type { TransformCode } from "../../types/index.js";
+import { codeBehind, TransformDecoder } from "../../transform-codes.js";
 
 export interface RowFactors {
   left: RowSource;
@@ -13,8 +12,8 @@ export interface RowFactors {
 
 /** Of a pair whose left factor is `transformRows` and whose right one is the identity; undefined of any other. */
 export function rowFactors(left: MatrixLike, right: Matrix): RowFactors | undefined {
-  if (!isRowSource(left) || !("code" in left) || !isIdentity(right)) return undefined;
-  const code = left.code as TransformCode;
+  const code = codeBehind(left);
+  if (!code || !isRowSource(left) || !isIdentity(right)) return undefined;
   const { rows, cols, centre, exact, scales, scaleLevels } = code;
   const decoder = new TransformDecoder(code);
   const inner = decoder.components + 1;
