@@ -112,7 +112,7 @@ const cases: Case[] = [
     "transform codes",
     "transformCode",
     { bitsPerEntry: 2 },
-    { scatter: 5, transform: 3, "profile of other rows": 3, "quantise of other rows": 3 },
+    { scatter: 3, transform: 3, "profile of other rows": 3, "quantise of other rows": 3 },
   ],
   ["trellis codes", "trellisCode", { bits: 3 }, { profile: 1, lengths: 1, "trellis of other rows": 1 }],
   [

@@ -440,7 +440,7 @@ describe("in a process of its own", () => {
     for (const folder of ["formats", "node/files"]) mkdirSync(join(js, folder), { recursive: true });
     writeFileSync(join(js, "package.json"), '{"type":"module"}');
     const parts = ["faults", "file", "originals", "owner", "publish", "temporary"].map((part) => `node/files/${part}`);
-    for (const name of ["errors", "formats/bytes", ...parts]) {
+    for (const name of ["errors", "formats/bytes", "formats/names", ...parts]) {
       const source = readFileSync(fileURLToPath(new URL(`../../src/${name}.ts`, import.meta.url)), "utf8");
       writeFileSync(
         join(js, `${name}.js`),
