@@ -137,7 +137,7 @@ describe("a model", () => {
     await openModel();
     await tab.click("label[for=mode-bytes]");
     await tab.fill("#amount", "0.06");
-    await untilText(tab, "command", /--bytes 60000$/);
+    await untilText(tab, "command", /--bytes 60000 .*--dtype f32$/);
     await untilText(tab, "outcome-note", /predicted error/);
     await compress();
     const { bytes } = await saved();
