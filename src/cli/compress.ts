@@ -177,7 +177,7 @@ async function compress(context: Context, path: string, options: Options): Promi
         ? await withModel(context, output, (small) => verify(context, open, small, options))
         : undefined;
     reportJson(context, path, output, result, open.model, checked?.report);
-    if (isShrunk) sayOutcome(context, result);
+    if (isShrunk) sayOutcome(context, open, result);
     if (checked?.failure) throw checked.failure;
   });
 }

@@ -16,7 +16,7 @@ export interface QualityOptions {
   maxError?: number;
   calibrate?: string[];
   tokenizer?: string;
-  columns?: string[];
+  column?: string[];
   texts?: number;
   calibrationP?: number;
   runtime?: RuntimeKind;
@@ -60,7 +60,7 @@ const usualTexts = 200;
 
 /** @throws {InvalidInputError} for options that would be read by nothing, or contradict each other */
 export function checkQuality(options: QualityOptions, sized: boolean): void {
-  const { quality, cosine, maxError, calibrate, tokenizer, column, texts, calibrationP } = flags(options);
+  const { quality, cosine, maxError, calibrate, tokenizer, column, texts, calibrationP } = options;
   const promises = Object.entries({ "--quality": quality, "--cosine": cosine, "--max-error": maxError });
   const given = promises.filter(([, value]) => value !== undefined).map(([name]) => name);
   if (given.length > 1) throw new InvalidInputError(`Give one of ${given.join(" and ")}.`);
@@ -75,13 +75,11 @@ export function checkQuality(options: QualityOptions, sized: boolean): void {
     throw new InvalidInputError(`${unread[0]} is for the inputs of --calibrate; give these too, or leave it out.`);
 }
 
-const flags = (options: QualityOptions) => ({ ...options, column: options.columns });
-
 /** What is calibrated on, read; and what there is to say of it. */
 export async function calibrationInputs(
   context: Context,
   open: OpenModel,
-  { calibrate, tokenizer, columns, texts = usualTexts, calibrationP: p, runtime }: QualityOptions,
+  { calibrate, tokenizer, column: columns, texts = usualTexts, calibrationP: p, runtime }: QualityOptions,
 ): Promise<ShrinkOptions["inputs"]> {
   if (!calibrate) return undefined;
   if (open.kind !== "onnx")
@@ -111,13 +109,14 @@ export function defaultOutput({ kind, path }: OpenModel, isHere: boolean): strin
 const largeLoss = 0.1;
 
 /** The last line: what came of it, plainly. */
-export function sayOutcome(context: Context, result: ShrunkModel): void {
+export function sayOutcome(context: Context, { kind }: OpenModel, result: ShrunkModel): void {
   const { bytesBefore, bytesAfter, agreement, forecast, asked, notes } = result;
   for (const note of notes) context.say(note);
   const sizes = `${megabytes(bytesBefore)} -> ${megabytes(bytesAfter)}`;
   if (!agreement) {
     const expected = forecast === undefined ? "" : `; answers should agree to about ${forecast.toFixed(3)}`;
-    context.say(`${sizes}${expected}. They were not compared: --calibrate with a few inputs does that, and errs less.`);
+    const way = kind === "onnx" ? ": --calibrate with a few inputs does that, and errs less" : "";
+    context.say(`${sizes}${expected}. They were not compared${way}.`);
     return;
   }
   const { cosine, samples } = agreement;

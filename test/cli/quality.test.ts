@@ -94,6 +94,7 @@ describe("--calibrate", () => {
 
   test.each([
     [["--tokenizer", "tokenizer.json"], "--tokenizer is for the inputs of --calibrate"],
+    [["--column", "text"], "--column is for the inputs of --calibrate"],
     [["--calibration-p", "1"], "--calibration-p is for the inputs of --calibrate"],
     [["--quality", "small", "--cosine", "0.9"], "Give one of --quality and --cosine"],
     [["--quality", "small", "--bytes", "100kB"], "--quality finds the size"],
