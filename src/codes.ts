@@ -24,21 +24,20 @@ export function codedBytes(rows: number, cols: number, bits: CodeBits, block: nu
   return rows * ((padded * bits) / 8 + (2 * padded) / blockColumns(cols, block));
 }
 
+/** @throws {InvalidInputError} unless rows start ... start + count - 1 are among so many; `of` is whose, in the message */
+export function checkRowRange(start: number, count: number, rows: number, of: string): void {
+  const isCount = (x: number) => Number.isSafeInteger(x) && x >= 0;
+  if (isCount(start) && isCount(count) && start + count <= rows) return;
+  throw new InvalidInputError(`Rows ${start} to ${start + count - 1} were asked of ${of}.`);
+}
+
 /**
  * Rows start ... start + count - 1 (count x cols, row-major), decoded: levels[code] * scale in f32, as every reader computes it.
  * @throws {InvalidInputError} when the matrix does not hold those rows
  */
 export function decodeRows(coded: CodedMatrix, start: number, count: number): Float32Array {
   const { rows, cols, paddedCols, block, levels, scales } = coded;
-  if (!(
-    Number.isSafeInteger(start) &&
-    Number.isSafeInteger(count) &&
-    start >= 0 &&
-    count >= 0 &&
-    start + count <= rows
-  )) {
-    throw new InvalidInputError(`Rows ${start} to ${start + count - 1} were asked of a coded matrix of ${rows} rows.`);
-  }
+  checkRowRange(start, count, rows, `a coded matrix of ${rows} rows`);
   const blocks = paddedCols / block;
   const scale = f16ToF32(scales.subarray(start * blocks, (start + count) * blocks));
   const codeAt = codeReader(coded);

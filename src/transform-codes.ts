@@ -1,7 +1,6 @@
 // Matrices in transform codes: how much they take, and their numbers again. Plain arithmetic, no kernel.
 import { trellisTable } from "./code-trellis.js";
-import { decodeRows } from "./codes.js";
-import { InvalidInputError } from "./errors.js";
+import { checkRowRange, decodeRows } from "./codes.js";
 import type { MatrixLike, RowSource } from "./matrix.js";
 import type { CodeBand, CodedMatrix, TransformCode, WindowBits } from "./types/index.js";
 
@@ -53,17 +52,7 @@ export class TransformDecoder {
   rows(start: number, count: number): Float32Array {
     const { code, components, right } = this;
     const { rows, cols, centre, scales, scaleLevels, exact } = code;
-    if (!(
-      Number.isSafeInteger(start) &&
-      Number.isSafeInteger(count) &&
-      start >= 0 &&
-      count >= 0 &&
-      start + count <= rows
-    )) {
-      throw new InvalidInputError(
-        `Rows ${start} to ${start + count - 1} were asked of a matrix in transform codes that has ${rows} rows.`,
-      );
-    }
+    checkRowRange(start, count, rows, `a matrix in transform codes that has ${rows} rows`);
     const left = this.left(start, count);
     const result = new Float32Array(count * cols);
     const exactAt = new Map<number, number>();

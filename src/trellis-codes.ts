@@ -1,6 +1,6 @@
 // Matrices in trellis codes: how much they take, and their numbers again. Plain arithmetic, no kernel.
 import { trellisTable } from "./code-trellis.js";
-import { InvalidInputError } from "./errors.js";
+import { checkRowRange } from "./codes.js";
 import type { RowSource } from "./matrix.js";
 import { rotate } from "./rotation.js";
 import { lookUp } from "./transform-codes.js";
@@ -39,16 +39,7 @@ export class TrellisDecoder {
   /** Rows start ... start + count - 1, count x cols: summed in f64, rounded to f32 once. */
   rows(start: number, count: number): Float32Array {
     const { rows, cols, segment } = this.code;
-    if (!(
-      Number.isSafeInteger(start) &&
-      Number.isSafeInteger(count) &&
-      start >= 0 &&
-      count >= 0 &&
-      start + count <= rows
-    ))
-      throw new InvalidInputError(
-        `Rows ${start} to ${start + count - 1} were asked of a matrix in trellis codes that has ${rows} rows.`,
-      );
+    checkRowRange(start, count, rows, `a matrix in trellis codes that has ${rows} rows`);
     const result = new Float32Array(count * cols);
     for (let at = start; at < start + count;) {
       const number = Math.floor(at / segment);

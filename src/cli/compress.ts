@@ -164,12 +164,11 @@ async function compress(context: Context, path: string, options: Options): Promi
       return reportPlan(context, open.model, planned);
     }
     const isShrunk = isOpen || inputs !== undefined;
-    const { shrinkModel } = await import("../model/quality/shrink.js");
-    const result: ShrunkModel = await write(context, open.model, output, options, (loewner, journal) =>
-      isShrunk
-        ? shrinkModel(loewner, open.model, { ...wanted, quality, cosine, inputs, journal })
-        : compressModel(loewner, open.model, { ...wanted, journal }).then((made) => ({ ...made, notes: [] })),
-    );
+    const result: ShrunkModel = await write(context, open.model, output, options, async (loewner, journal) => {
+      if (!isShrunk) return { ...(await compressModel(loewner, open.model, { ...wanted, journal })), notes: [] };
+      const { shrinkModel } = await import("../model/quality/shrink.js");
+      return shrinkModel(loewner, open.model, { ...wanted, quality, cosine, inputs, journal });
+    });
     reportLayers(context, open.model, output, result);
     // Without factors there is nothing to prove.
     const checked =
