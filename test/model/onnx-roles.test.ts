@@ -57,6 +57,30 @@ const cases: [string, number[], NodeProto[], { kind: string; byDefault: boolean 
     [node("EmbedLayerNormalization", ["ids", "", "W", "p", "", "g", "b"], ["y", "m"], microsoft)],
     { kind: "embedding", byDefault: true },
   ],
+  [
+    "a table with a dimension of one around it",
+    [1, 512, 16],
+    [node("Squeeze", ["W"], ["v"]), node("Gather", ["v", "ids"], ["y"])],
+    { kind: "embedding", byDefault: true },
+  ],
+  [
+    "a table whose rows are matrices",
+    [512, 4, 4],
+    [node("Gather", ["W", "ids"], ["y"])],
+    { kind: "embedding", byDefault: true },
+  ],
+  [
+    "a table that takes the type of another tensor",
+    [512, 16],
+    [node("CastLike", ["W", "two"], ["v"]), node("Gather", ["v", "ids"], ["y"])],
+    { kind: "embedding", byDefault: true },
+  ],
+  [
+    "a layer that another constant is added to",
+    [64, 16],
+    [node("Add", ["W", "two"], ["v"]), node("Neg", ["v"], ["u"]), node("MatMul", ["x", "u"], ["y"])],
+    { kind: "linear", byDefault: false },
+  ],
   ["a convolution", [512, 16, 1], [node("Conv", ["x", "W"], ["y"])], { kind: "linear", byDefault: false }],
   [
     "a layer of three dimensions that Einsum multiplies with",
@@ -92,6 +116,11 @@ describe("a weight of a layer", () => {
 describe("what is no weight of a layer", () => {
   it.each([
     ["a cache that is multiplied entry by entry", [512, 16], [node("Mul", ["x", "W"], ["y"])]],
+    [
+      "a matrix whose size is looked at",
+      [512, 16],
+      [node("Shape", ["W"], ["s"]), node("Gather", ["s", "ids"], ["y"]), node("Add", ["x", "W"], ["z"])],
+    ],
     ["a bias of two dimensions", [32, 16], [node("Add", ["x", "W"], ["y"])]],
     ["a cache of a fused operator", [512, 16], [node("RotaryEmbedding", ["x", "ids", "W", "W"], ["y"], microsoft)]],
   ])("%s is left out of all layers, and by default", async (_, dims, nodes) => {

@@ -66,13 +66,12 @@ async function endsOf(model: OnnxModel, { tensor, matrix: [rows, cols] }: FoundW
   return ends.map((bytes) => Array.from(bytes).join()).join(" ");
 }
 
-/** Whether the second is the first (false), or its transpose (true). */
+/** Whether the second is the first (false), or its transpose (true), as matrices; their tensors may have other dimensions. */
 async function howEqual(model: OnnxModel, first: FoundWeight, second: FoundWeight): Promise<boolean | undefined> {
   const rowsOf = ({ tensor, matrix }: FoundWeight) => onnxRows(model, tensor, matrix);
-  const [dims, others] = [first.tensor.dims, second.tensor.dims];
-  if (dims.join() === others.join() && (await areEqual(rowsOf(first), rowsOf(second)))) return false;
-  const areTurned = dims.length === 2 && others.length === 2 && dims[0] === others[1];
-  return areTurned && (await areEqual(rowsOf(first), transposedRows(rowsOf(second)))) ? true : undefined;
+  const [[rows], [others, width]] = [first.matrix, second.matrix];
+  if (rows === others && (await areEqual(rowsOf(first), rowsOf(second)))) return false;
+  return rows === width && (await areEqual(rowsOf(first), transposedRows(rowsOf(second)))) ? true : undefined;
 }
 
 /** To the byte. Their shapes are the same. */

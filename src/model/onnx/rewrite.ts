@@ -72,15 +72,30 @@ class Rewriter {
   /** A weight that stays as it is, in one of its places; what reads the others has it from there. */
   joinPlaces(weight: FoundWeight): void {
     for (const place of copiesIn(weight, this.values)) {
-      const { tensor, value, constant, transposed } = place;
+      const { tensor, value, constant } = place;
       if (constant) this.dropNodes.add(constant);
       else this.dropTensors.add(tensor);
-      const [operator, attributes] = transposed ? ["Transpose", { perm: [1, 0] }] : ["Identity", {}];
-      const { name } = value;
-      this.builder.node(operator, [weight.places[0].value.name], { name, output: name, attributes });
+      this.readFrom(weight, place);
       const [{ node, scope }] = byPosition(value.readers);
       this.insert(topOf(scope, node), this.take(node, scope));
     }
+  }
+
+  /** A place's value, made of what the first place holds. */
+  private readFrom({ places: [first], matrix: [rows, cols] }: FoundWeight, { tensor, value, transposed }: Place): void {
+    const { builder } = this;
+    const { name } = value;
+    const shaped = (from: string, dims: readonly number[], to: { name: string; output?: string }) =>
+      builder.node("Reshape", [from, builder.vector(dims)], to);
+    const isShaped = tensor.dims.join() !== (transposed ? [cols, rows] : first.tensor.dims).join();
+    let from = first.value.name;
+    if (transposed) {
+      if (first.tensor.dims.length !== 2) from = shaped(from, [rows, cols], { name: `${name}/matrix` });
+      const to = isShaped ? { name: `${name}/turned` } : { name, output: name };
+      from = builder.node("Transpose", [from], { ...to, attributes: { perm: [1, 0] } });
+    }
+    if (isShaped) shaped(from, tensor.dims, { name, output: name });
+    else if (!transposed) builder.node("Identity", [from], { name, output: name });
   }
 
   private drop({ tensor, value, constant, through }: Place): void {

@@ -30,6 +30,7 @@ const roles: Readonly<Record<string, readonly [Role, readonly number[]]>> = {
 /** Operators whose outputs hold nothing but numbers of their first input. */
 const carriers = new Set([
   "Cast",
+  "CastLike",
   "Expand",
   "Flatten",
   "Identity",
@@ -40,8 +41,8 @@ const carriers = new Set([
   "Transpose",
   "Unsqueeze",
 ]);
-/** Operators that scale one input by another. */
-const scaling = new Set(["Mul", "Div"]);
+/** Operators that look at sizes, not at numbers. */
+const measuring = new Set(["Shape", "Size"]);
 
 export class Roles {
   constructor(
@@ -49,26 +50,25 @@ export class Roles {
     private readonly values: Values,
   ) {}
 
-  of({ uses, places, tensor }: FoundWeight): ReadonlySet<Role> {
+  of({ uses, places, tensor, matrix }: FoundWeight): ReadonlySet<Role> {
     const found = new Set<Role>(uses.map(({ op }) => (op === "gather" ? "rows" : "multiplied")));
     const seen = new Set<Value>();
-    const isMatrix = tensor.dims.length === 2;
+    const isMatrix = !isStack(tensor.dims, matrix);
     for (const reader of places.flatMap(({ wholes }) => wholes)) this.add(reader, isMatrix, found, seen);
     return found;
   }
 
   private add({ node, input, scope }: Reader, isMatrix: boolean, found: Set<Role>, seen: Set<Value>): void {
-    const { opType, domain, inputs, outputs } = node;
+    const { opType, domain, outputs } = node;
     if (this.model.functions.has(`${domain}:${opType}`)) found.add("function");
     if (domain === "" && opType === "Einsum") found.add("multiplied");
     const [role, at] = roles[domain ? `${domain}.${opType}` : opType] ?? [];
-    // Of more than two dimensions, whole matrices are looked up: experts.
+    // Of a stack, whole matrices are looked up: experts.
     if (role && at!.includes(input) && (isMatrix || opType !== "Gather")) found.add(role);
-    if (domain !== "") return;
-    const isScaled = scaling.has(opType) && this.values.isConstant(scope, inputs[1 - input] ?? "");
-    const isCarried = (carriers.has(opType) || (opType === "Gather" && !isMatrix)) && input === 0;
-    const isJoined = opType === "Concat" && inputs.every((name) => this.values.isConstant(scope, name));
-    if (!isScaled && !isCarried && !isJoined) return;
+    const isCarried = domain === "" && input === 0 && (carriers.has(opType) || (opType === "Gather" && !isMatrix));
+    const isFixed =
+      !measuring.has(opType) && outputs.some((name) => name !== "" && this.values.isConstant(scope, name));
+    if (!isCarried && !isFixed) return;
     for (const name of outputs) {
       const value = this.values.find(scope, name);
       if (!value || seen.has(value)) continue;
@@ -76,4 +76,10 @@ export class Roles {
       for (const reader of value.readers) this.add(reader, isMatrix, found, seen);
     }
   }
+}
+
+/** Its first dimension counts matrices, not rows. */
+function isStack(dims: readonly number[], [rows]: readonly number[]): boolean {
+  const [count] = dims.filter((n) => n > 1);
+  return dims.filter((n) => n > 1).length > 2 && rows !== count;
 }

@@ -61,7 +61,7 @@ export class Values {
     return undefined;
   }
 
-  /** It is an initializer, or the output of a Constant. */
+  /** It is an initializer, the output of a Constant, or computed of such alone. */
   isConstant(scope: Scope, name: string): boolean {
     const value = this.find(scope, name);
     return value !== undefined && this.constants.has(value);
@@ -83,10 +83,18 @@ export class Values {
       });
       const top = scope.top ?? node;
       for (const inner of node.subgraphs) this.enter({ graph: inner.graph, parent: scope, holder: node, top });
-      const isConstant = node.opType === "Constant" && node.domain === "";
+      const isConstant = this.isFixed(scope, node);
       for (const name of node.outputs) this.define(scope, name, isConstant);
     }
     for (const { name } of graph.outputs) this.resolve(scope, name)?.outputOf.push(scope);
+  }
+
+  /** No input of the model changes what it puts out. */
+  private isFixed(scope: Scope, { opType, domain, inputs, subgraphs }: OnnxNode): boolean {
+    if (opType === "Constant" && domain === "") return true;
+    const named = inputs.filter((name) => name !== "");
+    if (named.length === 0 || subgraphs.length > 0 || opType.startsWith("Random")) return false;
+    return named.every((name) => this.isConstant(scope, name));
   }
 
   private resolve(scope: Scope, name: string): OpenValue | undefined {
