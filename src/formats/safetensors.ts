@@ -105,18 +105,20 @@ export function findTensor(file: SafetensorsFile, name: string): SafetensorsTens
 
 /**
  * A 2-D float tensor as rows, read by ranges.
- * @throws {InvalidInputError} when there is no such tensor, or it is not a 2-D F16, BF16, F32 or F64 tensor with at least
- *   one row and one column.
+ * @param matrix rows and columns of one that has other dimensions; their product is its number of elements
+ * @throws {InvalidInputError} when there is no such tensor, or it is not an F16, BF16, F32 or F64 tensor, 2-D unless `matrix`
+ *   is given, with at least one row and one column.
  */
-export function tensorRows(file: SafetensorsFile, name: string): RowSource {
+export function tensorRows(file: SafetensorsFile, name: string, matrix?: readonly number[]): RowSource {
   const tensor = findTensor(file, name);
   const place = { file: file.source.name, tensor: name };
   const dtype = rowTypeOf(tensor.dtype);
   const what = `${place.file}: tensor ${quote(name)} is ${tensor.dtype} of shape [${tensor.shape.join(", ")}]`;
   if (dtype === undefined)
     throw new InvalidInputError(`${what}; only F16, BF16, F32 and F64 can be computed with.`, place);
-  if (tensor.shape.length !== 2) throw new InvalidInputError(`${what}; a matrix of 2 dimensions is needed.`, place);
-  const [rows, cols] = tensor.shape;
+  const shape = matrix ?? tensor.shape;
+  if (shape.length !== 2) throw new InvalidInputError(`${what}; a matrix of 2 dimensions is needed.`, place);
+  const [rows, cols] = shape;
   if (rows < 1 || cols < 1) throw new InvalidInputError(`${what}; at least one row and one column are needed.`, place);
   const rowBytes = cols * rowTypeBytes[dtype];
   const stored = file.source.at?.(tensor.start);

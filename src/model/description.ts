@@ -16,6 +16,7 @@ import {
   type ValueDescription,
 } from "./kinds/index.js";
 import { unknownIn } from "./kinds/kind.js";
+import { matrixShape } from "./matrix-shape.js";
 import { storedTypes, type StoredLayer, type StoredType } from "./stored.js";
 
 export const metadataKey = "loewner";
@@ -28,6 +29,8 @@ export interface LayerClaim {
   rows: number;
   cols: number;
   transposed?: true;
+  /** Dimensions of X where they are not two; X has the numbers of a matrix of `rows` and `cols`, in that order. */
+  shape?: readonly number[];
   rank: number;
   /** The type of X. */
   dtype: string;
@@ -49,12 +52,21 @@ export interface Description {
   layers: Record<string, LayerDescription>;
 }
 
-/** @param place where its value lies */
-export function describeLayer(layer: StoredLayer, dtype: string, place: ValueDescription): LayerDescription {
+/**
+ * @param tensor type and, unless whoever reads the file is not to know, dimensions of what is replaced
+ * @param place where its value lies
+ */
+export function describeLayer(
+  layer: StoredLayer,
+  { dtype, shape }: { readonly dtype: string; readonly shape?: readonly number[] },
+  place: ValueDescription,
+): LayerDescription {
   const { rows, cols, transposed, rank, type, p, objective, certificate, rowWeights, rowWeightsPower } = layer;
   return {
     ...place,
-    ...{ rows, cols, ...(transposed && { transposed: true as const }), rank, dtype, type },
+    ...{ rows, cols, ...(transposed && { transposed: true as const }) },
+    ...(shape && shape.length !== 2 && { shape }),
+    ...{ rank, dtype, type },
     ...{ p, objective, bound: boundOf(certificate), rowWeights, rowWeightsPower },
   };
 }
@@ -110,6 +122,8 @@ export function readDescription(
     if (allTensorsOf(layer).some((tensor) => shapeOf(tensor) === undefined))
       throw broken(`names factors of "${name}" that are not in the file`);
     const isMatrix = [rows, cols, rank].every(Number.isSafeInteger) && rows >= 1 && cols >= 1 && rank >= 0;
+    if (isMatrix && !isShaped(layer))
+      throw broken(`says that "${name}" is ${shownJson(layer.shape)}, not ${rows} x ${cols}`);
     const fault = isMatrix ? faultInValue(layer, shapeOf) : `is ${rows} x ${cols} of rank ${rank}`;
     if (fault !== undefined) throw broken(`says that "${name}" ${fault}`);
     for (const tensor of tensorsOf(layer)) {
@@ -145,7 +159,7 @@ function ofVersion1(layer: unknown): LayerDescription | null {
 
 const layerFields = [
   ...valueFields,
-  ...["rows", "cols", "transposed", "rank", "dtype", "type"],
+  ...["rows", "cols", "transposed", "shape", "rank", "dtype", "type"],
   ...["p", "objective", "bound", "rowWeights", "rowWeightsPower"],
 ];
 
@@ -168,6 +182,13 @@ function isDescribed(layer: LayerDescription | null): layer is LayerDescription 
   const numbers = [p, rows, cols, rank, lp, l1, l21, l2, worstRow?.row, worstRow?.norm, bound, rowWeightsPower ?? 0];
   const isWhole = numbers.every((x) => typeof x === "number") && typeof rowWeights === "boolean";
   return isWhole && isTrueOrAbsent(transposed) && (rowWeights || rowWeightsPower === undefined);
+}
+
+/** Its dimensions make the matrix that is described. */
+function isShaped({ shape, rows, cols, transposed }: LayerDescription): boolean {
+  if (shape === undefined) return true;
+  if (!Array.isArray(shape) || shape.length < 3 || !shape.every((n) => Number.isSafeInteger(n) && n >= 1)) return false;
+  return matrixShape(shape).join() === (transposed ? [cols, rows] : [rows, cols]).join();
 }
 
 /** What is only ever written where it is so. */

@@ -78,9 +78,9 @@ function product(
   options: RunOptions,
 ): SafetensorsInput {
   const { rows, cols, transposed } = described;
+  const shape = described.shape ?? (transposed ? [cols, rows] : [rows, cols]);
   const dtype = described.dtype as SafetensorsDtype;
   const type = rowTypeOf(dtype)!;
-  const shape = transposed ? [cols, rows] : [rows, cols];
   const { signal } = options;
   async function* blocks() {
     const value = await openValue(model, described);

@@ -111,7 +111,7 @@ export function checkPlan({ layers }: PlanFile, model: Model): void {
     }
     if (!skip && !isFactorable(layer)) {
       throw new InvalidInputError(
-        `The plan names "${name}", which cannot be factored: it ${layer.blocked ?? "is no 2-D weight"}. Take it out, or set "skip": true.`,
+        `The plan names "${name}", which cannot be factored: it ${(layer.shape.length >= 2 && layer.blocked) || "is no 2-D weight"}. Take it out, or set "skip": true.`,
         place,
       );
     }

@@ -122,7 +122,7 @@ async function verifyLayer(
   loewner: Loewner,
   original: Model,
   compressed: Model,
-  { name, dtype }: Layer,
+  { name, dtype, dims }: Layer,
   described: LayerDescription,
   { weightsFor, ...run }: VerifyOptions,
 ): Promise<VerifiedLayer> {
@@ -138,6 +138,8 @@ async function verifyLayer(
   const pair = { left, right: right ?? identity(cols) };
   const faults: string[] = [];
   if (dtype !== described.dtype) faults.push(`it was ${described.dtype}, but the original is ${dtype}`);
+  if (described.shape && described.shape.join() !== dims?.join())
+    faults.push(`it was ${described.shape.join(" x ")}, but the original is ${(dims ?? [rows, cols]).join(" x ")}`);
   const held = typeOfValue(value);
   if (held !== type) faults.push(`its factors are ${type}, but they are ${held ?? "of several types"}`);
   // Codes have room for rows of zeros after those that there are.

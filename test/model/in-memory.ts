@@ -17,6 +17,8 @@ export interface Table {
   readonly name: string;
   readonly rows: number;
   readonly cols: number;
+  /** Of a safetensors tensor that is not rows x cols. */
+  readonly shape?: readonly number[];
   readonly type?: RowType;
   /** Low rank and noise when left out. */
   readonly data?: Float32Array | Float64Array;
@@ -25,9 +27,9 @@ export interface Table {
 const dtypes = { f16: "F16", bf16: "BF16", f32: "F32", f64: "F64" } as const;
 
 export async function safetensorsBytes(tables: readonly Table[], metadata?: Record<string, string>) {
-  const tensors = tables.map(({ name, rows, cols, type = "f32", data = weight(name, rows, cols, rows).data }) => {
-    const bytes = encodeNumbers(data, type);
-    return { name, dtype: dtypes[type], shape: [rows, cols], byteLength: bytes.length, chunks: () => [bytes] };
+  const tensors = tables.map(({ name, rows, cols, shape = [rows, cols], type = "f32", data }) => {
+    const bytes = encodeNumbers(data ?? weight(name, rows, cols, rows).data, type);
+    return { name, dtype: dtypes[type], shape, byteLength: bytes.length, chunks: () => [bytes] };
   });
   const sink = memorySink();
   await writeSafetensors(sink, { tensors, metadata });

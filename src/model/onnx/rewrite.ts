@@ -55,7 +55,8 @@ class Rewriter {
 
   replace(weight: FoundWeight, layer: StoredLayer): void {
     const one = new LayerRewriter(this.builder, weight, layer, this.surroundings);
-    this.described.set(layer.name, describeLayer(layer, onnxDtypeName(weight.tensor.dataType), one.description));
+    const dtype = onnxDtypeName(weight.tensor.dataType);
+    this.described.set(layer.name, describeLayer(layer, { dtype }, one.description));
     for (const place of weight.places) this.drop(place);
     const readings = [
       ...weight.uses.map((use) => ({ node: use.node, write: () => this.put(one, use) })),

@@ -1,5 +1,6 @@
 // Float tensors of an ONNX model that are no weights that could be compressed: where each lies, and why not.
 import type { OnnxModel, OnnxTensor } from "../../formats/onnx/types.js";
+import { shapeReason } from "../matrix-shape.js";
 import type { Values } from "./values.js";
 import { isWeight } from "./weights.js";
 
@@ -14,7 +15,7 @@ export function untouchedTensors(model: OnnxModel, values: Values, leastBytes: n
   const found: Untouched[] = [];
   const counts = ({ rowType, byteLength }: OnnxTensor) => rowType !== undefined && byteLength >= leastBytes;
   const add = (name: string, tensor: OnnxTensor) => {
-    if (counts(tensor) && !isWeight(tensor)) found.push({ name, tensor, reason: shapeReason(tensor.dims) });
+    if (counts(tensor) && !isWeight(tensor)) found.push({ name, tensor, reason: shapeReason(tensor.dims)! });
   };
   for (const { graph } of values.scopes) {
     graph.initializers.forEach((tensor) => add(tensor.name, tensor));
@@ -29,9 +30,4 @@ export function untouchedTensors(model: OnnxModel, values: Values, leastBytes: n
     });
   }
   return found;
-}
-
-function shapeReason(dims: readonly number[]): string {
-  if (dims.length >= 2) return "is a single row or column";
-  return `has ${dims.length === 1 ? "one dimension" : "no dimensions"}`;
 }

@@ -5,6 +5,7 @@
 // is stored, once, as the model loads.
 import type { OnnxModel, OnnxNode, OnnxTensor } from "../../formats/onnx/types.js";
 import type { RowType } from "../../matrix.js";
+import { matrixShape } from "../matrix-shape.js";
 import { attributesOf } from "./attributes.js";
 import { joinEqual } from "./equal-weights.js";
 import type { FoundWeight } from "./found-weight.js";
@@ -40,17 +41,6 @@ export function isWeight({ dims, rowType, dataType, data }: OnnxTensor): boolean
   const integer = [2, 3, 21, 22, 25, 26].includes(dataType);
   if (rowType === undefined) return integer && dims.length <= 3 && dims[0] > 1 && dims[1] > 1;
   return Math.min(...matrixShape(dims)) > 1;
-}
-
-/** Dimensions in two groups, the first ones rows: the grouping with the most of the fewer. */
-function matrixShape(dims: readonly number[]): [number, number] {
-  const size = (part: readonly number[]) => part.reduce((product, n) => product * n, 1);
-  let best: [number, number] = [dims[0], size(dims.slice(1))];
-  for (let split = 2; split < dims.length; ++split) {
-    const next: [number, number] = [size(dims.slice(0, split)), size(dims.slice(split))];
-    if (Math.min(...next) > Math.min(...best)) best = next;
-  }
-  return best;
 }
 
 /** What one weight's value comes to. */

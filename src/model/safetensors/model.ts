@@ -10,7 +10,8 @@ import {
 import { describeLayer, descriptionText, metadataKey, readDescription, type LayerDescription } from "../description.js";
 import { allTensorsOf, sharedTensorsOf } from "../kinds/index.js";
 import { isTable, kindOf } from "../layer-names.js";
-import type { Layer, Model, OutputFile } from "../model.js";
+import { matrixShape, shapeReason } from "../matrix-shape.js";
+import { leastShare, type Layer, type Model, type OutputFile } from "../model.js";
 import { roleOf } from "./architectures.js";
 import { pairTensors, type PlacedTensors } from "./pair-tensors.js";
 import { editedFiles } from "./set-write.js";
@@ -30,9 +31,11 @@ export function safetensorsModel(file: SafetensorsFile, { config }: { config?: M
   const described = readDescription(set.metadata[metadataKey], set.source.name, shape);
   const factors = new Set([...described.values()].flatMap(allTensorsOf));
   const ties = tiedNames(set.tensors, { config, metadata: set.metadata });
+  const least = leastShare * set.source.size;
   const layers = [...set.tensors.values()]
     .filter(({ name }) => !factors.has(name))
-    .map((tensor) => layerOf(tensor, ties.get(tensor.name) ?? []));
+    .map((tensor) => layerOf(tensor, ties.get(tensor.name) ?? [], least));
+  const matrices = new Map(layers.flatMap(({ name, shape: matrix, dims }) => (dims ? [[name, matrix]] : [])));
   return {
     format: "safetensors",
     name: set.source.name,
@@ -41,31 +44,50 @@ export function safetensorsModel(file: SafetensorsFile, { config }: { config?: M
     described,
     tensorBytes: (name) => set.tensors.get(name)!.byteLength,
     isTaken: (name) => set.tensors.has(name),
-    rows: (name) => tensorRows(set, name),
+    rows: (name) => tensorRows(set, name, matrices.get(name)),
     bytes: (name) => tensorBytesOf(set, name),
     shape,
     layOut: (stored, { mainName = "model.safetensors" } = {}) => layOut(set, described, stored, mainName),
   };
 }
 
-function layerOf({ name, shape, dtype, byteLength: bytes }: SafetensorsTensor, tied: readonly string[]): Layer {
-  const isMatrix = shape.length === 2 && shape[0] > 0 && shape[1] > 0;
-  const isWeight = isMatrix && rowTypeOf(dtype) !== undefined;
-  const layer = { name, shape, dtype, bytes, transposed: false };
-  if (!isWeight) {
-    const blocked = isMatrix ? `is ${dtype}: only F16, BF16, F32 and F64 are factored` : undefined;
-    return { ...layer, kind: "other", byDefault: false, ...(blocked && { blocked }) };
+/** @param least bytes from which on a float tensor that is no weight has a reason */
+function layerOf(
+  { name, shape: dims, dtype, byteLength: bytes }: SafetensorsTensor,
+  tied: readonly string[],
+  least: number,
+): Layer {
+  const isFloat = rowTypeOf(dtype) !== undefined;
+  const layer = { name, dtype, bytes, transposed: false };
+  if (!isMatrix(dims) || !isFloat) {
+    const blocked = isFloat
+      ? bytes >= least && shapeReason(dims)
+      : isMatrix(dims) && `is ${dtype}: only F16, BF16, F32 and F64 are factored`;
+    return { ...layer, shape: dims, kind: "other", byDefault: false, ...(blocked && { blocked }) };
   }
+  if (dims.length > 2) return { ...layer, ...stacked(dims) };
+  const shape = dims;
   const own = kindOf(name, shape);
   const kind = tied.some((each) => kindOf(each, shape) === "head") ? "tied" : own;
   const transposed = kind === "linear" && shape[0] < shape[1];
   const isMultiplied = kind === "linear" || kind === "head";
   return {
-    ...{ ...layer, kind, transposed, byDefault: isTable(name, shape) },
+    ...{ ...layer, shape, kind, transposed, byDefault: isTable(name, shape) },
     ...(isMultiplied && { inputAxis: isInputsFirst(name) ? (0 as const) : (1 as const) }),
     ...(roleOf(name, shape) === "other" && { minor: "is named as a bias or a buffer" }),
     ...(tied.length && { tied }),
   };
+}
+
+/** Of two dimensions, or of more that make a matrix of more than a row and a column. */
+function isMatrix(dims: readonly number[]): boolean {
+  return dims.length === 2 ? !dims.includes(0) : shapeReason(dims) === undefined;
+}
+
+/** Experts side by side, heads, kernels of a convolution: a matrix that is multiplied with, whatever its sizes. */
+function stacked(dims: readonly number[]): Pick<Layer, "shape" | "dims" | "kind" | "transposed" | "byDefault"> {
+  const shape = matrixShape(dims);
+  return { shape, dims, kind: "linear", transposed: shape[0] < shape[1], byDefault: false };
 }
 
 /** PyTorch's Linear has outputs x inputs; GPT-2's Conv1D the transpose. */
@@ -87,7 +109,7 @@ function layOut(
     const added = [...common].filter(([table]) => !shared.has(table));
     for (const [table] of added) shared.add(table);
     replaced.set(name, [...tensors, ...added.map(([, tensor]) => tensor)]);
-    described.set(name, describeLayer(layer, set.tensors.get(name)!.dtype, description));
+    described.set(name, describeLayer(layer, set.tensors.get(name)!, description));
   }
   const metadata = new Map(described.size ? [[metadataKey, descriptionText(described)]] : []);
   return editedFiles(set, { replaced, metadata }, mainName);
