@@ -84,10 +84,6 @@ export function reportLayers(context: Context, model: Model, output: string, res
     );
   if (layers.length === 0) context.say("No layer was compressed: what was written is the model without these copies.");
   sayTotals(context, bytesBefore, bytesAfter, "");
-  if (layers.length && bytesAfter >= bytesBefore)
-    context.say(
-      "The model grew: its factors are smaller, but so small a model pays more for new nodes and their description.",
-    );
   const before = [...model.described.keys()].map((name) => ({ name, reason: "stored as factors already" }));
   saySkipped(context, [...skipped, ...before]);
   context.say(`Written: ${output}  (${seconds.toFixed(1)} s)`);

@@ -149,6 +149,7 @@ async function compress(context: Context, path: string, options: Options): Promi
       ...{ p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes, maxError },
       ...{ layers, exclude, minRank, multipleOf, operators, type, plan },
       weights,
+      mayGrow: false,
       mainName: basename(output),
       signal: context.signal,
       onProgress: context.progress,

@@ -14,6 +14,8 @@ export type { CompressedLayer } from "./compressed-layer.js";
 export interface CompressOptions extends PlanOptions, FittingOptions {
   /** Keeps layers as they are finished, for a run that takes this one up; takes the place of `spill`. */
   journal?: Journal;
+  /** False: a layer stays as it is where the file would be larger with it, and is among the skipped. Default true: every chosen one is replaced. */
+  mayGrow?: boolean;
 }
 
 /** What compress made: the files are still to be written. */
@@ -69,10 +71,12 @@ export async function compressedModel(
   const layers: CompressedLayer[] = [];
   const kept: StoredLayer[] = [];
   const left = [...skipped];
+  const growing = options.mayGrow === false ? await growingOf(model, stored, options) : undefined;
   for (const [i, planned] of chosen.entries()) {
     const made = stored[i];
-    if (typeof made === "string") {
-      left.push({ name: planned.layer.name, reason: made });
+    const reason = typeof made === "string" ? made : growing?.get(made);
+    if (typeof made === "string" || reason !== undefined) {
+      left.push({ name: planned.layer.name, reason: reason! });
       continue;
     }
     const report = compressedLayer(made, planned, options.objective ?? modelObjective);
@@ -89,4 +93,14 @@ export async function compressedModel(
     resumed: journal?.resumed ?? [],
     anew: journal?.anew ?? [],
   };
+}
+
+/** Loaded where it is asked for. */
+async function growingOf(model: Model, stored: Made["stored"], options: CompressOptions) {
+  const { growingLayers } = await import("./growth.js");
+  return growingLayers(
+    model,
+    stored.filter((made) => typeof made !== "string"),
+    options,
+  );
 }

@@ -8,7 +8,8 @@ import { run as runModel } from "../model/onnx-models/session.js";
 import { type BuiltModel, onnxCases, type OnnxCase } from "../model/onnx-models.js";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "../../src/formats/onnx/onnx_pb.js";
-import { node, Type, value } from "../model/onnx-models/graph.js";
+import { randomFloats, weight } from "../model/onnx-models/cases.js";
+import { floats, model, node, Type, value } from "../model/onnx-models/graph.js";
 import { bytesOf, listing, run, temporaryFolder } from "./run.js";
 
 let loewner: Loewner;
@@ -29,6 +30,17 @@ function folderWith({ bytes, external = new Map<string, Uint8Array>() }: BuiltMo
   return folder;
 }
 
+/** One product, x W. */
+function dense(rows: number, cols: number): BuiltModel {
+  const bytes = model({
+    nodes: [node("MatMul", ["x", "W"], ["y"], { name: "dense" })],
+    initializers: [floats("W", [rows, cols], weight("W", rows, cols, 4).data)],
+    inputs: [value("x", Type.float, ["n", rows])],
+    outputs: [value("y", Type.float, ["n", cols])],
+  });
+  return { bytes };
+}
+
 const compressTo = (folder: string, ...more: string[]) =>
   run(folder, "compress", "model.onnx", "-o", "small.onnx", "--layers", "all", "--keep", "0.5", "--seed", "3", ...more);
 
@@ -45,7 +57,7 @@ describe("compress on ONNX", () => {
     const folder = folderWith(original);
     const { status, stdout, stderr } = compressTo(folder, "--json");
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    const small = await compress(loewner, original, { layers: ["all"], keep: 0.5, seed: 3 });
+    const small = await compress(loewner, original, { layers: ["all"], keep: 0.5, seed: 3, mayGrow: false });
     expect(bytesOf(folder, "small.onnx").equals(small.bytes)).toBe(true);
     for (const [beside, data] of small.external ?? []) expect(bytesOf(folder, beside).equals(data)).toBe(true);
     const { layers, skipped, bytesBefore, bytesAfter } = JSON.parse(stdout) as (typeof small)["report"];
@@ -60,14 +72,14 @@ describe("compress on ONNX", () => {
   });
 
   it("stores layers in as many bits as fit with --dtype trellis, proves what is stored, and refuses words of ranks", async () => {
-    const { build, weight, inputs } = named("MatMul, constant right");
-    const original = build(weight.data);
+    const original = dense(128, 80);
     const folder = folderWith(original);
+    const inputs = { x: randomFloats([3, 128]) };
     const asked = ["compress", "model.onnx", "-o", "small.onnx", "--layers", "all", "--dtype", "trellis"];
     const { status, stdout, stderr } = run(folder, ...asked, "--keep", "0.25", "--verify");
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    expect(stdout).toMatch(/^W {2}24 x 40 -> 7 bits an entry, trellis \(/m);
-    expect(stdout).toMatch(/7 bits an entry: the most that 0\.25 of its 3840 bytes hold/);
+    expect(stdout).toMatch(/^W {2}80 x 128 -> 7 bits an entry, trellis \(/m);
+    expect(stdout).toMatch(/7 bits an entry: the most that 0\.25 of its 40960 bytes hold/);
     const { y } = await runModel({ bytes: bytesOf(folder, "small.onnx") }, inputs);
     const { y: wanted } = await runModel(original, inputs);
     const size = Math.hypot(...wanted.data);
@@ -77,6 +89,19 @@ describe("compress on ONNX", () => {
     expect(refused.stderr).toMatch(
       /--rank is for factors; trellis codes are made for a size: --keep, --budget or --bytes/,
     );
+  });
+
+  it("leaves a layer as it is that would make the file larger, and says so", () => {
+    const folder = folderWith(dense(24, 40));
+    const asked = ["compress", "model.onnx", "-o", "small.onnx", "--dtype", "trellis", "--keep", "0.25"];
+    for (const more of [["all"], ["all", "--quiet"], ["W"]]) {
+      const { status, stdout, stderr } = run(folder, ...asked, "--layers", ...more);
+      expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+      expect(stderr).toMatch(
+        /Nothing of model\.onnx was compressed.* W: would not shrink: with it as trellis the file/,
+      );
+      expect(listing(folder)).toEqual(["model.onnx"]);
+    }
   });
 
   it("says that nothing could be done, and why, and writes nothing", () => {
