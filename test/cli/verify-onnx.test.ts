@@ -65,7 +65,9 @@ test("made-up inputs: the report, and what is said", async () => {
       { name: "a", dtype: "float32", shape: [5, 3], source: "normal" },
       { name: "b", dtype: "float32", shape: [3], source: "normal" },
     ],
-    outputs: [{ name: "y", dtype: "float32", cosine: 1, maxDifference: 0, top1Agreement: 1 }],
+    outputs: [{ name: "y", dtype: "float32", cosine: 1, maxDifference: 0, top1Agreement: 1, top1Vectors: 65 }],
+    // 5 rows each.
+    runs: 13,
   });
   expect(report.bytes.before).toBeGreaterThan(100);
   expect(said.split("\n").map((line) => line.replace(/[\d.e+-]+ ms|[\d.]+ times/g, "#"))).toMatchInlineSnapshot(`
@@ -75,8 +77,8 @@ test("made-up inputs: the report, and what is said", async () => {
       "a      float32  5 x 3  normal",
       "b      float32  3      normal",
       "",
-      "output  type       cosine  largest difference  relative (l_2)  same top 1    equal",
-      "y       float32  1.000000                   0               0     100.0 %  100.0 %",
+      "output  type       cosine  largest difference  relative (l_2)     same top 1    equal",
+      "y       float32  1.000000                   0               0  100.0 % of 65  100.0 %",
       "",
       "a run: #, compressed #, # (median of 1); loading: #, compressed #",
       "size: 164 B, compressed 164 B",
@@ -84,6 +86,22 @@ test("made-up inputs: the report, and what is said", async () => {
     ]
   `);
   expect(JSON.parse(JSON.stringify(report)).inputs[0]).not.toHaveProperty("data");
+});
+
+test("top 1 is compared in 64 vectors at least, of other numbers each time, unless all inputs are given", async () => {
+  const of = async (...args: string[]) => {
+    const { report } = await verify("abs.onnx", "neg.onnx", ...args);
+    return [report.runs, report.outputs[0].top1Vectors, report.outputs[0].top1Agreement];
+  };
+  const [runs, vectors, agreement] = await of("--shape", "a=2,3");
+  expect([runs, vectors]).toEqual([32, 64]);
+  expect((64 * agreement!) % 1).toBe(0);
+  expect(agreement).toBeGreaterThan(0);
+  expect(agreement).toBeLessThan(1);
+  expect(await of("--shape", "a=2,3")).toEqual([runs, vectors, agreement]);
+  expect((await of("--shape", "a=100,3")).slice(0, 2)).toEqual([1, 100]);
+  expect((await of("--inputs", at("a.npy"), "--inputs", at("b.npy"))).slice(0, 2)).toEqual([1, 2]);
+  expect((await of("--inputs", at("a.npy"))).slice(0, 2)).toEqual([32, 64]);
 });
 
 test("arrays: by name, by place, both", async () => {

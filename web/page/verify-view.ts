@@ -18,10 +18,10 @@ export function verifyView(session: SessionClient, signal: AbortSignal): HTMLEle
     try {
       const onProgress = ({ stage }: { stage: string }) => (status.textContent = `${stage} …`);
       const { outputs, seconds, bytes } = await session.call("verify", [runtime()], { signal, onProgress });
-      const cells = outputs.map(({ name, cosine, top1Agreement, relativeDifference }) => [
+      const cells = outputs.map(({ name, cosine, top1Agreement, top1Vectors, relativeDifference }) => [
         name,
         cosine === undefined ? "" : cosine.toFixed(5),
-        top1Agreement === undefined ? "" : percent(top1Agreement),
+        top1Agreement === undefined ? "" : `${percent(top1Agreement)} of ${top1Vectors}`,
         relativeDifference === undefined ? "" : number(relativeDifference),
       ]);
       place.replaceChildren(tableOf(["output", "cosine", "same top 1", "relative difference"], cells));

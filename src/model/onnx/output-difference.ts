@@ -17,6 +17,8 @@ export interface ComparedOutput {
   readonly relativeDifference?: number;
   /** Floats whose last axis has more than one element: share of the vectors along it whose largest element is at the same place. */
   readonly top1Agreement?: number;
+  /** How many vectors these were. */
+  readonly top1Vectors?: number;
   /** Share of the elements that are the same. */
   readonly equal: number;
   /** Elements that are NaN or infinite and were not so, or not with that sign, in the original. */
@@ -72,7 +74,7 @@ export class OutputDifference {
         squareA && squareB ? clamp(this.dot / Math.sqrt(squareA) / Math.sqrt(squareB)) : Number(squareA === squareB),
       maxDifference: this.maxDifference,
       relativeDifference: difference === 0 ? 0 : difference / Math.sqrt(squareA),
-      ...(this.vectors ? { top1Agreement: this.sameTop / this.vectors } : {}),
+      ...(this.vectors ? { top1Agreement: this.sameTop / this.vectors, top1Vectors: this.vectors } : {}),
     };
   }
 

@@ -12,6 +12,11 @@ export interface CompareOptions {
   readonly repeats?: number;
   /** Rows of the first dimension in one run, at most, where all inputs share an open one. Default 64. */
   readonly rowsAtOnce?: number;
+  /**
+   * Inputs of further runs, which are compared until the largest of 64 vectors were in each output that has any: one run of a few made-up
+   * rows says little of how often the largest logit stays. Undefined: there are no others.
+   */
+  readonly more?: (run: number) => Promise<readonly ModelInput[] | undefined>;
   /** Threads inside an operator (onnxruntime-node). Default 1, so that times compare. */
   readonly threads?: number;
   readonly signal?: AbortSignal;
@@ -32,13 +37,15 @@ export interface OnnxComparison {
   /** Time to make a session of bytes that are read already (onnxruntime-node reads them itself). */
   readonly loadSeconds: Both;
   readonly bytes: { readonly before: number; readonly after: number };
-  /** Runs that all rows took, and the rows of the first of them; rows is absent where the inputs were not cut. */
+  /** Runs that were compared: what all rows took, and those of more inputs; and the rows of the first of them; rows is absent where the inputs were not cut. */
   readonly runs: number;
   readonly rows?: number;
 }
 
 /** Outputs of one run are kept below about this many bytes, by cutting rows. */
 const maxOutputBytes = 2 ** 26;
+/** Vectors whose largest element is compared, at least, where inputs can be made up. */
+const leastVectors = 64;
 
 /**
  * Runs both models on `inputs` and compares each output.
@@ -56,7 +63,7 @@ export async function compareOnnx(
   inputs: readonly ModelInput[],
   options: CompareOptions = {},
 ): Promise<OnnxComparison> {
-  const { repeats = 5, rowsAtOnce = 64, threads = 1, signal, onProgress } = options;
+  const { repeats = 5, rowsAtOnce = 64, threads = 1, more, signal, onProgress } = options;
   for (const [name, value] of Object.entries({ repeats, rowsAtOnce, threads })) {
     if (!Number.isSafeInteger(value) || value < 1)
       throw new InvalidInputError(`${name} must be a whole number of at least 1; got ${value}.`);
@@ -68,7 +75,7 @@ export async function compareOnnx(
     try {
       checkInterface(a, b);
       const bytes = { before: original.byteLength, after: compressed.byteLength };
-      return { ...(await compareRunners(a, b, inputs, { repeats, rowsAtOnce, signal, onProgress })), bytes };
+      return { ...(await compareRunners(a, b, inputs, { repeats, rowsAtOnce, more, signal, onProgress })), bytes };
     } finally {
       await b.release();
     }
@@ -81,21 +88,30 @@ async function compareRunners(
   a: Runner,
   b: Runner,
   inputs: readonly ModelInput[],
-  { repeats, rowsAtOnce, signal, onProgress }: CompareOptions & { repeats: number; rowsAtOnce: number },
+  { repeats, rowsAtOnce, more, signal, onProgress }: CompareOptions & { repeats: number; rowsAtOnce: number },
 ): Promise<Omit<OnnxComparison, "bytes">> {
   const rows = sharedRows(inputs);
   const step = rows === undefined ? undefined : await fittingRows(a, inputs, rows, rowsAtOnce);
   const slices = step === undefined || rows === undefined ? [inputs] : cut(inputs, rows, step);
   const total = slices.length + repeats;
   const differences = new Map(a.outputNames.map((name) => [name, new OutputDifference(name)]));
-  for (const [i, slice] of slices.entries()) {
+  const compare = async (slice: readonly ModelInput[], done: number) => {
     await turn();
     throwIfAborted(signal);
-    onProgress?.({ stage: "running both models", done: i, total });
+    onProgress?.({ stage: "running both models", done, total });
     const [before, after] = [await a.run(slice), await b.run(slice)];
     for (const [name, difference] of differences) difference.add(before.outputs[name], after.outputs[name]);
     free(before.outputs);
     free(after.outputs);
+  };
+  for (const [i, slice] of slices.entries()) await compare(slice, i);
+  let runs = slices.length;
+  const isFew = ({ top1Vectors = leastVectors }: ComparedOutput) => top1Vectors < leastVectors;
+  while (more && [...differences.values()].some((difference) => isFew(difference.result()))) {
+    const next = await more(runs);
+    if (!next) break;
+    await compare(next, slices.length);
+    ++runs;
   }
   const times: { a: number[]; b: number[] } = { a: [], b: [] };
   for (let i = 0; i < repeats; ++i) {
@@ -115,7 +131,7 @@ async function compareRunners(
     outputs: [...differences.values()].map((difference) => difference.result()),
     seconds: { ...seconds, ratio: seconds.compressed / seconds.original },
     loadSeconds: { original: a.loadSeconds, compressed: b.loadSeconds },
-    runs: slices.length,
+    runs,
     ...(step === undefined || rows === undefined ? {} : { rows: Math.min(rows, step) }),
   };
 }
