@@ -110,8 +110,9 @@ export class Pass {
     signal?: AbortSignal,
   ): Promise<void> {
     const [{ name: layer }] = layers;
-    for (const { value, samples } of activations) {
-      const rows = rowsOf(values[value], samples, cols, mask);
+    for (const activation of activations) {
+      const { value } = activation;
+      const rows = rowsOf(values[value], activation, cols, mask);
       if (!rows) throw this.misfit(layer, value, values[value], cols);
       if (rows.rows === 0) continue;
       this.checkFinite(rows, layer, feed);

@@ -24,12 +24,13 @@ export interface Rows {
  */
 export function rowsOf(
   { type, dims, data }: Pick<RuntimeTensor, "type" | "dims" | "data">,
-  samples: Activation["samples"],
+  { samples, trailing = 1 }: Pick<Activation, "samples" | "trailing">,
   cols: number,
   mask?: Mask,
 ): Rows | undefined {
   const numbers = floats(type, data);
-  const [inner, columns] = samples === "rows" || dims.length < 2 ? [dims.at(-1), 1] : [dims.at(-2), dims.at(-1) ?? 1];
+  const last = dims.slice(-trailing).reduce((product, n) => product * n, 1);
+  const [inner, columns] = samples === "rows" || dims.length < 2 ? [last, 1] : [dims.at(-2), dims.at(-1) ?? 1];
   if (!numbers || inner !== cols) return undefined;
   const all = columns === 1 && samples === "rows" ? numbers : transposed(numbers, cols, columns);
   const rows = all.length / cols;

@@ -1,12 +1,16 @@
 // Where the activations of a graph are that multiply its layers, and the numbers of the rows that its tables are read by.
 import type { OnnxModel } from "../../formats/onnx/types.js";
 import type { Use } from "../onnx/uses.js";
+import { indirectUses, type Product } from "../onnx/products.js";
+import { Values } from "../onnx/values.js";
 import { findWeights } from "../onnx/weights.js";
 
 /** A value that a layer multiplies. "rows": its last axis runs over the layer's inputs; "columns": the last but one does. */
 export interface Activation {
   readonly value: string;
   readonly samples: "rows" | "columns";
+  /** "rows": its last axes, so many, run over the inputs together. Default 1. */
+  readonly trailing?: number;
 }
 
 /** Activations that are summed up together, and every layer that they multiply. */
@@ -37,24 +41,30 @@ export interface Sites {
  */
 export async function findSites(model: OnnxModel, chosen: ReadonlySet<string>): Promise<Sites> {
   const constants = constantsOf(model);
+  const values = new Values(model);
   const sites = new Map<string, { activations: Activation[]; cols: number; layers: Site["layers"][number][] }>();
   const lookups: Lookup[] = [];
-  for (const weight of await findWeights(model)) {
-    const { name, tensor } = weight;
+  for (const weight of await findWeights(model, values)) {
+    const { name, matrix } = weight;
     if (!chosen.has(name)) continue;
     const inMain = weight.uses.filter(({ scope }) => scope.parent === undefined);
-    const { axis, activations } = multiplied(inMain, constants);
+    const indirect = await indirectUses(model, values, weight);
+    const { axis, activations } = multiplied(inMain, indirect.products, constants);
     if (activations.length > 0) {
       const key = JSON.stringify(activations);
-      const site = sites.get(key) ?? { activations, cols: tensor.dims[axis], layers: [] };
+      const site = sites.get(key) ?? { activations, cols: matrix[axis], layers: [] };
       site.layers.push({ name, axis });
       sites.set(key, site);
     }
     const gathers = inMain.filter(({ op }) => op === "gather");
-    const transposed = gathers[0]?.transposed ?? false;
-    const indices = unique(gathers.flatMap((use) => (use.transposed === transposed ? [use.node.inputs[1]] : [])));
+    const looked = indirect.lookups.filter(({ scope }) => scope.parent === undefined);
+    const transposed = gathers[0]?.transposed ?? looked[0]?.axis === 1;
+    const indices = unique([
+      ...gathers.flatMap((use) => (use.transposed === transposed ? [use.node.inputs[1]] : [])),
+      ...looked.flatMap((one) => ((one.axis === 1) === transposed ? (one.indices ?? []) : [])),
+    ]);
     const read = indices.filter((value) => !constants.has(value));
-    if (read.length > 0) lookups.push({ name, rows: tensor.dims[transposed ? 1 : 0], indices: read });
+    if (read.length > 0) lookups.push({ name, rows: matrix[transposed ? 1 : 0], indices: read });
   }
   return { sites: [...sites.values()], lookups };
 }
@@ -63,11 +73,19 @@ export async function findSites(model: OnnxModel, chosen: ReadonlySet<string>): 
  * The activations that a weight is multiplied by, each once. A weight that one product takes as it is and another transposed has two
  * sets of inputs: those of the first one count.
  */
-function multiplied(uses: readonly Use[], constants: ReadonlySet<string>): { axis: 0 | 1; activations: Activation[] } {
-  const found = uses.flatMap((use) => {
+function multiplied(
+  uses: readonly Use[],
+  indirect: readonly Product[],
+  constants: ReadonlySet<string>,
+): { axis: 0 | 1; activations: Activation[] } {
+  const direct = uses.flatMap((use) => {
     const product = productOf(use);
     return product && !constants.has(product.activation.value) ? [product] : [];
   });
+  const others = indirect.flatMap(({ axis, scope, activation }) =>
+    activation && scope.parent === undefined ? [{ axis, activation }] : [],
+  );
+  const found: { axis: 0 | 1; activation: Activation }[] = [...direct, ...others];
   const axis = found[0]?.axis ?? 0;
   const activations = found.filter((product) => product.axis === axis).map(({ activation }) => activation);
   const once = new Map(activations.map((activation) => [JSON.stringify(activation), activation]));

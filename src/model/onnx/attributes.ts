@@ -6,22 +6,28 @@ export interface Attributes {
   readonly int: ReadonlyMap<string, number>;
   readonly float: ReadonlyMap<string, number>;
   readonly ints: ReadonlyMap<string, readonly number[]>;
+  readonly text: ReadonlyMap<string, string>;
 }
 
-const wanted = new Set(["Cast", "Gather", "Gemm", "GroupQueryAttention", "Transpose"]);
-const none: Attributes = { int: new Map(), float: new Map(), ints: new Map() };
+const wanted = new Set([
+  ...["Cast", "Conv", "Einsum", "Flatten", "FusedConv", "FusedGemm", "FusedMatMul", "Gather", "GatherElements", "Gemm"],
+  ...["GroupQueryAttention", "Reshape", "Split", "Squeeze", "Transpose", "TransposeMatMul", "Unsqueeze"],
+]);
+const none: Attributes = { int: new Map(), float: new Map(), ints: new Map(), text: new Map() };
 
-/** Of the operators that are rewritten; none for any other, which may hold large tensors. */
+/** Of the operators that are rewritten or followed; none for any other, which may hold large tensors. */
 export async function attributesOf(model: OnnxModel, node: OnnxNode): Promise<Attributes> {
   if (!wanted.has(node.opType)) return none;
   const { attribute } = await readNode(model, node);
   const int = new Map<string, number>();
   const float = new Map<string, number>();
   const ints = new Map<string, readonly number[]>();
-  for (const { name, i, f, ints: many } of attribute) {
+  const text = new Map<string, string>();
+  for (const { name, i, f, s, ints: many } of attribute) {
     int.set(name, Number(i));
     float.set(name, f);
-    ints.set(name, many.map(Number));
+    if (many.length > 0) ints.set(name, many.map(Number));
+    text.set(name, new TextDecoder().decode(s));
   }
-  return { int, float, ints };
+  return { int, float, ints, text };
 }

@@ -10,6 +10,7 @@ import { roleOf } from "../safetensors/architectures.js";
 import { helperPrefix } from "./builder.js";
 import { rewrite } from "./rewrite.js";
 import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
+import { type Indirect, indirectUses } from "./products.js";
 import { type Role, Roles } from "./roles.js";
 import { Values } from "./values.js";
 import { untouchedTensors } from "./untouched.js";
@@ -29,7 +30,8 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   for (const weight of await findWeights(model, values)) {
     if (factors.has(weight.name) || weight.name.startsWith(helperPrefix)) continue;
     weights.set(weight.name, weight);
-    layers.push(layerOf(weight, roles.of(weight), copiesIn(weight, values)));
+    const indirect = weight.blocked === undefined ? await indirectUses(model, values, weight) : none;
+    layers.push(layerOf(weight, indirect, roles.of(weight), copiesIn(weight, values)));
   }
   for (const { name, tensor, reason } of untouchedTensors(model, values, leastShare * model.byteLength)) {
     if (factors.has(name) || weights.has(name) || name.startsWith(helperPrefix)) continue;
@@ -78,19 +80,24 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   };
 }
 
+const none: Indirect = { products: [], lookups: [] };
+
 function layerOf(
   { name, tensor, matrix: shape, uses, blocked }: FoundWeight,
+  { products, lookups }: Indirect,
   roles: ReadonlySet<Role>,
   copies: readonly Place[],
 ): Layer {
   const { dataType, byteLength: bytes } = tensor;
-  const inputAxis = inputAxisOf(uses);
+  const inputAxis = inputAxisOf(uses) ?? products[0]?.axis;
   // Rows that are read one by one are rows of what is fitted.
-  const transposed = uses.find(({ op }) => op === "gather")?.transposed ?? shape[0] < shape[1];
+  const isTurned = lookups.length > 0 ? lookups[0].axis === 1 : undefined;
+  const transposed = uses.find(({ op }) => op === "gather")?.transposed ?? isTurned ?? shape[0] < shape[1];
   const kind = kindIn(name, uses, roles, shape);
   // Of what is only multiplied as a whole, nothing tells inputs from outputs.
   const isKnown = uses.length > 0 || roles.has("rows") || roles.has("function");
-  const byDefault = blocked === undefined && isKnown && (kind === "tied" || isTable(name, outputsFirst(uses, shape)));
+  const sizes = uses.length === 0 && isTurned ? [shape[1], shape[0]] : outputsFirst(uses, shape);
+  const byDefault = blocked === undefined && isKnown && (kind === "tied" || isTable(name, sizes));
   return {
     ...{ name, kind, shape, dtype: onnxDtypeName(dataType), bytes, transposed, byDefault },
     ...(inputAxis !== undefined && { inputAxis }),

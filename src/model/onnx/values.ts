@@ -1,6 +1,6 @@
 // Values of a model's graphs: in which graph each is defined, and what reads it there and in the subgraphs inside. A name in a
 // subgraph is the subgraph's own where it defines one, else that of the graph around it.
-import type { OnnxGraph, OnnxModel, OnnxNode } from "../../formats/onnx/types.js";
+import type { OnnxGraph, OnnxModel, OnnxNode, OnnxTensor } from "../../formats/onnx/types.js";
 
 /** A graph and where it lies. */
 export interface Scope {
@@ -39,6 +39,8 @@ export class Values {
   readonly main: Scope;
   private readonly defined = new Map<Scope, Map<string, OpenValue>>();
   private readonly constants = new Set<Value>();
+  /** By the value of a Constant. */
+  private readonly held = new Map<Value, OnnxTensor>();
   /** How many graphs define a name. */
   private readonly counts = new Map<string, number>();
 
@@ -67,6 +69,12 @@ export class Values {
     return value !== undefined && this.constants.has(value);
   }
 
+  /** The tensor of an initializer or of a Constant. */
+  tensor(scope: Scope, name: string): OnnxTensor | undefined {
+    const value = this.find(scope, name);
+    return value && (value.scope.graph.initializers.get(name) ?? this.held.get(value));
+  }
+
   /** No two graphs have a value of that name. */
   isUnique(name: string): boolean {
     return (this.counts.get(name) ?? 0) <= 1;
@@ -85,6 +93,9 @@ export class Values {
       for (const inner of node.subgraphs) this.enter({ graph: inner.graph, parent: scope, holder: node, top });
       const isConstant = this.isFixed(scope, node);
       for (const name of node.outputs) this.define(scope, name, isConstant);
+      const tensor = node.opType === "Constant" ? node.tensors.get("value") : undefined;
+      const value = tensor && this.defined.get(scope)!.get(node.outputs[0] ?? "");
+      if (value) this.held.set(value, tensor);
     }
     for (const { name } of graph.outputs) this.resolve(scope, name)?.outputOf.push(scope);
   }

@@ -89,7 +89,7 @@ async function eachFeed(
       const mask = maskOf(feed);
       const rows = Object.values(outputs).flatMap((output) => {
         const cols = output.dims.at(-1) ?? 1;
-        const found = cols > 1 ? rowsOf(output, "rows", cols, mask) : undefined;
+        const found = cols > 1 ? rowsOf(output, { samples: "rows" }, cols, mask) : undefined;
         if (!found) return [];
         return [output.dims.length === 3 && cols === width ? averaged(found, output.dims, mask?.data) : found];
       });
