@@ -3,7 +3,7 @@ import type { CompressedLayer, CompressedModel, Model, Plan, ShrunkModel } from 
 import { InvalidInputError } from "../errors.js";
 import { boundOf } from "../model/description.js";
 import type { Target } from "../model/fit.js";
-import { shapeOf } from "../model/model.js";
+import { type Layer, shapeOf } from "../model/model.js";
 import { targetBytes } from "../model/sizes.js";
 import type { Context } from "./context.js";
 import { megabytes, number, percent, table } from "./text.js";
@@ -35,7 +35,7 @@ export function reportPlan(context: Context, model: Model, { chosen, skipped, by
   if (chosen.some(({ targets }) => targets.length > 1))
     context.say("Where a layer stands more than once, the one that errs least will be taken.");
   sayTotals(context, bytesBefore, bytesAfter, "would be ");
-  saySkipped(context, skipped);
+  saySkipped(context, model, skipped);
   context.say("Dry run: nothing was written.");
 }
 
@@ -85,7 +85,7 @@ export function reportLayers(context: Context, model: Model, output: string, res
   if (layers.length === 0) context.say("No layer was compressed: what was written is the model without these copies.");
   sayTotals(context, bytesBefore, bytesAfter, "");
   const before = [...model.described.keys()].map((name) => ({ name, reason: "stored as factors already" }));
-  saySkipped(context, [...skipped, ...before]);
+  saySkipped(context, model, [...skipped, ...before]);
   context.say(`Written: ${output}  (${seconds.toFixed(1)} s)`);
 }
 
@@ -175,14 +175,25 @@ export function nothingDone(
   );
 }
 
-function saySkipped(context: Context, skipped: readonly { name: string; reason: string }[]): void {
+function saySkipped(context: Context, model: Model, skipped: readonly { name: string; reason: string }[]): void {
   if (skipped.length === 0) return;
+  const layers = new Map(model.layers.map((layer) => [layer.name, layer]));
   const reasons = new Map<string, string[]>();
-  for (const { name, reason } of skipped) reasons.set(reason, [...(reasons.get(reason) ?? []), name]);
+  for (const { name, reason } of skipped) {
+    const layer = layers.get(name);
+    const isItself = layer?.blocked === reason || (layer?.minor !== undefined && reason.startsWith(layer.minor));
+    reasons.set(reason, [...(reasons.get(reason) ?? []), isItself ? `${name} (${whatItIs(layer)})` : name]);
+  }
   context.say("Left alone:");
   for (const [reason, names] of reasons) {
     context.say(`  ${shortList(names)}: ${reason}`);
   }
+}
+
+/** Shape and readers of a tensor that stays for what it is. */
+function whatItIs({ shape, dims = shape, readers = [] }: Layer): string {
+  const size = dims.join(" x ") || "scalar";
+  return readers.length > 0 ? `${size}, read by ${shortList(readers)}` : size;
 }
 
 function shortList(names: readonly string[]): string {

@@ -120,13 +120,20 @@ export function defaultOutcome({ layers, bytes, keep }: Inspection): string {
   return `Compress takes ${names} by default: at keep ${keep} the model would be about ${inMegabytes(after)} MB (${percent(after / bytes)}).`;
 }
 
-/** Layers that cannot be factored, by the reason why not, largest first. */
+/** Layers that cannot be factored, by the reason why not (and what reads them), largest first. */
 export function blockedByReason(layers: readonly InspectedLayer[]): { reason: string; names: string[] }[] {
-  const groups = new Map<string, string[]>();
-  for (const { name, blocked } of [...layers].sort((a, b) => b.bytes - a.bytes)) {
-    if (blocked !== undefined) groups.set(blocked, [...(groups.get(blocked) ?? []), name]);
+  const groups = new Map<string, { names: string[]; readers: Set<string> }>();
+  for (const { name, blocked, readers = [] } of [...layers].sort((a, b) => b.bytes - a.bytes)) {
+    if (blocked === undefined) continue;
+    const group = groups.get(blocked) ?? { names: [], readers: new Set() };
+    group.names.push(name);
+    for (const each of readers) group.readers.add(each);
+    groups.set(blocked, group);
   }
-  return [...groups].map(([reason, names]) => ({ reason, names }));
+  return [...groups].map(([reason, { names, readers }]) => ({
+    names,
+    reason: readers.size > 0 ? `${reason}; read by ${[...readers].join(", ")}` : reason,
+  }));
 }
 
 /** Layers that are factors already, largest first. */

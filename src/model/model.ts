@@ -38,6 +38,8 @@ export interface Layer {
   readonly tied?: readonly string[];
   /** Why it cannot be factored. */
   readonly blocked?: string;
+  /** Operators that read it, of an ONNX tensor that stays as it is: "Add", "com.microsoft.RotaryEmbedding". */
+  readonly readers?: readonly string[];
 }
 
 /** Operators that an ONNX result may use: those of ai.onnx alone, or onnxruntime's own too. */

@@ -91,6 +91,18 @@ describe("compress on ONNX", () => {
     );
   });
 
+  it("says of a float tensor that stays its shape, what reads it, and why", () => {
+    const bytes = model({
+      nodes: [node("MatMul", ["x", "W"], ["y"]), node("Add", ["y", "bias"], ["z"])],
+      initializers: [floats("W", [96, 64], weight("W", 96, 64, 4).data), floats("bias", [64], new Float32Array(64))],
+      inputs: [value("x", Type.float, ["n", 96])],
+      outputs: [value("z", Type.float, ["n", 64])],
+    });
+    const { status, stdout } = compressTo(folderWith({ bytes }));
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/\nLeft alone:\n {2}bias \(64, read by Add\): has one dimension\n/);
+  });
+
   it("leaves a layer as it is that would make the file larger, and says so", () => {
     const folder = folderWith(dense(24, 40));
     const asked = ["compress", "model.onnx", "-o", "small.onnx", "--dtype", "trellis", "--keep", "0.25"];

@@ -146,9 +146,9 @@ describe("float tensors that are no weights", () => {
       outputs: [value("y", Type.float)],
     });
     const { layers } = await open(plain(bytes));
-    expect(layers.map(({ name, kind, blocked }) => [name, kind, blocked])).toEqual([
-      ["bias", "other", "has one dimension"],
-      ["row", "other", "is a single row or column"],
+    expect(layers.map(({ name, kind, blocked, readers }) => [name, kind, blocked, readers])).toEqual([
+      ["bias", "other", "has one dimension", ["Add"]],
+      ["row", "other", "is a single row or column", ["Add"]],
     ]);
   });
 

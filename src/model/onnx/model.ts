@@ -13,7 +13,7 @@ import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
 import { type Indirect, indirectUses } from "./products.js";
 import { type Role, Roles } from "./roles.js";
 import { Values } from "./values.js";
-import { untouchedTensors } from "./untouched.js";
+import { operatorsOf, untouchedTensors } from "./untouched.js";
 import { findWeights } from "./weights.js";
 
 /** Finds the layers of an open model. */
@@ -33,11 +33,11 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
     const indirect = weight.blocked === undefined ? await indirectUses(model, values, weight) : none;
     layers.push(layerOf(weight, indirect, roles.of(weight), copiesIn(weight, values)));
   }
-  for (const { name, tensor, reason } of untouchedTensors(model, values, leastShare * model.byteLength)) {
+  for (const { name, tensor, reason, readers } of untouchedTensors(model, values, leastShare * model.byteLength)) {
     if (factors.has(name) || weights.has(name) || name.startsWith(helperPrefix)) continue;
     const { dims, dataType, byteLength: bytes } = tensor;
     const layer = { name, kind: "other" as const, shape: dims, dtype: onnxDtypeName(dataType), bytes };
-    layers.push({ ...layer, byDefault: false, transposed: false, blocked: reason });
+    layers.push({ ...layer, byDefault: false, transposed: false, blocked: reason, readers });
   }
   const tensor = (name: string) => weights.get(name)?.tensor ?? initializers.get(name)!;
 
@@ -83,7 +83,7 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
 const none: Indirect = { products: [], lookups: [] };
 
 function layerOf(
-  { name, tensor, matrix: shape, uses, blocked }: FoundWeight,
+  { name, tensor, matrix: shape, uses, places, blocked }: FoundWeight,
   { products, lookups }: Indirect,
   roles: ReadonlySet<Role>,
   copies: readonly Place[],
@@ -98,10 +98,12 @@ function layerOf(
   const isKnown = uses.length > 0 || roles.has("rows") || roles.has("function");
   const sizes = uses.length === 0 && isTurned ? [shape[1], shape[0]] : outputsFirst(uses, shape);
   const byDefault = blocked === undefined && isKnown && (kind === "tied" || isTable(name, sizes));
+  const isMinor = blocked === undefined && roles.size === 0;
   return {
     ...{ name, kind, shape, dtype: onnxDtypeName(dataType), bytes, transposed, byDefault },
+    ...((blocked !== undefined || isMinor) && { readers: operatorsOf(places[0].value.readers) }),
     ...(inputAxis !== undefined && { inputAxis }),
-    ...(blocked === undefined && roles.size === 0 && { minor: "is neither looked into nor multiplied with" }),
+    ...(isMinor && { minor: "is neither looked into nor multiplied with" }),
     ...(blocked && { blocked }),
     ...(shape.join() !== tensor.dims.join() && { dims: tensor.dims }),
     ...(copies.length > 0 && {
