@@ -3,11 +3,11 @@
 //
 //   node bench/exporters.mjs FOLDER
 //
-// Every .onnx file of the folder, and model.onnx of every folder in it.
+// Every .onnx and .safetensors file of the folder, and model.onnx or model.safetensors of every folder in it.
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { onnxModel, safetensorsModel } from "../dist/model/index.js";
 import { openModelPath } from "../dist/node.js";
-import { onnxModel } from "../dist/model/index.js";
 
 const [folder] = process.argv.slice(2);
 if (!folder) {
@@ -15,14 +15,19 @@ if (!folder) {
   process.exit(2);
 }
 const files = readdirSync(folder)
-  .map((name) => (statSync(join(folder, name)).isDirectory() ? join(name, "model.onnx") : name))
-  .filter((name) => name.endsWith(".onnx") && existsSync(join(folder, name)));
+  .flatMap((name) =>
+    statSync(join(folder, name)).isDirectory()
+      ? ["model.onnx", "model.safetensors"].map((file) => join(name, file))
+      : name,
+  )
+  .filter((name) => /\.(onnx|safetensors)$/.test(name) && existsSync(join(folder, name)));
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const rows = [];
 for (const name of files) {
   const open = await openModelPath(join(folder, name));
-  const { layers, byteLength } = await onnxModel(open.file);
+  const { layers, byteLength } = open.kind === "onnx" ? await onnxModel(open.file) : safetensorsModel(open.file, open);
+  const exporter = open.kind === "onnx" ? open.file.producer : "safetensors";
   await open.close();
   const floats = layers.filter(({ dtype }) => /^(F|BF)\d+$/.test(dtype));
   const weights = layers.filter(({ kind }) => kind !== "other");
@@ -32,7 +37,8 @@ for (const name of files) {
   const bytes = (list) => list.reduce((sum, each) => sum + each.bytes, 0);
   const reasons = [...new Set(layers.flatMap((layer) => layer.blocked ?? []))].map((text) => text.replace(/: .*/, ""));
   rows.push([
-    name.replace(/(\/model)?\.onnx$/, ""),
+    name.replace(/(\/model)?\.(onnx|safetensors)$/, ""),
+    exporter || "-",
     `${found.length} / ${weights.length}`,
     found
       .filter(({ byDefault }) => byDefault)
@@ -43,5 +49,5 @@ for (const name of files) {
     [...new Set(reasons)].join("; ") || "-",
   ]);
 }
-const head = ["model", "layers found", "by default", "equal tensors (of the file)", "floats left", "why"];
+const head = ["model", "written by", "layers found", "by default", "equal tensors (of the file)", "floats left", "why"];
 for (const row of [head, head.map(() => "---"), ...rows]) console.log(`| ${row.join(" | ")} |`);
