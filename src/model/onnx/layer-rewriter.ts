@@ -21,7 +21,7 @@ import { pairOperands } from "./pair-operands.js";
 import { PlacedLayer, type Step } from "./placed-layer.js";
 import { transformOperand } from "./transform-operand.js";
 import { trellisOperand } from "./trellis-operand.js";
-import type { Use } from "./uses.js";
+import type { Scale, Use } from "./uses.js";
 import type { Scope } from "./values.js";
 import type { FoundWeight, Place } from "./found-weight.js";
 
@@ -62,11 +62,27 @@ export class LayerRewriter {
   }
 
   write(use: Use): void {
+    const { scales = [] } = use;
+    if (scales.length > 0) return this.writeScaled(use, scales);
     // Of A itself: A is the tensor, or its transpose.
     const transposed = use.transposed !== this.layer.transposed;
     if (use.op === "gather") this.gather(use, transposed);
     else if (use.op === "gemm") this.gemm(use, transposed);
     else this.matmul(use, transposed);
+  }
+
+  /** Numbers come out of a product, or in rows, and are scaled there: s W x = s (W x). */
+  private writeScaled(use: Use, scales: readonly Scale[]): void {
+    const { builder } = this;
+    const { node } = use;
+    const [output] = node.outputs;
+    const name = node.name || output;
+    let value = builder.fresh(`${name}/unscaled`);
+    this.write({ ...use, node: { ...node, outputs: [value] }, scales: [] });
+    scales.forEach(({ op, number }, i) => {
+      const to = { name: `${name}/scaled`, ...(i === scales.length - 1 && { output }) };
+      value = builder.node(op, [value, number], to);
+    });
   }
 
   private gather({ node, scope, type }: Use, transposed: boolean): void {

@@ -7,7 +7,6 @@ import type { Reader, Scope, Values } from "./values.js";
 import type { View } from "./view.js";
 
 const unary = new Set(["Identity", "Cast", "CastLike", "Neg"]);
-const scaling = new Set(["Mul", "Div"]);
 
 export class Passing {
   constructor(
@@ -20,7 +19,8 @@ export class Passing {
     const { node, input, scope } = reader;
     const { opType, domain, inputs } = node;
     if (domain !== "") return [];
-    if (scaling.has(opType)) return (await this.isNumber(scope, inputs[1 - input])) ? [view] : [];
+    if (opType === "Mul" || (opType === "Div" && input === 0))
+      return this.number(scope, inputs[1 - input]) ? [view] : [];
     if (input !== 0) return [];
     if (unary.has(opType)) return [view];
     const axes = async () => ints.get("axes") ?? (await this.numbers(scope, inputs[1]));
@@ -92,9 +92,10 @@ export class Passing {
     return outputs.map((_, i) => view.cut(axis, given?.[i] ?? Math.min(each, size - i * each)));
   }
 
-  private async isNumber(scope: Scope, name: string | undefined): Promise<boolean> {
+  /** A constant of one number. */
+  number(scope: Scope, name: string | undefined): OnnxTensor | undefined {
     const tensor = this.tensor(scope, name);
-    return tensor !== undefined && tensor.dims.every((size) => size === 1);
+    return tensor?.dims.every((size) => size === 1) ? tensor : undefined;
   }
 
   private tensor(scope: Scope, name: string | undefined): OnnxTensor | undefined {

@@ -12,6 +12,15 @@ interface Reading {
   readonly transposed: boolean;
   /** Of the numbers that are read: casts may lie between. */
   readonly type: RowType;
+  /** What is read is W times or through these, in turn. */
+  readonly scales?: readonly Scale[];
+}
+
+/** A product with, or a quotient by, a constant of one number. */
+export interface Scale {
+  readonly op: "Mul" | "Div";
+  /** The value that holds it. */
+  readonly number: string;
 }
 
 /** One operator that takes rows of what it reads, or multiplies with it: it is rewritten. */
@@ -65,32 +74,8 @@ const types: ReadonlyMap<number | undefined, RowType> = new Map([
   [16, "bf16"],
 ]);
 
-/**
- * What an operator puts out when it reads W (or W') and leaves its numbers and their order: Identity, Transpose, Cast to another float
- * type. Undefined for all others.
- */
-export function passedOn(
-  { opType, domain }: OnnxNode,
-  { int, ints }: Attributes,
-  { transposed, type }: Pick<Reading, "transposed" | "type">,
-): Pick<Reading, "transposed" | "type"> | undefined {
-  if (domain !== "") return undefined;
-  switch (opType) {
-    case "Identity":
-      return { transposed, type };
-    case "Cast": {
-      const to = types.get(int.get("to"));
-      return to && { transposed, type: to };
-    }
-    case "Transpose": {
-      const order = (ints.get("perm") ?? [1, 0]).join();
-      if (order === "0,1") return { transposed, type };
-      return order === "1,0" ? { transposed: !transposed, type } : undefined;
-    }
-    default:
-      return undefined;
-  }
-}
+/** The float type that Cast makes; undefined for any other. */
+export const castTo = ({ int }: Attributes): RowType | undefined => types.get(int.get("to"));
 
 /** Undefined for an operator that must have the whole. */
 export function useOf(input: number, attributes: Attributes, reading: Reading): Use | undefined {
@@ -105,7 +90,8 @@ export function useOf(input: number, attributes: Attributes, reading: Reading): 
     case "MatMul":
       return { ...reading, op: "matmul", side };
     case "Gemm": {
-      if (input === 2) return undefined;
+      // What is added is not scaled.
+      if (input === 2 || reading.scales?.length) return undefined;
       const flag = attributes.int.get(input === 0 ? "transA" : "transB") === 1;
       return { ...reading, op: "gemm", side, attributes, transposed: reading.transposed !== flag };
     }

@@ -109,6 +109,13 @@ export class View {
     return this.list[at] && new View(this.list.filter((_, i) => i !== at));
   }
 
+  /** It is the weight's matrix as it is (false), or its transpose (true); undefined for anything else. */
+  orientation(matrix: readonly [number, number]): boolean | undefined {
+    if (this.list.length !== 2) return undefined;
+    const [first, second] = [0, 1].map((axis) => this.part([axis], matrix));
+    return first?.isWhole && second?.isWhole ? first.axis === 1 : undefined;
+  }
+
   /** What dimensions hold that are read together, in that order; undefined where that is some of rows and of columns, or nothing. */
   part(axes: readonly number[], matrix: readonly [number, number]): Part | undefined {
     const { list } = this;

@@ -6,11 +6,13 @@
 import type { OnnxModel, OnnxNode, OnnxTensor } from "../../formats/onnx/types.js";
 import type { RowType } from "../../matrix.js";
 import { matrixShape } from "../matrix-shape.js";
-import { attributesOf } from "./attributes.js";
+import { type Attributes, attributesOf } from "./attributes.js";
 import { joinEqual } from "./equal-weights.js";
 import type { FoundWeight } from "./found-weight.js";
-import { called, isComplete, isQuantiser, opsetOf, passedOn, useOf, type Use } from "./uses.js";
+import { Passing } from "./passing.js";
+import { called, castTo, isComplete, isQuantiser, opsetOf, type Scale, useOf, type Use } from "./uses.js";
 import { type Reader, type Scope, type Value, Values } from "./values.js";
+import { View } from "./view.js";
 
 /** Rewriting takes Gemm without C, Flatten and Slice with negative axes: opset 11. */
 const oldestOpset = 11;
@@ -43,6 +45,18 @@ export function isWeight({ dims, rowType, dataType, data }: OnnxTensor): boolean
   return Math.min(...matrixShape(dims)) > 1;
 }
 
+/** Operators whose output holds all numbers of a weight, scaled at most. */
+const movers = new Set([
+  ...["Identity", "Cast", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Mul", "Div"],
+]);
+
+/** A weight as operators pass it on. */
+interface PassedOn {
+  readonly view: View;
+  readonly type: RowType;
+  readonly scales: readonly Scale[];
+}
+
 /** What one weight's value comes to. */
 interface Trace {
   readonly uses: Use[];
@@ -53,13 +67,16 @@ interface Trace {
 
 class Finder {
   private readonly names = new Set<string>();
+  private readonly passing: Passing;
   /** Nodes that a weight found before is multiplied by. */
   private readonly taken = new Set<OnnxNode>();
 
   constructor(
     private readonly model: OnnxModel,
     private readonly values: Values,
-  ) {}
+  ) {
+    this.passing = new Passing(model, values);
+  }
 
   async follow(tensor: OnnxTensor, scope: Scope, valueName: string, constant?: OnnxNode): Promise<FoundWeight> {
     const value = this.values.find(scope, valueName)!;
@@ -112,8 +129,8 @@ class Finder {
     const opaque = new Set(this.taken);
     for (;;) {
       const trace: Trace = { uses: [], through: [], wholes: [], blocked: [] };
-      const as = { transposed: false, type: tensor.rowType ?? "f32", isMatrix: tensor.dims.length === 2 };
-      await this.trace(value, value, as, opaque, trace);
+      const as = { view: View.of(tensor.dims, false), type: tensor.rowType ?? "f32", scales: [] };
+      await this.trace({ value, matrix: matrixShape(tensor.dims) }, value, as, opaque, trace);
       const nodes = new Set<OnnxNode>();
       const twice = trace.uses.filter(({ node }) => nodes.size === nodes.add(node).size);
       if (twice.length === 0) return trace;
@@ -121,17 +138,18 @@ class Finder {
     }
   }
 
-  /** Adds what reads a value, which is the weight or its transpose. */
+  /** Adds what reads a value, which is the weight as others passed it on. */
   private async trace(
-    weight: Value,
+    weight: { readonly value: Value; readonly matrix: readonly [number, number] },
     value: Value,
-    as: { transposed: boolean; type: RowType; isMatrix: boolean },
+    as: PassedOn,
     opaque: ReadonlySet<OnnxNode>,
     trace: Trace,
   ): Promise<void> {
+    const transposed = as.view.orientation(weight.matrix);
     for (const { holder, parent } of value.outputOf) {
       if (!holder) trace.blocked.push("is an output of the model itself");
-      else if (value === weight) trace.blocked.push(`is put out by a subgraph of ${called(holder)}`);
+      else if (value === weight.value) trace.blocked.push(`is put out by a subgraph of ${called(holder)}`);
       else trace.wholes.push({ node: holder, input: -1, scope: parent! });
     }
     for (const reader of value.readers) {
@@ -145,20 +163,39 @@ class Finder {
         trace.blocked.push(`is quantised already: ${called(node)} reads it`);
         continue;
       }
-      const { isMatrix, transposed, type } = as;
       const attributes = await attributesOf(this.model, node);
-      const passed = isMatrix ? passedOn(node, attributes, { transposed, type }) : undefined;
-      const isUse = isMatrix && !opaque.has(node);
-      const use = isUse ? useOf(input, attributes, { node, scope, transposed, type }) : undefined;
+      const passed = await this.passedOn(as, reader, attributes);
+      const { type, scales } = as;
+      const isUse = transposed !== undefined && !opaque.has(node);
+      const reading = { node, scope, type, ...(scales.length > 0 && { scales }) };
+      const use = isUse ? useOf(input, attributes, { ...reading, transposed }) : undefined;
       if (passed) {
         const next = this.values.find(scope, node.outputs[0])!;
         const before = trace.wholes.length;
-        await this.trace(weight, next, { ...passed, isMatrix }, opaque, trace);
+        await this.trace(weight, next, passed, opaque, trace);
         // What passes the whole on stays.
         if (trace.wholes.length === before) trace.through.push(node);
         else trace.wholes.splice(before, Infinity, reader);
       } else if (use) trace.uses.push(use);
       else trace.wholes.push(reader);
     }
+  }
+
+  /** What a node puts out that passes on all of what it reads, in any dimensions; undefined for all others. */
+  private async passedOn(as: PassedOn, reader: Reader, attributes: Attributes): Promise<PassedOn | undefined> {
+    const { node, input, scope } = reader;
+    const { opType, inputs } = node;
+    const [view] = movers.has(opType) ? await this.passing.on(as.view, reader, attributes) : [];
+    if (view === undefined || node.outputs.length !== 1) return undefined;
+    if (opType === "Cast") {
+      const type = castTo(attributes);
+      // A product in one type is not one in another.
+      return type && as.scales.length === 0 ? { ...as, view, type } : undefined;
+    }
+    if (opType !== "Mul" && opType !== "Div") return { ...as, view };
+    const number = inputs[1 - input];
+    const tensor = this.passing.number(scope, number);
+    const isPlain = tensor?.rowType === as.type && tensor.dims.length <= 1 && as.type !== "bf16";
+    return isPlain ? { ...as, view, scales: [...as.scales, { op: opType, number }] } : undefined;
   }
 }
