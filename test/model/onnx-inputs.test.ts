@@ -53,6 +53,20 @@ test("inputs that are row numbers of a turned table stay below its columns", asy
   expect(made.ids.source).toBe("rows of a table of 300");
 });
 
+test("inputs that are row numbers of a scaled table stay below its rows", async () => {
+  for (const scaled of [
+    ["table", "two"],
+    ["two", "table"],
+  ]) {
+    const made = await inputsOf({
+      nodes: [node("Mul", scaled, ["twice"]), node("Gather", ["twice", "ids"], ["out"])],
+      initializers: [tensor("table", [300, 4], new Float32Array(1200)), tensor("two", [], [2])],
+      inputs: [ids("ids", "batch", "sequence")],
+    });
+    expect(made.ids.source).toBe("rows of a table of 300");
+  }
+});
+
 test("inputs that are row numbers inside a branch stay below the table's rows", async () => {
   const branch = (name: string) =>
     graph({ nodes: [node("Gather", ["table", "ids"], [name])], outputs: [valueInfo(name)] });

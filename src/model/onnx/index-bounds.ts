@@ -17,7 +17,7 @@ const carriers = new Set([
   "Expand",
 ]);
 /** Operators that leave the rows of a table where they are. */
-const rowwise = new Set(["Cast", "Identity", "DequantizeLinear"]);
+const rowwise = new Set(["Cast", "CastLike", "Identity", "DequantizeLinear", "Mul", "Div"]);
 
 /** Fused operators: input that holds row numbers -> input that holds their table. */
 const fused: ReadonlyMap<string, readonly (readonly [number, number])[]> = new Map([
@@ -90,7 +90,10 @@ function tableRows(
     if (node.opType === "Constant") return rowsOf(node.tensors.get("value")?.dims ?? []);
     if (node.opType === "Transpose") isTurned = !isTurned;
     else if (!rowwise.has(node.opType)) return undefined;
-    name = node.inputs[0] ?? "";
+    const [first, second = ""] = node.inputs;
+    // A number times a table.
+    const isScaled = node.opType === "Mul" && (constants.get(first)?.dims.length ?? 2) < 2;
+    name = isScaled ? second : (first ?? "");
   }
   return undefined;
 }
