@@ -84,7 +84,7 @@ export function addCompress(program: Command): void {
     command
       .option(
         "--dtype <type>",
-        `how layers are stored: ${storedTypes.join(", ")}, or auto (default: auto; with --keep, --rank or --energy the layer's own type)`,
+        `how layers are stored: ${storedTypes.join(", ")}, or auto (default: auto; with --rank, --energy or --method the layer's own type)`,
         parseChoice(...storedTypes, "auto"),
       )
       .option("--min-rank <k>", "smallest rank that --budget and --bytes give", parseRank)
@@ -144,7 +144,10 @@ async function compress(context: Context, path: string, options: Options): Promi
     // A plan says of what it names all there is to say.
     const isOpen = plan === undefined && (keep ?? rank ?? energy) === undefined;
     const { layers = isOpen ? ["all"] : undefined, exclude } = options;
-    const { dtype: type = isOpen ? "auto" : undefined } = options;
+    // Factors are asked for by what is said of them.
+    const isOfFactors = multipleOf !== undefined || (method !== undefined && method !== "auto");
+    const isAuto = plan === undefined && (isOpen || (keep !== undefined && !isOfFactors));
+    const { dtype: type = isAuto ? "auto" : undefined } = options;
     const wanted: ShrinkOptions = {
       ...{ p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes, maxError },
       ...{ layers, exclude, minRank, multipleOf, operators, type, plan },

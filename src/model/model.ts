@@ -55,6 +55,8 @@ export interface LayOutOptions {
   operators?: Operators;
   /** Name of the main file, without folder: what files beside it are named after. */
   mainName?: string;
+  /** Tensors of `floats` that are stored in halves, unless layers are: `halvesOf` gives those that halves hold well. */
+  halves?: ReadonlySet<string>;
 }
 
 export interface Model {
@@ -73,6 +75,8 @@ export interface Model {
   isTaken(name: string): boolean;
   /** A 2-D float tensor, by ranges. */
   rows(name: string): RowSource;
+  /** Tensors of f32 that are no weights of layers, and tables of positions: n x 1 each, by name. */
+  floats(): RowSource[];
   /** All bytes of a small tensor. */
   bytes(name: string): Promise<Uint8Array>;
   /** Shape of a tensor, undefined when there is none of that name. */

@@ -30,7 +30,7 @@ export function newPlan(model: Model, keep = 0.5): PlanFile {
   const can = model.layers.filter(isFactorable);
   const entries = can.map(({ name, byDefault }): [string, LayerPlan] => [
     name,
-    byDefault ? { keep } : { skip: true, keep },
+    { ...(!byDefault && { skip: true }), keep, dtype: "auto" },
   ]);
   return { version: 1, layers: Object.fromEntries(entries) };
 }

@@ -9,7 +9,7 @@ import type { StoredType } from "./stored.js";
 /** Exactly one of these, for the layers that a plan file says nothing of. */
 export interface SizeOptions {
   rank?: number;
-  /** Share of the layer's elements (with type "auto": of its bytes) that its factors may take. */
+  /** Share of the layer's bytes that what is stored of it may take. */
   keep?: number;
   energy?: number;
   /** Share of the whole model's bytes that the result may take. */

@@ -1,6 +1,6 @@
 // An open ONNX model as the pipeline sees it.
 import { layOutOnnx, onnxDtypeName, onnxRows, onnxTensorChunks, writeOnnx } from "../../formats/index.js";
-import type { OnnxModel, StreamedBytes } from "../../formats/onnx/types.js";
+import type { OnnxModel, OnnxTensor, StreamedBytes } from "../../formats/onnx/types.js";
 import { descriptionText, metadataKey, readDescription } from "../description.js";
 import { allTensorsOf } from "../kinds/index.js";
 import { isTable, kindOf } from "../layer-names.js";
@@ -39,9 +39,25 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   }
   const tensor = (name: string) => weights.get(name)?.tensor ?? initializers.get(name)!;
 
+  /** Initializers of the main graph that nobody may set from outside. */
+  function halvable(): OnnxTensor[] {
+    const inputs = new Set(model.graph.inputs.map(({ name }) => name));
+    const isWeight = (name: string) => {
+      const layer = layers.find((each) => each.name === name);
+      return weights.has(name) && (layer?.kind !== "position" || layer.copies !== undefined);
+    };
+    return [...initializers.values()].filter(
+      ({ name, rowType, byteLength }) =>
+        rowType === "f32" && byteLength > 0 && !inputs.has(name) && !isWeight(name) && !factors.has(name),
+    );
+  }
+
   async function layOut(stored: readonly StoredLayer[], options: LayOutOptions = {}): Promise<OutputFile[]> {
     const replacements = stored.map((layer) => ({ weight: weights.get(layer.name)!, layer }));
-    const { edits, described: added } = rewrite(model, values, weights.values(), replacements, options.operators);
+    const names = new Set(stored.map(({ name }) => name));
+    const halves = halvable().filter(({ name }) => options.halves?.has(name) && !names.has(name));
+    const { operators } = options;
+    const { edits, described: added } = rewrite(model, values, weights.values(), replacements, operators, halves);
     const all = new Map([...described, ...added]);
     const setMetadata = new Map(all.size ? [[metadataKey, descriptionText(all)]] : []);
     const externalName = options.mainName && `${options.mainName}_data`;
@@ -63,6 +79,7 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
     tensorBytes: (name) => tensor(name).byteLength,
     isTaken: () => false, // new names are fresh ones
     rows: (name) => onnxRows(model, tensor(name), weights.get(name)?.matrix),
+    floats: () => halvable().map((tensor) => onnxRows(model, tensor, [tensor.byteLength / 4, 1])),
     async bytes(name) {
       const { byteLength } = tensor(name);
       const all = new Uint8Array(byteLength);

@@ -17,7 +17,8 @@ import type { StoredLayer } from "../stored.js";
 import { rowWeightsOf } from "../tokens/weights.js";
 import type { Agreement, Answers, AnswersOptions } from "./answers.js";
 import { runnableFiles } from "./laid-out.js";
-import { cosineOf, type QualityOptions, usualSensitivity } from "./qualities.js";
+import { halvesOf } from "../halves.js";
+import { allowsHalves, cosineOf, type QualityOptions, usualSensitivity } from "./qualities.js";
 import { sensitivities } from "./sensitivity.js";
 
 /** What a model is calibrated on. */
@@ -42,6 +43,8 @@ export interface ShrunkModel extends CompressedModel {
   forecast?: number;
   /** The mean cosine that was asked for, where no size was. */
   asked?: number;
+  /** Tensors that are no layers, and are stored in half precision: with quality "small". */
+  halves?: string[];
   /** What whoever reads the result should know, in sentences. */
   notes: string[];
 }
@@ -72,22 +75,32 @@ export async function shrinkModel(loewner: Loewner, model: Model, options: Shrin
   const sized = sizesIn(rest).length > 0;
   const asked = cosineOf({ quality, cosine });
   const size: SpreadSize = sized ? rest : { error: 1 - asked };
+  const halves =
+    !sized && rest.maxError === undefined && allowsHalves(asked) ? await halvesOf(model, rest, rest.signal) : undefined;
   const shrinking = await Shrinking.open(
     loewner,
     model,
-    { type: "auto", ...rest, ...(!sized && { error: 1 - asked }) },
+    { type: "auto", ...rest, ...(!sized && { error: 1 - asked }), halves },
     inputs,
   );
   const made = await shrinking.made(size, sized || isOfFile(rest) ? undefined : 1 - asked);
   const result = await compressedModel(model, made, shrinking.options, started, shrinking.journal);
+  const inHalves = [...(halves ?? [])].filter((name) => !result.layers.some((layer) => layer.name === name));
   const { notes } = shrinking;
+  if (inHalves.length > 0) notes.push(noteOf(model, inHalves));
   return {
     ...result,
     notes,
+    ...(inHalves.length > 0 && { halves: inHalves }),
     ...(!sized && { asked }),
     ...(made.agreement && { agreement: made.agreement }),
     ...(isOfFile(size) && { forecast: made.forecast }),
   };
+}
+
+function noteOf(model: Model, names: readonly string[]): string {
+  const saved = model.floats().reduce((sum, { name = "", rows }) => sum + (names.includes(name) ? 2 * rows : 0), 0);
+  return `${names.length} tensors that are no layers (biases, norms, small tables) are stored in half precision: ${saved} bytes less.`;
 }
 
 interface Made extends Fits<StoredLayer> {
