@@ -23,6 +23,7 @@ import {
 import { type FolderJournal, openJournal } from "../node/journal/journal.js";
 import { removeFinishedJournal } from "../node/journal/folder.js";
 import { cosineOf, usualSensitivity } from "../model/quality/qualities.js";
+import { type Purpose, purposes } from "../model/plan-options.js";
 import { storedTypes } from "../model/stored.js";
 import type { Loewner } from "../types/index.js";
 import { joinedTensors, nothingDone, reportJson, reportLayers, reportPlan } from "./compress-report.js";
@@ -65,6 +66,7 @@ type Options = CommonOptions &
     layers?: string[];
     exclude?: string[];
     dtype?: CompressOptions["type"];
+    for?: Purpose;
     plan?: string;
     dryRun?: boolean;
     verify?: boolean;
@@ -94,6 +96,11 @@ export function addCompress(program: Command): void {
         "--operators <set>",
         "of an ONNX result: standard, or onnxruntime's own too",
         parseChoice("standard", "onnxruntime"),
+      )
+      .option(
+        "--for <purpose>",
+        "ONNX: download, the fewest bytes, unpacked as the model loads; or memory, what onnxruntime computes with as it lies (default: download)",
+        parseChoice(...purposes),
       )
       .option("--verify", "check the result against the original when it is written; ONNX: run both")
       .option(
@@ -133,6 +140,10 @@ async function compress(context: Context, path: string, options: Options): Promi
   checkCombination(options);
   const plan = options.plan === undefined ? undefined : await planFrom(options.plan, context);
   await withModel(context, path, async (open) => {
+    if (options.for === "memory" && open.kind !== "onnx")
+      throw new InvalidInputError(
+        `${path} is a safetensors model, which no runtime computes with as it lies: --for memory is for ONNX.`,
+      );
     const output = options.output ?? defaultOutput(open, open.path === path || isInside(open.path, path));
     // Fitting may take long: what --verify lacks is told first.
     if (options.verify && open.kind === "onnx") await prepareRun(open, options);
@@ -140,7 +151,8 @@ async function compress(context: Context, path: string, options: Options): Promi
     const inputs = dryRun ? undefined : await calibrationInputs(context, open, options);
     if (!dryRun) await checkOutput(context, open, output, options);
     const { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes } = options;
-    const { minRank, multipleOf, operators, quality, cosine, maxError } = options;
+    const { for: purpose, operators = purpose === "memory" ? "onnxruntime" : undefined } = options;
+    const { minRank, multipleOf, quality, cosine, maxError } = options;
     // A plan says of what it names all there is to say.
     const isOpen = plan === undefined && (keep ?? rank ?? energy) === undefined;
     const { layers = isOpen ? ["all"] : undefined, exclude } = options;
@@ -150,7 +162,7 @@ async function compress(context: Context, path: string, options: Options): Promi
     const { dtype: type = isAuto ? "auto" : undefined } = options;
     const wanted: ShrinkOptions = {
       ...{ p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes, maxError },
-      ...{ layers, exclude, minRank, multipleOf, operators, type, plan },
+      ...{ layers, exclude, minRank, multipleOf, operators, purpose, type, plan },
       weights,
       mainName: basename(output),
       signal: context.signal,
@@ -211,6 +223,19 @@ function checkCombination(options: Options): void {
     if (unread)
       throw new InvalidInputError(
         `--${kebab(unread[0])} is for factors; ${dtype} codes are made for a size: --keep, --budget or --bytes.`,
+      );
+  }
+  if (options.for === "memory") {
+    if (options.operators === "standard")
+      throw new InvalidInputError(
+        "--for memory takes onnxruntime's own operators, which --operators standard rules out; leave one of them out.",
+      );
+    const other = Object.entries({ rank, energy, dtype: dtype === "auto" ? undefined : dtype }).find(
+      ([, value]) => value !== undefined,
+    );
+    if (other)
+      throw new InvalidInputError(
+        `--for memory chooses how layers are stored; leave --${other[0]} out, or --for memory.`,
       );
   }
   if (minRank !== undefined && (budget ?? bytes) === undefined)

@@ -284,12 +284,12 @@ export class Planner {
     signal?: AbortSignal,
     sensitivity?: number,
   ): Promise<Option[]> {
-    const { minRank } = this.options;
+    const { minRank, purpose } = this.options;
     // Unlike keep, which says how many, a budget has no use for 8-bit ranks between eights: bytes are the same.
     const least = type === "auto" || isOfCodes(type) || bitsOf(type) ? 8 : 1;
     const multipleOf = this.options.multipleOf ?? Math.max(least, this.stepOf(layer, type));
     const candidates = await this.candidatesFor(layer, type === "auto" || type === "transform", signal);
-    return optionsFor({ ...candidates, sensitivity }, { type, minRank, multipleOf });
+    return optionsFor({ ...candidates, sensitivity }, { type, minRank, multipleOf, packed: purpose === "memory" });
   }
 
   /** @param codes transform codes are among the ways to store it */
