@@ -143,6 +143,7 @@ async function compress(context: Context, path: string, options: Options): Promi
     if (options.for === "memory" && open.kind !== "onnx")
       throw new InvalidInputError(
         `${path} is a safetensors model, which no runtime computes with as it lies: --for memory is for ONNX.`,
+        { file: path },
       );
     const output = options.output ?? defaultOutput(open, open.path === path || isInside(open.path, path));
     // Fitting may take long: what --verify lacks is told first.
