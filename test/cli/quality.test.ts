@@ -69,7 +69,7 @@ describe("without any option", () => {
   test("less quality, fewer bytes; a dry run foretells them", () => {
     const sizes = ["lossless", "high", "small"].map((quality) => {
       const { bytesAfter } = json("--quality", quality);
-      expect(json("--quality", quality, "--dry-run").bytesAfter / bytesAfter).toBeCloseTo(1, 0);
+      expect(json("--quality", quality, "--dry-run").bytesAfter / bytesAfter).toBeCloseTo(1, 1);
       return Number(bytesAfter);
     });
     expect(sizes[0]).toBeGreaterThan(sizes[1]);
