@@ -12,7 +12,8 @@ export class Spectra {
     this.loewner = new Proxy(inner, {
       get: (target, key) => {
         if (key === "singularValues")
-          return (a: RowSource, options?: SingularValuesOptions) => this.of(a.name ?? "", a, options);
+          return (a: RowSource, options?: SingularValuesOptions) =>
+            options?.rowWeights ? inner.singularValues(a, options) : this.of(a.name ?? "", a, options);
         const value: unknown = Reflect.get(target, key);
         return typeof value === "function" ? value.bind(target) : value;
       },
