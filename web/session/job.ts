@@ -27,7 +27,7 @@ export interface Made {
 }
 
 export interface Job {
-  readonly summary: Omit<Summary, "vocabulary">;
+  readonly summary: Omit<Summary, "vocabulary" | "tokenizer">;
   /** What is fitted of a layer. */
   source(layer: string): RowSource;
   predict(choice: Choice): Promise<Prediction>;

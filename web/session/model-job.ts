@@ -118,7 +118,8 @@ export class ModelJob implements Job {
     const target = targets[best];
     const rank = "rank" in target ? target.rank : undefined;
     const bytesAfter = targetBytes(rows, cols, target);
-    return { name: layer.name, rank, type: target.type, bytesAfter, error: values && Math.sqrt(errors[best]) };
+    const type = "bits" in target ? `${target.bits} bits` : target.type;
+    return { name: layer.name, rank, type, bytesAfter, error: values && Math.sqrt(errors[best]) };
   }
 
   private async pair({ name, rank, value, transposed }: StoredLayer) {

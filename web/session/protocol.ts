@@ -28,6 +28,8 @@ export interface Summary {
   readonly stored: readonly string[];
   /** Of the tokenizer.json that came along. */
   readonly vocabulary?: number;
+  /** Its name. */
+  readonly tokenizer?: string;
 }
 
 /** Numbers as they are stored; "own": as the layer has them. */

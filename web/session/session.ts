@@ -46,7 +46,11 @@ function made(): Made {
   throw new InvalidInputError("Nothing has been compressed yet.");
 }
 
-const summaryOf = ({ job, tokenizer }: Open): Summary => ({ ...job.summary, vocabulary: tokenizer?.size });
+const summaryOf = ({ job, tokenizer, tokenizerFile }: Open): Summary => ({
+  ...job.summary,
+  vocabulary: tokenizer?.size,
+  tokenizer: tokenizerFile?.name,
+});
 
 async function readTokens(file: File): Promise<Tokenizer> {
   return readTokenizer(new Uint8Array(await file.arrayBuffer()), file.name);
