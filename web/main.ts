@@ -164,8 +164,9 @@ function chosen(): void {
 function showCommand(choice: Choice): void {
   const texts = calibration.texts;
   byId("command").textContent = commandFor(opened!.summary, choice, opened!.predicted, texts);
-  byId("command-note").textContent = texts?.pasted
-    ? `What is pasted is to be in ${pastedName}. It runs in onnxruntime-web there too: npm install onnxruntime-web @huggingface/tokenizers.`
+  const save = texts?.pasted ? `Save what is pasted as ${pastedName}. ` : "";
+  byId("command-note").textContent = texts
+    ? `${save}The command needs two more packages: npm install onnxruntime-web @huggingface/tokenizers`
     : "";
 }
 

@@ -66,3 +66,39 @@ export async function slowModel(rows = 3000, cols = 320): Promise<Uint8Array> {
   });
   return sink.bytes();
 }
+
+/** Hidden states of words: a table, and two fully connected layers that take most of what it does. `op` is what the model ends with. */
+export function encoder({ words = 900, width = 64, op = "Identity" } = {}): Uint8Array {
+  return model({
+    inputs: [
+      valueInfo("input_ids", ["batch", "sequence"], INT64),
+      valueInfo("attention_mask", ["batch", "sequence"], INT64),
+    ],
+    outputs: [valueInfo("hidden", ["batch", "sequence", width])],
+    initializers: [
+      tensor(tableName, [words, width], tableOf(words, width).data),
+      tensor("up", [width, 2 * width], numbers(width, 2 * width, 7)),
+      tensor("down", [2 * width, width], numbers(2 * width, width, 8)),
+    ],
+    nodes: [
+      node("Gather", [tableName, "input_ids"], ["rows"]),
+      node("MatMul", ["rows", "up"], ["wide"]),
+      node("Relu", ["wide"], ["active"]),
+      node("MatMul", ["active", "down"], ["narrow"]),
+      node(op, ["narrow"], ["hidden"]),
+    ],
+  });
+}
+
+/** A vocabulary that cuts texts at spaces: word number i is "w" and i. */
+export function textTokenizer(words = 900): string {
+  const plain = JSON.parse(tokenizer(words)) as object;
+  const whole = { ...plain, normalizer: null, post_processor: null, decoder: null, padding: null, truncation: null };
+  return JSON.stringify({ ...whole, pre_tokenizer: { type: "Whitespace" } });
+}
+
+/** So many texts of ten words, frequent ones and rare ones. */
+export function textsOf(count: number, words = 900): string[] {
+  const word = (i: number) => `w${(i * i * 7 + 13 * i) % (i % 3 ? words : 40)}`;
+  return Array.from({ length: count }, (_, i) => Array.from({ length: 10 }, (_, j) => word(10 * i + j)).join(" "));
+}
