@@ -121,18 +121,18 @@ describe("with texts", () => {
     await tab.fill("#column", "text");
     await tab.click("#advanced summary");
     await tab.click("label[for=mode-bytes]");
-    await tab.fill("#amount", "0.1");
+    await tab.fill("#amount", "0.05");
     for (const layer of [1, 2]) await tab.check(`#layer-${layer}`);
     await tab.selectOption("#type", "auto");
     await untilText(
       tab,
       "command",
-      /--bytes 100000 --calibrate a\.tsv --calibrate b\.txt --tokenizer tokenizer\.json --column text --runtime web$/,
+      /--bytes 50000 --calibrate a\.tsv --calibrate b\.txt --tokenizer tokenizer\.json --column text --runtime web$/,
     );
     await compress(tab);
     expect(await title()).toMatch(agreement);
     const { bytes } = await saved(tab);
-    expect(bytes.length).toBeLessThanOrEqual(100000);
+    expect(bytes.length).toBeLessThanOrEqual(50000);
     const folder = onCommandLine(await tab.textContent("#command"), "model.onnx", model, {
       "a.tsv": table,
       "b.txt": texts.slice(20).join("\n"),
