@@ -17,7 +17,8 @@ import { SessionClient } from "./session/connect.js";
 import type { Choice, Outcome, Prediction, ProgressReport, Summary } from "./session/protocol.js";
 
 interface Opened {
-  readonly files: readonly File[];
+  /** With the tokenizer that came later: a worker that ended is given them again. */
+  files: readonly File[];
   summary: Summary;
   readonly table: LayerTable;
   predicted?: Prediction;
@@ -111,6 +112,7 @@ async function addBeside(files: readonly File[]): Promise<void> {
   try {
     for (const file of files.filter(isTokenizer)) {
       opened!.summary = await session.call("addTokenizer", [file]);
+      opened!.files = [...opened!.files.filter((each) => !isTokenizer(each)), file];
       showFacts();
       calibration.know(opened!.summary);
       announce(`${file.name}: ${opened!.summary.vocabulary} tokens.`);
@@ -190,7 +192,7 @@ function showPrediction(choice: Choice, prediction: Prediction): void {
 
 function expected({ size }: Choice, { error, forecast }: Prediction): string {
   if ("quality" in size) {
-    const texts = calibration.texts ? "; with your texts it gets smaller, and they are compared" : "";
+    const texts = calibration.texts ? "; with your texts it gets smaller, and answers are compared" : "";
     return `answers should agree to about ${forecast?.toFixed(3)}${texts}`;
   }
   return error === undefined

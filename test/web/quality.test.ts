@@ -41,6 +41,15 @@ describe("without texts", () => {
     expect(ratio).toBeLessThan(1.2);
   });
 
+  test("the button is pressed while layers are still being looked at", async () => {
+    await drop(tab, [file("wide.onnx", encoder({ words: 6000, width: 224 }))]);
+    await untilText(tab, "model-name", /wide/);
+    for (let i = 0; i < 3; ++i) {
+      await compress(tab);
+      await tab.click("label[for=quality-small]");
+    }
+  });
+
   test("the smaller quality is smaller, with the layers that are chosen", async () => {
     await open();
     const sizes: number[] = [];
