@@ -51,7 +51,9 @@ describe("without texts", () => {
   });
 
   test("the smaller quality is smaller, with the layers that are chosen", async () => {
-    await open();
+    const large = encoder({ words: 4000 });
+    await drop(tab, [file("model.onnx", large)]);
+    await untilText(tab, "model-name", /model/);
     const sizes: number[] = [];
     for (const quality of ["lossless", "high", "small"]) {
       await tab.click(`label[for=quality-${quality}]`);
@@ -64,7 +66,7 @@ describe("without texts", () => {
     await untilText(tab, "command", /--quality small --layers \S+ --layers \S+$/);
     await compress(tab);
     const { bytes } = await saved(tab);
-    const folder = onCommandLine(await tab.textContent("#command"), "model.onnx", model);
+    const folder = onCommandLine(await tab.textContent("#command"), "model.onnx", large);
     expect(hash(bytes)).toBe(hash(bytesOf(folder, "model.small.onnx")));
   });
 
