@@ -3,10 +3,11 @@ import { megabytes, percent } from "loewner/cli/text.js";
 import { CalibrationForm, isCalibration, isTokenizer } from "./page/calibration.js";
 import { commandFor, pastedName } from "./page/command.js";
 import { CurveView } from "./page/curve-view.js";
-import { announce, byId, unbroken } from "./page/dom.js";
+import { announce, byId } from "./page/dom.js";
+import { foretoldText } from "./page/foretold.js";
 import { Form } from "./page/form.js";
 import { chooseFiles, takeFiles } from "./page/intake.js";
-import { LayerTable, number3 } from "./page/layer-table.js";
+import { LayerTable } from "./page/layer-table.js";
 import { showPicture } from "./page/picture.js";
 import { Predictor } from "./page/predictor.js";
 import { ResultView } from "./page/result.js";
@@ -40,7 +41,10 @@ const curves = new CurveView(session);
 const result = new ResultView(session);
 const predictor = new Predictor(session, showPrediction, (error) => fault("form-fault", error));
 
-takeFiles((files) => void open(files));
+takeFiles(
+  (files) => void open(files),
+  (folder) => void openFolder(folder),
+);
 chooseFiles("text-files", (files) => void open(files));
 byId("sample").addEventListener("click", async () => {
   const { sampleFiles } = await import("./page/sample.js");
@@ -78,6 +82,16 @@ async function open(files: readonly File[]): Promise<void> {
     if (opened) chosen();
   } finally {
     drop.removeAttribute("aria-busy");
+  }
+}
+
+async function openFolder(folder: FileSystemEntry): Promise<void> {
+  clearFaults();
+  try {
+    const { modelIn } = await import("./page/folder.js");
+    await open(await modelIn(folder));
+  } catch (error) {
+    fault("intake-fault", error as SessionError);
   }
 }
 
@@ -176,28 +190,13 @@ function showPrediction(choice: Choice, prediction: Prediction): void {
   if (!opened) return;
   opened.predicted = prediction;
   opened.size = JSON.stringify(choice.size);
-  const { bytesAfter, skipped, layers } = prediction;
   const { bytes } = opened.summary;
   byId("form-fault").textContent = form.fault ?? "";
-  byId("bytes-after").textContent = `${"quality" in choice.size ? "about " : ""}${megabytes(bytesAfter)}`;
-  const saved =
-    bytesAfter <= bytes ? `${percent(1 - bytesAfter / bytes)} less` : `${percent(bytesAfter / bytes - 1)} more`;
-  const told = expected(choice, prediction);
-  const left = skipped.length ? `; ${skipped.length} of ${skipped.length + layers.length} layers stay as they are` : "";
-  byId("outcome-note").textContent = unbroken(`${saved}, ${told}${left}`);
+  byId("bytes-after").textContent = `${"quality" in choice.size ? "about " : ""}${megabytes(prediction.bytesAfter)}`;
+  byId("outcome-note").textContent = foretoldText(choice, prediction, bytes, calibration.texts !== undefined);
   opened.table.show(prediction);
   curves.showRank(prediction);
   showCommand(choice);
-}
-
-function expected({ size }: Choice, { error, forecast }: Prediction): string {
-  if ("quality" in size) {
-    const texts = calibration.texts ? "; with your texts it gets smaller, and answers are compared" : "";
-    return `answers should agree to about ${forecast?.toFixed(3)}${texts}`;
-  }
-  return error === undefined
-    ? "error: the spectra are being computed"
-    : `predicted error ${number3(error)} (relative, l_2)`;
 }
 
 /** Spectra of what is chosen, for the predictions; then the plots of one layer. */

@@ -1,8 +1,9 @@
 // Three qualities, and texts to calibrate on: what the page offers first.
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
-import { bytesOf } from "../cli/run.js";
-import { axePath, drop, file, until, untilText, type Tab } from "./browser.js";
+import { bytesOf, temporaryFolder } from "../cli/run.js";
+import { axePath, drop, dropPath, file, until, untilText, type Tab } from "./browser.js";
 import { compress, freshTab, hash, onCommandLine, saved } from "./fresh-tab.js";
 import { classifier, encoder, slowModel, textsOf, textTokenizer } from "./models.js";
 
@@ -150,6 +151,25 @@ describe("with texts", () => {
       "tokenizer.json": textTokenizer(),
     });
     expect(hash(bytes)).toBe(hash(bytesOf(folder, "model.small.onnx")));
+  });
+
+  test("a folder as hubs have them: its model, and its tokenizer", async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, "onnx"));
+    const beside = { "config.json": "{}", "vocab.txt": "w1\nw2", "README.md": "# a model", "onnx/notes.txt": "w1" };
+    for (const [name, text] of Object.entries(beside)) writeFileSync(join(folder, name), text);
+    writeFileSync(join(folder, "tokenizer.json"), textTokenizer());
+    for (const name of ["model", "model_quantized"]) writeFileSync(join(folder, "onnx", `${name}.onnx`), model);
+    await dropPath(tab, folder);
+    await untilText(tab, "model-name", /^model\.onnx$/);
+    await untilText(tab, "texts-note", /^tokenizer\.json \(900 tokens\) is here to cut texts\.$/);
+    await dropPath(tab, join(folder, "onnx", "notes.txt"));
+    await untilText(tab, "texts-note", /^notes\.txt, cut by/);
+    await dropPath(tab, join(folder, "onnx"));
+    await untilText(tab, "texts-note", /^Texts take the model's tokenizer\.json/);
+    rmSync(join(folder, "onnx"), { recursive: true });
+    await dropPath(tab, folder);
+    await untilText(tab, "intake-fault", /holds no \.safetensors or \.onnx model; it has .*README\.md/);
   });
 
   test("cancelled while it calibrates, and goes on working", async () => {

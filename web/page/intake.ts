@@ -3,6 +3,9 @@ import { byId } from "./dom.js";
 
 type Take = (files: readonly File[]) => void;
 
+/** Folders are looked into by a script of their own. */
+type TakeFolder = (folder: FileSystemEntry) => void;
+
 /** @param id of a file input */
 export function chooseFiles(id: string, take: Take): void {
   const chooser = byId<HTMLInputElement>(id);
@@ -14,7 +17,7 @@ export function chooseFiles(id: string, take: Take): void {
   });
 }
 
-export function takeFiles(take: Take): void {
+export function takeFiles(take: Take, takeFolder: TakeFolder): void {
   chooseFiles("files", take);
   const zone = byId("drop");
   const carriesFiles = ({ dataTransfer }: DragEvent) => dataTransfer?.types.includes("Files") ?? false;
@@ -32,6 +35,9 @@ export function takeFiles(take: Take): void {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     over(0);
-    take([...(event.dataTransfer?.files ?? [])]);
+    const { items = [], files = [] } = event.dataTransfer ?? {};
+    const folder = [...items].map((item) => item.webkitGetAsEntry()).find((entry) => entry?.isDirectory);
+    if (folder) takeFolder(folder);
+    else take([...files]);
   });
 }

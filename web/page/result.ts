@@ -44,13 +44,14 @@ export class ResultView {
     const { signal } = this.abort;
     const { layers, seconds } = outcome;
     const title = h("h2", { id: "result-title", tabindex: -1 }, unbroken(titleOf(outcome)));
+    const told = answersTold(outcome, summary);
     const rowErrors = (this.rowErrors = layers.length
       ? new RowErrorView(this.session, layers, summary, signal)
       : undefined);
     this.section.replaceChildren(
       title,
       h("p", { class: "quiet" }, sentence(outcome, seconds)),
-      ...warnings(outcome, summary),
+      ...told,
       this.downloads(outcome, signal),
       ...(layers.length
         ? [folded(layers, [layerTable(layers), proof(layers), ...skipped(outcome)])]
@@ -60,7 +61,8 @@ export class ResultView {
     );
     this.section.hidden = false;
     void rowErrors?.load();
-    announce(`Done. ${title.textContent}.`);
+    const faults = told.filter(({ className }) => className === "fault").map(({ textContent }) => textContent);
+    announce([`Done. ${title.textContent}.`, ...faults].join(" "));
     title.focus({ preventScroll: true });
     this.section.scrollIntoView({ block: "nearest", behavior: "smooth" });
   }
@@ -99,7 +101,7 @@ function titleOf({ bytesBefore, bytesAfter, answers }: Outcome): string {
   return `${sizes}, ${percent(Math.abs(1 - bytesAfter / bytesBefore))} ${change}`;
 }
 
-function warnings({ answers }: Outcome, { format }: Summary): HTMLElement[] {
+function answersTold({ answers }: Outcome, { format }: Summary): HTMLElement[] {
   if (!answers) return [];
   const { agreement, asked, notes, source } = answers;
   const quiet = (text: string) => h("p", { class: "quiet" }, text);
@@ -112,13 +114,13 @@ function warnings({ answers }: Outcome, { format }: Summary): HTMLElement[] {
     far: "Answers differ much: allow more bytes, or leave out layers that err most, below.",
   };
   const fault = faultOf(answers);
-  const told = [
+  const lines = [
     ...(fault ? [h("p", { class: "fault" }, faults[fault])] : []),
     quiet(`Calibrated on ${source}, and compared on the same.`),
   ];
-  if (notes.length <= 2) return [...told, ...notes.map(quiet)];
+  if (notes.length <= 2) return [...lines, ...notes.map(quiet)];
   const summary = `${notes.length} notes on these inputs`;
-  return [...told, h("details", {}, h("summary", {}, summary), ...notes.map(quiet))];
+  return [...lines, h("details", {}, h("summary", {}, summary), ...notes.map(quiet))];
 }
 
 /** Of more layers a table would hide what comes after it. */
