@@ -149,11 +149,11 @@ function layerTable(layers: readonly CompressedSummary[]): HTMLElement {
   const labels = (i: number) =>
     i === 0 ? { scope: "col", role: "columnheader", class: "text" } : { scope: "col", role: "columnheader" };
   const rows = layers.map((layer) => {
-    const { name, rank, type, bits, method, objective, candidates, certificate } = layer;
+    const { name, method, objective, candidates, certificate } = layer;
     const svd = candidates.find((each) => each.method === "svd");
     const gain = svd && method !== "svd" ? ` (${percentChange(svd.objective.l21 / objective.l21 - 1)})` : "";
     const cells = [
-      bits ? `${bits} bits` : method === "transform" ? "codes" : `${rank}, ${type}`,
+      storedAs(layer),
       method === "dense" ? "table in few bits" : method,
       number(objective.l21),
       ...(tried ? [svd ? `${number(svd.objective.l21)}${gain}` : "not tried"] : []),
@@ -173,6 +173,12 @@ function layerTable(layers: readonly CompressedSummary[]): HTMLElement {
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...head.map((text, i) => h("th", labels(i), text)))),
     h("tbody", { role: "rowgroup" }, ...rows),
   );
+}
+
+function storedAs({ bits, method, rank, type }: CompressedSummary): string {
+  if (bits) return `${bits} bits`;
+  if (method === "transform") return "codes";
+  return method === "dense" ? type : `${rank}, ${type}`;
 }
 
 const percentChange = (x: number) => `${x >= 0 ? "+" : "−"}${percent(Math.abs(x))}`;
