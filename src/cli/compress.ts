@@ -22,7 +22,6 @@ import {
 } from "../model/index.js";
 import { type FolderJournal, openJournal } from "../node/journal/journal.js";
 import { removeFinishedJournal } from "../node/journal/folder.js";
-import { cosineOf, usualSensitivity } from "../model/quality/qualities.js";
 import { type Purpose, purposes } from "../model/plan-options.js";
 import { storedTypes } from "../model/stored.js";
 import type { Loewner } from "../types/index.js";
@@ -170,13 +169,11 @@ async function compress(context: Context, path: string, options: Options): Promi
       onProgress: context.progress,
     };
     if (dryRun) {
-      const sizes =
-        isOpen && !sized && maxError === undefined
-          ? { error: (1 - cosineOf({ quality, cosine })) / usualSensitivity({ kind: "linear" }) }
-          : {};
-      const planned = await context.withLoewner((loewner) =>
-        planCompression(loewner, open.model, { ...wanted, ...sizes }),
-      );
+      const planned = await context.withLoewner(async (loewner) => {
+        if (!isOpen) return planCompression(loewner, open.model, wanted);
+        const { foretell } = await import("../model/quality/foretell.js");
+        return foretell(loewner, open.model, { ...wanted, quality, cosine });
+      });
       return reportPlan(context, open.model, planned);
     }
     const isShrunk = isOpen || inputs !== undefined;

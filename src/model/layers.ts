@@ -78,6 +78,10 @@ function matcher(globs: readonly string[], weights: readonly Layer[], model: Mod
   return (layer: Layer) => tests.some((test) => test(layer.name, layer));
 }
 
+/** Whether "all" has it. */
+export const isInAll = (layer: Layer, model: Model) =>
+  layer.blocked === undefined && minorReason(layer, model) === undefined;
+
 /** Why "all" leaves a layer out: what it could save is nothing that is worth an error. */
 function minorReason({ minor, bytes, copies = [] }: Layer, { byteLength }: Model): string | undefined {
   const all = copies.reduce((sum, copy) => sum + copy.bytes, bytes);
