@@ -1,6 +1,7 @@
 /** Reads what a model is calibrated on: arrays (.npz, .npy) or texts (.txt, .jsonl, .tsv), told by the ends of their names. */
 import { FileError, InvalidFormatError, InvalidInputError } from "../errors.js";
 import { quote } from "../formats/json.js";
+import { standIn } from "../formats/sniff.js";
 import type { LimitOptions } from "../formats/limits.js";
 import { readNpz } from "../formats/npz.js";
 import type { OnnxModel } from "../formats/onnx/types.js";
@@ -136,7 +137,10 @@ async function readLines(path: string): Promise<string[]> {
         { file: path },
       );
     }
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(await source.slice(0, source.size));
+    const bytes = await source.slice(0, source.size);
+    const what = standIn(bytes);
+    if (what !== "") throw new InvalidFormatError(`${path}: these are no texts.${what}`, { file: path });
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     return text.split(/\r?\n/);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
