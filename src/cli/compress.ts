@@ -32,6 +32,7 @@ import {
   addModelCommon,
   addFit,
   addLayers,
+  addRequantise,
   addModelSize,
   checkOneSize,
   collect,
@@ -47,6 +48,7 @@ import {
   sayOutcome,
   type QualityOptions,
 } from "./quality.js";
+import { checkShrunk, sayRequantised } from "./requantise.js";
 import { addRowWeights, readRowWeights, type RowWeightOptions } from "./row-weights.js";
 import { verify } from "./verify.js";
 import { version } from "./version.js";
@@ -71,6 +73,7 @@ type Options = CommonOptions &
     verify?: boolean;
     force?: boolean;
     resume?: boolean;
+    requantise?: boolean;
   };
 
 export function addCompress(program: Command): void {
@@ -80,7 +83,7 @@ export function addCompress(program: Command): void {
       "make a model (.onnx or .safetensors) as small as its answers allow, each layer with a proven error bound",
     )
     .option("-o, --output <file>", "the smaller model (default: MODEL.small.onnx or .safetensors)");
-  addRowWeights(addLayers(addFit(addModelSize(addQuality(command)), modelObjective)));
+  addRowWeights(addRequantise(addLayers(addFit(addModelSize(addQuality(command)), modelObjective))));
   addModelCommon(
     command
       .option(
@@ -138,7 +141,7 @@ async function compress(context: Context, path: string, options: Options): Promi
   checkQuality(options, sized);
   checkCombination(options);
   const plan = options.plan === undefined ? undefined : await planFrom(options.plan, context);
-  await withModel(context, path, async (open) => {
+  const compressOpen = async (open: OpenModel) => {
     if (options.for === "memory" && open.kind !== "onnx")
       throw new InvalidInputError(
         `${path} is a safetensors model, which no runtime computes with as it lies: --for memory is for ONNX.`,
@@ -183,6 +186,7 @@ async function compress(context: Context, path: string, options: Options): Promi
       return shrinkModel(loewner, open.model, { ...wanted, quality, cosine, inputs, journal });
     });
     reportLayers(context, open.model, output, result);
+    await sayRequantised(context, open.model, result);
     // Without factors there is nothing to prove.
     const checked =
       options.verify && result.layers.length
@@ -191,7 +195,8 @@ async function compress(context: Context, path: string, options: Options): Promi
     reportJson(context, path, output, result, open.model, checked?.report);
     if (isShrunk) sayOutcome(context, open, result);
     if (checked?.failure) throw checked.failure;
-  });
+  };
+  await withModel(context, path, compressOpen, options);
 }
 
 /** A model in a folder that was named: what comes of it goes beside it. */
@@ -246,7 +251,7 @@ async function write<Result extends CompressedModel>(
   context: Context,
   model: Model,
   output: string,
-  { force, resume }: Options,
+  { force, resume, requantise }: Options,
   make: (loewner: Loewner, journal: FolderJournal) => Promise<Result>,
 ): Promise<Result> {
   const { signal } = context;
@@ -259,6 +264,7 @@ async function write<Result extends CompressedModel>(
   try {
     const result = await context.withLoewner((loewner) => make(loewner, journal));
     if (result.layers.length === 0 && joinedTensors(model).length === 0) throw nothingDone(model, result.skipped);
+    if (requantise) checkShrunk(model, result);
     const files = result.files.map(({ name, byteLength, write }): FileToWrite => ({
       path: name === "" ? output : join(dirname(output), name),
       byteLength,

@@ -20,6 +20,8 @@ export interface Layer {
   readonly dims?: readonly number[];
   /** As safetensors spells it: "F32", "F16", "BF16", ... */
   readonly dtype: string;
+  /** Of the codes that it lies in, where it is quantised and read as `dtype` all the same. */
+  readonly storedAs?: string;
   readonly bytes: number;
   /** Other tensors that hold the same numbers, or their transpose: whatever is done with the layer, a result has none of them. */
   readonly copies?: readonly { readonly name: string; readonly transposed: boolean; readonly bytes: number }[];

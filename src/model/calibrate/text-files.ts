@@ -1,6 +1,7 @@
 // Files of texts: lines of .txt, fields of .jsonl, columns of .tsv.
 import { FileError, InvalidFormatError, InvalidInputError } from "../../errors.js";
 import { quote } from "../../formats/json.js";
+import { standIn } from "../../formats/sniff.js";
 
 /** Texts that are used of more, unless told otherwise. */
 export const usualTexts = 200;
@@ -14,10 +15,12 @@ export const isTextFile = (name: string) => /\.(txt|jsonl|tsv)$/i.test(name);
  * The texts in a file's bytes; empty ones are left out. Of several columns, those of the first come first.
  * @param name says by its end what the file is, and stands in messages
  * @throws {FileError} when it is no UTF-8.
- * @throws {InvalidFormatError} when a line is no JSON object, or has no such field or column.
+ * @throws {InvalidFormatError} when something else stands in its place, a line is no JSON object, or has no such field or column.
  * @throws {InvalidInputError} when there is no such column, or several and none is named.
  */
 export function textsIn(name: string, bytes: Uint8Array, columns?: readonly string[]): string[] {
+  const what = standIn(bytes);
+  if (what !== "") throw new InvalidFormatError(`${name}: these are no texts.${what}`, { file: name });
   const lines = decoded(name, bytes).split(/\r?\n/);
   const columnsOf = /\.jsonl$/i.test(name) ? jsonColumns : /\.tsv$/i.test(name) ? tableColumns : undefined;
   const texts = columnsOf ? columnsOf(name, lines, columns) : lines;

@@ -8,7 +8,10 @@ export interface Attributes {
   readonly ints: ReadonlyMap<string, readonly number[]>;
 }
 
-const wanted = new Set(["Cast", "Gather", "Gemm", "GroupQueryAttention", "Transpose"]);
+const wanted = new Set([
+  ...["Cast", "Gather", "Gemm", "GroupQueryAttention", "Transpose"],
+  ...["DequantizeLinear", "GatherBlockQuantized", "MatMulNBits"],
+]);
 const none: Attributes = { int: new Map(), float: new Map(), ints: new Map() };
 
 /** Of the operators that are rewritten; none for any other, which may hold large tensors. */

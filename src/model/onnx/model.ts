@@ -1,5 +1,5 @@
 // An open ONNX model as the pipeline sees it.
-import { layOutOnnx, onnxDtypeName, onnxRows, onnxTensorChunks, writeOnnx } from "../../formats/index.js";
+import { onnxDtypeName, onnxTensorChunks, writeOnnx } from "../../formats/index.js";
 import type { OnnxModel, OnnxTensor, StreamedBytes } from "../../formats/onnx/types.js";
 import { descriptionText, metadataKey, readDescription } from "../description.js";
 import { allTensorsOf } from "../kinds/index.js";
@@ -8,6 +8,7 @@ import { leastShare, type Layer, type LayerKind, type LayOutOptions, type Model,
 import type { StoredLayer } from "../stored.js";
 import { roleOf } from "../safetensors/architectures.js";
 import { helperPrefix } from "./builder.js";
+import { bytesOfTensors, isDequantised, layOutChanged, weightRows } from "./float-view.js";
 import { rewrite } from "./rewrite.js";
 import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
 import { type Role, Roles } from "./roles.js";
@@ -61,7 +62,7 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
     const all = new Map([...described, ...added]);
     const setMetadata = new Map(all.size ? [[metadataKey, descriptionText(all)]] : []);
     const externalName = options.mainName && `${options.mainName}_data`;
-    const { main, external } = layOutOnnx(model, { ...edits, setMetadata }, { externalName });
+    const { main, external } = layOutChanged(model, { ...edits, setMetadata }, { externalName });
     const fileOf = (name: string, bytes: StreamedBytes): OutputFile => ({
       name,
       byteLength: bytes.byteLength,
@@ -78,8 +79,8 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
     described,
     tensorBytes: (name) => tensor(name).byteLength,
     isTaken: () => false, // new names are fresh ones
-    rows: (name) => onnxRows(model, tensor(name), weights.get(name)?.matrix),
-    floats: () => halvable().map((tensor) => onnxRows(model, tensor, [tensor.byteLength / 4, 1])),
+    rows: (name) => weightRows(model, tensor(name), weights.get(name)?.matrix),
+    floats: () => halvable().map((tensor) => weightRows(model, tensor, [tensor.byteLength / 4, 1])),
     async bytes(name) {
       const { byteLength } = tensor(name);
       const all = new Uint8Array(byteLength);
@@ -96,11 +97,13 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
 }
 
 function layerOf(
-  { name, tensor, matrix: shape, uses, blocked }: FoundWeight,
+  { name, tensor, matrix: shape, uses, places, blocked }: FoundWeight,
   roles: ReadonlySet<Role>,
   copies: readonly Place[],
 ): Layer {
-  const { dataType, byteLength: bytes } = tensor;
+  const { dataType, byteLength } = tensor;
+  const isCoded = isDequantised(tensor);
+  const bytes = isCoded ? bytesOfTensors(places.map((place) => place.tensor)) : byteLength;
   const inputAxis = inputAxisOf(uses);
   // Rows that are read one by one are rows of what is fitted.
   const transposed = uses.find(({ op }) => op === "gather")?.transposed ?? shape[0] < shape[1];
@@ -113,6 +116,7 @@ function layerOf(
     ...(inputAxis !== undefined && { inputAxis }),
     ...(blocked === undefined && roles.size === 0 && { minor: "is neither looked into nor multiplied with" }),
     ...(blocked && { blocked }),
+    ...(isCoded && { storedAs: onnxDtypeName(tensor.stored[0].dataType) }),
     ...(shape.join() !== tensor.dims.join() && { dims: tensor.dims }),
     ...(copies.length > 0 && {
       copies: copies.map(({ value, transposed: turned, tensor: { byteLength } }) => ({
