@@ -1,11 +1,13 @@
 // The page: what is open, what is asked for, what runs. All that computes is in session/, in a worker.
 import { megabytes, percent } from "loewner/cli/text.js";
-import { commandFor } from "./page/command.js";
+import { CalibrationForm, isCalibration, isTokenizer } from "./page/calibration.js";
+import { commandFor, pastedName } from "./page/command.js";
 import { CurveView } from "./page/curve-view.js";
-import { announce, byId, unbroken } from "./page/dom.js";
+import { announce, byId } from "./page/dom.js";
+import { foretoldText } from "./page/foretold.js";
 import { Form } from "./page/form.js";
-import { takeFiles } from "./page/intake.js";
-import { LayerTable, number3 } from "./page/layer-table.js";
+import { chooseFiles, takeFiles } from "./page/intake.js";
+import { LayerTable } from "./page/layer-table.js";
 import { showPicture } from "./page/picture.js";
 import { Predictor } from "./page/predictor.js";
 import { ResultView } from "./page/result.js";
@@ -16,10 +18,13 @@ import { SessionClient } from "./session/connect.js";
 import type { Choice, Outcome, Prediction, ProgressReport, Summary } from "./session/protocol.js";
 
 interface Opened {
-  readonly files: readonly File[];
+  /** With the tokenizer that came later: a worker that ended is given them again. */
+  files: readonly File[];
   summary: Summary;
   readonly table: LayerTable;
   predicted?: Prediction;
+  /** What was predicted. */
+  size?: string;
 }
 
 let opened: Opened | undefined;
@@ -31,11 +36,16 @@ let lost = false;
 
 const session = new SessionClient(() => (lost = true));
 const form = new Form(chosen);
+const calibration = new CalibrationForm(chosen);
 const curves = new CurveView(session);
 const result = new ResultView(session);
 const predictor = new Predictor(session, showPrediction, (error) => fault("form-fault", error));
 
-takeFiles((files) => void open(files));
+takeFiles(
+  (files) => void open(files),
+  (folder) => void openFolder(folder),
+);
+chooseFiles("text-files", (files) => void open(files));
 byId("sample").addEventListener("click", async () => {
   const { sampleFiles } = await import("./page/sample.js");
   await open(sampleFiles());
@@ -51,16 +61,20 @@ installOffline();
 
 async function open(files: readonly File[]): Promise<void> {
   clearFaults();
-  const [only] = files;
-  if (opened && files.length === 1 && /tokenizer\.json$/i.test(only.name)) return addTokenizer(only);
+  const isBeside = (file: File) => isCalibration(file) || isTokenizer(file);
+  if (opened && files.length && files.every(isBeside)) return addBeside(files);
   running?.abort();
   stopBackground();
   const drop = byId("drop");
   drop.setAttribute("aria-busy", "true");
   try {
-    const summary = await session.call("open", [files]);
+    // Texts alone are handed on: what is said of them is that they are no model.
+    const others = files.filter((file) => !isCalibration(file));
+    const model = others.some((file) => !isTokenizer(file)) ? others : files;
+    const summary = await session.call("open", [model]);
     lost = false;
-    show(files, summary);
+    show(model, summary);
+    if (model !== files) addTexts(files.filter(isCalibration));
   } catch (error) {
     fault("intake-fault", error as SessionError);
     byId("intake-fault").scrollIntoView({ block: "nearest" });
@@ -68,6 +82,16 @@ async function open(files: readonly File[]): Promise<void> {
     if (opened) chosen();
   } finally {
     drop.removeAttribute("aria-busy");
+  }
+}
+
+async function openFolder(folder: FileSystemEntry): Promise<void> {
+  clearFaults();
+  try {
+    const { modelIn } = await import("./page/folder.js");
+    await open(await modelIn(folder));
+  } catch (error) {
+    fault("intake-fault", error as SessionError);
   }
 }
 
@@ -80,6 +104,7 @@ function show(files: readonly File[], summary: Summary): void {
   byId("model-name").textContent = summary.name;
   showFacts();
   form.reset(summary.bytes, summary.format === "npy");
+  calibration.reset(summary);
   byId("opened").hidden = false;
   curves.open(summary.layers.filter(({ blocked }) => blocked === undefined).map(({ name }) => name));
   announce(`${summary.name} is open: ${megabytes(summary.bytes)}, ${table.chosen.length} layers chosen.`);
@@ -96,19 +121,35 @@ function showFacts(): void {
   byId("model-facts").textContent = facts.join(", ");
 }
 
-async function addTokenizer(file: File): Promise<void> {
+/** What belongs to the model that is open. */
+async function addBeside(files: readonly File[]): Promise<void> {
   try {
-    opened!.summary = await session.call("addTokenizer", [file]);
-    showFacts();
-    announce(`${file.name}: ${opened!.summary.vocabulary} tokens.`);
-    result.refreshRows();
+    for (const file of files.filter(isTokenizer)) {
+      opened!.summary = await session.call("addTokenizer", [file]);
+      opened!.files = [...opened!.files.filter((each) => !isTokenizer(each)), file];
+      showFacts();
+      calibration.know(opened!.summary);
+      announce(`${file.name}: ${opened!.summary.vocabulary} tokens.`);
+      result.refreshRows();
+    }
   } catch (error) {
     fault("intake-fault", error as SessionError);
   }
+  addTexts(files.filter(isCalibration));
+}
+
+function addTexts(files: readonly File[]): void {
+  if (files.length === 0) return;
+  const { name, format } = opened!.summary;
+  if (format === "onnx") return calibration.add(files);
+  const what = format === "npy" ? "is a single matrix" : "has no graph that could be run";
+  byId("intake-fault").textContent =
+    `${name} ${what}, so it cannot be calibrated on ${files.map((file) => file.name).join(", ")}: export the model to ONNX, or go on without texts.`;
 }
 
 function choiceNow(): Choice | undefined {
   const choice = form.choice;
+  opened?.table.choose(form.quality === undefined ? "size" : "quality");
   return opened && choice && { ...choice, layers: opened.table.chosen };
 }
 
@@ -128,27 +169,31 @@ function chosen(): void {
   }
   // Of a worker that has ended nothing is asked before the next run opens the files again.
   if (lost) return;
+  if ("quality" in choice.size && opened.size !== JSON.stringify(choice.size)) {
+    byId("bytes-after").textContent = "…";
+    byId("outcome-note").textContent = "Its layers are being looked at, to tell how small it gets.";
+  }
   predictor.ask(choice);
   void startBackground(choice);
 }
 
 function showCommand(choice: Choice): void {
-  byId("command").textContent = commandFor(opened!.summary, choice, opened!.predicted);
+  const texts = calibration.texts;
+  byId("command").textContent = commandFor(opened!.summary, choice, opened!.predicted, texts);
+  const save = texts?.pasted ? `Save what is pasted as ${pastedName}. ` : "";
+  byId("command-note").textContent = texts
+    ? `${save}The command needs two more packages: npm install onnxruntime-web @huggingface/tokenizers`
+    : "";
 }
 
 function showPrediction(choice: Choice, prediction: Prediction): void {
   if (!opened) return;
   opened.predicted = prediction;
-  const { bytesAfter, error, skipped, layers } = prediction;
+  opened.size = JSON.stringify(choice.size);
   const { bytes } = opened.summary;
   byId("form-fault").textContent = form.fault ?? "";
-  byId("bytes-after").textContent = megabytes(bytesAfter);
-  const saved =
-    bytesAfter <= bytes ? `${percent(1 - bytesAfter / bytes)} less` : `${percent(bytesAfter / bytes - 1)} more`;
-  const told =
-    error === undefined ? "error: the spectra are being computed" : `predicted error ${number3(error)} (relative, l_2)`;
-  const left = skipped.length ? `; ${skipped.length} of ${skipped.length + layers.length} layers stay as they are` : "";
-  byId("outcome-note").textContent = unbroken(`${saved}, ${told}${left}`);
+  byId("bytes-after").textContent = `${"quality" in choice.size ? "about " : ""}${megabytes(prediction.bytesAfter)}`;
+  byId("outcome-note").textContent = foretoldText(choice, prediction, bytes, calibration.texts !== undefined);
   opened.table.show(prediction);
   curves.showRank(prediction);
   showCommand(choice);
@@ -186,6 +231,7 @@ function stopBackground(): void {
 async function compress(): Promise<void> {
   const choice = choiceNow();
   if (!choice?.layers.length || running || !opened) return;
+  const texts = calibration.texts;
   clearFaults();
   stopBackground();
   result.expect();
@@ -195,7 +241,8 @@ async function compress(): Promise<void> {
   let told = 0;
   const onProgress = ({ stage, layer, done, total }: ProgressReport) => {
     byId<HTMLProgressElement>("progress").value = done / total;
-    const left = time.seconds(done, total);
+    // How often a model that is calibrated is fitted nobody knows.
+    const left = texts ? undefined : time.seconds(done, total);
     const text = `${percent(done / total)}${left === undefined ? "" : `, ${duration(left)} left`}`;
     byId("progress-text").textContent = `${text} · ${layer ? `${layer}: ` : ""}${stage}`;
     if (done / total < told + 0.25) return;
@@ -208,7 +255,7 @@ async function compress(): Promise<void> {
     // A worker that ended has forgotten the files.
     if (lost) await session.call("open", [files]);
     lost = false;
-    outcome = await session.call("compress", [choice], { signal: running.signal, onProgress });
+    outcome = await session.call("compress", [choice, texts], { signal: running.signal, onProgress });
   } catch (error) {
     const { code } = error as SessionError;
     if (code === "ABORTED") announce("Cancelled. Nothing was written.");
@@ -238,7 +285,9 @@ function fault(place: string, { message, code }: SessionError, elsewhere = false
   const bug = code === undefined ? " (this is a fault of the page)" : "";
   const choice = choiceNow();
   const command =
-    elsewhere && opened && choice ? ` With more memory: ${commandFor(opened.summary, choice, opened.predicted)}` : "";
+    elsewhere && opened && choice
+      ? ` With more memory: ${commandFor(opened.summary, choice, opened.predicted, calibration.texts)}`
+      : "";
   byId(place).textContent = `${message}${bug}${command}`;
 }
 

@@ -52,12 +52,24 @@ export function reportJson(
   context: Context,
   input: string,
   output: string,
-  result: CompressedModel & Partial<Pick<ShrunkModel, "agreement" | "forecast" | "asked" | "notes">>,
+  result: CompressedModel & Partial<Pick<ShrunkModel, "agreement" | "forecast" | "asked" | "notes" | "halves">>,
   model: Model,
   verification: unknown,
 ): void {
-  const { layers, skipped, bytesBefore, bytesAfter, seconds, seed, resumed, agreement, forecast, asked, notes } =
-    result;
+  const {
+    layers,
+    skipped,
+    bytesBefore,
+    bytesAfter,
+    seconds,
+    seed,
+    resumed,
+    agreement,
+    forecast,
+    asked,
+    notes,
+    halves,
+  } = result;
   const joined = joinedTensors(model);
   const report = {
     ...{ input, output, bytesBefore, bytesAfter, layers, skipped, seconds, seed, version },
@@ -66,6 +78,7 @@ export function reportJson(
     ...(agreement && { agreement }),
     ...(forecast !== undefined && { forecast }),
     ...(asked !== undefined && { asked }),
+    ...(halves && { halves }),
     ...(notes?.length && { notes }),
   };
   context.json(verification === undefined ? report : { ...report, verification });

@@ -22,7 +22,7 @@ import {
 } from "../model/index.js";
 import { type FolderJournal, openJournal } from "../node/journal/journal.js";
 import { removeFinishedJournal } from "../node/journal/folder.js";
-import { cosineOf, usualSensitivity } from "../model/quality/qualities.js";
+import { type Purpose, purposes } from "../model/plan-options.js";
 import { storedTypes } from "../model/stored.js";
 import type { Loewner } from "../types/index.js";
 import { joinedTensors, nothingDone, reportJson, reportLayers, reportPlan } from "./compress-report.js";
@@ -32,6 +32,7 @@ import {
   addModelCommon,
   addFit,
   addLayers,
+  addRequantise,
   addModelSize,
   checkOneSize,
   collect,
@@ -47,6 +48,7 @@ import {
   sayOutcome,
   type QualityOptions,
 } from "./quality.js";
+import { checkShrunk, sayRequantised } from "./requantise.js";
 import { addRowWeights, readRowWeights, type RowWeightOptions } from "./row-weights.js";
 import { verify } from "./verify.js";
 import { version } from "./version.js";
@@ -65,11 +67,13 @@ type Options = CommonOptions &
     layers?: string[];
     exclude?: string[];
     dtype?: CompressOptions["type"];
+    for?: Purpose;
     plan?: string;
     dryRun?: boolean;
     verify?: boolean;
     force?: boolean;
     resume?: boolean;
+    requantise?: boolean;
   };
 
 export function addCompress(program: Command): void {
@@ -79,12 +83,12 @@ export function addCompress(program: Command): void {
       "make a model (.onnx or .safetensors) as small as its answers allow, each layer with a proven error bound",
     )
     .option("-o, --output <file>", "the smaller model (default: MODEL.small.onnx or .safetensors)");
-  addRowWeights(addLayers(addFit(addModelSize(addQuality(command)), modelObjective)));
+  addRowWeights(addRequantise(addLayers(addFit(addModelSize(addQuality(command)), modelObjective))));
   addModelCommon(
     command
       .option(
         "--dtype <type>",
-        `how layers are stored: ${storedTypes.join(", ")}, or auto (default: auto; with --keep, --rank or --energy the layer's own type)`,
+        `how layers are stored: ${storedTypes.join(", ")}, or auto (default: auto; with --rank, --energy or --method the layer's own type)`,
         parseChoice(...storedTypes, "auto"),
       )
       .option("--min-rank <k>", "smallest rank that --budget and --bytes give", parseRank)
@@ -94,6 +98,11 @@ export function addCompress(program: Command): void {
         "--operators <set>",
         "of an ONNX result: standard, or onnxruntime's own too",
         parseChoice("standard", "onnxruntime"),
+      )
+      .option(
+        "--for <purpose>",
+        "ONNX: download, the fewest bytes, unpacked as the model loads; or memory, what onnxruntime computes with as it lies (default: download)",
+        parseChoice(...purposes),
       )
       .option("--verify", "check the result against the original when it is written; ONNX: run both")
       .option(
@@ -132,7 +141,12 @@ async function compress(context: Context, path: string, options: Options): Promi
   checkQuality(options, sized);
   checkCombination(options);
   const plan = options.plan === undefined ? undefined : await planFrom(options.plan, context);
-  await withModel(context, path, async (open) => {
+  const compressOpen = async (open: OpenModel) => {
+    if (options.for === "memory" && open.kind !== "onnx")
+      throw new InvalidInputError(
+        `${path} is a safetensors model, which no runtime computes with as it lies: --for memory is for ONNX.`,
+        { file: path },
+      );
     const output = options.output ?? defaultOutput(open, open.path === path || isInside(open.path, path));
     // Fitting may take long: what --verify lacks is told first.
     if (options.verify && open.kind === "onnx") await prepareRun(open, options);
@@ -140,14 +154,18 @@ async function compress(context: Context, path: string, options: Options): Promi
     const inputs = dryRun ? undefined : await calibrationInputs(context, open, options);
     if (!dryRun) await checkOutput(context, open, output, options);
     const { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes } = options;
-    const { minRank, multipleOf, operators, quality, cosine, maxError } = options;
+    const { for: purpose, operators = purpose === "memory" ? "onnxruntime" : undefined } = options;
+    const { minRank, multipleOf, quality, cosine, maxError } = options;
     // A plan says of what it names all there is to say.
     const isOpen = plan === undefined && (keep ?? rank ?? energy) === undefined;
     const { layers = isOpen ? ["all"] : undefined, exclude } = options;
-    const { dtype: type = isOpen ? "auto" : undefined } = options;
+    // Factors are asked for by what is said of them.
+    const isOfFactors = multipleOf !== undefined || (method !== undefined && method !== "auto");
+    const isAuto = plan === undefined && (isOpen || (keep !== undefined && !isOfFactors));
+    const { dtype: type = isAuto ? "auto" : undefined } = options;
     const wanted: ShrinkOptions = {
       ...{ p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes, maxError },
-      ...{ layers, exclude, minRank, multipleOf, operators, type, plan },
+      ...{ layers, exclude, minRank, multipleOf, operators, purpose, type, plan },
       weights,
       mayGrow: false,
       mainName: basename(output),
@@ -155,13 +173,11 @@ async function compress(context: Context, path: string, options: Options): Promi
       onProgress: context.progress,
     };
     if (dryRun) {
-      const sizes =
-        isOpen && !sized && maxError === undefined
-          ? { error: (1 - cosineOf({ quality, cosine })) / usualSensitivity({ kind: "linear" }) }
-          : {};
-      const planned = await context.withLoewner((loewner) =>
-        planCompression(loewner, open.model, { ...wanted, ...sizes }),
-      );
+      const planned = await context.withLoewner(async (loewner) => {
+        if (!isOpen) return planCompression(loewner, open.model, wanted);
+        const { foretell } = await import("../model/quality/foretell.js");
+        return foretell(loewner, open.model, { ...wanted, quality, cosine });
+      });
       return reportPlan(context, open.model, planned);
     }
     const isShrunk = isOpen || inputs !== undefined;
@@ -171,6 +187,7 @@ async function compress(context: Context, path: string, options: Options): Promi
       return shrinkModel(loewner, open.model, { ...wanted, quality, cosine, inputs, journal });
     });
     reportLayers(context, open.model, output, result);
+    await sayRequantised(context, open.model, result);
     // Without factors there is nothing to prove.
     const checked =
       options.verify && result.layers.length
@@ -179,7 +196,8 @@ async function compress(context: Context, path: string, options: Options): Promi
     reportJson(context, path, output, result, open.model, checked?.report);
     if (isShrunk) sayOutcome(context, open, result);
     if (checked?.failure) throw checked.failure;
-  });
+  };
+  await withModel(context, path, compressOpen, options);
 }
 
 /** A model in a folder that was named: what comes of it goes beside it. */
@@ -211,6 +229,19 @@ function checkCombination(options: Options): void {
         `--${kebab(unread[0])} is for factors; ${dtype} codes are made for a size: --keep, --budget or --bytes.`,
       );
   }
+  if (options.for === "memory") {
+    if (options.operators === "standard")
+      throw new InvalidInputError(
+        "--for memory takes onnxruntime's own operators, which --operators standard rules out; leave one of them out.",
+      );
+    const other = Object.entries({ rank, energy, dtype: dtype === "auto" ? undefined : dtype }).find(
+      ([, value]) => value !== undefined,
+    );
+    if (other)
+      throw new InvalidInputError(
+        `--for memory chooses how layers are stored; leave --${other[0]} out, or --for memory.`,
+      );
+  }
   if (minRank !== undefined && (budget ?? bytes) === undefined)
     throw new InvalidInputError("--min-rank is the smallest rank that --budget and --bytes give; give one of these.");
 }
@@ -221,7 +252,7 @@ async function write<Result extends CompressedModel>(
   context: Context,
   model: Model,
   output: string,
-  { force, resume }: Options,
+  { force, resume, requantise }: Options,
   make: (loewner: Loewner, journal: FolderJournal) => Promise<Result>,
 ): Promise<Result> {
   const { signal } = context;
@@ -234,6 +265,7 @@ async function write<Result extends CompressedModel>(
   try {
     const result = await context.withLoewner((loewner) => make(loewner, journal));
     if (result.layers.length === 0 && joinedTensors(model).length === 0) throw nothingDone(model, result.skipped);
+    if (requantise) checkShrunk(model, result);
     const files = result.files.map(({ name, byteLength, write }): FileToWrite => ({
       path: name === "" ? output : join(dirname(output), name),
       byteLength,

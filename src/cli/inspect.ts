@@ -4,8 +4,8 @@ import { inspectModel, newPlan, type Inspection, type Model } from "../model/ind
 import { type CommonOptions, runCommand, type Context } from "./context.js";
 import { inspectionPage } from "./inspect-html.js";
 import { inspectionReport } from "./inspect-report.js";
-import { withModel } from "./models.js";
-import { addModelCommon, parseChoice, parseShare } from "./options.js";
+import { type OpenModel, withModel } from "./models.js";
+import { addModelCommon, addRequantise, parseChoice, parseShare } from "./options.js";
 
 interface Options extends CommonOptions {
   /** False for --no-spectrum. */
@@ -15,10 +15,11 @@ interface Options extends CommonOptions {
   plan?: string;
   html?: string;
   force?: boolean;
+  requantise?: boolean;
 }
 
 export function addInspect(program: Command): void {
-  addModelCommon(
+  const command = addRequantise(
     program
       .command("inspect <model>")
       .description("layers, shapes, types, share of the file, spectrum, and what could be saved")
@@ -34,7 +35,8 @@ export function addInspect(program: Command): void {
       .option("--plan <file>", "write a plan for compress --plan: JSON, to be edited")
       .option("--html <file>", "write the table and plots of the spectra as one page that loads nothing else")
       .option("--force", "replace the plan and the page if they exist"),
-  )
+  );
+  addModelCommon(command)
     .addHelpText(
       "after",
       `
@@ -47,7 +49,7 @@ Examples:
 
 async function inspect(context: Context, path: string, options: Options): Promise<void> {
   const { spectrum, keep, all, plan, html } = options;
-  await withModel(context, path, async ({ model }) => {
+  const inspectOpen = async ({ model }: OpenModel) => {
     const outputs = [plan, html].filter((output) => output !== undefined);
     await context.checkOutputs(outputs, options);
     const inspection = await context.withLoewner((loewner) =>
@@ -66,7 +68,8 @@ async function inspect(context: Context, path: string, options: Options): Promis
       context.say(`Plan written: ${plan}. Edit it, then: loewner compress ${path} --plan ${plan} -o OUTPUT`);
     }
     if (html !== undefined) context.say(`Page written: ${html}`);
-  });
+  };
+  await withModel(context, path, inspectOpen, options);
 }
 
 /** Both files or neither. */

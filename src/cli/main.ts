@@ -56,6 +56,13 @@ function exitCodeOf(error: unknown): number {
     : 1;
 }
 
+/** Options of the library that a message names, as the command line spells them. */
+function inOptions(message: string): string {
+  const options = program.commands.flatMap((command) => command.options);
+  const spelled = new Map(options.map((option) => [option.attributeName(), option.long]));
+  return message.replace(/(?<![\w./"'-])[a-z]+([A-Z][a-z]*)+(?![\w./"'-])/g, (word) => spelled.get(word) ?? word);
+}
+
 /** Without the message, whose lines are not the stack's. */
 function stackOf({ name, message, stack = "" }: Error): string[] {
   const head = `${name}: ${message}`;
@@ -70,7 +77,7 @@ try {
   if (!(error instanceof CommanderError)) {
     const verbose = process.argv.includes("--verbose");
     const message = error instanceof Error ? error.message : String(error);
-    if (isLoewnerError(error)) note(`loewner: ${message}`);
+    if (isLoewnerError(error)) note(`loewner: ${inOptions(message)}`);
     else note(`loewner: ${message} (this is a bug in loewner${verbose ? "" : "; --verbose shows where"})`);
     if (verbose && error instanceof Error) note(stackOf(error));
   }

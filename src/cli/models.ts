@@ -13,8 +13,16 @@ export type OpenModel = { readonly model: Model; readonly path: string; readonly
 /** Of a model's own file; other web addresses are mostly pages about one. */
 const isModelAddress = (path: string) => /^https?:\/\/[^?#]+\.(safetensors|onnx|index\.json)(\?|$)/i.test(path);
 
-/** Finds a model, opens it, hands it to `body`, closes it. */
-export async function withModel<T>(context: Context, path: string, body: (open: OpenModel) => Promise<T>): Promise<T> {
+/**
+ * Finds a model, opens it, hands it to `body`, closes it.
+ * @param options.requantise weights of an ONNX model that are quantised already are layers, as the floats that they stand for
+ */
+export async function withModel<T>(
+  context: Context,
+  path: string,
+  body: (open: OpenModel) => Promise<T>,
+  { requantise = false }: { requantise?: boolean } = {},
+): Promise<T> {
   const { signal, limits, progress: onProgress, options } = context;
   const found = isModelAddress(path)
     ? { path, description: path }
@@ -30,7 +38,9 @@ export async function withModel<T>(context: Context, path: string, body: (open: 
   try {
     if (open.kind === "onnx") {
       const { onnxModel } = await import("../model/onnx/model.js");
-      return await body({ kind: "onnx", file: open.file, path: main, files, model: await onnxModel(open.file) });
+      const { dequantisedModel } = await import("../model/onnx/quantised/view.js");
+      const file = requantise ? await dequantisedModel(open.file) : open.file;
+      return await body({ kind: "onnx", file, path: main, files, model: await onnxModel(file) });
     }
     const model = safetensorsModel(open.file, { config: open.config });
     return await body({ kind: "safetensors", file: setOf(open.file), path: main, files, model });

@@ -218,6 +218,13 @@ export function addLayers(command: Command): Command {
     .option("--exclude <glob>", "tensors to leave alone (may be given more than once)", collect);
 }
 
+export function addRequantise(command: Command): Command {
+  return command.option(
+    "--requantise",
+    "ONNX: weights that are quantised already too, as the floats that their codes stand for (errors are against these)",
+  );
+}
+
 /** What commands that take a model share: --offline, and what a model may be. */
 export function addModelCommon(command: Command): Command {
   return addCommon(command.option("--offline", "take a model by hub address from the cache alone")).addHelpText(

@@ -2,12 +2,14 @@
 import { basename, dirname, join } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
 import { InvalidInputError } from "../errors.js";
+import { usualTexts } from "../model/calibrate/text-files.js";
 import type { Quality, ShrinkOptions, ShrunkModel } from "../model/index.js";
 import { qualityNames } from "../model/quality/qualities.js";
 import type { RuntimeKind } from "../node/onnxruntime.js";
 import type { Context } from "./context.js";
 import type { OpenModel } from "./models.js";
 import { collect, parseChoice, parseNumber, parseP, parseRank } from "./options.js";
+import { answersOf, faultOf } from "./outcome.js";
 import { megabytes } from "./text.js";
 
 export interface QualityOptions {
@@ -56,8 +58,6 @@ function parseCosine(text: string): number {
   return value;
 }
 
-const usualTexts = 200;
-
 /** @throws {InvalidInputError} for options that would be read by nothing, or contradict each other */
 export function checkQuality(options: QualityOptions, sized: boolean): void {
   const { quality, cosine, maxError, calibrate, tokenizer, column, texts, calibrationP } = options;
@@ -105,27 +105,23 @@ export function defaultOutput({ kind, path }: OpenModel, isHere: boolean): strin
   return isHere ? join(dirname(path), name) : name;
 }
 
-/** 1 - cosine from which on a warning is due. */
-const largeLoss = 0.1;
-
 /** The last line: what came of it, plainly. */
 export function sayOutcome(context: Context, { kind }: OpenModel, result: ShrunkModel): void {
-  const { bytesBefore, bytesAfter, agreement, forecast, asked, notes } = result;
+  const { bytesBefore, bytesAfter, agreement, notes } = result;
   for (const note of notes) context.say(note);
   const sizes = `${megabytes(bytesBefore)} -> ${megabytes(bytesAfter)}`;
+  const answers = answersOf(result);
   if (!agreement) {
-    const expected = forecast === undefined ? "" : `; answers should agree to about ${forecast.toFixed(3)}`;
     const way = kind === "onnx" ? ": --calibrate with a few inputs does that, and errs less" : "";
-    context.say(`${sizes}${expected}. They were not compared${way}.`);
+    context.say(`${[sizes, answers].filter(Boolean).join("; ")}. They were not compared${way}.`);
     return;
   }
-  const { cosine, samples } = agreement;
-  if (asked !== undefined && cosine < asked)
+  const fault = faultOf(result);
+  if (fault === "missed")
     context.say(
-      `Answers agree less than the ${asked} that was asked for: no layer has more bits to take. Use --exclude for layers that err most.`,
+      `Answers agree less than the ${result.asked} that was asked for: no layer has more bits to take. Use --exclude for layers that err most.`,
     );
-  else if (1 - cosine > largeLoss)
+  else if (fault === "far")
     context.say("Answers differ much: allow more bytes, or leave the layers that err most out with --exclude.");
-  const expected = forecast === undefined ? "" : `; ${forecast.toFixed(4)} was expected`;
-  context.say(`${sizes}; answers agree to ${cosine.toFixed(4)} (${samples} inputs${expected})`);
+  context.say(`${sizes}; ${answers}`);
 }

@@ -5,7 +5,7 @@ import { f16ToF32 } from "../half.js";
 import { jsonBytes, type LimitOptions } from "../formats/limits.js";
 import { openFile, type FileSource } from "../node/files/file.js";
 import { readNpyArray } from "../formats/npy-array.js";
-import { sniff } from "../formats/sniff.js";
+import { sniff, sniffedBytes } from "../formats/sniff.js";
 import { parseNumber } from "./options.js";
 import { readTokenizer } from "../model/tokens/tokenizer.js";
 import {
@@ -75,7 +75,7 @@ export async function readRowWeights(
   checkPower(power);
   const source = await openFile(path);
   try {
-    const start = await source.slice(0, Math.min(source.size, 64));
+    const start = await source.slice(0, Math.min(source.size, sniffedBytes));
     if (start[0] === 0x93) return await fromCounts(source, power, options);
     const isJson = /^(\xef\xbb\xbf)?\s*\{/.test(String.fromCharCode(...start));
     if (!isJson) {

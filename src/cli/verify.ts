@@ -27,12 +27,16 @@ Examples:
     )
     .action((model: string, compressed: string, options: Options) =>
       runCommand(options, (context) =>
-        withModel(context, model, (original) =>
-          withModel(context, compressed, async (small) => {
-            const { report, failure } = await verify(context, original, small, options);
-            context.json({ input: original.path, output: small.path, ...report });
-            if (failure) throw failure;
-          }),
+        withModel(
+          context,
+          model,
+          (original) =>
+            withModel(context, compressed, async (small) => {
+              const { report, failure } = await verify(context, original, small, options);
+              context.json({ input: original.path, output: small.path, ...report });
+              if (failure) throw failure;
+            }),
+          { requantise: true },
         ),
       ),
     );

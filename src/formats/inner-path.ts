@@ -11,9 +11,9 @@ export function innerPathFault(path: string): string | undefined {
   if (path === "") return "is empty";
   if (path.includes("\0")) return "holds a NUL byte";
   if (/\p{Cc}/u.test(path)) return "holds a control character";
+  if (/^[a-z]:/i.test(path)) return "names a drive: give the file's path from the model's folder on";
   if (path.includes("\\")) return "holds a backslash: folders are separated by /, so replace \\ by / in it";
-  if (path.startsWith("/")) return "is absolute";
-  if (/^[a-z]:/i.test(path)) return "names a drive";
+  if (path.startsWith("/")) return "is absolute: give the file's path from the model's folder on";
   // Also a scheme (file:, http:), and on Windows a stream of a file.
   if (path.includes(":")) return "holds a colon";
   const parts = path.split("/");

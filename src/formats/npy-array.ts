@@ -6,6 +6,7 @@ import { InvalidFormatError, OutOfMemoryError } from "../errors.js";
 import type { ByteSource } from "./bytes.js";
 import type { LimitOptions } from "./limits.js";
 import { readNpyHeader, swapped, tuple } from "./npy.js";
+import { unsupportedDtype } from "./npy-dtype.js";
 
 /** The types that are read, under NumPy's names. float16 stays as its bit patterns, bool is 0 or 1 in a byte. */
 export interface NpyTypes {
@@ -68,7 +69,7 @@ export async function readNpyArray(source: ByteSource, options: LimitOptions = {
   const type = Object.hasOwn(dtypes, name) ? dtypes[name] : undefined;
   if (!type) {
     throw new InvalidFormatError(
-      `${file}: dtype '${descr}' is not supported; floats of 16 to 64 bits, integers of 8 to 64 bits and bool are. Convert it first: numpy.save(path, a.astype('float32')).`,
+      `${file}: ${unsupportedDtype(descr, "floats of 16 to 64 bits, integers of 8 to 64 bits and bool")}`,
       { file, offset: 10 },
     );
   }

@@ -9,7 +9,8 @@ import { type RowSource, type RowType, rowTypeBytes } from "../matrix.js";
 import type { ByteSource } from "./bytes.js";
 import { type LimitOptions, limitsOf, overLimit } from "./limits.js";
 import { parsePythonLiteral, type PythonLiteral, PythonLiteralError } from "./python-literal.js";
-import { sniff } from "./sniff.js";
+import { structuredDtype, unsupportedDtype } from "./npy-dtype.js";
+import { sniff, sniffedBytes } from "./sniff.js";
 
 /** What the header of an .npy file says. */
 export interface NpyHeader {
@@ -50,7 +51,7 @@ export async function readNpyHeader(source: ByteSource, options: LimitOptions = 
   const start = await source.slice(0, Math.min(source.size, 12));
   const magic = String.fromCharCode(...start.subarray(0, 6));
   if (magic !== MAGIC.slice(0, magic.length)) {
-    const more = await source.slice(0, Math.min(source.size, 64));
+    const more = await source.slice(0, Math.min(source.size, sniffedBytes));
     throw bad(
       `not an .npy file: it begins with ${hex(start.subarray(0, 6))}, not with 93 4e 55 4d 50 59 ("\\x93NUMPY").${sniff(more)}`,
     );
@@ -264,7 +265,7 @@ function parseHeader(text: string, file: string, offset: number): Pick<NpyHeader
     throw bad("'shape' is not a tuple of whole numbers");
   }
   if (typeof descr !== "string") {
-    throw new InvalidFormatError(`${file}: a structured dtype (an array of records) is not supported; ${supported}`, {
+    throw new InvalidFormatError(`${file}: ${structuredDtype(supported)}`, {
       file,
       offset,
     });
@@ -272,21 +273,7 @@ function parseHeader(text: string, file: string, offset: number): Pick<NpyHeader
   return { descr, fortranOrder, shape };
 }
 
-const supported =
-  "float16, float32 and float64 (f2, f4, f8) are. Convert it first: numpy.save(path, a.astype('float32')).";
-const kinds: Record<string, string> = {
-  b: "bool or int8",
-  i: "int",
-  u: "uint",
-  f: "float",
-  c: "complex",
-  U: "str",
-  S: "bytes",
-  O: "object",
-  M: "datetime64",
-  m: "timedelta64",
-  V: "void",
-};
+const supported = "float16, bfloat16, float32 and float64 (f2, V2, f4, f8)";
 
 /** '=' and '|' mean the byte order of the machine, which is little endian wherever this runs. */
 function rowType(descr: string, file: string): { dtype: RowType; swap: boolean } {
@@ -294,10 +281,7 @@ function rowType(descr: string, file: string): { dtype: RowType; swap: boolean }
   if (/^([<=|]?V2|bfloat16)$/.test(descr)) return { dtype: "bf16", swap: false };
   const match = /^([<>=|]?)f([248])$/.exec(descr);
   if (!match) {
-    const [, kind, size] = /^[<>=|]?([a-zA-Z])([0-9]*)/.exec(descr) ?? [];
-    const bits = "iufc".includes(kind ?? "-") && size ? String(Number(size) * 8) : "";
-    const name = kind !== undefined && Object.hasOwn(kinds, kind) ? `${kinds[kind]}${bits} ('${descr}')` : `'${descr}'`;
-    throw new InvalidFormatError(`${file}: dtype ${name} is not supported; ${supported}`, { file, offset: 10 });
+    throw new InvalidFormatError(`${file}: ${unsupportedDtype(descr, supported)}`, { file, offset: 10 });
   }
   const dtype = ({ 2: "f16", 4: "f32", 8: "f64" } as const)[match[2] as "2" | "4" | "8"];
   return { dtype, swap: match[1] === ">" };

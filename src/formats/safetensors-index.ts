@@ -5,6 +5,7 @@
 import { InvalidFormatError } from "../errors.js";
 import type { ByteSink, ByteSource } from "./bytes.js";
 import { staysInFolder } from "./inner-path.js";
+import { errorMessage, sniff, sniffedBytes } from "./sniff.js";
 import { type JsonValue, parseJson, quote } from "./json.js";
 import { jsonBytes, type LimitOptions, limitsOf, overLimit } from "./limits.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.js";
@@ -78,9 +79,14 @@ export async function readSafetensorsIndex(
   const limits = limitsOf(options);
   const over = (name: "tensors" | "files", what: string, found: number) =>
     overLimit(limits, name, what, found, { file });
-  const root = parseJson(await jsonBytes(source, options), { limits }, { file, part: "index", offset: 0 });
+  const bytes = await jsonBytes(source, options);
+  const what = /^(\xef\xbb\xbf)?\s*\{/.test(String.fromCharCode(...bytes.subarray(0, sniffedBytes)))
+    ? ""
+    : sniff(bytes);
+  if (what !== "") throw bad(`not a safetensors index (JSON).${what}`);
+  const root = parseJson(bytes, { limits }, { file, part: "index", offset: 0 });
   const map = root instanceof Map ? root.get("weight_map") : undefined;
-  if (!(map instanceof Map)) throw bad('not a safetensors index: it has no object "weight_map".');
+  if (!(map instanceof Map)) throw bad(`not a safetensors index: it has no object "weight_map".${errorMessage(bytes)}`);
   if (map.size === 0) throw bad('its "weight_map" names no tensor.');
   if (map.size > limits.tensors) throw over("tensors", `it names ${map.size} tensors`, map.size);
   const weightMap = new Map<string, string>();

@@ -22,7 +22,7 @@ import {
   safetensorsDtypes,
   tensorBytes,
 } from "./safetensors-dtype.js";
-import { sniff } from "./sniff.js";
+import { sniff, sniffedBytes } from "./sniff.js";
 
 /** Longest header that the format allows, in bytes. */
 export const MAX_SAFETENSORS_HEADER = 100_000_000;
@@ -159,7 +159,7 @@ async function readHeader(source: ByteSource, limits: ReadLimits): Promise<Uint8
       source.size,
     );
   }
-  const start = await source.slice(0, Math.min(64, source.size));
+  const start = await source.slice(0, Math.min(sniffedBytes, source.size));
   const length = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(Math.max(MAX_SAFETENSORS_HEADER, source.size))) {
     throw bad(
@@ -217,7 +217,7 @@ function readEntry(name: string, value: JsonValue, source: ByteSource, dataStart
   const offsets = value.get("data_offsets")!;
   if (!isSafetensorsDtype(dtype)) {
     throw bad(
-      `has the unknown dtype ${typeof dtype === "string" ? quote(dtype) : kind(dtype)}; known are ${safetensorsDtypes.join(", ")}.`,
+      `has the unknown dtype ${typeof dtype === "string" ? quote(dtype) : kind(dtype)}; known are ${safetensorsDtypes.join(", ")}. Save the model again with that tensor in one of these, or without it.`,
     );
   }
   if (!isWholeNumbers(shape)) throw bad("has a shape that is not an array of whole numbers from 0 to 2^53 - 1.");

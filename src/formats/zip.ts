@@ -5,7 +5,7 @@
 import { InvalidFormatError } from "../errors.js";
 import type { ByteSource } from "./bytes.js";
 import { isWellFormed, quote } from "./json.js";
-import { sniff } from "./sniff.js";
+import { sniff, sniffedBytes } from "./sniff.js";
 
 export interface ZipEntry {
   readonly name: string;
@@ -140,7 +140,7 @@ async function findDirectory(source: ByteSource): Promise<{ start: number; size:
   let at = tail.length - endBytes;
   while (at >= 0 && view.getUint32(at, true) !== endSignature) --at;
   if (at < 0) {
-    const first = await source.slice(0, Math.min(source.size, 64));
+    const first = await source.slice(0, Math.min(source.size, sniffedBytes));
     throw bad(`not an archive (.npz, .zip), or its end is missing.${sniff(first)}`);
   }
   let [size, start] = [view.getUint32(at + 12, true), view.getUint32(at + 16, true)];

@@ -6,7 +6,7 @@ import { errorWeights, type ErrorWeights } from "../geometry/codes/error-weights
 import type { Aim, CodeBits, TrellisBits } from "../types/index.js";
 import type { Choice } from "./budget.js";
 import { codeCurve, type CodePoint } from "./code-curve.js";
-import { bitsOf, type PairTarget, type Target } from "./fit.js";
+import { bitsOf, isByOutputs, type PairTarget, type Target } from "./fit.js";
 import { costOf, type ExpectedError } from "./measure.js";
 import { blockOf, targetBytes } from "./sizes.js";
 import type { PairType, StoredType } from "./stored.js";
@@ -135,20 +135,33 @@ const trellisWidths: readonly TrellisBits[] = [1, 2, 3, 4, 5, 6, 7, 8];
 /**
  * Every rank from `minRank` in steps of `multipleOf`, stored as `type` ("auto": in 8, 4, 3 and 2 bits, the table itself in as many, and
  * in transform codes), while smaller than the layer; and the layer as it is, which has no target.
+ * @param packed "auto" offers only what onnxruntime computes with as it lies: all of it in 8, 4 and 2 bits
  */
 export function optionsFor(
   layer: Candidates,
-  { type, minRank = 1, multipleOf }: { type: StoredType | "auto"; minRank?: number; multipleOf?: number },
+  {
+    type,
+    minRank = 1,
+    multipleOf,
+    packed = false,
+  }: { type: StoredType | "auto"; minRank?: number; multipleOf?: number; packed?: boolean },
 ): Option[] {
   const { rows, cols, bytes, aim, sensitivity = 1 } = layer;
   const forecast = new Forecast(layer, aim);
   const options: Option[] = [{ bytes, error: 0, cost: 1 }];
-  const trellisShape = layer.outputsByInputs ?? [rows, cols];
+  const byOutputs = layer.outputsByInputs ?? ([rows, cols] as const);
   const add = (target: Target, expected = forecast.of(target)) => {
-    const size = targetBytes(...(target.type === "trellis" ? trellisShape : ([rows, cols] as const)), target);
+    const size = targetBytes(...(isByOutputs(target) ? byOutputs : ([rows, cols] as const)), target);
     if (size >= bytes) return;
     options.push({ target, bytes: size, error: sensitivity * expected.measure, cost: costOf(expected) });
   };
+  if (type === "auto" && packed) {
+    const [, inputs] = byOutputs;
+    const { isMultiplied = false } = layer;
+    for (const bits of [8, 4, 2])
+      add({ rank: isMultiplied ? inputs : cols, type: `int${bits}` as PairType, dense: true, byOutputs: isMultiplied });
+    return options;
+  }
   if (type === "transform" || (type === "auto" && bytes >= leastForCodes)) {
     const { curve } = forecast;
     const step = Math.ceil(curve.length / mostCodes);

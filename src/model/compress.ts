@@ -1,11 +1,11 @@
 // A model in, a smaller one out: every chosen layer becomes factors or codes, everything else passes through.
 import type { Loewner } from "../types/index.js";
 import { compressedLayer, type CompressedLayer } from "./compressed-layer.js";
-import { Fitting, modelObjective, type FittingOptions } from "./fit-planned.js";
+import { Fitting, type Fits, modelObjective, type FittingOptions } from "./fit-planned.js";
 import { LayerJournal, type Journal } from "./journal.js";
 import type { Model, OutputFile } from "./model.js";
 import { openPlan, planningShare } from "./plan.js";
-import type { PlannedLayer, PlanOptions, Skipped } from "./plan-options.js";
+import type { PlanOptions, Skipped } from "./plan-options.js";
 import type { StoredLayer } from "./stored.js";
 
 export { modelObjective } from "./fit-planned.js";
@@ -47,46 +47,33 @@ export async function compressModel(
   const journal = options.journal && new LayerJournal(options.journal, model);
   const plan = await openPlan(loewner, model, options, planningShare, journal);
   const { progress } = plan;
-  const { chosen, skipped } = await plan.targets();
-  for (const { name } of skipped) progress.end(name);
-  const stored = await new Fitting(loewner, model, options, journal).fit(chosen, progress);
-  return compressedModel(model, { chosen, skipped, stored }, options, started, journal);
-}
-
-interface Made {
-  readonly chosen: readonly PlannedLayer[];
-  readonly skipped: readonly Skipped[];
-  /** Text: why a layer is left alone after all. */
-  readonly stored: readonly (StoredLayer | string)[];
+  const fits = await new Fitting(loewner, model, options, journal).fit(await plan.targets(), progress);
+  return compressedModel(model, fits, options, started, journal);
 }
 
 /** The files laid out, and what there is to tell. */
 export async function compressedModel(
   model: Model,
-  { chosen, skipped, stored }: Made,
+  { chosen, skipped, made }: Fits<StoredLayer>,
   options: CompressOptions,
   started: number,
   journal?: LayerJournal,
 ): Promise<CompressedModel> {
-  const layers: CompressedLayer[] = [];
-  const kept: StoredLayer[] = [];
-  const left = [...skipped];
-  const growing = options.mayGrow === false ? await growingOf(model, stored, options) : undefined;
-  for (const [i, planned] of chosen.entries()) {
-    const made = stored[i];
-    const reason = typeof made === "string" ? made : growing?.get(made);
-    if (typeof made === "string" || reason !== undefined) {
-      left.push({ name: planned.layer.name, reason: reason! });
-      continue;
-    }
-    const report = compressedLayer(made, planned, options.objective ?? modelObjective);
-    if (made.rowWeights) report.rowWeights = options.weights?.description ?? "given";
-    layers.push(report);
-    kept.push(made);
-  }
+  const growing = options.mayGrow === false ? await growingOf(model, made, options) : new Map<StoredLayer, string>();
+  const left = chosen.flatMap(({ layer: { name } }, i) => {
+    const reason = growing.get(made[i]);
+    return reason === undefined ? [] : [{ name, reason }];
+  });
+  const kept = made.filter((stored) => !growing.has(stored));
+  const planned = chosen.filter((_, i) => !growing.has(made[i]));
+  const layers = kept.map((stored, i) => {
+    const report = compressedLayer(stored, planned[i], options.objective ?? modelObjective);
+    if (stored.rowWeights) report.rowWeights = options.weights?.description ?? "given";
+    return report;
+  });
   const files = await model.layOut(kept, options);
   return {
-    ...{ files, layers, skipped: left, bytesBefore: model.byteLength },
+    ...{ files, layers, skipped: [...skipped, ...left], bytesBefore: model.byteLength },
     bytesAfter: files.reduce((sum, file) => sum + file.byteLength, 0),
     seconds: (performance.now() - started) / 1000,
     seed: options.seed ?? 0,
@@ -96,11 +83,7 @@ export async function compressedModel(
 }
 
 /** Loaded where it is asked for. */
-async function growingOf(model: Model, stored: Made["stored"], options: CompressOptions) {
+async function growingOf(model: Model, made: readonly StoredLayer[], options: CompressOptions) {
   const { growingLayers } = await import("./growth.js");
-  return growingLayers(
-    model,
-    stored.filter((made) => typeof made !== "string"),
-    options,
-  );
+  return growingLayers(model, made, options);
 }

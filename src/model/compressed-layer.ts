@@ -17,6 +17,8 @@ export interface CompressedLayer {
   keep: number;
   /** How numbers are stored. */
   dtype: StoredType;
+  /** Of its codes, where it was quantised already: errors are against what these stand for. */
+  storedAs?: string;
   bytesBefore: number;
   bytesAfter: number;
   method: StoredLayer["method"];
@@ -78,7 +80,7 @@ function bandsOf({ bands, cols, exact }: TransformCode): string {
   return exact ? `${components}; ${exact.rows.length} rows nearly exact` : components;
 }
 
-function reportOf({ name, kind, bytes }: Layer, best: StoredLayer, explain: string): CompressedLayer {
+function reportOf({ name, kind, bytes, storedAs }: Layer, best: StoredLayer, explain: string): CompressedLayer {
   const { rows, cols, rank, type, method, p, objective, candidates, certificate, seconds, value, outputError } = best;
   const keep =
     value.kind === "transform"
@@ -87,6 +89,7 @@ function reportOf({ name, kind, bytes }: Layer, best: StoredLayer, explain: stri
         ? 1
         : (rank * (rows + cols)) / (rows * cols);
   return {
+    ...(storedAs && { storedAs }),
     ...{ name, kind, rows, cols, rank, keep, dtype: type, bytesBefore: bytes, bytesAfter: valueBytes(value) },
     ...{ method, p, objective, candidates, certificate, explain, seconds },
     ...(value.kind === "transform" && {

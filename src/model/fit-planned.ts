@@ -7,7 +7,7 @@ import type { LayerJournal } from "./journal.js";
 import { matrixOf, type Layer, type Model } from "./model.js";
 import type { ModelProgress } from "./model-progress.js";
 import { notFinite } from "./not-finite.js";
-import { weightsOf, type PlannedLayer, type PlanOptions } from "./plan-options.js";
+import { weightsOf, type Plan, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
 import type { StoredLayer } from "./stored.js";
 
@@ -30,9 +30,18 @@ export interface FittingOptions
   spillBytes?: number;
 }
 
+/** Layers as they were fitted; those that hold NaN or infinity are among the skipped. */
+export interface Fits<Fitted> {
+  readonly chosen: readonly PlannedLayer[];
+  /** In the order of `chosen`. */
+  readonly made: readonly Fitted[];
+  readonly skipped: Skipped[];
+}
+
 export class Fitting {
   /** What was fitted already, by layer and targets. */
-  private readonly made = new Map<string, Promise<StoredLayer | string>>();
+  private readonly made = new Map<string, StoredLayer>();
+  private readonly drafts = new Map<string, FittedLayer>();
 
   constructor(
     private readonly loewner: Loewner,
@@ -41,26 +50,69 @@ export class Fitting {
     private readonly journal: LayerJournal | undefined,
   ) {}
 
-  /** In the order of `chosen`; text: why a layer is left alone, one that holds NaN or infinity. */
-  async fit(chosen: readonly PlannedLayer[], progress: ModelProgress): Promise<(StoredLayer | string)[]> {
-    const { loewner, model, options, journal } = this;
-    return sideBySide(
+  fit(planned: Omit<Plan, "bytesAfter">, progress: ModelProgress): Promise<Fits<StoredLayer>> {
+    const { loewner, model, options, journal, drafts } = this;
+    return this.each(planned, progress, async (planned, signal) => {
+      const key = keyOf(planned);
+      const run = { ...options, signal };
+      const found =
+        this.made.get(key) ?? (await fitOnce(loewner, model, planned, run, progress, journal, drafts.get(key)));
+      this.made.set(key, found);
+      progress.end(planned.layer.name);
+      return found;
+    });
+  }
+
+  /** The same, to be tried: nothing is proved, or kept for a run that takes this one up. */
+  draft(planned: Omit<Plan, "bytesAfter">, progress: ModelProgress): Promise<Fits<FittedLayer>> {
+    const { loewner, model, options, drafts } = this;
+    return this.each(planned, progress, async (planned, signal) => {
+      const sources = new OpenedLayer(loewner, model, planned.layer);
+      try {
+        const fit = fitOptions(planned, { ...options, signal }, progress, draftShare);
+        const drafted = await fitBest(loewner, sources, planned, fit);
+        drafts.set(keyOf(planned), drafted);
+        return drafted;
+      } finally {
+        sources.close();
+      }
+    });
+  }
+
+  private async each<Fitted extends object>(
+    { chosen, skipped }: Omit<Plan, "bytesAfter">,
+    progress: ModelProgress,
+    fit: (planned: PlannedLayer, signal: AbortSignal) => Promise<Fitted>,
+  ): Promise<Fits<Fitted>> {
+    for (const { name } of skipped) progress.end(name);
+    const fitted = await sideBySide(
       chosen,
-      byLayer(loewner, model, ({ layer }) => layer, options.signal),
-      (planned, signal) => {
-        const key = JSON.stringify([planned.layer.name, planned.targets]);
-        const fit = () =>
-          fitOnce(loewner, model, planned, { ...options, signal }, progress, journal).catch((error: unknown) => {
-            progress.end(planned.layer.name);
-            return notFinite(error, planned.layer);
-          });
-        const found = this.made.get(key) ?? fit();
-        this.made.set(key, found);
-        return found;
+      byLayer(this.loewner, this.model, ({ layer }) => layer, this.options.signal),
+      async (planned, signal) => {
+        try {
+          return await fit(planned, signal);
+        } catch (error) {
+          progress.end(planned.layer.name);
+          return notFinite(error, planned.layer);
+        }
       },
     );
+    const left = chosen.flatMap(({ layer: { name } }, i) => {
+      const reason = fitted[i];
+      return typeof reason === "string" ? [{ name, reason }] : [];
+    });
+    return {
+      chosen: chosen.filter((_, i) => typeof fitted[i] !== "string"),
+      made: fitted.filter((one) => typeof one !== "string"),
+      skipped: [...skipped, ...left],
+    };
   }
 }
+
+/** Of the progress of a layer, what a draft brings it to. */
+const draftShare = 0.5;
+
+const keyOf = ({ layer, targets }: PlannedLayer) => JSON.stringify([layer.name, targets]);
 
 /** What an earlier run made of the layer, or what is made of it now. */
 async function fitOnce(
@@ -70,8 +122,9 @@ async function fitOnce(
   options: FittingOptions,
   progress: ModelProgress,
   journal: LayerJournal | undefined,
+  draft: FittedLayer | undefined,
 ): Promise<StoredLayer> {
-  if (!journal) return fitBest(loewner, model, planned, options, progress);
+  if (!journal) return fitProved(loewner, model, planned, options, progress, draft);
   const { layer, targets, costs, own } = planned;
   const { p = 1, method = "auto", objective = modelObjective, tolerance = 0.01, seed = 0 } = options;
   const { maxWork, operators, weights, signal } = options;
@@ -81,26 +134,43 @@ async function fitOnce(
     ...{ uniform: operators === "onnxruntime", power: weights?.power },
     ...(moments && { moments: await journal.digest(moments) }),
   };
-  const make = () => fitBest(loewner, model, planned, { ...options, spill: journal.spill }, progress);
-  const stored = await journal.layer(layer, facts, weightsOf(layer, weights), signal, make);
-  progress.end(layer.name);
-  return stored;
+  const make = () => fitProved(loewner, model, planned, { ...options, spill: journal.spill }, progress, draft);
+  return journal.layer(layer, facts, weightsOf(layer, weights), signal, make);
 }
 
-/**
- * Fits each target, and keeps the one of the least measure, by its error in the objective as it came out: ties go to the first. Others are
- * proved only where the objective is what is proved.
- */
-async function fitBest(
+/** @param draft what was fitted already */
+async function fitProved(
   loewner: Loewner,
   model: Model,
-  { layer, targets, costs, own }: PlannedLayer,
+  planned: PlannedLayer,
   options: FittingOptions,
   progress: ModelProgress,
+  draft: FittedLayer | undefined,
 ): Promise<StoredLayer> {
+  const fit = fitOptions(planned, options, progress);
+  // What one target's fit finds out of the layer serves the next.
+  const sources = new OpenedLayer(loewner, model, planned.layer);
+  try {
+    const best = draft ?? (await fitBest(loewner, sources, planned, fit));
+    return await proveLayer(loewner, sources.of(best), best, fit);
+  } finally {
+    sources.close();
+  }
+}
+
+interface ComparedFit extends FitOptions {
+  readonly objective: ObjectiveName;
+}
+
+function fitOptions(
+  { layer, targets, own }: PlannedLayer,
+  options: FittingOptions,
+  progress: ModelProgress,
+  share = 1,
+): ComparedFit {
   const { objective = modelObjective, tolerance, seed, maxWork, signal, operators } = options;
   const { spill, spillBytes } = options;
-  const fit: FitOptions = {
+  return {
     ...{ objective, tolerance, seed, maxWork, signal, spill, spillBytes },
     p: own.p ?? options.p,
     method: own.method ?? options.method,
@@ -111,30 +181,35 @@ async function fitBest(
     uniform: operators === "onnxruntime",
     onProgress: progress.calls(
       layer.name,
-      1,
+      share,
       targets.reduce((sum, target) => sum + callsOf(target), 1),
     ),
   };
-  // What one target's fit finds out of the layer serves the next.
-  const sources = new OpenedLayer(loewner, model, layer);
-  try {
-    let best: FittedLayer | undefined;
-    let least = Infinity;
-    for (const [i, target] of targets.entries()) {
-      const own = laidOut(layer, target);
-      const source = sources.of(own);
-      let next = await fitLayer(loewner, own, source, target, fit);
-      if (objective === "operator") next = await proveLayer(loewner, source, next, fit);
-      // The cost is of squares, the objective is a norm.
-      const measure = score(next, objective) * Math.sqrt(costs?.[i] ?? 1);
-      if (!best || measure < least) [best, least] = [next, measure];
-    }
-    const proved = await proveLayer(loewner, sources.of(best!), best!, fit);
-    progress.end(layer.name);
-    return proved;
-  } finally {
-    sources.close();
+}
+
+/**
+ * Fits each target, and keeps the one of the least measure, by its error in the objective as it came out: ties go to the first. Proved
+ * only where the objective is what is proved.
+ */
+async function fitBest(
+  loewner: Loewner,
+  sources: OpenedLayer,
+  { layer, targets, costs }: PlannedLayer,
+  fit: ComparedFit,
+): Promise<FittedLayer> {
+  const { objective } = fit;
+  let best: FittedLayer | undefined;
+  let least = Infinity;
+  for (const [i, target] of targets.entries()) {
+    const own = laidOut(layer, target);
+    const source = sources.of(own);
+    let next = await fitLayer(loewner, own, source, target, fit);
+    if (objective === "operator") next = await proveLayer(loewner, source, next, fit);
+    // The cost is of squares, the objective is a norm.
+    const measure = score(next, objective) * Math.sqrt(costs?.[i] ?? 1);
+    if (!best || measure < least) [best, least] = [next, measure];
   }
+  return best!;
 }
 
 /** Of the inputs that run over the layer's columns, as trellis codes have it. */

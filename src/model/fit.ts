@@ -63,6 +63,8 @@ export interface PairTarget {
   readonly rank: number;
   readonly type: PairType;
   readonly dense?: boolean;
+  /** Rows are outputs, as in trellis codes: so onnxruntime multiplies by a table in few bits. */
+  readonly byOutputs?: boolean;
 }
 
 export interface TransformTarget {
@@ -78,8 +80,10 @@ export interface TrellisTarget {
 }
 
 /** The layer as what is fitted for this target has it. */
-export const laidOut = (layer: Layer, { type }: Pick<Target, "type">): Layer =>
-  type === "trellis" ? outputsByInputs(layer) : layer;
+export const laidOut = (layer: Layer, target: Target): Layer => (isByOutputs(target) ? outputsByInputs(layer) : layer);
+
+export const isByOutputs = (target: Target) =>
+  target.type === "trellis" || ("byOutputs" in target && target.byOutputs === true);
 
 /**
  * A layer ready to be stored. What is stored in few bits is proved by a call of its own, which only the best of several needs; so is what

@@ -37,6 +37,7 @@ export { select as selectLayers, type Selection } from "./layers.js";
 export type { Layer, LayerKind, LayOutOptions, Model, Operators, OutputFile } from "./model.js";
 export { type InputOptions, type ModelInput, onnxInputs } from "./onnx/inputs.js";
 export { onnxModel } from "./onnx/model.js";
+export { dequantisedModel } from "./onnx/quantised/view.js";
 export { type ComparedOutput } from "./onnx/output-difference.js";
 export { type CompareOptions, compareOnnx, type OnnxComparison } from "./onnx/run.js";
 export {

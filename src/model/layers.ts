@@ -30,7 +30,7 @@ export function select(
     : globs?.length
       ? matcher(globs, weights, model, "--layers")
       : (layer: Layer) => layer.byDefault;
-  const excludedBy = exclude.length ? matcher(exclude, weights, model, "--exclude") : () => false;
+  const isExcluded = exclude.length ? matcher(exclude, weights, model, "--exclude") : () => false;
   const minor = (layer: Layer) => minorReason(layer, model);
   const chosen: Layer[] = [];
   const skipped: { name: string; reason: string }[] = [];
@@ -44,21 +44,30 @@ export function select(
           ? (globs.includes("all") && minor(layer)) || "not named by --layers"
           : "not a word table or tall matrix; name it with --layers";
       skipped.push({ name, reason });
-    } else if (excludedBy(layer)) skipped.push({ name, reason: "excluded" });
+    } else if (isExcluded(layer)) skipped.push({ name, reason: "excluded" });
     else chosen.push(layer);
   }
   return { chosen, skipped };
 }
 
-function matcher(globs: readonly string[], weights: readonly Layer[], model: Model, option: string) {
-  const { name: file } = model;
+/** Whether `exclude` names a tensor, layer or not. */
+export function excludedBy(exclude: readonly string[] = []): (name: string) => boolean {
+  const tests = exclude.map(testOf);
+  return (name) => tests.some((test) => test(name));
+}
+
+function testOf(glob: string): (name: string) => boolean {
   // Names use dots and slashes without meaning folders, so "*" may run over everything.
   const flat = (text: string) => text.replaceAll("/", "\u2215");
-  const tests = globs.map((glob) => {
-    if (glob === "all") return (_: string, layer: Layer) => minorReason(layer, model) === undefined;
-    const test = picomatch(flat(glob), { bash: true, dot: true });
-    return (name: string, _: Layer) => test(flat(name));
-  });
+  const test = picomatch(flat(glob), { bash: true, dot: true });
+  return (name) => test(flat(name));
+}
+
+function matcher(globs: readonly string[], weights: readonly Layer[], model: Model, option: string) {
+  const { name: file } = model;
+  const tests = globs.map((glob) =>
+    glob === "all" ? (_: string, layer: Layer) => minorReason(layer, model) === undefined : testOf(glob),
+  );
   globs.forEach((glob, i) => {
     if (glob !== "all" && !weights.some((layer) => tests[i](layer.name, layer))) {
       throw new InvalidInputError(`${option} ${glob} matches no 2-D weight of ${file}; it has ${list(weights)}.`, {
@@ -68,6 +77,10 @@ function matcher(globs: readonly string[], weights: readonly Layer[], model: Mod
   });
   return (layer: Layer) => tests.some((test) => test(layer.name, layer));
 }
+
+/** Whether "all" has it. */
+export const isInAll = (layer: Layer, model: Model) =>
+  layer.blocked === undefined && minorReason(layer, model) === undefined;
 
 /** Why "all" leaves a layer out: what it could save is nothing that is worth an error. */
 function minorReason({ minor, bytes, copies = [] }: Layer, { byteLength }: Model): string | undefined {

@@ -20,6 +20,8 @@ export interface Layer {
   readonly dims?: readonly number[];
   /** As safetensors spells it: "F32", "F16", "BF16", ... */
   readonly dtype: string;
+  /** Of the codes that it lies in, where it is quantised and read as `dtype` all the same. */
+  readonly storedAs?: string;
   readonly bytes: number;
   /** Other tensors that hold the same numbers, or their transpose: whatever is done with the layer, a result has none of them. */
   readonly copies?: readonly { readonly name: string; readonly transposed: boolean; readonly bytes: number }[];
@@ -57,6 +59,8 @@ export interface LayOutOptions {
   operators?: Operators;
   /** Name of the main file, without folder: what files beside it are named after. */
   mainName?: string;
+  /** Tensors of `floats` that are stored in halves, unless layers are: `halvesOf` gives those that halves hold well. */
+  halves?: ReadonlySet<string>;
 }
 
 export interface Model {
@@ -75,6 +79,8 @@ export interface Model {
   isTaken(name: string): boolean;
   /** A 2-D float tensor, by ranges. */
   rows(name: string): RowSource;
+  /** Tensors of f32 that are no weights of layers, and tables of positions: n x 1 each, by name. */
+  floats(): RowSource[];
   /** All bytes of a small tensor. */
   bytes(name: string): Promise<Uint8Array>;
   /** Shape of a tensor, undefined when there is none of that name. */

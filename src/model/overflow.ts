@@ -15,9 +15,16 @@ export function checkRange(
   if (at < 0) return;
   const row = Math.floor((first + at) / cols);
   throw new InvalidInputError(
-    `The left factor of ${name} holds ${data[at]} in row ${row}, more than f16 can store (65504); store it as f32 or int8 (--dtype), or leave the layer out with --exclude.`,
+    `The left factor of ${name} holds ${data[at]} in row ${row}, more than f16 can store (65504); ${wayOut(name, type)}`,
     { tensor: name, row },
   );
+}
+
+const wider: Partial<Record<RowType, string>> = { f16: "f32 or int8", bf16: "f32", f32: "f64" };
+
+function wayOut(name: string, type: RowType): string {
+  const other = wider[type] === undefined ? "" : `store it as ${wider[type]} (--dtype), or `;
+  return `${other}leave the layer out with --exclude ${name}.`;
 }
 
 /** Of left factors that leave the range of their type the layer is told, and the way out; other errors as they are. */
@@ -25,7 +32,7 @@ export function overflowOf(error: unknown, name: string, type: RowType): unknown
   if (!isLoewnerError(error, "INVALID_INPUT") || error.place.tensor !== "left") return error;
   const { row } = error.place;
   return new InvalidInputError(
-    `The left factor of ${name} holds more than ${type} can store in row ${row}; store it as f32 or int8 (--dtype), or leave the layer out with --exclude.`,
+    `The left factor of ${name} holds more than ${type} can store in row ${row}; ${wayOut(name, type)}`,
     { tensor: name, row },
     { cause: error },
   );

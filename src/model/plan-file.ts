@@ -1,6 +1,7 @@
 // A plan: what to do with each layer, as JSON that a person can edit. `inspect --plan` writes one, `compress --plan` reads it.
 import { InvalidInputError } from "../errors.js";
 import { checkJsonDepth, shownJson } from "../formats/json.js";
+import { sniff, sniffedBytes } from "../formats/sniff.js";
 import { type LimitOptions, limitsOf } from "../formats/limits.js";
 import type { Method } from "../types/index.js";
 import { listNames } from "../formats/names.js";
@@ -30,7 +31,7 @@ export function newPlan(model: Model, keep = 0.5): PlanFile {
   const can = model.layers.filter(isFactorable);
   const entries = can.map(({ name, byDefault }): [string, LayerPlan] => [
     name,
-    byDefault ? { keep } : { skip: true, keep },
+    { ...(!byDefault && { skip: true }), keep, dtype: "auto" },
   ]);
   return { version: 1, layers: Object.fromEntries(entries) };
 }
@@ -53,7 +54,8 @@ export function readPlan(text: string, file: string, options: LimitOptions = {})
   } catch (cause) {
     // The message of JSON.parse quotes what it read, line ends and all.
     const reason = (cause as Error).message.replace(/[\s\p{Cc}]+/gu, " ");
-    throw bad(`the plan is not JSON (${reason}); "loewner inspect MODEL --plan FILE" writes one.`);
+    const what = /^\s*[{[]/.test(text) ? "" : sniff(new TextEncoder().encode(text.slice(0, sniffedBytes)));
+    throw bad(`the plan is not JSON (${reason}); "loewner inspect MODEL --plan FILE" writes one.${what}`);
   }
   checkJsonDepth(text, limitsOf(options), file);
   if (typeof plan !== "object" || plan === null || plan.version !== 1)

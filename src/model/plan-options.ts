@@ -9,7 +9,7 @@ import type { StoredType } from "./stored.js";
 /** Exactly one of these, for the layers that a plan file says nothing of. */
 export interface SizeOptions {
   rank?: number;
-  /** Share of the layer's elements (with type "auto": of its bytes) that its factors may take. */
+  /** Share of the layer's bytes that what is stored of it may take. */
   keep?: number;
   energy?: number;
   /** Share of the whole model's bytes that the result may take. */
@@ -35,10 +35,18 @@ export interface LayerWeights {
   description?: string;
 }
 
+export const purposes = ["download", "memory"] as const;
+export type Purpose = (typeof purposes)[number];
+
 /** p is written into the file: it matters for its size alone here. */
 export interface PlanOptions extends Selection, SizeOptions, LayOutOptions, Pick<LowRankOptions, "p"> {
   /** How numbers are stored. Default: as the layer's own. "auto": whatever answers lose least by at the size asked for. */
   type?: StoredType | "auto";
+  /**
+   * What the file is made small for. "download", the default: few bytes, unpacked as the model loads. "memory": only forms that onnxruntime
+   * computes with as they lie, which wants `operators: "onnxruntime"` and type "auto".
+   */
+  purpose?: Purpose;
   /** Smallest rank that a budget may give. Default 1. */
   minRank?: number;
   /** Ranks that keep or a budget gives are multiples of this. Default 1, in few bits 8. */

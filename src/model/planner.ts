@@ -1,6 +1,6 @@
 // A rank and a way to store it: for a layer by a size of its own, or for many by a size of the whole file, spread by spectra.
 import { InvalidInputError } from "../errors.js";
-import { rankForEnergy, rankForKeep } from "../options.js";
+import { rankForEnergy } from "../options.js";
 import type { Loewner, Progress } from "../types/index.js";
 import { allocate, allocateError } from "./budget.js";
 import { optionsFor, shortlist, type Candidates, type Option, type Trial } from "./choices.js";
@@ -58,8 +58,17 @@ export class Planner {
     let rank = size.rank ?? 0;
     let because = `rank ${rank} was asked for`;
     if (size.keep !== undefined) {
-      rank = this.stepped(rankForKeep(size.keep, rows, cols), layer, type);
-      because = `rank ${rank}: the factors hold at most ${size.keep} of its ${rows * cols} elements`;
+      const available = size.keep * layer.bytes;
+      const dense = { rank: cols, type, dense: true };
+      if (bitsOf(type) && targetBytes(rows, cols, dense) <= available)
+        return {
+          layer,
+          own,
+          targets: [dense],
+          because: `all of it in ${type}: ${size.keep} of its ${layer.bytes} bytes hold that`,
+        };
+      rank = this.rankWithin(available, layer, type);
+      because = `rank ${rank}: the factors take at most ${size.keep} of its ${layer.bytes} bytes`;
       if (rank === 0)
         return `keep ${size.keep} leaves it no rank${this.stepOf(layer, type) > 1 ? ` that is a multiple of ${this.stepOf(layer, type)}` : " at all"}`;
     } else if (size.energy !== undefined) {
@@ -241,9 +250,20 @@ export class Planner {
     return own.dtype ?? this.options.type ?? (dtype.toLowerCase() as StoredType);
   }
 
-  private stepped(rank: number, layer: Layer, type: PairType): number {
+  /** The largest rank whose factors take so many bytes at most. */
+  private rankWithin(available: number, layer: Layer, type: PairType): number {
+    const [rows, cols] = shapeOf(layer);
     const step = this.stepOf(layer, type);
-    return Math.floor(rank / step) * step;
+    // Shares such as 0.3 are no exact numbers.
+    const fits = (steps: number) =>
+      steps === 0 || targetBytes(rows, cols, { rank: steps * step, type }) <= available * (1 + 1e-9);
+    let [fitting, beyond] = [0, Math.floor(Math.min(rows, cols) / step) + 1];
+    while (beyond - fitting > 1) {
+      const middle = (fitting + beyond) >> 1;
+      if (fits(middle)) fitting = middle;
+      else beyond = middle;
+    }
+    return fitting * step;
   }
 
   /**
@@ -264,12 +284,12 @@ export class Planner {
     signal?: AbortSignal,
     sensitivity?: number,
   ): Promise<Option[]> {
-    const { minRank } = this.options;
+    const { minRank, purpose } = this.options;
     // Unlike keep, which says how many, a budget has no use for 8-bit ranks between eights: bytes are the same.
     const least = type === "auto" || isOfCodes(type) || bitsOf(type) ? 8 : 1;
     const multipleOf = this.options.multipleOf ?? Math.max(least, this.stepOf(layer, type));
     const candidates = await this.candidatesFor(layer, type === "auto" || type === "transform", signal);
-    return optionsFor({ ...candidates, sensitivity }, { type, minRank, multipleOf });
+    return optionsFor({ ...candidates, sensitivity }, { type, minRank, multipleOf, packed: purpose === "memory" });
   }
 
   /** @param codes transform codes are among the ways to store it */

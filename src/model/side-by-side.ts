@@ -1,6 +1,7 @@
 // Layers worked on side by side, as many at a time as there are threads; those that all threads share come first, one at a time.
 import { throwIfAborted } from "../errors.js";
 import type { Loewner } from "../types/index.js";
+import { ofLayer } from "./layer-error.js";
 import { workOf } from "./model-progress.js";
 import { matrixOf, type Layer, type Model } from "./model.js";
 
@@ -11,6 +12,8 @@ export interface SideBySideOptions<Item> {
   work: (item: Item) => number;
   /** Nothing runs beside it. Default: never. */
   isShared?: (item: Item) => boolean;
+  /** The layer that an item stands for: errors of its numbers name it. */
+  nameOf?: (item: Item) => string;
   signal?: AbortSignal;
 }
 
@@ -25,6 +28,7 @@ export function byLayer<Item>(
     threads: loewner.threads,
     work: (item) => workOf(layerOf(item)),
     isShared: (item) => loewner.threadsFor(matrixOf(model, layerOf(item))) > 1,
+    nameOf: (item) => layerOf(item).name,
     signal,
   };
 }
@@ -35,7 +39,7 @@ export function byLayer<Item>(
  */
 export async function sideBySide<Item, Result>(
   items: readonly Item[],
-  { threads, work, isShared = () => false, signal }: SideBySideOptions<Item>,
+  { threads, work, isShared = () => false, nameOf, signal }: SideBySideOptions<Item>,
   body: (item: Item, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result[]> {
   const stop = new AbortController();
@@ -49,7 +53,9 @@ export async function sideBySide<Item, Result>(
         while (next < order.length && !failure) {
           throwIfAborted(signal);
           const at = order[next++];
-          results[at] = await body(items[at], either);
+          results[at] = await body(items[at], either).catch((error: unknown) =>
+            Promise.reject(nameOf ? ofLayer(error, nameOf(items[at])) : error),
+          );
         }
       } catch (error) {
         failure ??= { error };

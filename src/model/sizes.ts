@@ -44,6 +44,9 @@ export interface Recorded extends Pick<FitOptions, "p" | "rowWeightsPower" | "un
 /** Metadata holds numbers as text: none takes more than this one. */
 const longest = 1.2345678901234567e-6;
 
+/** Of what nothing was proved. */
+export const noCertificate = { lower: 0, upper: 1, slack: 0, sigmaNext: 0, bound: 0, rounding: 0 };
+
 /**
  * A layer of the right sizes without numbers: what a file of them would take at most can be told before anything is computed, to
  * a few bytes of metadata; with `bytesBeyond` on top, in transform codes to a few KB, for which bands there will be is not known.
@@ -54,7 +57,7 @@ export function emptyLayer(layer: Layer, target: Target, recorded: Recorded = {}
   const x = longest;
   const objective = { lp: x, l1: x, l21: x, l2: x, worstRow: { row: rows, norm: x } };
   // All that is written of it is its bound.
-  const certificate = { lower: 0, upper: 1, slack: 0, sigmaNext: x, bound: x, rounding: 0 };
+  const certificate = { ...noCertificate, sigmaNext: x, bound: x };
   const { p = 1, rowWeightsPower, weighted = false } = recorded;
   return {
     ...{ name: layer.name, transposed, rows, cols, type: target.type },

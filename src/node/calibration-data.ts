@@ -1,10 +1,10 @@
 /** Reads what a model is calibrated on: arrays (.npz, .npy) or texts (.txt, .jsonl, .tsv), told by the ends of their names. */
-import { FileError, InvalidFormatError, InvalidInputError } from "../errors.js";
-import { quote } from "../formats/json.js";
+import { InvalidInputError } from "../errors.js";
 import type { LimitOptions } from "../formats/limits.js";
 import { readNpz } from "../formats/npz.js";
 import type { OnnxModel } from "../formats/onnx/types.js";
 import { arrayFeeds, type Feed } from "../model/calibrate/feeds.js";
+import { checkTextBytes, evenly, isTextFile, textsIn } from "../model/calibrate/text-files.js";
 import { textFeeds } from "../model/calibrate/texts.js";
 import { openFile } from "./files/file.js";
 import { readNamedArrays } from "./named-arrays.js";
@@ -27,9 +27,6 @@ export interface CalibrationData {
   /** In words: "200 of 1000 texts of calibration.txt". */
   readonly source: string;
 }
-
-/** Bytes of a file of texts. */
-const mostTextBytes = 2 ** 28;
 
 /**
  * Feeds from files: each .npz is inputs of its own, by name; all .npy files together are one, `x.npy` or `name=x.npy`; of texts, every
@@ -89,13 +86,7 @@ export async function readCalibrationData(
 function sorted(paths: readonly string[]) {
   const [texts, npy, npz]: string[][] = [[], [], []];
   for (const path of paths) {
-    const list = /\.(txt|jsonl|tsv)$/i.test(path)
-      ? texts
-      : /\.npy$/i.test(path)
-        ? npy
-        : /\.npz$/i.test(path)
-          ? npz
-          : undefined;
+    const list = isTextFile(path) ? texts : /\.npy$/i.test(path) ? npy : /\.npz$/i.test(path) ? npz : undefined;
     if (!list) {
       throw new InvalidInputError(
         `${path}: a model is calibrated on arrays (.npz, .npy) or texts (.txt, .jsonl, .tsv), told by the end of the name.`,
@@ -108,12 +99,6 @@ function sorted(paths: readonly string[]) {
   return { texts, npy, npz };
 }
 
-/** So many at even distances. */
-function evenly<T>(all: readonly T[], most: number): readonly T[] {
-  if (all.length <= most) return all;
-  return Array.from({ length: most }, (_, i) => all[Math.floor((i * all.length) / most)]);
-}
-
 /**
  * The texts of a file; empty ones are left out. Of several columns, those of the first come first.
  * @throws {FileError} when it cannot be read.
@@ -121,80 +106,11 @@ function evenly<T>(all: readonly T[], most: number): readonly T[] {
  * @throws {InvalidInputError} when there is no such column, or several and none is named.
  */
 export async function readTexts(path: string, columns?: readonly string[]): Promise<string[]> {
-  const lines = await readLines(path);
-  const columnsOf = /\.jsonl$/i.test(path) ? jsonColumns : /\.tsv$/i.test(path) ? tableColumns : undefined;
-  const texts = columnsOf ? columnsOf(path, lines, columns) : lines;
-  return texts.filter((text) => text.trim() !== "");
-}
-
-async function readLines(path: string): Promise<string[]> {
   const source = await openFile(path);
   try {
-    if (source.size > mostTextBytes) {
-      throw new InvalidInputError(
-        `${path} has ${source.size} bytes; texts of at most ${mostTextBytes} are read. A few hundred texts are enough: give a part of it.`,
-        { file: path },
-      );
-    }
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(await source.slice(0, source.size));
-    return text.split(/\r?\n/);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new FileError(`${path} is no text in UTF-8. Convert it first.`, { file: path }, { cause: error });
+    checkTextBytes(path, source.size);
+    return textsIn(path, await source.slice(0, source.size), columns);
   } finally {
     await source.close();
   }
-}
-
-function jsonColumns(path: string, lines: readonly string[], fields: readonly string[] = ["text"]): string[] {
-  const rows = lines.flatMap((line, row) => (line.trim() === "" ? [] : [parseLine(path, line, row)]));
-  return fields.flatMap((field) =>
-    rows.map(({ row, object }) => {
-      const text = Object.hasOwn(object, field) ? object[field] : undefined;
-      if (typeof text === "string") return text;
-      const names = Object.keys(object).filter((name) => typeof object[name] === "string");
-      throw new InvalidFormatError(
-        `${path}: line ${row + 1} has no text in a field ${quote(field)}; it has ${names.map(quote).join(", ") || "none"}.`,
-        { file: path, row },
-      );
-    }),
-  );
-}
-
-function parseLine(path: string, line: string, row: number): { row: number; object: Record<string, unknown> } {
-  let object: unknown;
-  try {
-    object = JSON.parse(line);
-  } catch {
-    object = undefined;
-  }
-  if (typeof object === "object" && object !== null && !Array.isArray(object))
-    return { row, object: object as Record<string, unknown> };
-  throw new InvalidFormatError(`${path}: line ${row + 1} is no JSON object; a .jsonl file has one a line.`, {
-    file: path,
-    row,
-  });
-}
-
-/** Fields are divided by tabs; quotation marks mean nothing. */
-function tableColumns(path: string, lines: readonly string[], columns?: readonly string[]): string[] {
-  const [head, ...rows] = lines.map((line) => line.split("\t"));
-  const names = columns ?? (head.length === 1 ? head : []);
-  if (names.length === 0) {
-    throw new InvalidInputError(
-      `${path} has the columns ${head.map(quote).join(", ")}: say which of them hold texts.`,
-      {
-        file: path,
-      },
-    );
-  }
-  return names.flatMap((name) => {
-    const column = head.indexOf(name);
-    if (column < 0) {
-      throw new InvalidInputError(`${path} has no column ${quote(name)}; it has ${head.map(quote).join(", ")}.`, {
-        file: path,
-      });
-    }
-    return rows.map((fields) => fields[column] ?? "");
-  });
 }

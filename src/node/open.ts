@@ -10,6 +10,7 @@ import type { ByteSource } from "../formats/bytes.js";
 import { isHttpAddress, openHttp } from "../formats/http-bytes.js";
 import type { OnnxModel } from "../formats/index.js";
 import { quote } from "../formats/json.js";
+import { standIn } from "../formats/sniff.js";
 import { jsonBytes, type LimitOptions } from "../formats/limits.js";
 import { type FileSource, openFile } from "./files/file.js";
 import { realPathIn } from "./files/inner-path.js";
@@ -186,6 +187,14 @@ async function readConfig(
     try {
       const source = await open();
       const bytes = await jsonBytes(source, options).finally(() => source.close?.());
+      const what = standIn(bytes);
+      if (what !== "")
+        throw new InvalidFormatError(
+          `${source.name}: a config.json was expected.${what} A model is read without one too: remove it.`,
+          {
+            file: source.name,
+          },
+        );
       const config: unknown = JSON.parse(new TextDecoder().decode(bytes));
       if (typeof config === "object" && config !== null && !Array.isArray(config)) {
         return config as Record<string, unknown>;

@@ -42,7 +42,22 @@ function dense(rows: number, cols: number): BuiltModel {
 }
 
 const compressTo = (folder: string, ...more: string[]) =>
-  run(folder, "compress", "model.onnx", "-o", "small.onnx", "--layers", "all", "--keep", "0.5", "--seed", "3", ...more);
+  run(
+    folder,
+    "compress",
+    "model.onnx",
+    "-o",
+    "small.onnx",
+    "--layers",
+    "all",
+    "--keep",
+    "0.5",
+    "--dtype",
+    "f32",
+    "--seed",
+    "3",
+    ...more,
+  );
 
 describe("compress on ONNX", () => {
   it.each([
@@ -162,7 +177,17 @@ describe("compress on ONNX", () => {
     mkdirSync(inner);
     const escaped = Buffer.from(original.bytes).toString("latin1").replaceAll("model.onnx_data", "../model.onnx_d");
     writeFileSync(join(inner, "model.onnx"), Buffer.from(escaped, "latin1"));
-    const { status, stderr } = run(inner, "compress", "model.onnx", "-o", "small.onnx", "--keep", "0.5");
+    const { status, stderr } = run(
+      inner,
+      "compress",
+      "model.onnx",
+      "-o",
+      "small.onnx",
+      "--keep",
+      "0.5",
+      "--dtype",
+      "f32",
+    );
     expect(status).toBe(1);
     expect(stderr).toMatch(/\.\.\/model\.onnx_d/);
     expect(listing(inner)).toEqual(["model.onnx"]);

@@ -23,7 +23,7 @@ describe("compress, verify, expand", () => {
     "%s: factors in the tensor's type, everything else byte for byte",
     async (type) => {
       await writeModel(folder, "model.safetensors", smallModel(type));
-      const { status, stdout } = compress("--keep", "0.5", "--json");
+      const { status, stdout } = compress("--keep", "0.5", "--dtype", type, "--json");
       expect(status).toBe(0);
       const report = JSON.parse(stdout);
       expect(Object.keys(report)).toEqual([
@@ -94,13 +94,13 @@ describe("compress, verify, expand", () => {
   );
 
   test("two runs write the same bytes", () => {
-    compress("--keep", "0.5");
-    run(folder, "compress", "model.safetensors", "-o", "again.safetensors", "--keep", "0.5");
+    compress("--keep", "0.5", "--dtype", "f32");
+    run(folder, "compress", "model.safetensors", "-o", "again.safetensors", "--keep", "0.5", "--dtype", "f32");
     expect(bytesOf(folder, "again.safetensors").equals(bytesOf(folder, "small.safetensors"))).toBe(true);
   });
 
   test("people read bytes removed and bytes kept", () => {
-    const { stdout, stderr } = compress("--keep", "0.72");
+    const { stdout, stderr } = compress("--keep", "0.72", "--dtype", "f32");
     expect(stdout).toMatch(/removed, [\d.]+ % kept/);
     expect(stdout).toContain("lewis");
     expect(stdout).toContain("Written: small.safetensors");
@@ -108,9 +108,9 @@ describe("compress, verify, expand", () => {
   });
 
   test("--quiet prints nothing, --dry-run writes nothing", () => {
-    expect(compress("--keep", "0.5", "--quiet")).toEqual({ status: 0, stdout: "", stderr: "" });
+    expect(compress("--keep", "0.5", "--dtype", "f32", "--quiet")).toEqual({ status: 0, stdout: "", stderr: "" });
     rmSync(join(folder, "small.safetensors"));
-    const { status, stdout } = compress("--keep", "0.5", "--dry-run");
+    const { status, stdout } = compress("--keep", "0.5", "--dtype", "f32", "--dry-run");
     expect(status).toBe(0);
     expect(stdout).toContain("would be removed");
     expect(listing(folder)).toEqual(["model.safetensors"]);
@@ -118,11 +118,15 @@ describe("compress, verify, expand", () => {
 
   test("--layers, --exclude, all; a layer that would grow is left alone and said so", () => {
     const layers = (...args: string[]) => JSON.parse(compress("--json", "--force", ...args).stdout);
-    expect(layers("--keep", "0.5", "--layers", "all").layers.map((x: { name: string }) => x.name)).toHaveLength(3);
-    expect(layers("--keep", "0.5", "--layers", "layer.*").layers.map((x: { name: string }) => x.name)).toEqual([
-      "layer.0.ffn.weight",
-    ]);
-    expect(layers("--keep", "0.5", "--layers", "all", "--exclude", "*embeddings*").layers).toHaveLength(1);
+    expect(
+      layers("--keep", "0.5", "--dtype", "f32", "--layers", "all").layers.map((x: { name: string }) => x.name),
+    ).toHaveLength(3);
+    expect(
+      layers("--keep", "0.5", "--dtype", "f32", "--layers", "layer.*").layers.map((x: { name: string }) => x.name),
+    ).toEqual(["layer.0.ffn.weight"]);
+    expect(
+      layers("--keep", "0.5", "--dtype", "f32", "--layers", "all", "--exclude", "*embeddings*").layers,
+    ).toHaveLength(1);
     const { status, stderr } = compress("--rank", "16", "--force");
     expect(status).toBe(1);
     expect(stderr).toMatch(/would not shrink: rank 16 takes 26624 bytes, the layer has 25600/);
@@ -135,7 +139,7 @@ describe("compress, verify, expand", () => {
       Float32Array.from({ length: 400 }, (_, i) => 1 + (i % 5)),
       [400],
     );
-    expect(compress("--keep", "0.5", "--row-weights", "counts.npy").status).toBe(0);
+    expect(compress("--keep", "0.5", "--dtype", "f32", "--row-weights", "counts.npy").status).toBe(0);
     expect(run(folder, "verify", "model.safetensors", "small.safetensors", "--row-weights", "counts.npy").status).toBe(
       0,
     );
@@ -144,7 +148,7 @@ describe("compress, verify, expand", () => {
   });
 
   test("verify finds one changed byte, in a factor or elsewhere", async () => {
-    compress("--keep", "0.5");
+    compress("--keep", "0.5", "--dtype", "f32");
     const { tensors } = await open("small.safetensors");
     for (const name of [`${word}.left`, "ids"]) {
       const bytes = Buffer.from(bytesOf(folder, "small.safetensors"));
@@ -157,7 +161,7 @@ describe("compress, verify, expand", () => {
   });
 
   test("a compressed model can be compressed further, and keeps its first factors", async () => {
-    compress("--keep", "0.5");
+    compress("--keep", "0.5", "--dtype", "f32");
     const { status } = run(
       folder,
       "compress",
@@ -168,6 +172,8 @@ describe("compress, verify, expand", () => {
       "layer.*",
       "--keep",
       "0.5",
+      "--dtype",
+      "f32",
     );
     expect(status).toBe(0);
     const layers = JSON.parse((await open("smaller.safetensors")).metadata.loewner).layers;

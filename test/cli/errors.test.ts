@@ -37,6 +37,24 @@ describe("errors: one line that says what and where, the exit code, and nothing 
       /rank 17 is above min\(rows, cols\) = 16 of embeddings\.word/,
       ["compress", "model.safetensors", "-o", "s", "--rank", "17"],
     ],
+    [
+      "--for memory of safetensors",
+      1,
+      /model\.safetensors is a safetensors model.*--for memory is for ONNX/,
+      ["compress", "model.safetensors", "-o", "s", "--for", "memory"],
+    ],
+    [
+      "--for memory with standard operators",
+      2,
+      /--for memory takes onnxruntime's own operators, which --operators standard rules out/,
+      ["compress", "model.safetensors", "-o", "s", "--for", "memory", "--operators", "standard"],
+    ],
+    [
+      "--for memory with a rank",
+      2,
+      /--for memory chooses how layers are stored; leave --rank out/,
+      ["compress", "model.safetensors", "-o", "s", "--for", "memory", "--rank", "3"],
+    ],
     ["keep 0", 2, /--keep.*share above 0 and at most 1/, ["compress", "model.safetensors", "-o", "s", "--keep", "0"]],
     ["keep above 1", 2, /--keep/, ["compress", "model.safetensors", "-o", "s", "--keep", "1.1"]],
     [

@@ -224,9 +224,9 @@ describe("--plan", () => {
     expect(JSON.parse(bytesOf(folder, "plan.json").toString())).toEqual({
       version: 1,
       layers: {
-        "embeddings.position_embeddings.weight": { skip: true, keep: 0.4 },
-        [word]: { keep: 0.4 },
-        "layer.0.ffn.weight": { skip: true, keep: 0.4 },
+        "embeddings.position_embeddings.weight": { skip: true, keep: 0.4, dtype: "auto" },
+        [word]: { keep: 0.4, dtype: "auto" },
+        "layer.0.ffn.weight": { skip: true, keep: 0.4, dtype: "auto" },
       },
     });
     expect(compress("planned.safetensors", "--plan", "plan.json").status).toBe(0);

@@ -53,7 +53,7 @@ function refused(done: ReturnType<typeof run>, code: number, message: RegExp, be
 
 describe("options", () => {
   test("--json is one document, with the keys that are documented; verify and inspect agree with it", () => {
-    const report = json("--keep", "0.5");
+    const report = json("--keep", "0.5", "--dtype", "f32");
     expect(Object.keys(report)).toEqual(
       ["input", "output", "bytesBefore", "bytesAfter", "layers", "skipped", "seconds", "seed", "version"], // prettier-ignore
     );
@@ -85,17 +85,17 @@ describe("options", () => {
   });
 
   test("--verify of a model that nothing can be done to: no file, and the reason", () => {
-    const { status, stderr } = compress("--keep", "0.01", "--verify");
+    const { status, stderr } = compress("--keep", "0.01", "--dtype", "f32", "--verify");
     expect(status).toBe(1);
     expect(stderr).toMatch(/^loewner: Nothing of model\.onnx was compressed, .*keep 0\.01 leaves it no rank at all/);
     expect(listing(folder)).toEqual(["model.onnx"]);
   });
 
   test("--dry-run says what would be done, and nothing is written", () => {
-    const planned = json("--dry-run", "--keep", "0.4");
+    const planned = json("--dry-run", "--keep", "0.4", "--dtype", "f32");
     expect(listing(folder)).toEqual(["model.onnx"]);
     expect(planned).toMatchObject({ dryRun: true, layers: [{ name: words.name, rank: 9, dtype: "f32" }] });
-    const done = json("--keep", "0.4");
+    const done = json("--keep", "0.4", "--dtype", "f32");
     expect(done.bytesAfter).toBeLessThanOrEqual(planned.bytesAfter);
     expect(done.bytesAfter).toBeGreaterThan(0.99 * planned.bytesAfter);
   });
@@ -127,7 +127,8 @@ describe("options", () => {
   test("--plan: each layer by its own", () => {
     expect(run(folder, "inspect", "model.onnx", "--plan", "plan.json").status).toBe(0);
     const plan = JSON.parse(bytesOf(folder, "plan.json").toString());
-    expect(plan.layers).toMatchObject({ [words.name]: { keep: 0.5 }, [inner.name]: { skip: true } });
+    expect(plan.layers).toMatchObject({ [words.name]: { keep: 0.5, dtype: "auto" }, [inner.name]: { skip: true } });
+    plan.layers[words.name] = { keep: 0.5 };
     plan.layers[inner.name] = { rank: 5, dtype: "f16", method: "svd" };
     writeFileSync(join(folder, "plan.json"), JSON.stringify(plan));
     const { layers } = json("--plan", "plan.json");
@@ -140,7 +141,7 @@ describe("options", () => {
   test("--row-weights: recorded, and wanted by verify", async () => {
     const counts = Float64Array.from({ length: words.rows }, (_, i) => Math.floor(100 / (i + 1)));
     await writeMatrix(folder, "counts.npy", counts, [words.rows]);
-    const { layers } = json("--keep", "0.5", "--row-weights", "counts.npy");
+    const { layers } = json("--keep", "0.5", "--dtype", "f32", "--row-weights", "counts.npy");
     expect(layers[0].rowWeights).toMatch(/counts\.npy: 2000 counts, to the power/);
     const verify = (...more: string[]) =>
       run(folder, "verify", "model.onnx", "small.onnx", "--runtime", "web", ...more);
@@ -153,7 +154,9 @@ describe("files beside the model", () => {
   test("external data in, external data out, also in another folder; either all files or none", () => {
     withExternal("model.data");
     mkdirSync(join(folder, "out"));
-    expect(run(folder, "compress", "model.onnx", "-o", "out/small.onnx", "--keep", "0.5").status).toBe(0);
+    expect(
+      run(folder, "compress", "model.onnx", "-o", "out/small.onnx", "--keep", "0.5", "--dtype", "f32").status,
+    ).toBe(0);
     expect(listing(join(folder, "out"))).toEqual(["small.onnx", "small.onnx_data"]);
     expect(run(folder, "verify", "model.onnx", "out/small.onnx", "--runtime", "web").status).toBe(0);
     expect(listing(folder)).toEqual(["model.data", "model.onnx", "out"]);
@@ -163,9 +166,14 @@ describe("files beside the model", () => {
     withExternal("model.data");
     writeFileSync(join(folder, "small.onnx_data"), "mine");
     const before = listing(folder);
-    refused(compress("--keep", "0.5", "--quiet"), 1, /small\.onnx_data exists already.*--force/, before);
+    refused(
+      compress("--keep", "0.5", "--dtype", "f32", "--quiet"),
+      1,
+      /small\.onnx_data exists already.*--force/,
+      before,
+    );
     expect(bytesOf(folder, "small.onnx_data").toString()).toBe("mine");
-    expect(compress("--keep", "0.5", "--force").status).toBe(0);
+    expect(compress("--keep", "0.5", "--dtype", "f32", "--force").status).toBe(0);
     expect(bytesOf(folder, "small.onnx_data").length).toBeGreaterThan(1000);
   });
 
@@ -173,7 +181,7 @@ describe("files beside the model", () => {
     withExternal("small.onnx_data");
     const data = bytesOf(folder, "small.onnx_data");
     refused(
-      compress("--keep", "0.5", "--force"),
+      compress("--keep", "0.5", "--dtype", "f32", "--force"),
       1,
       /small\.onnx_data.*(is|belongs to) the (input|model)/,
       listing(folder),
@@ -184,8 +192,9 @@ describe("files beside the model", () => {
   test("the output is there already, or is the model, or a safetensors file", () => {
     writeFileSync(join(folder, "small.onnx"), "mine");
     const before = listing(folder);
-    refused(compress("--keep", "0.5"), 1, /small\.onnx exists already.*--force/, before);
-    const onto = (output: string) => run(folder, "compress", "model.onnx", "-o", output, "--keep", "0.5", "--force");
+    refused(compress("--keep", "0.5", "--dtype", "f32"), 1, /small\.onnx exists already.*--force/, before);
+    const onto = (output: string) =>
+      run(folder, "compress", "model.onnx", "-o", output, "--keep", "0.5", "--dtype", "f32", "--force");
     refused(onto("model.onnx"), 1, /model\.onnx is the input itself/, before);
     refused(onto("./model.onnx"), 1, /is the input itself/, before);
     refused(onto("small.safetensors"), 1, /an ONNX model.*name the output \.onnx/, before);
@@ -208,14 +217,14 @@ describe("what cannot be read", () => {
     ["two tensors of one name", twice(), /model\.onnx.*dense\.weight/],
   ])("%s", (_, content, message) => {
     bad(content);
-    refused(compress("--keep", "0.5"), 1, message, ["model.onnx"]);
+    refused(compress("--keep", "0.5", "--dtype", "f32"), 1, message, ["model.onnx"]);
   });
 
   test("truncated at 20 places", () => {
     const whole = small();
     for (let i = 0; i < 20; ++i) {
       bad(whole.subarray(0, Math.floor(whole.length * uniform(3, i))));
-      refused(compress("--keep", "0.5"), 1, /model\.onnx/, ["model.onnx"]);
+      refused(compress("--keep", "0.5", "--dtype", "f32"), 1, /model\.onnx/, ["model.onnx"]);
     }
   });
 
@@ -227,7 +236,7 @@ describe("what cannot be read", () => {
     ["a link to outside", linkOut, /model\.data/],
   ])("external data: %s", (_, prepare, message) => {
     prepare();
-    refused(compress("--keep", "0.5"), 1, message, listing(folder));
+    refused(compress("--keep", "0.5", "--dtype", "f32"), 1, message, listing(folder));
     expect(existsSync(join(folder, "small.onnx"))).toBe(false);
   });
 
@@ -242,14 +251,16 @@ describe("what cannot be read", () => {
     );
     refused(compress("--plan", "none.json"), 1, /Cannot read the plan none\.json/, before);
     const tokenizer = fileURLToPath(new URL("../fixtures/tokenizers/counts.json", import.meta.url));
-    refused(compress("--keep", "0.5", "--row-weights", tokenizer), 1, /counts\.json/, before);
+    refused(compress("--keep", "0.5", "--dtype", "f32", "--row-weights", tokenizer), 1, /counts\.json/, before);
   });
 
   test("a tokenizer of more tokens than the table has rows: both sizes", () => {
     const table = weight(words.name, 60, 4);
     bad(small(tensor(words.name, [60, 4], table.data)));
     const tokenizer = fileURLToPath(new URL("../fixtures/tokenizers/unigram.json", import.meta.url));
-    refused(compress("--keep", "0.5", "--row-weights", tokenizer), 1, /105 tokens.*60 rows/, ["model.onnx"]);
+    refused(compress("--keep", "0.5", "--dtype", "f32", "--row-weights", tokenizer), 1, /105 tokens.*60 rows/, [
+      "model.onnx",
+    ]);
   });
 });
 

@@ -15,7 +15,19 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const layers = (count: number, kind: "plain" | "heavy-tailed rows" = "heavy-tailed rows") =>
   Array.from({ length: count }, (_, i) => tensor(`h.${i}.wte.weight`, 2000 + i, 64, { kind }));
 const args = (...more: string[]) => [
-  ...["compress", "model.safetensors", "-o", "small.safetensors", "--keep", "0.5", "--threads", "1", ...more],
+  ...[
+    "compress",
+    "model.safetensors",
+    "-o",
+    "small.safetensors",
+    "--keep",
+    "0.5",
+    "--dtype",
+    "f32",
+    "--threads",
+    "1",
+    ...more,
+  ],
 ];
 const partial = "small.safetensors.partial";
 const layerKept = /[0-9a-f]{24}\.json$/;

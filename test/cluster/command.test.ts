@@ -62,7 +62,18 @@ describe("nobody there", () => {
       /^loewner: Redis at redis:\/\/127.0.0.1:1 did not let us in: .*ECONNREFUSED/,
     ],
   ])("%j", (options, status, message) => {
-    const found = run(folder, "compress", "model.safetensors", "-o", "none.safetensors", "--keep", "0.5", ...options);
+    const found = run(
+      folder,
+      "compress",
+      "model.safetensors",
+      "-o",
+      "none.safetensors",
+      "--keep",
+      "0.5",
+      "--dtype",
+      "f32",
+      ...options,
+    );
     expect(found.status).toBe(status);
     expect(found.stderr).toMatch(message);
     expect(listing(folder)).not.toContain("none.safetensors");
@@ -98,7 +109,7 @@ test("interrupted: nothing is left, and the worker is free", async () => {
 test("killed, and the same command again with --resume: layers that were finished are taken up, the bytes are the same", async () => {
   const layers = Array.from({ length: 4 }, (_, i) => tensor(`h.${i}.wte.weight`, 2000 + i, 64));
   await writeModel(folder, "layers.safetensors", layers);
-  const args = ["compress", "layers.safetensors", "--keep", "0.5", "--quiet"];
+  const args = ["compress", "layers.safetensors", "--keep", "0.5", "--dtype", "f32", "--quiet"];
   expect(run(folder, ...args, "-o", "whole.safetensors").status).toBe(0);
   const command = [...args, "-o", "resumed.safetensors", "--redis", redis.url];
   const { child, open } = await startHeld(folder, /[0-9a-f]{24}\.json$/, ...command);
@@ -107,7 +118,16 @@ test("killed, and the same command again with --resume: layers that were finishe
   await ended;
   open();
   const again = ["-o", "resumed.safetensors", "--redis", redis.url, "--resume", "--json"];
-  const { status, stdout, stderr } = run(folder, "compress", "layers.safetensors", "--keep", "0.5", ...again);
+  const { status, stdout, stderr } = run(
+    folder,
+    "compress",
+    "layers.safetensors",
+    "--keep",
+    "0.5",
+    "--dtype",
+    "f32",
+    ...again,
+  );
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   expect((JSON.parse(stdout) as { resumed: string[] }).resumed.length).toBeGreaterThan(0);
   expect(bytesOf(folder, "resumed.safetensors").equals(bytesOf(folder, "whole.safetensors"))).toBe(true);

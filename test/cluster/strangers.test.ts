@@ -180,6 +180,8 @@ test("a worker's log has one line an event, whatever tensors are called", async 
     "s.safetensors",
     "--keep",
     "0.5",
+    "--dtype",
+    "f32",
     "--redis",
     bench.redis.url,
   );

@@ -100,7 +100,7 @@ test("refused, saying what and why", async () => {
   const message = async (source: Parameters<typeof readNpyArray>[0]) =>
     (await failure(readNpyArray(source), "INVALID_FORMAT")).message;
   expect(await message(npy("<c8", "(1,)", new Uint8Array(8)))).toBe(
-    "x.npy: dtype '<c8' is not supported; floats of 16 to 64 bits, integers of 8 to 64 bits and bool are. Convert it first: numpy.save(path, a.astype('float32')).",
+    "x.npy: dtype complex64 ('<c8') is not supported; floats of 16 to 64 bits, integers of 8 to 64 bits and bool are. Save its real part, or its size: numpy.save(path, a.real), numpy.save(path, abs(a)).",
   );
   expect(await message(npy("<i8", "(3,)", new Uint8Array(16)))).toBe(
     "x.npy: 16 bytes of data, but shape (3,) of int64 needs 24: the file is truncated. Copy or save it again.",

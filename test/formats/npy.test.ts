@@ -193,7 +193,7 @@ describe("what cannot be read says why", () => {
       "x.npy: the file is empty (0 bytes); an .npy file was expected.",
     );
     expect(await message(bytesSource(latin1("hello, world"), "x.npy"))).toBe(
-      'x.npy: not an .npy file: it begins with 68 65 6c 6c 6f 2c, not with 93 4e 55 4d 50 59 ("\\x93NUMPY").',
+      'x.npy: not an .npy file: it begins with 68 65 6c 6c 6f 2c, not with 93 4e 55 4d 50 59 ("\\x93NUMPY"). It is text that begins with "hello, world", perhaps an error message saved in place of the file: download it again.',
     );
     expect(await message(bytesSource(latin1("PK\x03\x04........"), "x.npz"))).toContain(
       "It is a zip archive (.npz, or a PyTorch checkpoint)",
@@ -239,15 +239,15 @@ describe("what cannot be read says why", () => {
   test.each([
     [
       "bad-int64.npy",
-      "dtype int64 ('<i8') is not supported; float16, float32 and float64 (f2, f4, f8) are. Convert it first: numpy.save(path, a.astype('float32')).",
+      "dtype int64 ('<i8') is not supported; float16, bfloat16, float32 and float64 (f2, V2, f4, f8) are. Convert it first: numpy.save(path, a.astype('float64')).",
     ],
     [
       "bad-complex64.npy",
-      "dtype complex64 ('<c8') is not supported; float16, float32 and float64 (f2, f4, f8) are. Convert it first: numpy.save(path, a.astype('float32')).",
+      "dtype complex64 ('<c8') is not supported; float16, bfloat16, float32 and float64 (f2, V2, f4, f8) are. Save its real part, or its size: numpy.save(path, a.real), numpy.save(path, abs(a)).",
     ],
     [
       "bad-record.npy",
-      "a structured dtype (an array of records) is not supported; float16, float32 and float64 (f2, f4, f8) are. Convert it first: numpy.save(path, a.astype('float32')).",
+      "a structured dtype (an array of records) is not supported; float16, bfloat16, float32 and float64 (f2, V2, f4, f8) are. Save one field: numpy.save(path, a['name']).",
     ],
     ["bad-0d.npy", "an array of 0 dimensions, shape (); a matrix (n, d) or a vector (n,) is needed. Reshape it first."],
     [

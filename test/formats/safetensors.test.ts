@@ -223,6 +223,7 @@ describe("what cannot be read says why", () => {
   });
 
   const M = "m.safetensors: ";
+  const otherDtype = "Save the model again with that tensor in one of these, or without it.";
   const known =
     "BOOL, F4, F6_E2M3, F6_E3M2, U8, I8, F8_E5M2, F8_E4M3, F8_E8M0, F8_E4M3FNUZ, F8_E5M2FNUZ, I16, U16, F16, BF16, I32, U32, F32, C64, F64, I64, U64";
   const json = (what: string, at: number) =>
@@ -269,15 +270,20 @@ describe("what cannot be read says why", () => {
       "unknown dtype",
       one('"F128"', "[1]", "[0,16]"),
       16,
-      `tensor "w" has the unknown dtype "F128"; known are ${known}.`,
+      `tensor "w" has the unknown dtype "F128"; known are ${known}. ${otherDtype}`,
     ],
     [
       "dtype of Object",
       one('"toString"', "[1]", "[0,4]"),
       4,
-      `tensor "w" has the unknown dtype "toString"; known are ${known}.`,
+      `tensor "w" has the unknown dtype "toString"; known are ${known}. ${otherDtype}`,
     ],
-    ["dtype null", one("null", "[1]", "[0,4]"), 4, `tensor "w" has the unknown dtype null; known are ${known}.`],
+    [
+      "dtype null",
+      one("null", "[1]", "[0,4]"),
+      4,
+      `tensor "w" has the unknown dtype null; known are ${known}. ${otherDtype}`,
+    ],
     [
       "entry not an object",
       '{"w":[1]}',

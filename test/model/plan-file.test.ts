@@ -83,13 +83,13 @@ describe("beside a model", () => {
   test("a new plan names every layer that can be factored, and fits the model", async () => {
     const made = newPlan(await model(), 0.4);
     expect(made.layers).toEqual({
-      "wte.weight": { keep: 0.4 },
-      "h.0.mlp.weight": { skip: true, keep: 0.4 },
-      "wpe.weight": { skip: true, keep: 0.4 },
+      "wte.weight": { keep: 0.4, dtype: "auto" },
+      "h.0.mlp.weight": { skip: true, keep: 0.4, dtype: "auto" },
+      "wpe.weight": { skip: true, keep: 0.4, dtype: "auto" },
     });
     expect(readPlan(JSON.stringify(made), "plan.json")).toEqual(made);
     checkPlan(made, await model());
-    expect(newPlan(await model()).layers["wte.weight"]).toEqual({ keep: 0.5 });
+    expect(newPlan(await model()).layers["wte.weight"]).toEqual({ keep: 0.5, dtype: "auto" });
   });
 
   test.each<[string, Record<string, LayerPlan>, RegExp]>([

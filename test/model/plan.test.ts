@@ -47,7 +47,7 @@ describe.each(formats)("%s", (_, open) => {
     expect(chosen.map(({ layer }) => layer.name)).toEqual(names);
   });
 
-  test("keep: floor(keep n d / (n + d)), in steps where they are asked for", async () => {
+  test("keep: the largest rank whose factors take that share of the bytes, in steps where they are asked for; in few bits all of it where that fits", async () => {
     const model = await open();
     const wanted = model.layers.map((layer) => {
       const [rows, cols] = shapeOf(layer);
@@ -55,7 +55,15 @@ describe.each(formats)("%s", (_, open) => {
     });
     expect(await ranksOf(model, { keep: 0.6 })).toEqual(wanted);
     expect(await ranksOf(model, { keep: 0.6, multipleOf: 4 })).toEqual(wanted.map(([k]) => [k - (k % 4)]));
-    expect(await ranksOf(model, { keep: 0.6, type: "int4" })).toEqual(wanted.map(([k]) => [k - (k % 8)]));
+    const { chosen } = await plan(model, { keep: 0.2, type: "int8" });
+    for (const { layer, targets } of chosen) {
+      const [rank, shape] = [rankOf(targets[0]), shapeOf(layer)];
+      expect(targetBytes(...shape, { rank, type: "int8" })).toBeLessThanOrEqual(0.2 * layer.bytes);
+      expect(targetBytes(...shape, { rank: rank + 1, type: "int8" })).toBeGreaterThan(0.2 * layer.bytes);
+    }
+    expect(chosen).toHaveLength(3);
+    for (const { layer, targets } of (await plan(model, { keep: 0.6, type: "int4" })).chosen)
+      expect(targets).toEqual([{ rank: shapeOf(layer)[1], type: "int4", dense: true }]);
   });
 
   test("rank for each, energy by the spectrum", async () => {

@@ -27,6 +27,7 @@ export interface Tab {
   isVisible(selector: string): Promise<boolean>;
   setViewportSize(size: { width: number; height: number }): Promise<void>;
   emulateMedia(media: { colorScheme: "light" | "dark" }): Promise<void>;
+  context(): TabContext;
   close(): Promise<void>;
 }
 
@@ -45,6 +46,7 @@ export interface TabContext {
   newPage(): Promise<Tab>;
   setDefaultTimeout(ms: number): void;
   setOffline(offline: boolean): Promise<void>;
+  newCDPSession(tab: Tab): Promise<{ send(method: string, parameters: object): Promise<unknown> }>;
   close(): Promise<void>;
 }
 
@@ -99,6 +101,24 @@ export async function drop(tab: Tab, files: readonly NamedBytes[]): Promise<void
         new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }),
       );
   })()`);
+}
+
+/**
+ * A drop of what lies on the disk, a folder too, as the system hands it to the browser. A browser that has not heard yet that the page
+ * takes it makes it a drag that leaves: then it is dropped again.
+ */
+export async function dropPath(tab: Tab, path: string): Promise<void> {
+  const browser = await tab.context().newCDPSession(tab);
+  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  await tab.evaluate(`void (() => {
+    globalThis.lastDrag = "";
+    for (const type of ["drop", "dragleave"])
+      document.addEventListener(type, () => (globalThis.lastDrag = type), { capture: true, once: true });
+  })()`);
+  for (const type of ["dragEnter", "dragOver", "dragOver", "drop"])
+    await browser.send("Input.dispatchDragEvent", { type, x: 200, y: 300, data });
+  await until(tab, "globalThis.lastDrag");
+  if ((await tab.evaluate("globalThis.lastDrag")) !== "drop") await dropPath(tab, path);
 }
 
 /** Moves the slider as a hand would, a value at a time. */

@@ -2,6 +2,7 @@
 import { encodeNumbers, memorySink, writeSafetensors } from "../../src/formats/index.js";
 import { externalTensor, model, node, tensor, valueInfo } from "../formats/onnx/build.js";
 import { matrix } from "../library/matrices.js";
+import { uniform } from "../model/onnx-models/random.js";
 
 const INT64 = 7;
 export const tableName = "distilbert.embeddings.word_embeddings.weight";
@@ -65,4 +66,43 @@ export async function slowModel(rows = 3000, cols = 320): Promise<Uint8Array> {
     tensors: [{ name, dtype: "F32", shape: [rows, cols], byteLength: bytes.length, chunks: () => [bytes] }],
   });
   return sink.bytes();
+}
+
+/** From -1/2 to 1/2, all alike. */
+const even = (length: number, seed: number) => Float32Array.from({ length }, (_, i) => uniform(seed, i) - 0.5);
+
+/** Hidden states of words: a table, and two fully connected layers that take most of what it does. `op` is what the model ends with. */
+export function encoder({ words = 900, width = 64, op = "Identity" } = {}): Uint8Array {
+  return model({
+    inputs: [
+      valueInfo("input_ids", ["batch", "sequence"], INT64),
+      valueInfo("attention_mask", ["batch", "sequence"], INT64),
+    ],
+    outputs: [valueInfo("hidden", ["batch", "sequence", width])],
+    initializers: [
+      tensor(tableName, [words, width], even(words * width, 6)),
+      tensor("up", [width, 2 * width], even(width * 2 * width, 7)),
+      tensor("down", [2 * width, width], even(2 * width * width, 8)),
+    ],
+    nodes: [
+      node("Gather", [tableName, "input_ids"], ["rows"]),
+      node("MatMul", ["rows", "up"], ["wide"]),
+      node("Relu", ["wide"], ["active"]),
+      node("MatMul", ["active", "down"], ["narrow"]),
+      node(op, ["narrow"], ["hidden"]),
+    ],
+  });
+}
+
+/** A vocabulary that cuts texts at spaces: word number i is "w" and i. */
+export function textTokenizer(words = 900): string {
+  const plain = JSON.parse(tokenizer(words)) as object;
+  const whole = { ...plain, normalizer: null, post_processor: null, decoder: null, padding: null, truncation: null };
+  return JSON.stringify({ ...whole, pre_tokenizer: { type: "Whitespace" } });
+}
+
+/** So many texts of ten words, frequent ones and rare ones. */
+export function textsOf(count: number, words = 900): string[] {
+  const word = (i: number) => `w${(i * i * 7 + 13 * i) % (i % 3 ? words : 40)}`;
+  return Array.from({ length: count }, (_, i) => Array.from({ length: 10 }, (_, j) => word(10 * i + j)).join(" "));
 }

@@ -1,90 +1,36 @@
 // The page, as a person uses it: what is dropped, what the slider says, what comes out, and what is said when something is wrong.
-import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
-import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { memorySink, writeNpy } from "../../src/formats/index.js";
 import { createLoewner, rankForKeep } from "../../src/index.js";
-import { bytesOf, listing, run, temporaryFolder } from "../cli/run.js";
-import { patienceMs, startChromium } from "../chromium.js";
+import { bytesOf, listing } from "../cli/run.js";
 import { matrix } from "../library/matrices.js";
-import {
-  axePath,
-  drop,
-  file,
-  servePage,
-  slide,
-  until,
-  untilShown,
-  untilText,
-  watch,
-  type Chromium,
-  type Served,
-  type Tab,
-  type TabContext,
-} from "./browser.js";
+import { axePath, drop, file, slide, until, untilShown, untilText, type Tab } from "./browser.js";
+import { compress as compressIn, freshTab, hash, onCommandLine, saved as savedIn } from "./fresh-tab.js";
 import { classifier, slowModel, tableName, tableOf, tokenizer, withExternalData } from "./models.js";
 
-let served: Served;
-let browser: Chromium;
-let context: TabContext;
+const fresh = freshTab();
 let tab: Tab;
-let faults: string[];
-
-beforeAll(async () => {
-  served = await servePage();
-  browser = await startChromium();
-});
-afterAll(async () => {
-  await browser?.close();
-  served?.close();
-});
-beforeEach(async () => {
-  context = await browser.newContext({ acceptDownloads: true, reducedMotion: "reduce" });
-  context.setDefaultTimeout(patienceMs);
-  tab = await context.newPage();
-  faults = watch(tab);
-  // Without a dialog to answer: files are handed over as blobs.
-  await tab.addInitScript("delete window.showSaveFilePicker");
-  await tab.goto(served.address);
-});
-afterEach(async () => {
-  await context.close();
-  expect(faults).toEqual([]);
-});
+beforeEach(() => void (tab = fresh.tab));
 
 const model = classifier();
 const openModel = async (...others: Parameters<typeof drop>[1][number][]) => {
   await drop(tab, [file("model.onnx", model), ...others]);
   await untilText(tab, "model-name", /model\.onnx/);
 };
-const compress = async () => {
-  await tab.click("#compress");
-  await untilShown(tab, "result-title");
+/** A share of each layer, in place of a quality. */
+const openSizes = async () => {
+  await tab.click("#advanced summary");
+  await tab.click("label[for=mode-keep]");
 };
-const saved = async (place = "#result .downloads button") => {
-  const [download] = await Promise.all([tab.waitForEvent("download"), tab.click(place)]);
-  return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
-};
-const hash = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-/** The command that the page shows, run in a folder with the same file. */
-function onCommandLine(command: string, name: string, bytes: Uint8Array, beside: Record<string, Uint8Array> = {}) {
-  const folder = temporaryFolder();
-  for (const [other, data] of Object.entries(beside)) writeFileSync(join(folder, other), data);
-  writeFileSync(join(folder, name), bytes);
-  // As a shell takes it apart: words, some of them between quotes.
-  const words = [...command.replace(/^npx loewner /, "").matchAll(/'([^']*)'|(\S+)/g)];
-  const { status, stderr } = run(folder, ...words.map(([, quoted, plain]) => quoted ?? plain));
-  expect(stderr).toBe("");
-  expect(status).toBe(0);
-  return folder;
-}
+const compress = () => compressIn(tab);
+const saved = (place?: string) => savedIn(tab, place);
 
 describe("a model", () => {
   test("is dropped, made smaller, saved: the bytes of the command line, and nothing is asked of the server", async () => {
     await untilShown(tab, "offline");
-    const before = served.requests.length;
+    const before = fresh.served.requests.length;
     await openModel();
     await slide(tab, 30);
     expect(await tab.evaluate("document.getElementById('amount').value")).toBe("30");
@@ -93,7 +39,7 @@ describe("a model", () => {
     const predicted = Number.parseFloat(await tab.textContent("#bytes-after"));
     await compress();
     const { name, bytes } = await saved();
-    expect(served.requests.slice(before)).toEqual([]);
+    expect(fresh.served.requests.slice(before)).toEqual([]);
     expect(name).toBe("model.small.onnx");
     const folder = onCommandLine(await tab.textContent("#command"), "model.onnx", model);
     expect(hash(bytes)).toBe(hash(bytesOf(folder, "model.small.onnx")));
@@ -121,6 +67,7 @@ describe("a model", () => {
 
   test("by other options, and of chosen layers alone", async () => {
     await openModel();
+    await openSizes();
     await tab.uncheck("#layer-0");
     await tab.check("#layer-1");
     await tab.fill("#p", "1.5");
@@ -135,6 +82,7 @@ describe("a model", () => {
 
   test("to a size of the whole file", async () => {
     await openModel();
+    await openSizes();
     await tab.click("label[for=mode-bytes]");
     await tab.fill("#amount", "0.06");
     await untilText(tab, "command", /--bytes 60000 .*--dtype f32$/);
@@ -249,12 +197,18 @@ describe("what is wrong is said where it is", () => {
   test("a number that is none, in a layer", async () => {
     await drop(tab, [file("nan.onnx", classifier({ nan: true }))]);
     await untilText(tab, "model-name", /nan/);
+    await openSizes();
     await tab.click("#compress");
     await untilText(tab, "run-fault", new RegExp(`${tableName}.*row 5`));
+    // Of a quality other layers have their part all the same.
+    await tab.click("label[for=quality-high]");
+    await compress();
+    await untilText(tab, "result", new RegExp(`${tableName} was left as it is: .*row 5`));
   });
 
   test("a size that is none", async () => {
     await openModel();
+    await openSizes();
     await tab.fill("#amount", "140");
     await untilText(tab, "form-fault", /at most 100 %/);
     expect(await tab.evaluate("document.getElementById('compress').disabled")).toBe(true);
@@ -276,7 +230,7 @@ describe("what is wrong is said where it is", () => {
     await untilText(
       tab,
       "run-fault",
-      /out of memory.*npx loewner compress big\.safetensors -o big\.small\.safetensors --keep 0\.5/,
+      /out of memory.*npx loewner compress big\.safetensors -o big\.small\.safetensors$/,
     );
     await tab.click("#compress");
     await untilText(tab, "progress-text", /^[1-9]/);
@@ -300,6 +254,9 @@ test("a file of 5 GB is read by pieces", async () => {
     document.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
   })()`);
   await untilText(tab, "model-facts", /5000\.03 MB/);
+  // Too little of it for a quality to care.
+  await untilText(tab, "outcome-note", /Choose at least one layer/);
+  await openSizes();
   await compress();
   expect(await tab.textContent("#result .downloads button")).toMatch(/Save huge\.small\.safetensors, 5000\.0\d\sMB/);
 });
@@ -307,19 +264,19 @@ test("a file of 5 GB is read by pieces", async () => {
 describe("manners", () => {
   test("works without a network after the first visit", async () => {
     await untilShown(tab, "offline");
-    await context.setOffline(true);
+    await fresh.context.setOffline(true);
     await tab.reload();
     await tab.click("#sample");
     await untilText(tab, "model-name", /sample\.onnx/);
     await compress();
     const { bytes } = await saved();
     expect(bytes.length).toBeGreaterThan(1e5);
-    await context.setOffline(false);
+    await fresh.context.setOffline(false);
   });
 
   test("no accessibility rule is broken, light and dark, on a phone and on a desk", async () => {
     await tab.click("#sample");
-    await untilText(tab, "outcome-note", /predicted error/);
+    await untilText(tab, "outcome-note", /should agree/);
     await compress();
     await until(tab, "document.querySelector('.worst tbody tr')");
     await tab.evaluate(readFileSync(axePath(), "utf8"));
@@ -339,6 +296,9 @@ describe("manners", () => {
   test("by keyboard alone", async () => {
     await tab.press("#sample", "Enter");
     await untilText(tab, "model-name", /sample/);
+    await tab.press("#quality-high", "ArrowRight");
+    await untilText(tab, "command", /--quality small$/);
+    await tab.press("#advanced summary", "Enter");
     await tab.press("#slider", "ArrowLeft");
     await untilText(tab, "command", /--keep 0\.49$/);
     await tab.press("#p", "Enter");
@@ -349,7 +309,7 @@ describe("manners", () => {
   test("is on the screen for less than 150 kB, compressed", async () => {
     const loaded = await tab.evaluate<string[]>("performance.getEntriesByType('resource').map(({ name }) => name)");
     const folder = new URL("../../dist/web/", import.meta.url);
-    const files = ["index.html", ...loaded.map((name) => name.slice(served.address.length))];
+    const files = ["index.html", ...loaded.map((name) => name.slice(fresh.served.address.length))];
     const bytes = files.map((name) => gzipSync(readFileSync(new URL(name, folder))).length);
     expect(files.length).toBeGreaterThan(2);
     expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThan(150e3);

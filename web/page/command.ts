@@ -1,12 +1,23 @@
 // The command that does the same: for larger files, and for scripts.
-import type { Choice, Prediction, Summary } from "../session/protocol.js";
+import type { CalibrationTexts, Choice, Prediction, Summary } from "../session/protocol.js";
 import { asGlob } from "../session/glob.js";
 import { smallName } from "../session/small-name.js";
 
 const quoted = (text: string) => (/^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
-/** @param predicted tells the rank that a size makes, which a matrix is compressed by */
-export function commandFor(summary: Summary, choice: Choice, predicted: Prediction | undefined): string {
+/** What pasted texts are called on the command line. */
+export const pastedName = "pasted.txt";
+
+/**
+ * @param predicted tells the rank that a size makes, which a matrix is compressed by
+ * @param texts what it is calibrated on
+ */
+export function commandFor(
+  summary: Summary,
+  choice: Choice,
+  predicted: Prediction | undefined,
+  texts: CalibrationTexts | undefined,
+): string {
   const { format, name, layers } = summary;
   const { size, p, method, type } = choice;
   const words = ["npx loewner"];
@@ -17,23 +28,39 @@ export function commandFor(summary: Summary, choice: Choice, predicted: Predicti
     words.push(`--left ${quoted(`${stem}.left.npy`)} --right ${quoted(`${stem}.right.npy`)}`);
   } else {
     words.push("compress", quoted(name), "-o", quoted(smallName(name)));
-    words.push("keep" in size ? `--keep ${size.keep}` : `--bytes ${size.bytes}`);
-    // For a size of the whole the command takes all layers, and stores them in whatever way errs least, unless told.
-    const isOfFile = "bytes" in size;
-    if (isOfFile || !isDefault(layers, choice)) {
-      const all = layers.filter(({ blocked }) => blocked === undefined).length === choice.layers.length;
-      words.push(...(all ? ["--layers all"] : choice.layers.map((each) => `--layers ${quoted(asGlob(each))}`)));
-    }
+    if ("keep" in size) words.push(`--keep ${size.keep}`);
+    else if ("bytes" in size) words.push(`--bytes ${size.bytes}`);
+    else if (size.quality !== "high") words.push(`--quality ${size.quality}`);
+    // Unless each layer is given a size the command takes all layers, and stores them in whatever way errs least, if not told otherwise.
+    const isShared = !("keep" in size);
+    const isUsual = (which: "inAll" | "byDefault") => isChosen(layers, choice, which);
+    if (!isUsual(isShared ? "inAll" : "byDefault"))
+      words.push(
+        ...(isUsual("inAll") ? ["--layers all"] : choice.layers.map((each) => `--layers ${quoted(asGlob(each))}`)),
+      );
     const own = layers.find(({ name: each }) => choice.layers.includes(each))?.dtype.toLowerCase();
-    if (type !== "own") words.push(`--dtype ${type}`);
-    else if (isOfFile && own) words.push(`--dtype ${own}`);
+    if (type !== "own" && !(isShared && type === "auto")) words.push(`--dtype ${type}`);
+    else if (isShared && type === "own" && own) words.push(`--dtype ${own}`);
+    if (texts) words.push(...calibrationWords(texts, summary));
   }
   if (p !== 1) words.push(`--p ${p}`);
   if (method !== "auto") words.push(`--method ${method}`);
   return words.join(" ");
 }
 
-function isDefault(layers: Summary["layers"], { layers: chosen }: Choice): boolean {
-  const usual = layers.filter(({ byDefault, blocked }) => byDefault && blocked === undefined);
+/** With the runtime of the page, so that the bytes are the same. */
+function calibrationWords({ pasted, files, columns }: CalibrationTexts, { tokenizer }: Summary): string[] {
+  const names = [...(pasted === "" ? [] : [pastedName]), ...files.map(({ name }) => name)];
+  const hasTexts = names.some((name) => !/\.npz$/i.test(name));
+  return [
+    ...names.map((name) => `--calibrate ${quoted(name)}`),
+    ...(hasTexts ? [`--tokenizer ${quoted(tokenizer ?? "tokenizer.json")}`] : []),
+    ...columns.map((column) => `--column ${quoted(column)}`),
+    "--runtime web",
+  ];
+}
+
+function isChosen(layers: Summary["layers"], { layers: chosen }: Choice, which: "inAll" | "byDefault"): boolean {
+  const usual = layers.filter(({ [which]: is, blocked }) => is && blocked === undefined);
   return usual.length === chosen.length && usual.every(({ name }) => chosen.includes(name));
 }

@@ -1,11 +1,15 @@
 // How small, and how: the form's fields as a choice.
 import type { Method } from "loewner";
+import type { Quality } from "loewner/model";
 import type { Choice, NumberType } from "../session/protocol.js";
 import { byId } from "./dom.js";
 
 type Size = Choice["size"];
 
-/** The slider and the number beside it say the same, in percent of each layer or in MB of the file. */
+/**
+ * A quality, unless a size is asked for under "Advanced". The slider and the number beside it say the same, in percent of each layer or
+ * in MB of the file; whoever moves them wants that size.
+ */
 export class Form {
   readonly element = byId<HTMLFormElement>("form");
   private readonly slider = byId<HTMLInputElement>("slider");
@@ -13,16 +17,21 @@ export class Form {
   private readonly p = byId<HTMLInputElement>("p");
   private readonly method = byId<HTMLSelectElement>("method");
   private readonly type = byId<HTMLSelectElement>("type");
+  private readonly qualities = [...document.querySelectorAll<HTMLInputElement>("#qualities input")];
   private readonly modes = [byId<HTMLInputElement>("mode-keep"), byId<HTMLInputElement>("mode-bytes")];
   private wholeBytes = 1e6;
+  /** The size is that of the whole file. */
+  private isOfFile = false;
 
   /** @param changed told of every change that makes another choice */
   constructor(changed: () => void) {
     this.slider.addEventListener("input", () => {
+      this.takeSize();
       this.amount.value = this.isOfFile ? megabytesText(Number(this.slider.value)) : this.slider.value;
       changed();
     });
     this.amount.addEventListener("input", () => {
+      this.takeSize();
       this.slider.value = this.amount.value;
       changed();
     });
@@ -31,17 +40,29 @@ export class Form {
         this.setMode();
         changed();
       });
+    for (const quality of this.qualities)
+      quality.addEventListener("change", () => {
+        this.takeQuality(quality.value as Quality);
+        changed();
+      });
     for (const field of [this.p, this.method, this.type]) field.addEventListener("input", changed);
   }
 
   /** For another model. */
   reset(bytes: number, isMatrix: boolean): void {
     this.wholeBytes = bytes;
-    // Factors of a matrix are files of its own type.
+    // Factors of a matrix are files of its own type, and it has no answers.
     this.type.value = "own";
-    byId("type-field").hidden = isMatrix;
     this.modes[0].checked = true;
     this.setMode();
+    byId("type-field").hidden = byId("qualities").hidden = isMatrix;
+    byId<HTMLDetailsElement>("advanced").open = isMatrix;
+    if (!isMatrix) this.takeQuality("high");
+  }
+
+  /** Undefined: a size is asked for. */
+  get quality(): Quality | undefined {
+    return this.qualities.find(({ checked }) => checked)?.value as Quality | undefined;
   }
 
   set disabled(disabled: boolean) {
@@ -62,24 +83,36 @@ export class Form {
 
   get fault(): string | undefined {
     const amount = Number(this.amount.value);
+    if (!(Number(this.p.value) > 0)) return "p: a number above 0 was expected, such as 1.";
+    if (this.quality !== undefined) return undefined;
     if (!(amount > 0)) return `Size: a number above 0 was expected${this.isOfFile ? ", in MB" : ", in percent"}.`;
     if (!this.isOfFile && amount > 100) return "Size: at most 100 % of a layer can be kept.";
-    if (!(Number(this.p.value) > 0)) return "p: a number above 0 was expected, such as 1.";
     return undefined;
   }
 
-  private get isOfFile(): boolean {
-    return this.modes[1].checked;
-  }
-
   private get size(): Size {
+    if (this.quality !== undefined) return { quality: this.quality };
     const amount = Number(this.amount.value);
     // Percents with two decimals, so that 72 is the 0.72 of the command line.
     return this.isOfFile ? { bytes: Math.floor(amount * 1e6) } : { keep: Math.round(amount * 100) / 1e4 };
   }
 
+  private takeQuality(quality: Quality): void {
+    for (const each of this.qualities) each.checked = each.value === quality;
+    for (const mode of this.modes) mode.checked = false;
+    if (this.type.value === "own") this.type.value = "auto";
+  }
+
+  private takeSize(): void {
+    if (this.quality !== undefined && this.type.value === "auto") this.type.value = "own";
+    for (const each of this.qualities) each.checked = false;
+    this.modes[Number(this.isOfFile)].checked = true;
+  }
+
   private setMode(): void {
     const { slider, amount } = this;
+    this.isOfFile = this.modes[1].checked;
+    this.takeSize();
     const whole = this.wholeBytes / 1e6;
     const what = this.isOfFile ? "Size of the file" : "Share of each layer to keep";
     const [min, max, step, value] = this.isOfFile ? [whole / 20, whole, whole / 500, whole / 2] : [5, 95, 1, 50];

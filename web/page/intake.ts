@@ -1,14 +1,24 @@
 // Files come in by a drop anywhere on the page, or by the file dialog.
 import { byId } from "./dom.js";
 
-export function takeFiles(take: (files: readonly File[]) => void): void {
-  const chooser = byId<HTMLInputElement>("files");
+type Take = (files: readonly File[]) => void;
+
+/** Folders are looked into by a script of their own. */
+type TakeFolder = (folder: FileSystemEntry) => void;
+
+/** @param id of a file input */
+export function chooseFiles(id: string, take: Take): void {
+  const chooser = byId<HTMLInputElement>(id);
   chooser.addEventListener("change", () => {
     const files = [...(chooser.files ?? [])];
     // The same file may be chosen again, changed.
     chooser.value = "";
     if (files.length) take(files);
   });
+}
+
+export function takeFiles(take: Take, takeFolder: TakeFolder): void {
+  chooseFiles("files", take);
   const zone = byId("drop");
   const carriesFiles = ({ dataTransfer }: DragEvent) => dataTransfer?.types.includes("Files") ?? false;
   let depth = 0;
@@ -25,6 +35,9 @@ export function takeFiles(take: (files: readonly File[]) => void): void {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     over(0);
-    take([...(event.dataTransfer?.files ?? [])]);
+    const { items = [], files = [] } = event.dataTransfer ?? {};
+    const folder = [...items].map((item) => item.webkitGetAsEntry()).find((entry) => entry?.isDirectory);
+    if (folder) takeFolder(folder);
+    else take([...files]);
   });
 }

@@ -13,7 +13,13 @@ interface Row {
   readonly error: HTMLElement;
 }
 
+/** What layers are chosen for: a quality takes more of them than sizes of each do. */
+export type Aim = "quality" | "size";
+
 export class LayerTable {
+  private aim: Aim = "size";
+  /** For the other. */
+  private readonly kept = new Map<Aim, ReadonlySet<string>>();
   private readonly rows: readonly Row[];
   readonly element: HTMLElement;
 
@@ -21,6 +27,7 @@ export class LayerTable {
     const can = layers.filter(({ blocked }) => blocked === undefined);
     const most = can[0]?.bytes ?? 1;
     this.rows = can.map((layer, i) => rowOf(layer, i, most, bytes, changed));
+    this.kept.set("quality", new Set(can.filter(({ inAll }) => inAll).map(({ name }) => name)));
     const head = ["layer", "size", "now", "after", "rank", "error"].map((text, i) =>
       h("th", { scope: "col", role: "columnheader", class: i < 2 ? "text" : undefined }, text),
     );
@@ -36,6 +43,15 @@ export class LayerTable {
   /** In the order of the table. */
   get chosen(): string[] {
     return this.rows.filter(({ box }) => box.checked).map(({ layer }) => layer.name);
+  }
+
+  /** What is chosen for the one is remembered while it is the other's turn. */
+  choose(aim: Aim): void {
+    if (aim === this.aim) return;
+    this.kept.set(this.aim, new Set(this.chosen));
+    this.aim = aim;
+    const names = this.kept.get(aim)!;
+    for (const { box, layer } of this.rows) box.checked = names.has(layer.name);
   }
 
   set disabled(disabled: boolean) {

@@ -1,4 +1,5 @@
 // What compressing made: its size, what is proved of each layer, SVD beside it, and the files to take home.
+import { answersOf, faultOf } from "loewner/cli/outcome.js";
 import { megabytes, number, percent } from "loewner/cli/text.js";
 import type { SessionError } from "../session/connect.js";
 import { type SessionClient } from "../session/connect.js";
@@ -41,28 +42,27 @@ export class ResultView {
     this.clear();
     this.abort = new AbortController();
     const { signal } = this.abort;
-    const { bytesBefore, bytesAfter, layers, seconds } = outcome;
-    const change = `${percent(Math.abs(1 - bytesAfter / bytesBefore))} ${bytesAfter <= bytesBefore ? "smaller" : "larger"}`;
-    const title = h(
-      "h2",
-      { id: "result-title", tabindex: -1 },
-      unbroken(`${megabytes(bytesBefore)} → ${megabytes(bytesAfter)}, ${change}`),
-    );
+    const { layers, seconds } = outcome;
+    const title = h("h2", { id: "result-title", tabindex: -1 }, unbroken(titleOf(outcome)));
+    const told = answersTold(outcome, summary);
     const rowErrors = (this.rowErrors = layers.length
       ? new RowErrorView(this.session, layers, summary, signal)
       : undefined);
     this.section.replaceChildren(
       title,
       h("p", { class: "quiet" }, sentence(outcome, seconds)),
+      ...told,
       this.downloads(outcome, signal),
-      ...(layers.length ? [layerTable(layers), proof(layers)] : []),
-      ...skipped(outcome),
+      ...(layers.length
+        ? [folded(layers, [layerTable(layers), proof(layers), ...skipped(outcome)])]
+        : skipped(outcome)),
       ...(rowErrors ? [rowErrors.element] : []),
       ...(summary.format === "onnx" && layers.length ? [verifyView(this.session, signal)] : []),
     );
     this.section.hidden = false;
     void rowErrors?.load();
-    announce(`Done. ${title.textContent}.`);
+    const faults = told.filter(({ className }) => className === "fault").map(({ textContent }) => textContent);
+    announce([`Done. ${title.textContent}.`, ...faults].join(" "));
     title.focus({ preventScroll: true });
     this.section.scrollIntoView({ block: "nearest", behavior: "smooth" });
   }
@@ -92,6 +92,45 @@ export class ResultView {
   }
 }
 
+/** The command line's last line. */
+function titleOf({ bytesBefore, bytesAfter, answers }: Outcome): string {
+  const sizes = `${megabytes(bytesBefore)} → ${megabytes(bytesAfter)}`;
+  const told = answers && answersOf(answers);
+  if (told) return `${sizes}; ${told}`;
+  const change = bytesAfter <= bytesBefore ? "smaller" : "larger";
+  return `${sizes}, ${percent(Math.abs(1 - bytesAfter / bytesBefore))} ${change}`;
+}
+
+function answersTold({ answers }: Outcome, { format }: Summary): HTMLElement[] {
+  if (!answers) return [];
+  const { agreement, asked, notes, source } = answers;
+  const quiet = (text: string) => h("p", { class: "quiet" }, text);
+  if (!agreement) {
+    const way = format === "onnx" ? ": with texts of yours they are, and it gets smaller yet" : "";
+    return [quiet(`Answers were not compared${way}.`)];
+  }
+  const faults = {
+    missed: `Answers agree less than the ${asked} that was asked for: no layer has more bits to take. Leave out layers that err most, below.`,
+    far: "Answers differ much: allow more bytes, or leave out layers that err most, below.",
+  };
+  const fault = faultOf(answers);
+  const lines = [
+    ...(fault ? [h("p", { class: "fault" }, faults[fault])] : []),
+    quiet(`Calibrated on ${source}, and compared on the same.`),
+  ];
+  if (notes.length <= 2) return [...lines, ...notes.map(quiet)];
+  const summary = `${notes.length} notes on these inputs`;
+  return [...lines, h("details", {}, h("summary", {}, summary), ...notes.map(quiet))];
+}
+
+/** Of more layers a table would hide what comes after it. */
+const mostLayers = 10;
+
+function folded(layers: readonly CompressedSummary[], parts: readonly HTMLElement[]): HTMLElement {
+  if (layers.length <= mostLayers) return h("div", {}, ...parts);
+  return h("details", { class: "folded" }, h("summary", {}, `Layer by layer, ${layers.length} of them`), ...parts);
+}
+
 function sentence({ layers, bytesAfter, bytesBefore }: Outcome, seconds: number): string {
   const time = `${seconds.toFixed(1)} seconds`;
   if (layers.length === 0) return `No layer was compressed, in ${time}: the file is the model as it was.`;
@@ -102,18 +141,22 @@ function sentence({ layers, bytesAfter, bytesBefore }: Outcome, seconds: number)
 
 /** Of the sum of rows' errors, which models follow most closely; SVD where it was tried, at the same rank. */
 function layerTable(layers: readonly CompressedSummary[]): HTMLElement {
-  const head = ["layer", "rank", "method", "row errors", "with SVD", "worst row", "proven bound"];
+  const tried = layers.some(
+    ({ candidates, method }) => method === "svd" || candidates.some((each) => each.method === "svd"),
+  );
+  const svdHead = tried ? ["with SVD"] : [];
+  const head = ["layer", "stored as", "method", "row errors", ...svdHead, "worst row", "proven bound"];
   const labels = (i: number) =>
     i === 0 ? { scope: "col", role: "columnheader", class: "text" } : { scope: "col", role: "columnheader" };
   const rows = layers.map((layer) => {
-    const { name, rank, type, method, objective, candidates, certificate } = layer;
+    const { name, method, objective, candidates, certificate } = layer;
     const svd = candidates.find((each) => each.method === "svd");
     const gain = svd && method !== "svd" ? ` (${percentChange(svd.objective.l21 / objective.l21 - 1)})` : "";
     const cells = [
-      `${rank}, ${type}`,
+      storedAs(layer),
       method === "dense" ? "table in few bits" : method,
       number(objective.l21),
-      svd ? `${number(svd.objective.l21)}${gain}` : "not tried",
+      ...(tried ? [svd ? `${number(svd.objective.l21)}${gain}` : "not tried"] : []),
       `${number3(objective.worstRow.norm)} (row ${objective.worstRow.row})`,
       number(certificate.bound),
     ];
@@ -130,6 +173,12 @@ function layerTable(layers: readonly CompressedSummary[]): HTMLElement {
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...head.map((text, i) => h("th", labels(i), text)))),
     h("tbody", { role: "rowgroup" }, ...rows),
   );
+}
+
+function storedAs({ bits, method, rank, type }: CompressedSummary): string {
+  if (bits) return `${bits} bits`;
+  if (method === "transform") return "codes";
+  return method === "dense" ? type : `${rank}, ${type}`;
 }
 
 const percentChange = (x: number) => `${x >= 0 ? "+" : "−"}${percent(Math.abs(x))}`;

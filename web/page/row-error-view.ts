@@ -16,7 +16,7 @@ export class RowErrorView {
 
   constructor(
     private readonly session: SessionClient,
-    layers: readonly CompressedSummary[],
+    private readonly layers: readonly CompressedSummary[],
     private readonly summary: Summary,
     private readonly signal: AbortSignal,
   ) {
@@ -38,13 +38,17 @@ export class RowErrorView {
     this.note.textContent = "Errors of single rows are being computed, of SVD too.";
     try {
       const errors = await this.session.call("rowErrors", [layer], { signal: this.signal });
-      if (!this.signal.aborted && this.select.value === layer) this.draw(layer, errors);
+      if (!this.signal.aborted && this.select.value === layer)
+        this.draw(
+          this.layers.find(({ name }) => name === layer)!,
+          errors,
+        );
     } catch (error) {
       if (!this.signal.aborted) this.note.textContent = (error as SessionError).message;
     }
   }
 
-  private draw(layer: string, { edges, stored, svd, median, worst }: RowErrors): void {
+  private draw(layer: CompressedSummary, { edges, stored, svd, median, worst }: RowErrors): void {
     // A step needs its right edge, too.
     const closed = (counts: Float64Array) => [...counts, counts.at(-1)!];
     this.plot.draw({
@@ -56,7 +60,7 @@ export class RowErrorView {
         { label: "SVD", colour: "mark", values: closed(svd), bars: true },
         { label: "stored", colour: "line", values: closed(stored), bars: true },
       ],
-      description: `Rows of ${layer} by their error: the median row errs by ${number3(median.stored)}, with SVD by ${number3(median.svd)}`,
+      description: `Rows of ${layer.name} by their error: the median row errs by ${number3(median.stored)}, with SVD by ${number3(median.svd)}`,
     });
     const named = worst.some(({ token }) => token !== undefined);
     const head = [named ? "token" : "row", "stored", "SVD"];
@@ -90,9 +94,12 @@ export class RowErrorView {
       named || this.summary.format === "npy"
         ? ""
         : " Drop the model's tokenizer.json, too, to see which tokens these rows are.";
-    this.note.textContent = `The median row errs by ${number3(median.stored)}; with SVD at the same rank by ${number3(median.svd)}.${hint}`;
+    this.note.textContent = `The median row errs by ${number3(median.stored)}; with SVD ${ofSize.includes(layer.method) ? "in as many bytes" : "at the same rank"} by ${number3(median.svd)}.${hint}`;
   }
 }
+
+/** Ways to store a layer that have no rank. */
+const ofSize = ["dense", "transform", "trellis"];
 
 /** Spaces and line ends would not be seen. */
 const visible = (token: string) => (token.trim() === "" ? JSON.stringify(token) : token);

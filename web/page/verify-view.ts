@@ -2,10 +2,8 @@
 import { number, percent, megabytes } from "loewner/cli/text.js";
 import type { SessionError } from "../session/connect.js";
 import { type SessionClient } from "../session/connect.js";
+import { runtimeFolder } from "./calibration.js";
 import { h, unbroken } from "./dom.js";
-
-/** onnxruntime-web lies beside the page. */
-const runtime = () => new URL("ort/", document.baseURI).href;
 
 export function verifyView(session: SessionClient, signal: AbortSignal): HTMLElement {
   const button = h("button", { type: "button", class: "button", id: "verify" }, "Run both models");
@@ -17,7 +15,7 @@ export function verifyView(session: SessionClient, signal: AbortSignal): HTMLEle
     button.disabled = true;
     try {
       const onProgress = ({ stage }: { stage: string }) => (status.textContent = `${stage} …`);
-      const { outputs, seconds, bytes } = await session.call("verify", [runtime()], { signal, onProgress });
+      const { outputs, seconds, bytes } = await session.call("verify", [runtimeFolder()], { signal, onProgress });
       const cells = outputs.map(({ name, cosine, top1Agreement, top1Vectors, relativeDifference }) => [
         name,
         cosine === undefined ? "" : cosine.toFixed(5),

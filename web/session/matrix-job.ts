@@ -24,7 +24,13 @@ export class MatrixJob implements Job {
   ) {
     const { name, shape, dtype } = rows;
     this.type = dtype === "f64" ? "f64" : "f32";
-    const only = { name: layer, kind: "matrix", shape: [rows.rows, rows.cols], dtype: dtype.toUpperCase() };
+    const only = {
+      name: layer,
+      kind: "matrix",
+      shape: [rows.rows, rows.cols],
+      dtype: dtype.toUpperCase(),
+      inAll: true,
+    };
     this.summary = {
       format: "npy",
       name,
@@ -124,6 +130,7 @@ export class MatrixJob implements Job {
         { tensor: name },
       );
     }
+    if (!("bytes" in size)) throw new InvalidInputError("A matrix is made smaller to a share of it, or to a size.");
     const least = this.bytesAt(1);
     if (size.bytes < least)
       throw new InvalidInputError(`${size.bytes} bytes are too few for ${name}: rank 1 makes ${least}.`, {

@@ -1,6 +1,6 @@
 // What the page asks of its worker, and what it is told: plain data, so that it crosses.
 import type { Candidate, LowRankCertificate, Method, Objective } from "loewner";
-import type { OnnxComparison, Skipped } from "loewner/model";
+import type { OnnxComparison, Quality, ShrunkModel, Skipped } from "loewner/model";
 
 /** A 2-D weight, or what else takes space. */
 export interface LayerSummary {
@@ -9,7 +9,10 @@ export interface LayerSummary {
   readonly shape: readonly number[];
   readonly dtype: string;
   readonly bytes: number;
+  /** Chosen where each layer is given a size. */
   readonly byDefault: boolean;
+  /** Chosen where a quality is asked for: it takes more than a trifle of the model. */
+  readonly inAll: boolean;
   /** Why it cannot be compressed; undefined for a layer that can. */
   readonly blocked?: string;
 }
@@ -25,6 +28,8 @@ export interface Summary {
   readonly stored: readonly string[];
   /** Of the tokenizer.json that came along. */
   readonly vocabulary?: number;
+  /** Its name. */
+  readonly tokenizer?: string;
 }
 
 /** Numbers as they are stored; "own": as the layer has them. */
@@ -33,11 +38,23 @@ export type NumberType = "own" | "f32" | "f16" | "bf16" | "int8" | "int4" | "int
 /** What the form says. */
 export interface Choice {
   readonly layers: readonly string[];
-  /** Share of each layer, or bytes of the whole. */
-  readonly size: { readonly keep: number } | { readonly bytes: number };
+  /** A quality, share of each layer, or bytes of the whole. */
+  readonly size: { readonly quality: Quality } | { readonly keep: number } | { readonly bytes: number };
   readonly p: number;
   readonly method: Method;
   readonly type: NumberType;
+}
+
+/** What a model is calibrated on. */
+export interface CalibrationTexts {
+  /** A text a line; empty: none were pasted. */
+  readonly pasted: string;
+  /** .txt, .jsonl, .tsv, .npz. */
+  readonly files: readonly File[];
+  /** Columns of .tsv files, or fields of .jsonl files, that hold texts; none: the only one, or "text". */
+  readonly columns: readonly string[];
+  /** Address of onnxruntime-web's folder. */
+  readonly runtime: string;
 }
 
 export interface PredictedLayer {
@@ -57,6 +74,8 @@ export interface Prediction {
   readonly skipped: readonly Skipped[];
   /** Of all chosen layers together; undefined until every spectrum is known. */
   readonly error?: number;
+  /** Mean cosine between the answers and the original's that is expected without calibration; undefined of shares of layers. */
+  readonly forecast?: number;
 }
 
 /** Entry k is at rank k. */
@@ -84,6 +103,8 @@ export interface CompressedSummary {
   readonly candidates: readonly Candidate[];
   readonly certificate: LowRankCertificate;
   readonly explain: string;
+  /** Of trellis codes: of every entry. */
+  readonly bits?: number;
 }
 
 export interface Outcome {
@@ -92,6 +113,11 @@ export interface Outcome {
   readonly seconds: number;
   readonly layers: readonly CompressedSummary[];
   readonly skipped: readonly Skipped[];
+  /** What is known of the answers, where not each layer was given a size. */
+  readonly answers?: Pick<ShrunkModel, "agreement" | "forecast" | "asked" | "notes"> & {
+    /** What it was calibrated on, in words. */
+    readonly source?: string;
+  };
   /** To be saved, the main file last. */
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
 }
@@ -123,7 +149,7 @@ export interface Session {
   /** Computes spectra of layers that have none yet, small ones first; resolves once all are known. */
   spectra(layers: readonly string[]): void;
   curves(layer: string, p: number): Curves;
-  compress(choice: Choice): Outcome;
+  compress(choice: Choice, texts?: CalibrationTexts): Outcome;
   rowErrors(layer: string): RowErrors;
   /** Writes a file of the result where the person said. */
   save(file: number, handle: FileSystemFileHandle): void;

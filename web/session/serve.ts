@@ -37,7 +37,8 @@ export function serve(session: Served): void {
       const call = session[data.call] as (run: Run, ...args: readonly unknown[]) => unknown;
       reply({ id, result: await call({ signal: abort.signal, onProgress }, ...data.args) });
     } catch (error) {
-      reply({ id, fault: faultOf(error) });
+      // Whatever fails after it was cancelled fails for that.
+      reply({ id, fault: abort.signal.aborted ? { message: "Stopped.", code: "ABORTED" } : faultOf(error) });
     } finally {
       running.delete(id);
     }

@@ -8,10 +8,12 @@ import type { Job, Made } from "./job.js";
 import { MatrixJob } from "./matrix-job.js";
 import { ModelJob } from "./model-job.js";
 import { blobOf, saveTo } from "./outputs.js";
-import type { Summary } from "./protocol.js";
+import type { CalibrationTexts, Choice, Summary } from "./protocol.js";
 import { rowErrors } from "./row-errors.js";
-import { serve } from "./serve.js";
+import { withRuntime } from "./runtime.js";
+import { serve, type Run } from "./serve.js";
 import { Spectra } from "./spectra.js";
+import { inStages } from "./stages.js";
 import { compareModels } from "./verify.js";
 
 interface Open {
@@ -19,6 +21,8 @@ interface Open {
   readonly spectra: Spectra;
   readonly onnx?: OnnxModel;
   tokenizer?: Tokenizer;
+  /** What it was read from. */
+  tokenizerFile?: File;
   made?: Made;
   /** Spectra that are computed while nobody waits for them. */
   background?: AbortController;
@@ -42,7 +46,11 @@ function made(): Made {
   throw new InvalidInputError("Nothing has been compressed yet.");
 }
 
-const summaryOf = ({ job, tokenizer }: Open): Summary => ({ ...job.summary, vocabulary: tokenizer?.size });
+const summaryOf = ({ job, tokenizer, tokenizerFile }: Open): Summary => ({
+  ...job.summary,
+  vocabulary: tokenizer?.size,
+  tokenizer: tokenizerFile?.name,
+});
 
 async function readTokens(file: File): Promise<Tokenizer> {
   return readTokenizer(new Uint8Array(await file.arrayBuffer()), file.name);
@@ -66,7 +74,7 @@ serve({
       const set = await openSafetensorsSet(source, beside);
       job = new ModelJob(safetensorsModel(set, { config: await configOf(config) }), spectra);
     }
-    open = { job, spectra, onnx, tokenizer: tokens };
+    open = { job, spectra, onnx, tokenizer: tokens, tokenizerFile: tokenizer };
     return summaryOf(open);
   },
 
@@ -74,6 +82,7 @@ serve({
     const tokens = await readTokens(file);
     const now = current();
     now.tokenizer = tokens;
+    now.tokenizerFile = file;
     return summaryOf(now);
   },
 
@@ -98,17 +107,18 @@ serve({
     return curves(await library(), spectra, job.source(layer), p, run);
   },
 
-  async compress(run, choice) {
+  async compress(run, choice, texts) {
     const now = current();
     now.background?.abort();
     now.made = undefined;
     const started = performance.now();
-    const made = await now.job.compress(choice, run);
+    const made = await (texts ? calibrated(now, choice, texts, run) : now.job.compress(choice, run));
     now.made = made;
     const files = made.files.map(({ name, byteLength }) => ({ name, bytes: byteLength }));
     return {
       layers: made.layers,
       skipped: made.skipped,
+      answers: made.answers,
       files,
       bytesBefore: now.job.summary.bytes,
       bytesAfter: files.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -131,6 +141,27 @@ serve({
     return compareModels(onnx, made().files, new URL(runtime), run);
   },
 });
+
+/** Texts are read and cut before anything else is loaded: what is wrong with them is said at once. */
+async function calibrated(
+  { job, onnx, tokenizerFile }: Open,
+  choice: Choice,
+  texts: CalibrationTexts,
+  run: Run,
+): Promise<Made> {
+  if (!onnx)
+    throw new InvalidInputError(
+      `${job.summary.name} has no graph that could be run, so it cannot be calibrated: export the model to ONNX, or take the texts away.`,
+    );
+  const { signal } = run;
+  const { calibrationFeeds } = await import("./calibration.js");
+  const { feeds, source } = await calibrationFeeds(onnx, texts, tokenizerFile, run);
+  const onProgress = inStages(run.onProgress);
+  return withRuntime(new URL(texts.runtime), signal, async (runtime) => {
+    const made = await job.compress(choice, { signal, onProgress }, { model: onnx, feeds, runtime });
+    return { ...made, answers: made.answers && { ...made.answers, source } };
+  });
+}
 
 /** A file of that name which is not a JSON object belongs to something else. */
 async function configOf(file: File | undefined): Promise<Record<string, unknown> | undefined> {

@@ -12,7 +12,8 @@ export class Spectra {
     this.loewner = new Proxy(inner, {
       get: (target, key) => {
         if (key === "singularValues")
-          return (a: RowSource, options?: SingularValuesOptions) => this.of(a.name ?? "", a, options);
+          return (a: RowSource, options?: SingularValuesOptions) =>
+            options?.rowWeights ? inner.singularValues(a, options) : this.of(a.name ?? "", a, options);
         const value: unknown = Reflect.get(target, key);
         return typeof value === "function" ? value.bind(target) : value;
       },
@@ -24,23 +25,45 @@ export class Spectra {
     return this.known.get(keyOf(name, centred))?.subarray(0, Math.min(rows, cols));
   }
 
-  /** Of whoever asks first the signal counts; one that was stopped is asked for again by the next. */
-  of(name: string, source: MatrixLike, options: SingularValuesOptions = {}): Promise<Float64Array> {
+  /** Of whoever asks first the signal counts; when that one is stopped, the next of those who wait for it takes its place. */
+  async of(name: string, source: MatrixLike, options: SingularValuesOptions = {}): Promise<Float64Array> {
     const key = keyOf(name, options.centred);
-    const known = this.known.get(key);
-    if (known) return Promise.resolve(known);
-    let running = this.running.get(key);
-    if (!running) {
-      running = this.inner.singularValues(source, options).then((values) => {
-        this.known.set(key, values);
-        return values;
-      });
-      this.running.set(key, running);
-      const forget = () => void this.running.delete(key);
-      running.then(forget, forget);
+    const { signal } = options;
+    for (;;) {
+      const known = this.known.get(key);
+      if (known) return known;
+      const running = this.running.get(key);
+      if (!running) return this.compute(key, source, options);
+      try {
+        return await untilStopped(running, signal);
+      } catch (error) {
+        if ((error as { code?: string }).code !== "ABORTED" || signal?.aborted) throw error;
+      }
     }
+  }
+
+  private compute(key: string, source: MatrixLike, options: SingularValuesOptions): Promise<Float64Array> {
+    const running = this.inner.singularValues(source, options).then((values) => {
+      this.known.set(key, values);
+      return values;
+    });
+    this.running.set(key, running);
+    const forget = () => void this.running.delete(key);
+    running.then(forget, forget);
     return running;
   }
+}
+
+/** What another computes, as long as nobody stops whoever waits for it. */
+function untilStopped<T>(running: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return running;
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", stop);
+    const done = () => signal.removeEventListener("abort", stop);
+    running.then(resolve, reject).finally(done);
+  });
 }
 
 const keyOf = (name: string, centred = false) => (centred ? `centred rows of ${name}` : name);

@@ -50,6 +50,8 @@ const MAX_HEADER = 20;
 const FIRST_WINDOW = 1 << 14;
 const LARGEST_WINDOW = 1 << 20;
 
+const damaged = "The file is damaged or was not written by an ONNX library; get or save it again.";
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class Cursor {
@@ -138,13 +140,14 @@ export class Cursor {
     );
   }
 
-  /** An error at a byte of the file; `found` is a sentence without its full stop. */
-  fault(found: string, offset: number, tensor?: string): InvalidFormatError {
+  /** An error at a byte of the file; `found` is a sentence without its full stop, `way` the way out. */
+  fault(found: string, offset: number, tensor?: string, way = damaged): InvalidFormatError {
     const file = this.source.name;
-    return new InvalidFormatError(
-      `${file}: ${found} (byte ${offset}). The file is damaged or was not written by an ONNX library; get or save it again.`,
-      { file, offset, ...(tensor !== undefined && { tensor }) },
-    );
+    return new InvalidFormatError(`${file}: ${found} (byte ${offset}). ${way}`, {
+      file,
+      offset,
+      ...(tensor !== undefined && { tensor }),
+    });
   }
 
   private parse(at: number, message: Message): Field {

@@ -8,7 +8,7 @@ import { FileError, InvalidFormatError, isLoewnerError, type LoewnerError } from
 import type { ByteSource } from "../bytes.js";
 import { quote } from "../json.js";
 import { type LimitOptions, limitsOf, overLimit } from "../limits.js";
-import { sniff } from "../sniff.js";
+import { sniff, sniffedBytes, standIn } from "../sniff.js";
 import { Cursor, type Field, type Message } from "./cursor.js";
 import { type NodeProto, NodeProtoSchema, OperatorSetIdProtoSchema, StringStringEntryProtoSchema } from "./onnx_pb.js";
 import { distinctBytes } from "./external-ranges.js";
@@ -216,6 +216,7 @@ function externalTensors(graph: OnnxGraph, { nested }: Scan): OnnxTensor[] {
 /** The external files of a model, each opened once. */
 class ExternalFiles {
   private readonly opened = new Map<string, Promise<ByteSource>>();
+  private readonly starts = new Map<string, Promise<Uint8Array>>();
 
   constructor(
     private readonly model: string,
@@ -247,13 +248,28 @@ class ExternalFiles {
     }
     const end = data.offset + data.length;
     const { size } = source;
-    if (end <= size) return;
+    if (end <= size) return this.checkStart(name, data.location, source);
     const what =
-      sniff(await source.slice(0, Math.min(64, size))) ||
+      sniff(await source.slice(0, Math.min(sniffedBytes, size))) ||
       " It is truncated, or belongs to another model: get it again.";
     throw new InvalidFormatError(
       `${this.model}: tensor ${quote(name)} ends at byte ${end} of its external data ${quote(data.location)}, but that file has ${size} bytes.${what}`,
       { file: this.model, tensor: name, offset: size },
+    );
+  }
+
+  /** @throws {InvalidFormatError} for what stands in place of a file that was not fetched: its bytes would be read as numbers */
+  private async checkStart(tensor: string, location: string, source: ByteSource): Promise<void> {
+    let start = this.starts.get(location);
+    if (!start) {
+      start = Promise.resolve(source.slice(0, Math.min(sniffedBytes, source.size)));
+      this.starts.set(location, start);
+    }
+    const what = standIn(await start);
+    if (what === "") return;
+    throw new InvalidFormatError(
+      `${this.model}: the external data ${quote(location)} of tensor ${quote(tensor)} is not what it should be.${what}`,
+      { file: this.model, tensor, offset: 0 },
     );
   }
 
@@ -269,7 +285,7 @@ class ExternalFiles {
 /** Says what the file probably is instead, and before its ir_version was read, that it may be no model at all. */
 async function recognise(error: LoewnerError, source: ByteSource, isModel: boolean): Promise<LoewnerError> {
   const file = source.name;
-  const hint = sniff(await source.slice(0, Math.min(64, source.size)));
+  const hint = sniff(await source.slice(0, Math.min(sniffedBytes, source.size)));
   if (hint !== "") {
     return new InvalidFormatError(`${file}: not an ONNX model.${hint}`, { file, offset: 0 }, { cause: error });
   }

@@ -64,7 +64,7 @@ export async function scanTensor(cursor: Cursor, message: Message): Promise<Onnx
     }
   }
   const { name, dataType, dims, header } = found;
-  const fault = (text: string) => cursor.fault(`tensor ${quote(name)} ${text}`, message.start, name);
+  const fault: Fault = (text, way) => cursor.fault(`tensor ${quote(name)} ${text}`, message.start, name, way);
   if (dims.some((n) => n < 0 || !Number.isSafeInteger(n)))
     throw fault(`has the shape [${dims.join(", ")}]; sizes are whole numbers from 0 to 2^53 - 1`);
   const bytes = onnxTensorBytes(dataType, dims);
@@ -143,7 +143,8 @@ function takeTyped(cursor: Cursor, message: Message, field: Field, typed: TypedF
   }
 }
 
-type Fault = (text: string) => Error;
+/** @param way the way out, where the file need not be damaged */
+type Fault = (text: string, way?: string) => Error;
 
 function externalData({ external, raw, typed, ...found }: Found, bytes: number | undefined, fault: Fault): TensorData {
   if (bytes === undefined)
@@ -166,6 +167,7 @@ function externalData({ external, raw, typed, ...found }: Found, bytes: number |
   if (wrong !== undefined) {
     throw fault(
       `has external data at ${quote(location)}, which ${wrong}; it must lie in the model's folder, or in one under it`,
+      "Change the location (onnx.external_data_helper.set_external_data), or export the model again.",
     );
   }
   const offset = number("offset") ?? 0;

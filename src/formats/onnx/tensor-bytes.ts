@@ -56,12 +56,14 @@ export async function* onnxTensorChunks(model: OnnxModel, tensor: OnnxTensor): A
   yield* readChunks(source, offset, offset + tensor.byteLength);
 }
 
+/** Where a tensor's bytes begin. */
 interface Range {
   readonly source: ByteSource;
   readonly offset: number;
 }
 
-async function locateBytes(model: OnnxModel, tensor: OnnxTensor): Promise<Range> {
+/** Its bytes, little endian and row-major; those of a typed field are decoded anew at each call. */
+export async function locateBytes(model: OnnxModel, tensor: OnnxTensor): Promise<Range> {
   const { data } = tensor;
   if (data.kind === "inline") return { source: model.source, offset: data.span.start };
   if (data.kind === "external") return { source: await model.external(data.location), offset: data.offset };

@@ -10,7 +10,7 @@ import { type Fault, Runner } from "../onnx/runner.js";
 import type { OnnxRuntime } from "../onnx/runtime.js";
 import { checkFeeds, type Feed } from "./feeds.js";
 import { groupsOf } from "./groups.js";
-import { type Moments, Pass } from "./pass.js";
+import { type Moments, type OnOutputs, Pass } from "./pass.js";
 import { type Site, type Sites, findSites } from "./sites.js";
 import { runnableWithOutputs } from "./watched.js";
 
@@ -29,6 +29,8 @@ export interface CalibrationOptions extends Pick<Selection, "exclude"> {
   readonly memory?: number;
   /** Threads inside an operator (onnxruntime-node). Default: those of the library. */
   readonly threads?: number;
+  /** Takes the model's own outputs on each feed, once; they are no one's after that. */
+  readonly onOutputs?: OnOutputs;
   /** Takes the moments of each group of layers as they are finished; they are not in the result then. */
   readonly onMoments?: (moments: ReadonlyMap<string, Moments>) => void | Promise<void>;
   readonly signal?: AbortSignal;
@@ -59,7 +61,7 @@ export interface Calibration {
  */
 export async function calibrate(loewner: Loewner, model: OnnxModel, options: CalibrationOptions): Promise<Calibration> {
   const { feeds, runtime, layers = ["all"], exclude, p = 2, memory = 2 ** 29, signal, onProgress } = options;
-  const { threads = loewner.threads, onMoments, samples: kept = 0 } = options;
+  const { threads = loewner.threads, onMoments, onOutputs, samples: kept = 0 } = options;
   checkP(p, { above: 0, below: Infinity });
   if (!(Number.isSafeInteger(kept) && kept >= 0))
     throw new InvalidInputError(`samples must be a whole number of at least 0; got ${kept}.`);
@@ -76,7 +78,8 @@ export async function calibrate(loewner: Loewner, model: OnnxModel, options: Cal
     const runner = await Runner.open(runtime, runnableWithOutputs(model, valuesOf(found)), threads, cannotUse);
     try {
       for (const [i, sites] of groups.entries()) {
-        const pass = new Pass(loewner, model, { sites, lookups: i === 0 ? found.lookups : [] }, counts, p, kept);
+        const lookups = i === 0 ? found.lookups : [];
+        const pass = new Pass(loewner, model, { sites, lookups }, counts, p, kept, i === 0 ? onOutputs : undefined);
         for (const [j, feed] of feeds.entries()) {
           throwIfAborted(signal);
           onProgress?.({ stage: "calibration", done: i * feeds.length + j, total: groups.length * feeds.length });

@@ -23,12 +23,16 @@ export interface Moments {
   readonly sample?: Matrix;
 }
 
-type Values = Readonly<Record<string, Pick<RuntimeTensor, "type" | "dims" | "data">>>;
+export type Values = Readonly<Record<string, Pick<RuntimeTensor, "type" | "dims" | "data">>>;
+
+/** Takes what a run of the original put out. */
+export type OnOutputs = (feed: Feed, outputs: Values) => void;
 
 export class Pass {
   private readonly file: string;
   private readonly inputs: ReadonlySet<string>;
   private readonly fetches: readonly string[];
+  private readonly own: readonly string[];
   private readonly sums: readonly Sum[];
   private readonly rows: number[];
   private readonly samples: readonly (Reservoir | undefined)[];
@@ -36,6 +40,7 @@ export class Pass {
   /**
    * @param counts by name of the table; added to
    * @param samples rows of each input that are kept, at most
+   * @param onOutputs takes the model's own outputs of each run
    */
   constructor(
     loewner: Loewner,
@@ -44,6 +49,7 @@ export class Pass {
     private readonly counts: ReadonlyMap<string, Float64Array>,
     p: number,
     samples: number,
+    private readonly onOutputs?: OnOutputs,
   ) {
     const { sites, lookups } = work;
     this.file = model.source.name;
@@ -52,7 +58,8 @@ export class Pass {
       ...sites.flatMap(({ activations }) => activations.map(({ value }) => value)),
       ...lookups.flatMap(({ indices }) => indices),
     ];
-    this.fetches = [...new Set(values)].filter((name) => !this.inputs.has(name));
+    this.own = onOutputs ? model.graph.outputs.map(({ name }) => name) : [];
+    this.fetches = [...new Set([...values, ...this.own])].filter((name) => !this.inputs.has(name));
     this.sums = sites.map(({ cols, layers }) =>
       p === 2 ? new GramSum(loewner, cols) : new LewisSum(loewner, cols, p, layers[0].name),
     );
@@ -72,8 +79,9 @@ export class Pass {
         name,
         { type: dtype, dims: shape, data },
       ]);
-      const values = { ...(Object.fromEntries(given) as Values), ...outputs };
+      const values: Values = { ...(Object.fromEntries(given) as Values), ...outputs };
       const mask = maskOf(feed);
+      this.onOutputs?.(feed, Object.fromEntries(this.own.map((name) => [name, values[name]])));
       for (const lookup of this.work.lookups) this.count(lookup, values, mask);
       await Promise.all(this.work.sites.map((site, i) => this.add(i, site, values, mask, number, signal)));
     } finally {

@@ -12,6 +12,7 @@ export interface Attributes {
 const wanted = new Set([
   ...["Cast", "Conv", "Einsum", "Flatten", "FusedConv", "FusedGemm", "FusedMatMul", "Gather", "GatherElements", "Gemm"],
   ...["GroupQueryAttention", "Reshape", "Split", "Squeeze", "Transpose", "TransposeMatMul", "Unsqueeze"],
+  ...["DequantizeLinear", "GatherBlockQuantized", "MatMulNBits"],
 ]);
 const none: Attributes = { int: new Map(), float: new Map(), ints: new Map(), text: new Map() };
 

@@ -1,10 +1,10 @@
 // Weights that hold the same numbers, or each other's transpose, as exporters write a tied head beside its table, or a shared layer once
 // for each time that it is used. They are joined: one of them stays, and what reads the others reads it.
-import { onnxRows } from "../../formats/index.js";
 import { transposedRows } from "../../formats/transposed-rows.js";
 import type { OnnxModel } from "../../formats/onnx/types.js";
 import type { RowSource } from "../../matrix.js";
 import { rowChunks } from "../stored.js";
+import { isDequantised, weightRows } from "./float-view.js";
 import type { FoundWeight, Place } from "./found-weight.js";
 
 /** Below, the node that takes a tensor's place is as large. */
@@ -40,7 +40,7 @@ export async function joinEqual(model: OnnxModel, found: readonly FoundWeight[])
 async function alike(model: OnnxModel, found: readonly FoundWeight[]): Promise<FoundWeight[][]> {
   const sizes = grouped(
     found.filter(({ blocked, tensor }) => blocked === undefined && tensor.byteLength >= leastBytes),
-    ({ tensor, matrix }) => `${tensor.dataType} ${[...matrix].sort((a, b) => a - b).join()}`,
+    ({ tensor, matrix }) => `${tensor.dataType} ${isDequantised(tensor)} ${[...matrix].sort((a, b) => a - b).join()}`,
   );
   const groups: FoundWeight[][] = [];
   for (const group of sizes) {
@@ -61,14 +61,14 @@ function grouped<T>(list: readonly T[], keyOf: (each: T) => string): T[][] {
 }
 
 async function endsOf(model: OnnxModel, { tensor, matrix: [rows, cols] }: FoundWeight): Promise<string> {
-  const numbers = onnxRows(model, tensor, [rows * cols, 1]);
+  const numbers = weightRows(model, tensor, [rows * cols, 1]);
   const ends = [await numbers.read(0, 1), await numbers.read(rows * cols - 1, 1)];
   return ends.map((bytes) => Array.from(bytes).join()).join(" ");
 }
 
 /** Whether the second is the first (false), or its transpose (true), as matrices; their tensors may have other dimensions. */
 async function howEqual(model: OnnxModel, first: FoundWeight, second: FoundWeight): Promise<boolean | undefined> {
-  const rowsOf = ({ tensor, matrix }: FoundWeight) => onnxRows(model, tensor, matrix);
+  const rowsOf = ({ tensor, matrix }: FoundWeight) => weightRows(model, tensor, matrix);
   const [[rows], [others, width]] = [first.matrix, second.matrix];
   if (rows === others && (await areEqual(rowsOf(first), rowsOf(second)))) return false;
   return rows === width && (await areEqual(rowsOf(first), transposedRows(rowsOf(second)))) ? true : undefined;

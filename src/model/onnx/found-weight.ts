@@ -1,5 +1,6 @@
 // A weight, and where it lies and goes.
 import type { OnnxNode, OnnxTensor } from "../../formats/onnx/types.js";
+import { isDequantised } from "./float-view.js";
 import type { Use } from "./uses.js";
 import type { Reader, Value, Values } from "./values.js";
 
@@ -32,9 +33,9 @@ export interface FoundWeight {
   readonly blocked?: string;
 }
 
-/** Places that can go when the weight stays as it is: what the first of them holds can be read where they are. */
+/** Places that can go when the weight stays as it is: what the first of them holds can be read where they are. None of codes. */
 export function copiesIn({ places: [first, ...others], blocked }: FoundWeight, values: Values): Place[] {
-  if (blocked !== undefined || first.value.scope.parent) return [];
+  if (blocked !== undefined || first.value.scope.parent || isDequantised(first.tensor)) return [];
   return others.filter(({ value, constant }) => {
     const isLater = !first.constant || (constant && constant.field.start > first.constant.field.start);
     return isLater && (!value.scope.parent || values.isUnique(value.name));

@@ -217,12 +217,11 @@ export class LayerRewriter {
     const steps = placed.steps(side, transposed);
     const [alpha, beta] = ["alpha", "beta"].map((key) => attributes.float.get(key) ?? 1);
     const table = side === "right" && transposed && (!c || beta === 1) ? this.reader(placed.left, type) : undefined;
-    if (table && placed.right) {
+    if (table && (placed.right || (!xFlag && alpha === 1))) {
       const first = { transA: xFlag, transB: Number(steps[0].transposed), alpha: { float: alpha } };
-      const value = builder.node("Gemm", [x, placed.exact(placed.right, type)], {
-        name: `${name}/first`,
-        attributes: first,
-      });
+      const value = placed.right
+        ? builder.node("Gemm", [x, placed.exact(placed.right, type)], { name: `${name}/first`, attributes: first })
+        : x;
       const product = table(value, c ? { name: `${name}/product` } : { name, output });
       if (c) builder.node("Add", [product, c], { name, output });
       return;

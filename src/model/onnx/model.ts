@@ -1,6 +1,6 @@
 // An open ONNX model as the pipeline sees it.
-import { layOutOnnx, onnxDtypeName, onnxRows, onnxTensorChunks, writeOnnx } from "../../formats/index.js";
-import type { OnnxModel, StreamedBytes } from "../../formats/onnx/types.js";
+import { onnxDtypeName, onnxTensorChunks, writeOnnx } from "../../formats/index.js";
+import type { OnnxModel, OnnxTensor, StreamedBytes } from "../../formats/onnx/types.js";
 import { descriptionText, metadataKey, readDescription } from "../description.js";
 import { allTensorsOf } from "../kinds/index.js";
 import { isTable, kindOf } from "../layer-names.js";
@@ -8,6 +8,7 @@ import { leastShare, type Layer, type LayerKind, type LayOutOptions, type Model,
 import type { StoredLayer } from "../stored.js";
 import { roleOf } from "../safetensors/architectures.js";
 import { helperPrefix } from "./builder.js";
+import { bytesOfTensors, isDequantised, layOutChanged, weightRows } from "./float-view.js";
 import { rewrite } from "./rewrite.js";
 import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
 import { type Indirect, indirectUses } from "./products.js";
@@ -41,13 +42,29 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   }
   const tensor = (name: string) => weights.get(name)?.tensor ?? initializers.get(name)!;
 
+  /** Initializers of the main graph that nobody may set from outside. */
+  function halvable(): OnnxTensor[] {
+    const inputs = new Set(model.graph.inputs.map(({ name }) => name));
+    const isWeight = (name: string) => {
+      const layer = layers.find((each) => each.name === name);
+      return weights.has(name) && (layer?.kind !== "position" || layer.copies !== undefined);
+    };
+    return [...initializers.values()].filter(
+      ({ name, rowType, byteLength }) =>
+        rowType === "f32" && byteLength > 0 && !inputs.has(name) && !isWeight(name) && !factors.has(name),
+    );
+  }
+
   async function layOut(stored: readonly StoredLayer[], options: LayOutOptions = {}): Promise<OutputFile[]> {
     const replacements = stored.map((layer) => ({ weight: weights.get(layer.name)!, layer }));
-    const { edits, described: added } = rewrite(model, values, weights.values(), replacements, options.operators);
+    const names = new Set(stored.map(({ name }) => name));
+    const halves = halvable().filter(({ name }) => options.halves?.has(name) && !names.has(name));
+    const { operators } = options;
+    const { edits, described: added } = rewrite(model, values, weights.values(), replacements, operators, halves);
     const all = new Map([...described, ...added]);
     const setMetadata = new Map(all.size ? [[metadataKey, descriptionText(all)]] : []);
     const externalName = options.mainName && `${options.mainName}_data`;
-    const { main, external } = layOutOnnx(model, { ...edits, setMetadata }, { externalName });
+    const { main, external } = layOutChanged(model, { ...edits, setMetadata }, { externalName });
     const fileOf = (name: string, bytes: StreamedBytes): OutputFile => ({
       name,
       byteLength: bytes.byteLength,
@@ -64,7 +81,8 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
     described,
     tensorBytes: (name) => tensor(name).byteLength,
     isTaken: () => false, // new names are fresh ones
-    rows: (name) => onnxRows(model, tensor(name), weights.get(name)?.matrix),
+    rows: (name) => weightRows(model, tensor(name), weights.get(name)?.matrix),
+    floats: () => halvable().map((tensor) => weightRows(model, tensor, [tensor.byteLength / 4, 1])),
     async bytes(name) {
       const { byteLength } = tensor(name);
       const all = new Uint8Array(byteLength);
@@ -88,7 +106,9 @@ function layerOf(
   roles: ReadonlySet<Role>,
   copies: readonly Place[],
 ): Layer {
-  const { dataType, byteLength: bytes } = tensor;
+  const { dataType, byteLength } = tensor;
+  const isCoded = isDequantised(tensor);
+  const bytes = isCoded ? bytesOfTensors(places.map((place) => place.tensor)) : byteLength;
   const inputAxis = inputAxisOf(uses) ?? products[0]?.axis;
   // Rows that are read one by one are rows of what is fitted.
   const isTurned = lookups.length > 0 ? lookups[0].axis === 1 : undefined;
@@ -105,6 +125,7 @@ function layerOf(
     ...(inputAxis !== undefined && { inputAxis }),
     ...(isMinor && { minor: "is neither looked into nor multiplied with" }),
     ...(blocked && { blocked }),
+    ...(isCoded && { storedAs: onnxDtypeName(tensor.stored[0].dataType) }),
     ...(shape.join() !== tensor.dims.join() && { dims: tensor.dims }),
     ...(copies.length > 0 && {
       copies: copies.map(({ value, transposed: turned, tensor: { byteLength } }) => ({

@@ -39,7 +39,7 @@ export function pairOperands(
 }
 
 /**
- * A table (a gathered weight, or one of many more rows than columns) as onnxruntime's own operators read it: not one that something reads
+ * A table (a gathered weight, one of many more rows than columns, all of a weight in few bits) as onnxruntime's own operators read it: not one that something reads
  * as a whole, which they would make anew at every run.
  */
 function fused(
@@ -53,7 +53,8 @@ function fused(
 ): MatrixOperand | undefined {
   const gathered = uses.some(({ op }) => op === "gather");
   const isWhole = isReadWhole({ places }) || uses.some((use) => use.op === "gather" && use.transposed !== transposed);
-  if (operators === "standard" || isWhole || left.kind === "float" || !(gathered || rows >= 8 * cols)) return undefined;
+  if (operators === "standard" || isWhole || left.kind === "float") return undefined;
+  if (!gathered && right && rows < 8 * cols) return undefined;
   const product = uses.some((use) => use.op !== "gather" && use.side === "right" && use.transposed !== transposed);
   if (!gathered && !product) return undefined;
   return fusedOperand(builder, name, left, type, {

@@ -1,10 +1,11 @@
 // The graph with what is stored in place of weights: which nodes and tensors go, and what comes in their place (layer-rewriter.ts).
-import { onnxDtypeName } from "../../formats/index.js";
+import { onnxDtypeName, onnxRows } from "../../formats/index.js";
 import type { OnnxEdits, OnnxModel, OnnxNode, OnnxTensor } from "../../formats/onnx/types.js";
 import { describeLayer, type LayerDescription } from "../description.js";
 import type { Operators } from "../model.js";
 import type { StoredLayer } from "../stored.js";
-import { Builder, type Dims } from "./builder.js";
+import { inHalves } from "../halves.js";
+import { Builder, DataType, type Dims } from "./builder.js";
 import { LayerRewriter } from "./layer-rewriter.js";
 import type { Surroundings } from "./operand.js";
 import { opsetOf, type Use } from "./uses.js";
@@ -19,6 +20,7 @@ export interface Replacement {
 /**
  * The edits that put the layers' factors in, and what the file should say of them. What holds the numbers of another weight goes.
  * @param weights all of the model's
+ * @param halves tensors of the main graph that are stored in halves
  */
 export function rewrite(
   model: OnnxModel,
@@ -26,11 +28,13 @@ export function rewrite(
   weights: Iterable<FoundWeight>,
   replacements: readonly Replacement[],
   operators: Operators = "standard",
+  halves: readonly OnnxTensor[] = [],
 ): { edits: OnnxEdits; described: Map<string, LayerDescription> } {
   const rewriter = new Rewriter(model, values, operators);
   for (const { weight, layer } of replacements) rewriter.replace(weight, layer);
   const replaced = new Set(replacements.map(({ weight }) => weight));
   for (const weight of weights) if (!replaced.has(weight)) rewriter.joinPlaces(weight);
+  for (const tensor of halves) rewriter.halve(tensor);
   return { edits: rewriter.edits(), described: rewriter.described };
 }
 
@@ -97,6 +101,16 @@ class Rewriter {
     }
     if (isShaped) shaped(from, tensor.dims, { name, output: name });
     else if (!transposed) builder.node("Identity", [from], { name, output: name });
+  }
+
+  /** Floats under the tensor's name, made of halves as the model loads. */
+  halve(tensor: OnnxTensor): void {
+    const { name, dims } = tensor;
+    const numbers = onnxRows(this.model, tensor, [tensor.byteLength / 4, 1]);
+    this.dropTensors.add(tensor);
+    const halves = this.builder.tensor(`${name}.half`, DataType.f16, dims, inHalves(numbers));
+    this.builder.node("Cast", [halves], { name, output: name, attributes: { to: DataType.f32 } });
+    this.builder.prelude.push(...this.builder.take().constant);
   }
 
   private drop({ tensor, value, constant, through }: Place): void {

@@ -38,6 +38,16 @@ export function isQuantiser({ opType }: OnnxNode): boolean {
   return quantisers.test(opType);
 }
 
+const dequantisable = new Set([
+  ...["DequantizeLinear", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul"],
+  ...["MatMulNBits", "GatherBlockQuantized"],
+]);
+
+/** Weights that it reads can be read as floats (quantised/patterns.ts), in their usual forms. */
+export function isDequantisable({ opType }: OnnxNode): boolean {
+  return dequantisable.has(opType);
+}
+
 /** Version of the standard operators that a model imports. */
 export function opsetOf({ opsets }: OnnxModel): number {
   return opsets.get("") ?? 0;

@@ -8,9 +8,20 @@ import type { RowType } from "../../matrix.js";
 import { matrixShape } from "../matrix-shape.js";
 import { type Attributes, attributesOf } from "./attributes.js";
 import { joinEqual } from "./equal-weights.js";
+import { isView } from "./float-view.js";
 import type { FoundWeight } from "./found-weight.js";
 import { Passing } from "./passing.js";
-import { called, castTo, isComplete, isQuantiser, opsetOf, type Scale, useOf, type Use } from "./uses.js";
+import {
+  called,
+  castTo,
+  isComplete,
+  isDequantisable,
+  isQuantiser,
+  opsetOf,
+  type Scale,
+  useOf,
+  type Use,
+} from "./uses.js";
 import { type Reader, type Scope, type Value, Values } from "./values.js";
 import { View } from "./view.js";
 
@@ -105,16 +116,27 @@ class Finder {
     return free;
   }
 
-  private reasonOf(
-    tensor: OnnxTensor,
-    { name, scope }: Value,
-    constant: OnnxNode | undefined,
-    trace: Trace,
-  ): string | undefined {
+  /** One for each kind of operator. */
+  private quantisedReason(node?: OnnxNode): string {
+    const by = node ? ` (${node.opType})` : "";
+    const other = node && isDequantisable(node) && !isView(this.model) ? ", or add --requantise" : "";
+    return `is quantised already${by}: start from the float file, which loses less${other}`;
+  }
+
+  /** Of codes: what dequantises them, also after rows were looked up. */
+  private integerReader({ readers }: Value): OnnxNode | undefined {
+    const later = readers.flatMap(({ node, scope: at }) =>
+      node.outputs.flatMap((output) => this.values.find(at, output)?.readers ?? []),
+    );
+    return [...readers, ...later].find(({ node }) => isQuantiser(node))?.node ?? readers[0]?.node;
+  }
+
+  private reasonOf(tensor: OnnxTensor, value: Value, constant: OnnxNode | undefined, trace: Trace): string | undefined {
+    const { name, scope } = value;
     const opset = opsetOf(this.model);
     if (trace.blocked.length) return trace.blocked[0];
-    if (tensor.rowType === undefined) return "is of an integer type: quantised already";
-    if (scope.graph.annotated.has(name)) return "has a quantization annotation: quantised already";
+    if (tensor.rowType === undefined) return this.quantisedReason(this.integerReader(value));
+    if (scope.graph.annotated.has(name)) return this.quantisedReason();
     const isInput = !constant && scope.graph.inputs.some((input) => input.name === name);
     if (isInput && this.model.irVersion >= 4)
       return "is a graph input with a default value, which a caller may replace; take it out of the graph's inputs to make it a constant";
@@ -160,7 +182,7 @@ class Finder {
         continue;
       }
       if (isQuantiser(node)) {
-        trace.blocked.push(`is quantised already: ${called(node)} reads it`);
+        trace.blocked.push(this.quantisedReason(node));
         continue;
       }
       const attributes = await attributesOf(this.model, node);

@@ -2,6 +2,7 @@
 import { throwIfAborted } from "../../errors.js";
 import type { Feed } from "../calibrate/feeds.js";
 import { maskOf } from "../calibrate/feeds.js";
+import type { Values } from "../calibrate/pass.js";
 import { rowsOf, type Rows } from "../calibrate/rows.js";
 import { type Fault, free, Runner, turn } from "../onnx/runner.js";
 import type { OnnxRuntime, RunnableModel } from "../onnx/runtime.js";
@@ -30,22 +31,25 @@ const mostBytes = 2 ** 27;
 
 /** The original's answers, for others to be compared with. */
 export class Answers {
-  private constructor(
-    private readonly options: AnswersOptions,
-    /** Of each feed. */
-    private readonly kept: readonly (readonly Rows[])[],
-  ) {}
+  /** Of each feed, in order. */
+  private readonly kept: (readonly Rows[])[] = [];
+  private bytes = 0;
 
-  /** Runs the original. */
-  static async of(original: RunnableModel, options: AnswersOptions): Promise<Answers> {
-    const kept: Rows[][] = [];
-    let bytes = 0;
-    await eachFeed(original, options, options.feeds, (rows) => {
-      kept.push(rows);
-      bytes += rows.reduce((sum, { data }) => sum + data.byteLength, 0);
-      return bytes < mostBytes;
-    });
-    return new Answers(options, kept);
+  /** Without answers yet. */
+  constructor(private readonly options: AnswersOptions) {}
+
+  /** Of the original, which is run. */
+  ask(original: RunnableModel): Promise<void> {
+    return eachRun(original, this.options, this.options.feeds, (feed, outputs) => this.take(feed, outputs));
+  }
+
+  /** Those of the original to the next of the feeds. @returns whether there is room for more */
+  take(feed: Feed, outputs: Values): boolean {
+    if (this.bytes >= mostBytes) return false;
+    const rows = vectorsOf(feed, outputs, this.options.width);
+    this.kept.push(rows);
+    this.bytes += rows.reduce((sum, { data }) => sum + data.byteLength, 0);
+    return this.bytes < mostBytes;
   }
 
   /** Texts, pictures: rows of the first input of what is compared. */
@@ -56,7 +60,9 @@ export class Answers {
 
   async agreement(model: RunnableModel): Promise<Agreement> {
     let [sum, worst, vectors, at] = [0, 1, 0, 0];
-    await eachFeed(model, this.options, this.options.feeds.slice(0, this.kept.length), (rows) => {
+    const { feeds, width } = this.options;
+    await eachRun(model, this.options, feeds.slice(0, this.kept.length), (feed, outputs) => {
+      const rows = vectorsOf(feed, outputs, width);
       this.kept[at++].forEach((before, i) => {
         const { cols, rows: count } = before;
         for (let r = 0; r < count; ++r) {
@@ -72,12 +78,12 @@ export class Answers {
   }
 }
 
-/** Hands on the float outputs of each feed as vectors, as long as `take` wants more. */
-async function eachFeed(
+/** Hands on the outputs of each feed, as long as `take` wants more. */
+async function eachRun(
   model: RunnableModel,
-  { runtime, threads, width, fault, signal }: AnswersOptions,
+  { runtime, threads, fault, signal }: AnswersOptions,
   feeds: readonly Feed[],
-  take: (rows: Rows[]) => boolean,
+  take: (feed: Feed, outputs: Values) => boolean,
 ): Promise<void> {
   const runner = await Runner.open(runtime, model, threads, fault);
   try {
@@ -86,19 +92,24 @@ async function eachFeed(
       throwIfAborted(signal);
       const inputs = Object.entries(feed).map(([name, array]) => ({ name, source: "given", ...array }));
       const { outputs } = await runner.run(inputs);
-      const mask = maskOf(feed);
-      const rows = Object.values(outputs).flatMap((output) => {
-        const cols = output.dims.at(-1) ?? 1;
-        const found = cols > 1 ? rowsOf(output, { samples: "rows" }, cols, mask) : undefined;
-        if (!found) return [];
-        return [output.dims.length === 3 && cols === width ? averaged(found, output.dims, mask?.data) : found];
-      });
+      const more = take(feed, outputs);
       free(outputs);
-      if (!take(rows)) return;
+      if (!more) return;
     }
   } finally {
     await runner.release();
   }
+}
+
+/** Float outputs as vectors. @param width columns of hidden states, which are averaged over the positions of a text */
+function vectorsOf(feed: Feed, outputs: Values, width: number | undefined): Rows[] {
+  const mask = maskOf(feed);
+  return Object.values(outputs).flatMap((output) => {
+    const cols = output.dims.at(-1) ?? 1;
+    const found = cols > 1 ? rowsOf(output, { samples: "rows" }, cols, mask) : undefined;
+    if (!found) return [];
+    return [output.dims.length === 3 && cols === width ? averaged(found, output.dims, mask?.data) : found];
+  });
 }
 
 /** One row a text: the mean of those of its tokens. */

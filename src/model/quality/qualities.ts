@@ -13,6 +13,9 @@ export interface QualityOptions {
 
 const cosines: Record<Quality, number> = { lossless: 0.999, high: 0.99, small: 0.96 };
 
+/** Answers that are asked no more of than this have room for halves of what is no layer. */
+export const allowsHalves = (asked: number) => asked <= cosines.small;
+
 export function cosineOf({ quality = "high", cosine = cosines[quality] }: QualityOptions): number {
   return cosine;
 }

@@ -3,8 +3,9 @@
 // Errors of answers come close to adding up over layers (measured: docs/quality.md), so that a sum of measures times these foretells them.
 import { throwIfAborted } from "../../errors.js";
 import type { Model } from "../model.js";
-import type { PlannedLayer } from "../plan-options.js";
-import type { StoredLayer } from "../stored.js";
+import type { FittedLayer } from "../fit.js";
+import type { Fits } from "../fit-planned.js";
+import { noCertificate } from "../sizes.js";
 import type { Answers } from "./answers.js";
 import { runnableFiles } from "./laid-out.js";
 
@@ -23,8 +24,7 @@ export interface MeasureOptions {
 export async function sensitivities(
   model: Model,
   answers: Answers,
-  chosen: readonly PlannedLayer[],
-  stored: readonly StoredLayer[],
+  { chosen, made }: Fits<FittedLayer>,
   { signal, onLayer }: MeasureOptions,
 ): Promise<Map<string, number>> {
   const found = new Map<string, number>();
@@ -33,7 +33,7 @@ export async function sensitivities(
     throwIfAborted(signal);
     onLayer?.(first, chosen.length, chosen[first].layer.name);
     const group = chosen.slice(first, first + step);
-    const files = await model.layOut(stored.slice(first, first + step));
+    const files = await model.layOut(made.slice(first, first + step).map(unproved));
     const { cosine } = await answers.agreement(runnableFiles(model.name, files, signal));
     const expected = group.reduce((sum, each) => sum + (each.expected ?? 0), 0);
     if (!(expected > 0)) continue;
@@ -41,3 +41,6 @@ export async function sensitivities(
   }
   return found;
 }
+
+/** No proof is read where a model runs. */
+const unproved = (draft: FittedLayer) => ({ ...draft, certificate: noCertificate });

@@ -5,19 +5,20 @@ import type { Loewner } from "../../types/index.js";
 import type { Calibration } from "../calibrate/calibrate.js";
 import type { Feed } from "../calibrate/feeds.js";
 import { compressedModel, type CompressedModel, type CompressOptions } from "../compress.js";
-import { Fitting } from "../fit-planned.js";
+import { Fitting, type Fits } from "../fit-planned.js";
 import { LayerJournal } from "../journal.js";
 import type { Model } from "../model.js";
 import type { Fault } from "../onnx/runner.js";
 import type { OnnxRuntime } from "../onnx/runtime.js";
 import { openPlan, planningShare } from "../plan.js";
-import { isOfFile, sizesIn, type LayerWeights, type PlannedLayer, type Skipped } from "../plan-options.js";
+import { isOfFile, sizesIn, type LayerWeights } from "../plan-options.js";
 import type { SpreadSize } from "../planner.js";
 import type { StoredLayer } from "../stored.js";
 import { rowWeightsOf } from "../tokens/weights.js";
 import type { Agreement, Answers, AnswersOptions } from "./answers.js";
 import { runnableFiles } from "./laid-out.js";
-import { cosineOf, type QualityOptions, usualSensitivity } from "./qualities.js";
+import { halvesOf } from "../halves.js";
+import { allowsHalves, cosineOf, type QualityOptions, usualSensitivity } from "./qualities.js";
 import { sensitivities } from "./sensitivity.js";
 
 /** What a model is calibrated on. */
@@ -42,6 +43,8 @@ export interface ShrunkModel extends CompressedModel {
   forecast?: number;
   /** The mean cosine that was asked for, where no size was. */
   asked?: number;
+  /** Tensors that are no layers, and are stored in half precision: with quality "small". */
+  halves?: string[];
   /** What whoever reads the result should know, in sentences. */
   notes: string[];
 }
@@ -72,28 +75,35 @@ export async function shrinkModel(loewner: Loewner, model: Model, options: Shrin
   const sized = sizesIn(rest).length > 0;
   const asked = cosineOf({ quality, cosine });
   const size: SpreadSize = sized ? rest : { error: 1 - asked };
+  const halves =
+    !sized && rest.maxError === undefined && allowsHalves(asked) ? await halvesOf(model, rest, rest.signal) : undefined;
   const shrinking = await Shrinking.open(
     loewner,
     model,
-    { type: "auto", ...rest, ...(!sized && { error: 1 - asked }) },
+    { type: "auto", ...rest, ...(!sized && { error: 1 - asked }), halves },
     inputs,
   );
   const made = await shrinking.made(size, sized || isOfFile(rest) ? undefined : 1 - asked);
   const result = await compressedModel(model, made, shrinking.options, started, shrinking.journal);
+  const inHalves = [...(halves ?? [])].filter((name) => !result.layers.some((layer) => layer.name === name));
   const { notes } = shrinking;
+  if (inHalves.length > 0) notes.push(noteOf(model, inHalves));
   return {
     ...result,
     notes,
+    ...(inHalves.length > 0 && { halves: inHalves }),
     ...(!sized && { asked }),
     ...(made.agreement && { agreement: made.agreement }),
     ...(isOfFile(size) && { forecast: made.forecast }),
   };
 }
 
-interface Made {
-  readonly chosen: readonly PlannedLayer[];
-  readonly skipped: readonly Skipped[];
-  readonly stored: readonly StoredLayer[];
+function noteOf(model: Model, names: readonly string[]): string {
+  const saved = model.floats().reduce((sum, { name = "", rows }) => sum + (names.includes(name) ? 2 * rows : 0), 0);
+  return `${names.length} tensors that are no layers (biases, norms, small tables) are stored in half precision: ${saved} bytes less.`;
+}
+
+interface Made extends Fits<StoredLayer> {
   /** Mean cosine that is expected. */
   readonly forecast: number;
   readonly agreement?: NonNullable<ShrunkModel["agreement"]>;
@@ -118,17 +128,15 @@ class Shrinking {
     given: CompressOptions,
     inputs: CalibrationInputs | undefined,
   ): Promise<Shrinking> {
-    const calibration = inputs && (await calibrated(loewner, inputs, given));
+    const { signal } = given;
+    const running = { threads: loewner.threads, width: widthOf(model), signal };
+    const answers = inputs && (await answersTo(inputs, running));
+    const calibration = inputs && (await calibrated(loewner, inputs, given, answers!.all));
+    await answers?.ask();
     const weights = given.weights ?? (calibration && weightsFrom(calibration));
     const options = { ...given, calibration, weights };
-    const { signal } = options;
     const journal = options.journal && new LayerJournal(options.journal, model);
     const plan = await openPlan(loewner, model, options, planningShare, journal);
-    const running = { threads: loewner.threads, width: widthOf(model), signal };
-    const answers = inputs && {
-      all: await answersOf(inputs, inputs.feeds, running),
-      sample: await answersOf(inputs, sampleOf(inputs.feeds), running),
-    };
     const fitting = new Fitting(loewner, model, options, journal);
     const shrinking = new Shrinking(model, options, journal, plan, fitting, answers);
     shrinking.notes.push(...(calibration?.notes ?? []));
@@ -137,29 +145,26 @@ class Shrinking {
 
   /** @param lost 1 - the mean cosine that is asked for; undefined for a size */
   async made(size: SpreadSize, lost: number | undefined): Promise<Made> {
-    const { answers, plan } = this;
-    const usual = new Map(plan.layers.map((layer) => [layer.name, usualSensitivity(layer)]));
-    const first = await this.fitted({ ...size, sensitivities: usual });
-    if (!answers) return first;
+    const { answers } = this;
+    const usual = new Map(this.plan.layers.map((layer) => [layer.name, usualSensitivity(layer)]));
+    if (!answers) return this.fitted({ ...size, sensitivities: usual });
     const { samples } = answers.all;
+    const compared = async (made: Made) => ({ ...made, agreement: { ...(await this.agreement(made)), samples } });
     // Layers with sizes of their own have nothing to share out.
     if ((size.budget ?? size.bytes ?? size.error) === undefined)
-      return { ...first, agreement: { ...(await this.agreement(first)), samples } };
-    const { signal, onProgress } = this.options;
-    const onLayer = (done: number, total: number, layer: string) =>
-      onProgress?.({ stage: "what it costs the answers", layer, done, total });
-    const measured = await sensitivities(this.model, answers.sample, first.chosen, first.stored, { signal, onLayer });
-    // Of layers that stayed as they are nothing was measured.
-    const known = new Map([...usual, ...measured]);
+      return compared(await this.fitted({ ...size, sensitivities: usual }));
+    // Of layers that stay as they are nothing is measured.
+    const known = new Map([...usual, ...(await this.measured({ ...size, sensitivities: usual }, answers.sample))]);
     let error = lost;
-    let best: Made | undefined;
+    let best: Required<Made> | undefined;
     for (let round = 1; ; ++round) {
-      const next = await this.fitted({ ...size, ...(error !== undefined && { error }), sensitivities: known });
-      const agreement = { ...(await this.agreement(next)), samples };
-      const made = { ...next, agreement };
+      const made = await compared(
+        await this.fitted({ ...size, ...(error !== undefined && { error }), sensitivities: known }),
+      );
+      const { agreement } = made;
       if (lost === undefined || error === undefined) return made;
       const isKept = 1 - agreement.cosine <= lost;
-      if (isKept || !best || agreement.cosine > best.agreement!.cosine) best = made;
+      if (isKept || !best || agreement.cosine > best.agreement.cosine) best = made;
       if ((isKept && 1 - agreement.cosine >= enough * lost) || round === mostRounds) return best;
       error *= lost / Math.max(1 - agreement.cosine, lost / 4);
       // Just missed is missed.
@@ -167,52 +172,62 @@ class Shrinking {
     }
   }
 
+  /** What errors of each layer cost the answers, by drafts. */
+  private async measured(size: SpreadSize, answers: Answers): Promise<Map<string, number>> {
+    const { plan, fitting, model } = this;
+    const { signal, onProgress } = this.options;
+    const drafts = await fitting.draft(await plan.targets(size), plan.progress);
+    const onLayer = (done: number, total: number, layer: string) =>
+      onProgress?.({ stage: "what it costs the answers", layer, done, total });
+    return sensitivities(model, answers, drafts, { signal, onLayer });
+  }
+
   private async fitted(size: SpreadSize): Promise<Made> {
     const { plan, fitting } = this;
-    const targets = await plan.targets(size);
-    for (const { name } of targets.skipped) plan.progress.end(name);
-    const made = await fitting.fit(targets.chosen, plan.progress);
-    const isMade = (_: unknown, i: number) => typeof made[i] !== "string";
-    const chosen = targets.chosen.filter(isMade);
-    const stored = made.filter((one) => typeof one !== "string");
-    const left = targets.chosen.flatMap(({ layer: { name } }, i) => {
-      const reason = made[i];
-      return typeof reason === "string" ? [{ name, reason }] : [];
-    });
-    const lost = chosen.reduce(
+    const fits = await fitting.fit(await plan.targets(size), plan.progress);
+    const lost = fits.chosen.reduce(
       (sum, { layer, expected = 0 }) =>
         sum + (size.sensitivities?.get(layer.name) ?? usualSensitivity(layer)) * expected,
       0,
     );
-    return { chosen, skipped: [...targets.skipped, ...left], forecast: 1 - lost, stored };
+    return { ...fits, forecast: 1 - lost };
   }
 
-  private async agreement({ stored }: Made): Promise<Agreement> {
+  private async agreement({ made: stored }: Fits<StoredLayer>): Promise<Agreement> {
     const files = await this.model.layOut(stored, this.options);
     return this.answers!.all.agreement(runnableFiles(this.model.name, files, this.options.signal));
   }
 }
 
 /** What runs a model is loaded where there is something to run it on. */
-async function answersOf(
-  { model, runtime }: CalibrationInputs,
-  feeds: readonly Feed[],
-  options: Pick<AnswersOptions, "threads" | "width" | "signal">,
-): Promise<Answers> {
+async function answersTo(
+  inputs: CalibrationInputs,
+  running: Pick<AnswersOptions, "threads" | "width" | "signal">,
+): Promise<{ all: Answers; sample: Answers; ask: () => Promise<void> }> {
   const { Answers } = await import("./answers.js");
   const { runnableModel } = await import("../onnx/runtime.js");
-  return Answers.of(runnableModel(model), { ...options, runtime, feeds, fault: cannotRun });
+  const { model, runtime, feeds } = inputs;
+  const to = (asked: readonly Feed[]) => new Answers({ ...running, runtime, feeds: asked, fault: cannotRun });
+  const [all, sample] = [to(feeds), to(sampleOf(feeds))];
+  return {
+    ...{ all, sample },
+    async ask() {
+      for (const answers of [all, sample]) if (answers.samples === 0) await answers.ask(runnableModel(model));
+    },
+  };
 }
 
 async function calibrated(
   loewner: Loewner,
   { model, feeds, runtime, p }: CalibrationInputs,
   { layers, exclude, signal, onProgress }: CompressOptions,
+  answers: Answers,
 ): Promise<Calibration> {
   const { calibrate } = await import("../calibrate/calibrate.js");
   return calibrate(loewner, model, {
     ...{ feeds, runtime, p, layers, exclude, signal, samples: headSamples },
     onProgress: (progress) => onProgress?.({ ...progress, layer: "" }),
+    onOutputs: (feed, outputs) => void answers.take(feed, outputs),
   });
 }
 

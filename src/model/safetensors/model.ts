@@ -10,8 +10,10 @@ import {
 import { describeLayer, descriptionText, metadataKey, readDescription, type LayerDescription } from "../description.js";
 import { allTensorsOf, sharedTensorsOf } from "../kinds/index.js";
 import { isTable, kindOf } from "../layer-names.js";
+import { inHalves } from "../halves.js";
 import { matrixShape, shapeReason } from "../matrix-shape.js";
 import { leastShare, type Layer, type Model, type OutputFile } from "../model.js";
+import type { RowSource } from "../../matrix.js";
 import { roleOf } from "./architectures.js";
 import { pairTensors, type PlacedTensors } from "./pair-tensors.js";
 import { editedFiles } from "./set-write.js";
@@ -36,6 +38,9 @@ export function safetensorsModel(file: SafetensorsFile, { config }: { config?: M
     .filter(({ name }) => !factors.has(name))
     .map((tensor) => layerOf(tensor, ties.get(tensor.name) ?? [], least));
   const matrices = new Map(layers.flatMap(({ name, shape: matrix, dims }) => (dims ? [[name, matrix]] : [])));
+  const halvable = layers
+    .filter(({ kind, dtype, bytes }) => (kind === "other" || kind === "position") && dtype === "F32" && bytes > 0)
+    .map(({ name }) => name);
   return {
     format: "safetensors",
     name: set.source.name,
@@ -45,9 +50,17 @@ export function safetensorsModel(file: SafetensorsFile, { config }: { config?: M
     tensorBytes: (name) => set.tensors.get(name)!.byteLength,
     isTaken: (name) => set.tensors.has(name),
     rows: (name) => tensorRows(set, name, matrices.get(name)),
+    floats: () => halvable.map((name) => numbersOf(set, name)),
     bytes: (name) => tensorBytesOf(set, name),
     shape,
-    layOut: (stored, { mainName = "model.safetensors" } = {}) => layOut(set, described, stored, mainName),
+    layOut: (stored, { mainName = "model.safetensors", halves } = {}) =>
+      layOut(
+        set,
+        described,
+        stored,
+        mainName,
+        halvable.filter((name) => halves?.has(name)),
+      ),
   };
 }
 
@@ -98,6 +111,7 @@ function layOut(
   before: ReadonlyMap<string, LayerDescription>,
   stored: readonly StoredLayer[],
   mainName: string,
+  halves: readonly string[],
 ): Promise<OutputFile[]> {
   const described = new Map(before);
   const replaced = new Map<string, SafetensorsInput[]>();
@@ -110,6 +124,11 @@ function layOut(
     for (const [table] of added) shared.add(table);
     replaced.set(name, [...tensors, ...added.map(([, tensor]) => tensor)]);
     described.set(name, describeLayer(layer, set.tensors.get(name)!, description));
+  }
+  for (const name of halves) {
+    if (replaced.has(name)) continue;
+    const { shape } = set.tensors.get(name)!;
+    replaced.set(name, [{ name, dtype: "F16", shape, ...inHalves(numbersOf(set, name)) }]);
   }
   const metadata = new Map(described.size ? [[metadataKey, descriptionText(described)]] : []);
   return editedFiles(set, { replaced, metadata }, mainName);
@@ -125,6 +144,15 @@ function placed(layer: StoredLayer): PlacedTensors {
 export function passThrough(file: SafetensorsFile, name: string): SafetensorsInput {
   const { dtype, shape, byteLength } = file.tensors.get(name)!;
   return { name, dtype, shape, byteLength, chunks: () => tensorChunks(file, name) };
+}
+
+/** All of a tensor of f32, n x 1. */
+function numbersOf(set: SafetensorsSet, name: string): RowSource {
+  const { start: first, byteLength } = set.tensors.get(name)!;
+  return {
+    ...{ rows: byteLength / 4, cols: 1, dtype: "f32", name },
+    read: (start, count) => set.source.slice(first + 4 * start, first + 4 * (start + count)),
+  };
 }
 
 async function tensorBytesOf(file: SafetensorsFile, name: string): Promise<Uint8Array> {

@@ -64,7 +64,7 @@ export async function openSafetensorsSet(
   resolve: (shard: string) => ByteSource | Promise<ByteSource>,
   options: LimitOptions = {},
 ): Promise<SafetensorsSet> {
-  if (!(await isJson(source))) return setOf(await openSafetensors(source, options));
+  if (!/\.json$/i.test(source.name) && !(await isJson(source))) return setOf(await openSafetensors(source, options));
   const { metadata, weightMap, shards } = await openSafetensorsIndex(source, resolve, options);
   return join(source.name, shards, { metadata, weightMap });
 }

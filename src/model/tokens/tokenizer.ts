@@ -7,7 +7,7 @@
 import { InvalidFormatError, isLoewnerError } from "../../errors.js";
 import { checkJsonDepth, quote, shownJson } from "../../formats/json.js";
 import { type LimitOptions, limitsOf, overLimit, type ReadLimits } from "../../formats/limits.js";
-import { sniff } from "../../formats/sniff.js";
+import { errorMessage, sniff, sniffedBytes } from "../../formats/sniff.js";
 
 export type TokenizerKind = "Unigram" | "BPE" | "WordPiece" | "WordLevel";
 
@@ -55,7 +55,8 @@ export function readTokenizer(
     new InvalidFormatError(`${name}: ${what}`, { file: name }, options);
   const file = parse(text, name, limitsOf(options), bad);
   const { model } = file;
-  if (!isObject(model)) throw bad(`${whatItIs(file)} A tokenizer.json with a "model" in it was expected.`);
+  if (!isObject(model))
+    throw bad(`${whatItIs(file)} A tokenizer.json with a "model" in it was expected.${errorMessage(startOf(text))}`);
   const kind = kindOf(model, bad);
 
   const tokens = new Map<number, string>();
@@ -109,13 +110,16 @@ export function readTokenizer(
   return { name, kind, size, leastRows, misplaced, tokens, scores, merges, framing, special, unknown };
 }
 
+const startOf = (text: string | Uint8Array) =>
+  typeof text === "string" ? new TextEncoder().encode(text.slice(0, sniffedBytes)) : text.subarray(0, sniffedBytes);
+
 type Bad = (what: string, options?: ErrorOptions) => InvalidFormatError;
 
 function parse(text: string | Uint8Array, name: string, limits: ReadLimits, bad: Bad): Json {
   const { length } = text;
   if (length > limits.jsonBytes)
     throw overLimit(limits, "jsonBytes", `a tokenizer of ${length} bytes`, length, { file: name });
-  const start = typeof text === "string" ? new TextEncoder().encode(text.slice(0, 64)) : text.subarray(0, 64);
+  const start = startOf(text);
   let file: unknown;
   try {
     const json = typeof text === "string" ? text : new TextDecoder("utf-8", { fatal: true }).decode(text);

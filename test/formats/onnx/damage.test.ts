@@ -68,7 +68,7 @@ describe("not a model", () => {
     expect(await fault(latin1("version https://git-lfs.github.com/spec/v1\n"))).toMatch(/Git LFS pointer/);
     expect(await fault(latin1("\x10\0\0\0ORTM model"))).toMatch(/ONNX Runtime's own format/);
     expect(await fault(latin1("\x1c\0\0\0TFL3 model"))).toMatch(/TensorFlow Lite/);
-    expect(await fault(latin1("Some text, not a model at all."))).toMatch(/not an ONNX model, or a damaged one: /);
+    expect(await fault(latin1("Some text, not a model at all."))).toMatch(/It is text that begins with "Some text/);
     expect(await fault(new Uint8Array(100))).toMatch(/a field tag of 0/);
   });
 

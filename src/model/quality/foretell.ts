@@ -1,0 +1,30 @@
+// What `shrinkModel` makes where it has no inputs, before anything is coded.
+import type { Loewner } from "../../types/index.js";
+import type { Model } from "../model.js";
+import { openPlan } from "../plan.js";
+import { sizesIn, type Plan, type PlanOptions } from "../plan-options.js";
+import { cosineOf, type QualityOptions, usualSensitivity } from "./qualities.js";
+
+export interface Foretold extends Plan {
+  /** Mean cosine between the answers and the original's; undefined where layers have sizes of their own. */
+  readonly forecast?: number;
+}
+
+/**
+ * Its plan, from the spectra of the layers.
+ * @throws {InvalidInputError} as `planCompression`.
+ */
+export async function foretell(
+  loewner: Loewner,
+  model: Model,
+  { quality, cosine, ...given }: PlanOptions & QualityOptions,
+): Promise<Foretold> {
+  const size = sizesIn(given).length ? given : { error: 1 - cosineOf({ quality, cosine }) };
+  const { layers, planner, progress, targets } = await openPlan(loewner, model, { type: "auto", ...given, ...size }, 1);
+  progress.finish();
+  const sensitivities = new Map(layers.map((layer) => [layer.name, usualSensitivity(layer)]));
+  const { chosen, skipped } = await targets({ ...size, sensitivities });
+  const lost = chosen.map(({ layer, expected }) => usualSensitivity(layer) * (expected ?? NaN));
+  const forecast = 1 - lost.reduce((sum, each) => sum + each, 0);
+  return { chosen, skipped, bytesAfter: await planner.size(chosen), ...(!Number.isNaN(forecast) && { forecast }) };
+}
