@@ -147,7 +147,9 @@ async function compress(context: Context, path: string, options: Options): Promi
     // A plan says of what it names all there is to say.
     const isOpen = plan === undefined && (keep ?? rank ?? energy) === undefined;
     const { layers = isOpen ? ["all"] : undefined, exclude } = options;
-    const { dtype: type = isOpen ? "auto" : undefined } = options;
+    // Of codes, "the layer's own type" would be floats.
+    const isAuto = isOpen || (options.requantise && (rank ?? energy) === undefined);
+    const { dtype: type = isAuto ? "auto" : undefined } = options;
     const wanted: ShrinkOptions = {
       ...{ p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes, maxError },
       ...{ layers, exclude, minRank, multipleOf, operators, type, plan },
