@@ -159,9 +159,11 @@ async function compress(context: Context, path: string, options: Options): Promi
     // A plan says of what it names all there is to say.
     const isOpen = plan === undefined && (keep ?? rank ?? energy) === undefined;
     const { layers = isOpen ? ["all"] : undefined, exclude } = options;
-    // Factors are asked for by what is said of them.
+    // Factors are asked for by what is said of them; of codes, "the layer's own type" would be floats.
     const isOfFactors = multipleOf !== undefined || (method !== undefined && method !== "auto");
-    const isAuto = plan === undefined && (isOpen || (keep !== undefined && !isOfFactors));
+    const isAuto =
+      (plan === undefined && (isOpen || (keep !== undefined && !isOfFactors))) ||
+      (options.requantise && (rank ?? energy) === undefined);
     const { dtype: type = isAuto ? "auto" : undefined } = options;
     const wanted: ShrinkOptions = {
       ...{ p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes, maxError },

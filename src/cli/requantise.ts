@@ -1,6 +1,6 @@
 // What compress tells of weights that were quantised before.
 import { InvalidInputError } from "../errors.js";
-import { decodeNumbers } from "../formats/index.js";
+import { decodeNumbers } from "../half.js";
 import type { CompressedModel, Model } from "../model/index.js";
 import { rowChunks } from "../model/stored.js";
 import type { Context } from "./context.js";

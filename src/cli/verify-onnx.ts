@@ -1,7 +1,6 @@
 // verify, for ONNX: both models are run on the same inputs.
 import { type Command, InvalidArgumentError } from "commander";
 import { VerificationError } from "../errors.js";
-import { graphsOf } from "../formats/onnx/graphs.js";
 import type { OnnxModel } from "../formats/onnx/types.js";
 import { readNamedArrays } from "../node/named-arrays.js";
 import type { RuntimeKind } from "../node/onnxruntime.js";
@@ -110,7 +109,7 @@ export async function verifyOnnx(
     inputs: inputs.map(({ name, dtype, shape, source }) => ({ name, dtype, shape, source })),
     ...comparison,
     ok: comparison.outputs.every((output) => faultOf(output) === undefined),
-    notes: notesOf(original, compressed),
+    notes: await notesOf(original, compressed),
   };
   say(context, report, repeats);
   for (const note of report.notes) context.say(note);
@@ -118,7 +117,8 @@ export async function verifyOnnx(
 }
 
 /** Gather refuses what is past its table; onnxruntime's own operator for tables in few bits does not. */
-function notesOf(original: OpenOnnx, { file, path }: OpenOnnx): string[] {
+async function notesOf(original: OpenOnnx, { file, path }: OpenOnnx): Promise<string[]> {
+  const { graphsOf } = await import("../formats/onnx/graphs.js");
   const count = ({ graph }: OnnxModel) =>
     [...graphsOf(graph)].flatMap(({ nodes }) => nodes).filter(({ opType }) => opType === "GatherBlockQuantized").length;
   if (count(file) <= count(original.file)) return [];
