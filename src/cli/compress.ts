@@ -45,6 +45,7 @@ import {
   checkQuality,
   defaultOutput,
   sayOutcome,
+  tokenizerOf,
   type QualityOptions,
 } from "./quality.js";
 import { addRowWeights, readRowWeights, type RowWeightOptions } from "./row-weights.js";
@@ -137,6 +138,7 @@ async function compress(context: Context, path: string, options: Options): Promi
     // Fitting may take long: what --verify lacks is told first.
     if (options.verify && open.kind === "onnx") await prepareRun(open, options);
     const weights = await weightsOf(options);
+    const tokenizer = (await tokenizerOf(context, open, options.tokenizer)) ?? weights?.tokenizer;
     const inputs = dryRun ? undefined : await calibrationInputs(context, open, options);
     if (!dryRun) await checkOutput(context, open, output, options);
     const { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes } = options;
@@ -148,7 +150,7 @@ async function compress(context: Context, path: string, options: Options): Promi
     const wanted: ShrinkOptions = {
       ...{ p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes, maxError },
       ...{ layers, exclude, minRank, multipleOf, operators, type, plan },
-      weights,
+      ...{ weights, tokenizer },
       mainName: basename(output),
       signal: context.signal,
       onProgress: context.progress,

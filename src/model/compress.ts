@@ -7,6 +7,7 @@ import type { Model, OutputFile } from "./model.js";
 import { openPlan, planningShare } from "./plan.js";
 import type { PlannedLayer, PlanOptions, Skipped } from "./plan-options.js";
 import type { StoredLayer } from "./stored.js";
+import type { Tokenizer } from "./tokens/tokenizer.js";
 
 export { modelObjective } from "./fit-planned.js";
 export type { CompressedLayer } from "./compressed-layer.js";
@@ -14,6 +15,8 @@ export type { CompressedLayer } from "./compressed-layer.js";
 export interface CompressOptions extends PlanOptions, FittingOptions {
   /** Keeps layers as they are finished, for a run that takes this one up; takes the place of `spill`. */
   journal?: Journal;
+  /** Of the model, as `readTokenizer` gives it: the report names the tokens of rows that are kept nearly exactly. */
+  tokenizer?: Tokenizer;
 }
 
 /** What compress made: the files are still to be written. */
@@ -75,7 +78,7 @@ export async function compressedModel(
       left.push({ name: planned.layer.name, reason: made });
       continue;
     }
-    const report = compressedLayer(made, planned, options.objective ?? modelObjective);
+    const report = compressedLayer(made, planned, options.objective ?? modelObjective, options.tokenizer);
     if (made.rowWeights) report.rowWeights = options.weights?.description ?? "given";
     layers.push(report);
     kept.push(made);
