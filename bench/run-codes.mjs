@@ -114,8 +114,10 @@ async function decode(path, keep, output) {
   const [before, after] = [await rows.read(0, rows.rows), await transformRows(code).read(0, rows.rows)];
   await source.close();
   const whole = readFileSync(path);
-  const place = whole.indexOf(Buffer.from(before.buffer, before.byteOffset, before.byteLength));
-  if (place < 0) throw new Error(`${name} does not lie in ${path} as f32.`);
+  const table = Buffer.from(before.buffer, before.byteOffset, before.byteLength);
+  const place = whole.indexOf(table.subarray(0, 4096));
+  if (place < 0 || !whole.subarray(place, place + table.length).equals(table))
+    throw new Error(`${name} does not lie in ${path} as f32.`);
   whole.set(after, place);
   writeFileSync(output, whole);
 }
