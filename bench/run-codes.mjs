@@ -124,7 +124,7 @@ async function decode(path, keep, output) {
 
 const farthest = (a, b) => a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i])), 0);
 
-/** @param model an ONNX model of texts; with tokenizer.json and config.json beside it transformers.js runs it too */
+/** @param model an ONNX model of texts; with tokenizer.json, tokenizer_config.json and config.json beside it transformers.js runs it too */
 export async function runCodes({ model, keep = 0.072, runs = 7 }) {
   if (!model) {
     note("Running codes needs a model: npm run bench -- run-codes --model model.onnx");
@@ -156,7 +156,12 @@ export async function runCodes({ model, keep = 0.072, runs = 7 }) {
         continue;
       }
       const found = {};
-      for (const kind of kinds) found[kind] = await inChild(entry, runner, at(kind), runs);
+      try {
+        for (const kind of kinds) found[kind] = await inChild(entry, runner, at(kind), runs);
+      } catch (error) {
+        note(`${name} does not run it: ${error.message.trim().split("\n").at(-1)}`);
+        continue;
+      }
       for (const kind of kinds) {
         const { load, run, peak, answers } = found[kind];
         rows.push([
