@@ -2,7 +2,8 @@
 // npm run bench -- performance [--quick]    the topics of docs/performance.md, in about a quarter of an hour, and writes it with its plot;
 //                                           --quick: smaller sizes, one or two minutes, written to build/bench/ instead
 //
-// Options for single topics: --rows N --cols N --rank K --runs N --threads N --layers N --gb N --keep K --p P --matrix A.npy --method NAME, and --quick.
+// Options for single topics: --rows N --cols N --rank K --runs N --threads N --layers N --gb N --keep K --p P --matrix A.npy --method NAME --model
+// model.onnx, and --quick.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -20,6 +21,7 @@ import { peers } from "./peers.mjs";
 import { pipeline } from "./pipeline.mjs";
 import { plot } from "./plot.mjs";
 import { primitives } from "./primitives.mjs";
+import { runCodes } from "./run-codes.mjs";
 import { scaling } from "./scaling.mjs";
 import { startup } from "./startup.mjs";
 import { tableCodes } from "./table-codes.mjs";
@@ -115,6 +117,7 @@ const topics = {
   "cluster-scaling": { run: ({ runs = 2 }) => clusterScaling({ runs }) },
   methods: { run: methods },
   entrywise: { run: entrywise },
+  "run-codes": { run: runCodes, quick: { runs: 3 } },
   "table-codes": { run: tableCodes, quick: { rows: 8192, cols: 256 } },
 };
 
@@ -130,6 +133,7 @@ const { values, positionals } = parseArgs({
     ),
     matrix: { type: "string", multiple: true },
     method: { type: "string", multiple: true },
+    model: { type: "string" },
     quick: { type: "boolean" },
   },
 });
@@ -144,7 +148,9 @@ for (const name of names) {
   }
 }
 const usual = { rows: 50265, cols: 768, rank: 544 };
-const asked = Object.fromEntries(Object.entries(given).map(([k, v]) => [k, Array.isArray(v) ? v : Number(v)]));
+const asked = Object.fromEntries(
+  Object.entries(given).map(([k, v]) => [k, Array.isArray(v) || k === "model" ? v : Number(v)]),
+);
 
 console.log(machine());
 const sections = [];

@@ -17,6 +17,13 @@ const powers = (low, high) => {
   for (let e = Math.ceil(Math.log10(low) - 1e-9); e <= Math.log10(high) + 1e-9; ++e) exponents.push(e);
   return exponents;
 };
+/** Where an axis has a line: powers of ten, and 2 and 5 times these where it has hardly any. */
+const ticks = (low, high) => {
+  const whole = powers(low, high).map((e) => [10 ** e, tick(e)]);
+  if (whole.length > 2) return whole;
+  const between = powers(low / 10, high).flatMap((e) => [2, 5].map((k) => Number(`${k}e${e}`)));
+  return [...whole, ...between.filter((v) => v >= low && v <= high).map((v) => [v, String(v)])];
+};
 const superscript = (n) => String(n).replace(/./g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
 const tick = (e) => (e >= -3 && e <= 2 ? String(Number(`1e${e}`)) : `10${superscript(e)}`);
 
@@ -39,9 +46,9 @@ export function plot(series, { title, x: xTitle, y: yTitle }) {
       const y = r(Y(10 ** e));
       return `<path class="grid" d="M${left} ${y}H${width - right}"/><text x="${left - 8}" y="${y + 4}" text-anchor="end">${tick(e)}</text>`;
     }),
-    ...powers(xLow, xHigh).map((e) => {
-      const x = r(X(10 ** e));
-      return `<path class="grid" d="M${x} ${top}V${height - bottom}"/><text x="${x}" y="${height - bottom + 18}" text-anchor="middle">${tick(e)}</text>`;
+    ...ticks(xLow, xHigh).map(([value, text]) => {
+      const x = r(X(value));
+      return `<path class="grid" d="M${x} ${top}V${height - bottom}"/><text x="${x}" y="${height - bottom + 18}" text-anchor="middle">${text}</text>`;
     }),
   ];
   const lines = series.map(({ points, bold }, s) => {
@@ -60,10 +67,10 @@ text{font:12px system-ui,sans-serif;fill:#333;stroke:none}
 .title{font-size:14px;font-weight:600}
 .grid{stroke:#8884;fill:none}
 g path{fill:none;stroke-linejoin:round}
-g text{fill:inherit}
+g text{fill:inherit;stroke:#fff;stroke-width:4px;paint-order:stroke;stroke-linejoin:round}
 .lead{stroke-width:.75;opacity:.6}
 ${paint(0)}
-@media (prefers-color-scheme:dark){text{fill:#ddd}${paint(1)}}
+@media (prefers-color-scheme:dark){text{fill:#ddd}g text{stroke:#0d1117}${paint(1)}}
 </style>
 <text class="title" x="${left}" y="20">${escape(title)}</text>
 ${grid.join("\n")}

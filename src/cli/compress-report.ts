@@ -1,6 +1,7 @@
 // What compress tells, to people and to programs.
 import type { CompressedLayer, CompressedModel, Model, Plan, ShrunkModel } from "../model/index.js";
 import { InvalidInputError } from "../errors.js";
+import { quote } from "../formats/json.js";
 import { boundOf } from "../model/description.js";
 import type { Target } from "../model/fit.js";
 import { type Layer, shapeOf } from "../model/model.js";
@@ -131,6 +132,7 @@ function sayLayer(context: Context, layer: CompressedLayer): void {
   context.say(`${name}  ${rows} x ${cols} -> ${shape} (${share} of the layer), ${seconds.toFixed(1)} s`);
   context.say(`  ${layer.explain}`);
   if (layer.rowWeights) context.say(`  rows weighted by ${layer.rowWeights}`);
+  if (layer.exactRows?.length) context.say(`  rows nearly exact: ${exactRowsOf(layer, context.options.verbose)}`);
   const line = (label: string, o: typeof objective, bound: number) => [
     `  ${label}`,
     ...ofP(number(o.lp)),
@@ -156,6 +158,20 @@ function sayLayer(context: Context, layer: CompressedLayer): void {
   const bound = number(boundOf(certificate));
   context.say(`  proven: |(A - stored) x|_${p} <= ${bound} |x|_2 for every x${whose}${better}.`);
   context.say("");
+}
+
+/** Rows that are named, at most: --verbose names all. */
+const mostRows = 12;
+
+/** By number, and by token where tokens are known. */
+function exactRowsOf({ exactRows = [], exactTokens }: CompressedLayer, all = false): string {
+  const shown = all ? exactRows : exactRows.slice(0, mostRows);
+  const names = shown.map((row, i) => {
+    const token = exactTokens?.[i] ?? undefined;
+    return token === undefined ? String(row) : `${row} ${quote(token)}`;
+  });
+  const rest = exactRows.length - shown.length;
+  return `${names.join(", ")}${rest ? ` and ${rest} more (--verbose)` : ""}`;
 }
 
 function sayTotals(context: Context, before: number, after: number, tense: string): void {

@@ -46,6 +46,7 @@ import {
   checkQuality,
   defaultOutput,
   sayOutcome,
+  tokenizerOf,
   type QualityOptions,
 } from "./quality.js";
 import { checkShrunk, sayRequantised } from "./requantise.js";
@@ -151,6 +152,7 @@ async function compress(context: Context, path: string, options: Options): Promi
     // Fitting may take long: what --verify lacks is told first.
     if (options.verify && open.kind === "onnx") await prepareRun(open, options);
     const weights = await weightsOf(options);
+    const tokenizer = (await tokenizerOf(context, open, options.tokenizer)) ?? weights?.tokenizer;
     const inputs = dryRun ? undefined : await calibrationInputs(context, open, options);
     if (!dryRun) await checkOutput(context, open, output, options);
     const { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes } = options;
@@ -168,7 +170,7 @@ async function compress(context: Context, path: string, options: Options): Promi
     const wanted: ShrinkOptions = {
       ...{ p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes, maxError },
       ...{ layers, exclude, minRank, multipleOf, operators, purpose, type, plan },
-      weights,
+      ...{ weights, tokenizer },
       mayGrow: false,
       mainName: basename(output),
       signal: context.signal,

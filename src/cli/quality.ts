@@ -3,8 +3,12 @@ import { basename, dirname, join } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
 import { InvalidInputError } from "../errors.js";
 import { usualTexts } from "../model/calibrate/text-files.js";
+import { jsonBytes } from "../formats/limits.js";
 import type { Quality, ShrinkOptions, ShrunkModel } from "../model/index.js";
 import { qualityNames } from "../model/quality/qualities.js";
+import { checkTokenizer } from "../model/tokens/row-tokens.js";
+import { readTokenizer, type Tokenizer } from "../model/tokens/tokenizer.js";
+import { openFile } from "../node/files/file.js";
 import type { RuntimeKind } from "../node/onnxruntime.js";
 import type { Context } from "./context.js";
 import type { OpenModel } from "./models.js";
@@ -42,7 +46,10 @@ export function addQuality(command: Command): Command {
       "ONNX: inputs as the model gets them: texts (.txt, .jsonl, .tsv) or arrays (.npz, .npy); may be given more than once",
       collect,
     )
-    .option("--tokenizer <file>", "with --calibrate: the model's tokenizer.json, which texts need")
+    .option(
+      "--tokenizer <file>",
+      "the model's tokenizer.json: texts of --calibrate need it, and it names rows that are kept nearly exactly",
+    )
     .option("--column <name>", "with --calibrate: column of a .tsv, or field of a .jsonl, that holds texts", collect)
     .option("--texts <n>", "with --calibrate: texts that are used, at most (default: 200)", parseRank)
     .option(
@@ -60,13 +67,12 @@ function parseCosine(text: string): number {
 
 /** @throws {InvalidInputError} for options that would be read by nothing, or contradict each other */
 export function checkQuality(options: QualityOptions, sized: boolean): void {
-  const { quality, cosine, maxError, calibrate, tokenizer, column, texts, calibrationP } = options;
+  const { quality, cosine, maxError, calibrate, column, texts, calibrationP } = options;
   const promises = Object.entries({ "--quality": quality, "--cosine": cosine, "--max-error": maxError });
   const given = promises.filter(([, value]) => value !== undefined).map(([name]) => name);
   if (given.length > 1) throw new InvalidInputError(`Give one of ${given.join(" and ")}.`);
   if (given.length && sized) throw new InvalidInputError(`${given[0]} finds the size; give it, or a size, not both.`);
   const unread = Object.entries({
-    "--tokenizer": tokenizer,
     "--column": column,
     "--texts": texts,
     "--calibration-p": calibrationP,
@@ -92,10 +98,33 @@ export async function calibrationInputs(
   const { limits, signal } = context;
   const loaded = await loadRuntime(runtime);
   const { feeds, source } = await readCalibrationData(open.file, calibrate, {
-    ...{ tokenizer, columns, mostTexts: texts, limits, signal },
+    ...{ tokenizer: calibrate.every(isArray) ? undefined : tokenizer, columns, mostTexts: texts, limits, signal },
   });
   context.say(`calibrated on ${source}, run in ${loaded.name}`);
   return { model: open.file, feeds, runtime: loaded, ...(p !== undefined && { p }) };
+}
+
+/** What it says of texts, arrays have no need of. */
+const isArray = (path: string) => /\.np[yz]$/i.test(path);
+
+/**
+ * What --tokenizer names, for the tokens of rows.
+ * @throws {InvalidInputError} when no table of the model can be its
+ */
+export async function tokenizerOf(
+  { limits }: Context,
+  { model }: OpenModel,
+  path: string | undefined,
+): Promise<Tokenizer | undefined> {
+  if (path === undefined) return undefined;
+  const source = await openFile(path);
+  try {
+    const tokenizer = readTokenizer(await jsonBytes(source, { limits }), path, { limits });
+    checkTokenizer(model.layers, tokenizer);
+    return tokenizer;
+  } finally {
+    await source.close();
+  }
 }
 
 /** Beside the model, or, of one from elsewhere, here: model.onnx becomes model.small.onnx. */

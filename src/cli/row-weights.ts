@@ -7,7 +7,7 @@ import { openFile, type FileSource } from "../node/files/file.js";
 import { readNpyArray } from "../formats/npy-array.js";
 import { sniff, sniffedBytes } from "../formats/sniff.js";
 import { parseNumber } from "./options.js";
-import { readTokenizer } from "../model/tokens/tokenizer.js";
+import { readTokenizer, type Tokenizer } from "../model/tokens/tokenizer.js";
 import {
   checkPower,
   defaultRowWeightsPower,
@@ -24,8 +24,8 @@ export interface RowWeightsFile {
   weightsFor(rows: number): Float64Array | undefined;
   /** The error for a table that should have fitted and does not: it has both sizes. */
   misfit(rows: number): LoewnerError;
-  /** The token of each row; absent for .npy files. */
-  tokens?: string[];
+  /** Absent for .npy files. */
+  tokenizer?: Tokenizer;
   /** For reports: where the weights come from, and the power; what is said of a table is of the last that was asked for. */
   readonly description: string;
 }
@@ -131,8 +131,7 @@ async function fromCounts(source: FileSource, power: number, options: LimitOptio
 
 function fromTokenizer(bytes: Uint8Array, path: string, power: number, options: LimitOptions): RowWeightsFile {
   const tokenizer = readTokenizer(bytes, path, options);
-  const whole = tokenWeights(tokenizer, tokenizer.size);
-  let { source } = whole;
+  let { source } = tokenWeights(tokenizer, tokenizer.size);
   return {
     weightsFor(rows) {
       if (!fitsTable(tokenizer, rows)) return undefined;
@@ -141,7 +140,7 @@ function fromTokenizer(bytes: Uint8Array, path: string, power: number, options: 
       return rowWeightsOf(found.weights, power);
     },
     misfit: (rows) => misfit(tokenizer, rows),
-    tokens: whole.tokens,
+    tokenizer,
     get description() {
       return `${source}, to the power ${power}`;
     },

@@ -133,17 +133,20 @@ async function rootOfWeights(
 }
 
 /**
- * Of a pair that does not project: an ellipsoid of R = A - left right itself, which is computed once, in f64, and kept in memory
- * in A's type. Cost: n d k multiply-adds for R, then those of Lewis weights.
+ * Of a pair that does not project: an ellipsoid of R = A - left right itself, which is computed once, in f64, and kept in A's type, in memory
+ * or where `store` opens a place. Cost: n d k multiply-adds for R, then those of Lewis weights.
  */
 export async function residualCertificate(
   { run, rows, p, tolerance, rowWeights }: Pick<LowRankProblem, "run" | "rows" | "p" | "tolerance" | "rowWeights">,
   left: MatrixLike,
   right: Matrix,
+  store?: CertifyOptions["residualStore"],
 ): Promise<LowRankCertificate> {
   const { rows: n, cols: d, dtype } = rows.source;
   const f64 = dtype === "f64";
-  const data = f64 ? new Float64Array(n * d) : new Float32Array(n * d);
+  const numbers = (count: number) => (f64 ? new Float64Array(count) : new Float32Array(count));
+  const place = await store?.();
+  const data = numbers(place ? 0 : n * d);
   // Coded rows are themselves products, of fewer numbers.
   const coded = rowFactors(left, right);
   const pair = coded ?? { left: toRowSource(left, "left"), right };
@@ -155,9 +158,11 @@ export async function residualCertificate(
       rows.source,
       Int32Array.from({ length: count }, (_, i) => start + i),
     );
-    for (let i = 0; i < a.length; ++i) data[start * d + i] = a[i] - product[i];
+    const block = place ? numbers(a.length) : data.subarray(start * d, start * d + a.length);
+    for (let i = 0; i < a.length; ++i) block[i] = a[i] - product[i];
+    await place?.write(block);
   });
-  const rest = run.open(toRowSource({ data, rows: n, cols: d }));
+  const rest = run.open(place ? await place.finish() : toRowSource({ data, rows: n, cols: d }));
   const scales = await profile(run, rest);
   setWeights(rest, { rowWeights });
   const ellipsoid = p === 2 ? undefined : await lewisEllipsoid(run, rest, scales, { p, tolerance });
@@ -291,7 +296,8 @@ export async function certify(
   const scales = await run.cache.once("profile", () => profile(run, rows));
   setWeights(rows, { rowWeights });
   if (options.left && options.by !== "projection") {
-    const certificate = await residualCertificate({ run, rows, p, tolerance, rowWeights }, options.left, options.right);
+    const { left, right, residualStore } = options;
+    const certificate = await residualCertificate({ run, rows, p, tolerance, rowWeights }, left, right, residualStore);
     run.finish();
     return certificate;
   }

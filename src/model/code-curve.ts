@@ -20,8 +20,6 @@ interface Part {
   readonly lost: ExpectedError;
   /** Errors go with sqrt(v), as in a band. */
   readonly noise: ExpectedError;
-  /** What variance counts for as an error. */
-  readonly variance: number;
 }
 
 /**
@@ -42,9 +40,14 @@ export function codeCurve(
   );
   const sizes = bitCounts.map((bits) => (bits ? (rows * group * bits) / 8 + codedBytes(group, cols, 8) : 0));
   const errors = bitCounts.map((bits) => trellisError(bits, windowBits, cols));
+  // What enlarging rows adds, beside the noise of variance 1.
+  const added = errors.map((error) => {
+    const more = unbiased ? Math.min(mostEnlarged, 1 / (1 - error)) - 1 : 0;
+    return (1 - error) * more * more;
+  });
   // What a part leaves at so many bits.
   const leftOf = ({ lost, noise }: Part, bits: number, key: keyof ExpectedError) =>
-    bits ? errors[bits] * noise[key] : lost[key];
+    bits ? (errors[bits] + (key === "measure" ? added[bits] : 0)) * noise[key] : lost[key];
   const steps = parts.flatMap((part, at) => {
     const costs = bitCounts.map((bits) => leftOf(part, bits, "measure"));
     return hullSteps(sizes, costs).map((step) => ({ ...step, at, part }));
@@ -55,8 +58,6 @@ export function codeCurve(
   const left = parts.map(({ lost }) => ({ ...lost }));
   const total = (key: keyof ExpectedError) => left.reduce((sum, one) => sum + one[key], 0);
   let [squared, measure] = [total("squared"), total("measure")];
-  // Of what is stored: variance, what that counts for, and its error.
-  let [stored, counted, noise] = [0, 0, 0];
   const points: CodePoint[] = [{ bytes, squared, measure }];
   for (const { part, at, from, to } of steps) {
     const before = left[at];
@@ -65,13 +66,7 @@ export function codeCurve(
     bytes += sizes[to] - sizes[from];
     squared = Math.max(0, squared - before.squared + after.squared);
     measure = Math.max(0, measure - before.measure + after.measure);
-    if (from === 0) {
-      stored += part.lost.squared;
-      counted += part.variance;
-      noise += after.squared;
-    } else noise += after.squared - before.squared;
-    const more = unbiased ? Math.min(mostEnlarged - 1, noise / (stored - noise)) : 0;
-    points.push({ bytes, squared, measure: measure + more * more * counted });
+    points.push({ bytes, squared, measure });
   }
   return points;
 }
@@ -86,7 +81,6 @@ function partOf(variances: Float64Array, weights: ErrorWeights | undefined, firs
       squared: mean * sum(Math.sqrt),
       measure: mean * sum((v, j) => Math.sqrt(v) * (weights?.noise[j] ?? 1)),
     },
-    variance: sum((v, j) => v * (weights?.noise[j] ?? 1)),
   };
 }
 

@@ -7,6 +7,7 @@ import type { Model, OutputFile } from "./model.js";
 import { openPlan, planningShare } from "./plan.js";
 import type { PlanOptions, Skipped } from "./plan-options.js";
 import type { StoredLayer } from "./stored.js";
+import type { Tokenizer } from "./tokens/tokenizer.js";
 
 export { modelObjective } from "./fit-planned.js";
 export type { CompressedLayer } from "./compressed-layer.js";
@@ -16,6 +17,8 @@ export interface CompressOptions extends PlanOptions, FittingOptions {
   journal?: Journal;
   /** False: a layer stays as it is where the file would be larger with it, and is among the skipped. Default true: every chosen one is replaced. */
   mayGrow?: boolean;
+  /** Of the model, as `readTokenizer` gives it: the report names the tokens of rows that are kept nearly exactly. */
+  tokenizer?: Tokenizer;
 }
 
 /** What compress made: the files are still to be written. */
@@ -67,7 +70,7 @@ export async function compressedModel(
   const kept = made.filter((stored) => !growing.has(stored));
   const planned = chosen.filter((_, i) => !growing.has(made[i]));
   const layers = kept.map((stored, i) => {
-    const report = compressedLayer(stored, planned[i], options.objective ?? modelObjective);
+    const report = compressedLayer(stored, planned[i], options.objective ?? modelObjective, options.tokenizer);
     if (stored.rowWeights) report.rowWeights = options.weights?.description ?? "given";
     return report;
   });

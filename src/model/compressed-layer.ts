@@ -5,6 +5,8 @@ import { valueBytes } from "./kinds/index.js";
 import type { Layer } from "./model.js";
 import type { PlannedLayer } from "./plan-options.js";
 import type { StoredLayer, StoredType } from "./stored.js";
+import { tokensOfRows } from "./tokens/row-tokens.js";
+import type { Tokenizer } from "./tokens/tokenizer.js";
 
 export interface CompressedLayer {
   name: string;
@@ -34,6 +36,8 @@ export interface CompressedLayer {
   /** Of transform codes: how many components have how many bits, and rows that are kept nearly exactly. */
   bands?: readonly { bits: number; components: number }[];
   exactRows?: readonly number[];
+  /** The tokens of these rows, null where a row has none; of a table that the tokenizer fits. */
+  exactTokens?: readonly (string | null)[];
   /** Of trellis codes: of every entry. */
   bits?: number;
   /** Of trellis codes made under second moments: of what the layer puts out on the inputs these were taken of, squared, beside that. */
@@ -42,8 +46,15 @@ export interface CompressedLayer {
 }
 
 /** @param objective what methods were compared by */
-export function compressedLayer(stored: StoredLayer, planned: PlannedLayer, objective: ObjectiveName): CompressedLayer {
-  return reportOf(planned.layer, stored, `${planned.because}; ${why(stored, planned, objective)}`);
+export function compressedLayer(
+  stored: StoredLayer,
+  planned: PlannedLayer,
+  objective: ObjectiveName,
+  tokenizer?: Tokenizer,
+): CompressedLayer {
+  const report = reportOf(planned.layer, stored, `${planned.because}; ${why(stored, planned, objective)}`);
+  const exactTokens = report.exactRows && tokensOfRows(planned.layer, report.exactRows, tokenizer);
+  return { ...report, ...(exactTokens && { exactTokens }) };
 }
 
 function why(

@@ -1,7 +1,7 @@
 // Planned layers fitted, side by side, each once for each way to store it.
 import { score } from "../low-rank.js";
 import type { Loewner, LowRankOptions, ObjectiveName, OpenMatrix } from "../types/index.js";
-import { callsOf, fitLayer, laidOut, proveLayer, type FitOptions, type FittedLayer, type Spill } from "./fit.js";
+import { callsOf, fitLayer, laidOut, proveLayer, type FitOptions, type FittedLayer } from "./fit.js";
 import type { Calibration } from "./calibrate/calibrate.js";
 import type { LayerJournal } from "./journal.js";
 import { matrixOf, type Layer, type Model } from "./model.js";
@@ -9,6 +9,7 @@ import type { ModelProgress } from "./model-progress.js";
 import { notFinite } from "./not-finite.js";
 import { weightsOf, type Plan, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
+import type { Spill } from "./spill.js";
 import type { StoredLayer } from "./stored.js";
 
 /**

@@ -1,34 +1,24 @@
 // One layer fitted and made ready to be stored: floating-point factors, factors in few bits, a table in few bits, transform codes.
-import { OutOfMemoryError } from "../errors.js";
-import { encodeNumbers, type ByteSink, type ByteSource } from "../formats/index.js";
+import { encodeNumbers } from "../formats/index.js";
 import { rowTypeBytes, type Matrix, type RowSource, type RowType } from "../matrix.js";
 import type {
   CodeBits,
   Loewner,
-  LowRankCertificate,
   LowRankOptions,
   LowRankResult,
-  Objective,
   RowWeights,
-  RunOptions,
   TransformCode,
   TrellisBits,
   TrellisCode,
 } from "../types/index.js";
 import type { HeadMetricOptions } from "./calibrate/head-metric.js";
 import { factorsOf } from "./kinds/index.js";
-import type { Factors } from "./kinds/kind.js";
 import { aimOf } from "./measure.js";
 import { checkRange, overflowOf } from "./overflow.js";
 import { outputsByInputs, shapeOf, type Layer } from "./model.js";
-import { floatMatrix, matrixIn, type FloatMatrix, type PairType, type StoredLayer } from "./stored.js";
-
-/** A place for bytes that memory should not hold: a temporary file. */
-export interface Spill {
-  readonly sink: ByteSink;
-  /** What was written, to be read until the output is. */
-  finish(): Promise<ByteSource>;
-}
+import { spilledMatrix, usualSpillBytes, type Spill } from "./spill.js";
+import { floatMatrix, matrixIn, type PairType, type StoredLayer } from "./stored.js";
+import { identity, proofOptions, storedCertificate } from "./stored-certificate.js";
 
 export interface FitOptions extends Pick<
   LowRankOptions,
@@ -37,7 +27,7 @@ export interface FitOptions extends Pick<
   rowWeights?: RowWeights;
   /** Power of the counts that rowWeights are; recorded. */
   rowWeightsPower?: number;
-  /** Gives a place for a left factor of more than `spillBytes`. Without it everything stays in memory. */
+  /** Gives a place for a left factor of more than `spillBytes`, and for what is left of a layer while it is proved. Without it everything stays in memory. */
   spill?: () => Promise<Spill>;
   /** Default 64 MiB. */
   spillBytes?: number;
@@ -47,12 +37,6 @@ export interface FitOptions extends Pick<
   sample?: Matrix;
   /** Levels in even steps, which onnxruntime's own operators can hold; else those that suit rotated numbers best. */
   uniform?: boolean;
-}
-
-/** Of `storedCertificate`. */
-export interface ProofOptions extends Pick<LowRankOptions, "p" | "tolerance" | "rowWeights" | "signal" | "onProgress"> {
-  /** A larger residual (f64 of an f64 layer, else f32) stays out of memory. Default 512 MiB. */
-  residualBytes?: number;
 }
 
 /** How a layer is to be stored. */
@@ -147,10 +131,6 @@ export async function proveLayer(
   };
 }
 
-function proofOptions({ p, tolerance, rowWeights, signal, onProgress }: FitOptions): ProofOptions {
-  return { p, tolerance, rowWeights, signal, onProgress };
-}
-
 /** Calls that fitting takes: progress is told by them. */
 export function callsOf(target: Target): number {
   if (target.type === "transform" || target.type === "trellis") return 1;
@@ -173,7 +153,7 @@ async function floatFactors(
   name: string,
   rank: number,
   type: RowType,
-  { spill, spillBytes = 64 << 20, uniform: _, rowWeightsPower: __, ...options }: FitOptions,
+  { spill, spillBytes = usualSpillBytes, uniform: _, rowWeightsPower: __, ...options }: FitOptions,
 ): Promise<Fitted> {
   const { rows } = source;
   const big = spill && rows * rank * rowTypeBytes[type] > spillBytes ? await spill() : undefined;
@@ -197,15 +177,6 @@ async function floatFactors(
 
 function outcome({ method, certificate, report: { objective, candidates } }: LowRankResult) {
   return { method, objective, candidates, ...(method !== "level-set" && { certificate }) };
-}
-
-function spilledMatrix(
-  source: ByteSource,
-  { rows, cols, type, name }: { rows: number; cols: number; type: RowType; name: string },
-): FloatMatrix {
-  const rowBytes = cols * rowTypeBytes[type];
-  const read = (start: number, count: number) => source.slice(start * rowBytes, (start + count) * rowBytes);
-  return { kind: "float", rows: { rows, cols, dtype: type, name, read }, source };
 }
 
 /**
@@ -293,51 +264,4 @@ async function trellisCodes(
           { ...run, p, rowWeights },
         ),
   };
-}
-
-/**
- * What is proved of A - left right as they are stored in few bits: by an ellipsoid of the residual, which is taken into memory for it;
- * of one of more than `residualBytes` (default 512 MiB), or of more columns than rows, at p >= 1, by the norms of its rows.
- * @param known the pair's error as `residual` gives it, where that was computed already
- */
-export async function storedCertificate(
-  loewner: Loewner,
-  source: RowSource,
-  { left, right = identity(source.cols) }: Factors,
-  { p = 1, tolerance = 0.01, rowWeights, residualBytes = 1 << 29, signal, onProgress }: ProofOptions,
-  known?: Objective,
-): Promise<LowRankCertificate> {
-  const { rows, cols, dtype } = source;
-  const run: RunOptions = { signal, onProgress };
-  if (p >= 1 && (cols > rows || rows * cols * (dtype === "f64" ? 8 : 4) > residualBytes)) {
-    // In f64: the products that `quantise` measures itself by may be in f32, whose rounding a bound must not be below.
-    const { l21 } = known ?? (await loewner.residual(source, { left, right }, { ...run, p, rowWeights }));
-    return rowNormCertificate(l21, rowWeights);
-  }
-  return loewner.certify(source, right, { ...run, p, tolerance, rowWeights, left });
-}
-
-/**
- * |Rx|_p <= sum_i |r_i|_2 |x|_2 for p >= 1 and weights of at least 1; smaller weights scale it. `lower` 0: nothing is said of
- * how much better another choice could be.
- * @param l21 sum of weights times |r_i|_2
- */
-function rowNormCertificate(l21: number, weights?: RowWeights): LowRankCertificate {
-  let least = 1;
-  for (let i = 0; i < (weights?.length ?? 0); ++i) if (weights![i] > 0) least = Math.min(least, weights![i]);
-  const bound = l21 / least;
-  return { lower: 0, upper: 1, slack: 1e-6, sigmaNext: bound, bound, rounding: 0 };
-}
-
-/** Columns of a table that stands without a right factor: 1 GiB for the identity in its place. */
-const widestTable = 2 ** 14;
-
-/** @throws {OutOfMemoryError} past 2^14 columns */
-export function identity(n: number): Matrix {
-  if (n > widestTable) {
-    throw new OutOfMemoryError(
-      `A table of ${n} columns in few bits is multiplied by a matrix of ${n} x ${n}, which takes ${4 * n * n} bytes; tables of up to ${widestTable} columns are. Leave the layer out.`,
-    );
-  }
-  return { data: Float32Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0)), rows: n, cols: n };
 }

@@ -23,7 +23,7 @@ export { type Description, type LayerDescription } from "./description.js";
 export type { PartDescription } from "./kinds/pair-description.js";
 export type { PairDescription } from "./kinds/pair.js";
 export { type ExpandedModel, expandModel } from "./expand.js";
-export { type Spill } from "./fit.js";
+export { type Spill } from "./spill.js";
 export {
   type AtKeep,
   type Inspection,

@@ -11,7 +11,7 @@ import type { ByteSource } from "../formats/index.js";
 import { abiVersion } from "../kernel/abi.js";
 import { type RowSource, rowTypeBytes } from "../matrix.js";
 import type { RowWeights } from "../types/index.js";
-import type { Spill } from "./fit.js";
+import type { Spill } from "./spill.js";
 import { entryVersion, packLayer, unpackLayer, type JournalPart } from "./journal-layer.js";
 import type { Layer, Model } from "./model.js";
 import type { Skipped } from "./plan-options.js";

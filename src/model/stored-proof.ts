@@ -5,7 +5,7 @@
 import { rowTypeBytes, type RowSource } from "../matrix.js";
 import type { Loewner, LowRankCertificate, Objective, RowWeights, RunOptions } from "../types/index.js";
 import { boundOf } from "./description.js";
-import { storedCertificate } from "./fit.js";
+import { storedCertificate } from "./stored-certificate.js";
 import type { Factors } from "./kinds/kind.js";
 import { floatLeft, type StoredValue } from "./stored.js";
 

@@ -3,7 +3,7 @@ import { InvalidInputError } from "../errors.js";
 import { quote } from "../formats/json.js";
 import type { Loewner, Objective, RowWeights, RunOptions } from "../types/index.js";
 import type { LayerDescription } from "./description.js";
-import { identity } from "./fit.js";
+import { identity } from "./stored-certificate.js";
 import { allTensorsOf, factorsOf, openValue, typeOfValue } from "./kinds/index.js";
 import { matrixOf, type Layer, type Model } from "./model.js";
 import { ModelProgress } from "./model-progress.js";

@@ -53,7 +53,7 @@ export function needsOfLowRank(options: LowRankOptions | LowRankFactorOptions, s
   return { columns, bytes: bytes + residualBytes(source) };
 }
 
-export function needsOfCertify({ left, by, p }: CertifyOptions, source: RowSource): MemoryNeeds {
-  const bytes = left && by !== "projection" ? residualBytes(source) : 0;
+export function needsOfCertify({ left, by, p, residualStore }: CertifyOptions, source: RowSource): MemoryNeeds {
+  const bytes = left && by !== "projection" && !residualStore ? residualBytes(source) : 0;
   return { ...(p === Infinity ? defaultNeeds : needsOfEllipsoid()), bytes };
 }

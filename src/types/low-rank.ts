@@ -1,4 +1,4 @@
-import type { Matrix, MatrixLike } from "../matrix.js";
+import type { Matrix, MatrixLike, RowSource } from "../matrix.js";
 import type { Convergence, SandwichCertificate, WeightedOptions } from "./common.js";
 
 /** A proven statement about a low-rank approximation. */
@@ -125,6 +125,14 @@ export interface FactorPair {
   right: Matrix;
 }
 
+/** A place for rows outside of memory, such as a file. */
+export interface RowStore {
+  /** Takes whole rows, one behind another. */
+  write(rows: Float32Array | Float64Array): Promise<void>;
+  /** What was written, once all is. */
+  finish(): Promise<RowSource>;
+}
+
 export interface CertifyOptions extends WeightedOptions {
   /** The left factor: certifies A - left right itself, whatever pair it is. Without it, the exact projection onto right's rows. */
   left?: MatrixLike;
@@ -133,6 +141,8 @@ export interface CertifyOptions extends WeightedOptions {
    * for a left that is nearly A right': what it is off by is measured, and is in `rounding`. Costs n d k multiply-adds, and no memory.
    */
   by?: "residual" | "projection";
+  /** With left, by "residual": opens a place for A - left right in place of memory. f64 of an f64 A, else f32; each sweep reads it once. */
+  residualStore?: () => Promise<RowStore>;
   /**
    * Without left: factors that project are rounded to this, left and right, and `rounding` is the most that it can cost. Default: the
    * type of right, which is taken as it is.

@@ -95,7 +95,8 @@ describe("--calibrate", () => {
   });
 
   test.each([
-    [["--tokenizer", "tokenizer.json"], "--tokenizer is for the inputs of --calibrate"],
+    [["--tokenizer", "missing.json"], "missing.json"],
+    [["--tokenizer", "model.onnx"], "model.onnx"],
     [["--column", "text"], "--column is for the inputs of --calibrate"],
     [["--calibration-p", "1"], "--calibration-p is for the inputs of --calibrate"],
     [["--quality", "small", "--cosine", "0.9"], "Give one of --quality and --cosine"],
@@ -109,5 +110,40 @@ describe("--calibrate", () => {
     expect(status).not.toBe(0);
     expect(stderr).toContain(what);
     expect(listing(folder)).toEqual(["input_ids.npy", "model.onnx"]);
+  });
+});
+
+describe("--tokenizer", () => {
+  /** Of `count` words, w0 and so on. */
+  const tokenizer = (count: number) => {
+    const words = Array.from({ length: count }, (_, id) => [`w${id}`, id]);
+    const vocab = Object.fromEntries(words) as Record<string, number>;
+    writeFileSync(
+      join(folder, "tokenizer.json"),
+      JSON.stringify({ model: { type: "WordLevel", unk_token: "w0", vocab } }),
+    );
+  };
+  const rowsOf = ({ layers }: Record<string, never>) =>
+    (layers as { name: string; exactRows?: number[]; exactTokens?: string[] }[]).find(({ name }) => name === "table")!;
+
+  test("names the rows that are kept nearly exactly, in the report for programs and in print", () => {
+    tokenizer(rows);
+    const size = ["--keep", "0.1", "--dtype", "transform", "--layers", "table"];
+    const { exactRows, exactTokens } = rowsOf(json(...size, "--tokenizer", "tokenizer.json"));
+    expect(exactRows!.length).toBeGreaterThan(0);
+    expect(exactTokens).toEqual(exactRows!.map((row) => `w${row}`));
+    const [first] = exactRows!;
+    expect(compress("--force", ...size).stdout).toContain(`rows nearly exact: ${first}, `);
+    const { stdout } = compress("--force", ...size, "--row-weights", "tokenizer.json");
+    expect(stdout).toMatch(/rows nearly exact: \d+ "w\d+", .* more \(--verbose\)/);
+    const line = /rows nearly exact: (.*)/.exec(compress("--force", "--verbose", ...size).stdout)![1];
+    expect(line).toBe(exactRows!.join(", "));
+  });
+
+  test("one of another model is refused with both sizes, before anything is computed", () => {
+    tokenizer(100);
+    const { status, stderr } = compress("--tokenizer", "tokenizer.json");
+    expect(status).not.toBe(0);
+    expect(stderr).toMatch(/tokenizer\.json has 100 tokens .* 3000 rows/);
   });
 });

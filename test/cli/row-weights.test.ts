@@ -45,7 +45,7 @@ describe("row weights from a file", () => {
       expect(read.weightsFor(5)).toEqual(rowWeightsOf(counts, 0.5));
       expect(read.weightsFor(4)).toBeUndefined();
       expect(read.misfit(4).message).toMatch(/counts\.npy has 5 counts, but the table has 4 rows/);
-      expect(read.tokens).toBeUndefined();
+      expect(read.tokenizer).toBeUndefined();
       expect(read.weightsFor(8)).toEqual(rowWeightsOf([...counts, 0, 0, 0], 0.5));
       expect(read.weightsFor(134)).toBeUndefined();
       expect(read.description).toMatch(
@@ -60,7 +60,13 @@ describe("row weights from a file", () => {
     expect(read.weightsFor(128)).toHaveLength(128);
     expect(read.weightsFor(80)).toBeUndefined();
     expect(read.misfit(80).message).toMatch(/unigram\.json has 105 tokens .* 80 rows/);
-    expect(read.tokens!.slice(0, 5)).toEqual(["<pad>", "</s>", "<unk>", "▁", "▁the"]);
+    expect([0, 1, 2, 3, 4].map((row) => read.tokenizer!.tokens.get(row))).toEqual([
+      "<pad>",
+      "</s>",
+      "<unk>",
+      "▁",
+      "▁the",
+    ]);
     expect(read.description).toMatch(/unigram\.json: 105 tokens, .*Unigram model, to the power 0\.25/);
   });
 

@@ -4,7 +4,7 @@ import { createLoewner } from "../../src/create.js";
 import { bytesSource, memorySink, openSafetensors, writeSafetensors } from "../../src/formats/index.js";
 import type { SafetensorsDtype } from "../../src/formats/index.js";
 import { expandModel, safetensorsModel, verifyLayers } from "../../src/model/index.js";
-import { identity } from "../../src/model/fit.js";
+import { identity } from "../../src/model/stored-certificate.js";
 import { failure } from "../formats/fixtures.js";
 import { safetensorsOf } from "./in-memory.js";
 

@@ -84,11 +84,16 @@ describe("on tables of three trained models", () => {
     "%s: what measures least in so many bytes is never far from the best",
     (_, table) => {
       const measures = measuresOf(table);
-      const { rows, cols, ways } = table;
+      const { rows, cols, ways, aim } = table;
       for (const share of [0.036, 0.0383, 0.054, 0.0675, 0.0746, 0.1, 0.11, 0.1407]) {
         const fitting = ways
           .map((way, i) => ({ ...way, measure: measures[i] }))
-          .filter(({ target }) => targetBytes(rows, cols, target) <= (share + 1e-4) * 4 * rows * cols);
+          .filter(({ target }) => {
+            const part = targetBytes(rows, cols, target) / (4 * rows * cols);
+            // Transform codes take all bytes that there are: between the sizes that were scored a head's are not held against larger pairs.
+            const isSmall = aim === "comparing" && target.type === "transform" && part < 0.9 * share;
+            return part <= share + 1e-4 && !isSmall;
+          });
         const chosen = fitting.reduce((a, b) => (b.measure < a.measure ? b : a));
         const best = fitting.reduce((a, b) => (b.change < a.change ? b : a));
         expect(chosen.change).toBeLessThan(1.35 * best.change);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createLoewner, type Loewner } from "../../src/index.js";
 import { readRows, toRowSource } from "../../src/matrix.js";
-import { identity, storedCertificate } from "../../src/model/fit.js";
+import { identity, storedCertificate } from "../../src/model/stored-certificate.js";
 import { factorsOf } from "../../src/model/kinds/index.js";
 import { apply, bell, matrix, norm, residualOf, uniform, type Kind } from "../library/matrices.js";
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openSpill, type SpillFile } from "../../src/node/files/spill.js";
+import { FileError } from "../../src/errors.js";
 import { createLoewner, type Loewner } from "../../src/index.js";
 import { compressModel, type CompressOptions, type Model } from "../../src/model/index.js";
 import { matrix } from "../library/matrices.js";
@@ -70,6 +71,31 @@ test("only left factors above the limit go there", async () => {
   await compressModel(loewner, model, { layers: ["all"], rank: 4, spill });
   expect(spills).toHaveLength(1);
   await closeAll();
+});
+
+describe("what is left of a table in codes, while it is proved", () => {
+  const rows = 3000;
+  const open = () => safetensorsOf([{ name: "wte.weight", rows, cols: 24 }]);
+  const options = { layers: ["all"], keep: 0.2, type: "transform" as const };
+
+  test("goes there and is gone with the proof; the file and what is proved stay the same", async () => {
+    const model = await open();
+    const plain = await compressModel(loewner, model, options);
+    const spilled = await compressModel(loewner, model, { ...options, spill, spillBytes: rows * 24 * 4 - 1 });
+    expect(spills).toHaveLength(1);
+    expect(readdirSync(folder)).toEqual([]);
+    expect(spilled.layers[0].certificate).toEqual(plain.layers[0].certificate);
+    expect(await mainFile(spilled.files)).toEqual(await mainFile(plain.files));
+    await compressModel(loewner, model, { ...options, spill, spillBytes: rows * 24 * 4 });
+    expect(spills).toHaveLength(1);
+  });
+
+  test("is proved in memory where the disk has no room for it", async () => {
+    const model = await open();
+    const full = () => Promise.reject(new FileError("No space is left on the disk."));
+    const { layers } = await compressModel(loewner, model, { ...options, spill: full, spillBytes: 0 });
+    expect(layers[0].certificate).toEqual((await compressModel(loewner, model, options)).layers[0].certificate);
+  });
 });
 
 test("closed after a failure or an abort in the middle, nothing stays", async () => {

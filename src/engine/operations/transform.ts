@@ -100,8 +100,6 @@ export const scatter = operation({
 export interface TransformParams {
   windowBits: number;
   unbiased: Flag;
-  /** Of the scale that is stored to the one that entries are divided by. */
-  ratio: number;
   /** The level that is the first above 0. */
   firstLevel: number;
   p: number;
@@ -113,7 +111,7 @@ export interface TransformShared {
   /** d x K, and the right factor, K x d, decoded, both for rows times `unit`. */
   basis: Float64Array;
   right: Float64Array;
-  /** Bits, columns and squared length of the right factor's rows, of each band. */
+  /** Bits and columns of each band, the squared length of the right factor's rows without their gain, and the gain. */
   bands: Float64Array;
   /** 2^windowBits values of each. */
   tables: Float64Array;
@@ -130,6 +128,7 @@ interface Band {
   bits: number;
   cols: number;
   square: number;
+  gain: number;
   /** Its first component. */
   first: number;
   rowBytes: number;
@@ -142,12 +141,12 @@ function bandsOf({ frame }: Job, windowBits: number, { bands, tables }: Transfor
   const { kernel } = frame;
   const size = 2 ** windowBits;
   let first = 0;
-  return Array.from({ length: bands.length / 3 }, (_, b) => {
-    const [bits, cols, square] = bands.subarray(3 * b);
+  return Array.from({ length: bands.length / 4 }, (_, b) => {
+    const [bits, cols, square, gain] = bands.subarray(4 * b);
     const table = frame.bytes(4 * size);
     kernel.f32(table, size).set(tables.subarray(b * size, (b + 1) * size));
     const rowBytes = (bits * cols) / 8;
-    const band = { bits, cols, square, first, rowBytes, table };
+    const band = { bits, cols, square, gain, first, rowBytes, table };
     first += cols;
     return { ...band, codes: frame.bytes(blockRows * rowBytes), sums: frame.f64(3 * blockRows) };
   });
@@ -190,7 +189,7 @@ export const mostEnlarged = 4 / 3;
  */
 export const transform = operation({
   reduce: (_params, { bands, metricRoot }) => {
-    const names = Array.from({ length: bands.length / 3 }, (_, b) => codesName(bands[3 * b]));
+    const names = Array.from({ length: bands.length / 4 }, (_, b) => codesName(bands[4 * b]));
     const rest = ["scales", "sizes", "sums", ...(metricRoot ? ["errors"] : [])];
     return Object.fromEntries([...names, ...rest].map((name) => [name, "concat" as const]));
   },
@@ -198,7 +197,7 @@ export const transform = operation({
     2 * basis.length + (basis.length / cols) * 2 ** windowBits + (metricRoot ? metricRoot.length + basis.length : 0),
   prepare(job: Job, params: TransformParams, shared: TransformShared) {
     const { frame, cols } = job;
-    const { windowBits, unbiased, ratio, firstLevel, p, unit } = params;
+    const { windowBits, unbiased, firstLevel, p, unit } = params;
     const { kernel } = frame;
     const { call } = kernel;
     const { levels, centre, basis, right } = shared;
@@ -232,8 +231,8 @@ export const transform = operation({
         let sum = 0;
         for (let k = i * width; k < (i + 1) * width; ++k) sum += y[k] * y[k];
         size[i] = Math.sqrt(sum / width);
-        number[i] = nearestLevel(levels, ratio * size[i], firstLevel);
-        const inverse = ratio / levels[number[i]];
+        number[i] = nearestLevel(levels, size[i], firstLevel);
+        const inverse = 1 / levels[number[i]];
         for (let k = i * width; k < (i + 1) * width; ++k) x[k] = y[k] * inverse;
       }
       for (const { bits, cols: n, first, codes, sums, table } of bands) {
@@ -243,17 +242,18 @@ export const transform = operation({
       }
       const bandSums = bands.map(({ sums }) => kernel.f64(sums, 3 * rows));
       for (let i = 0; i < rows; ++i) {
-        let [error, along, square] = [0, 0, 0];
+        // Of what was to be coded, x, and what it decodes to, g y: <x, g y>, |g y|^2, |x|^2 = |x - y|^2 + 2 <x, y> - |y|^2
+        let [along, square, whole] = [0, 0, 0];
         bands.forEach((band, b) => {
-          error += band.square * bandSums[b][3 * i];
-          along += band.square * bandSums[b][3 * i + 1];
-          square += band.square * bandSums[b][3 * i + 2];
+          const [off, product, own] = bandSums[b].subarray(3 * i);
+          along += band.square * band.gain * product;
+          square += band.square * band.gain * band.gain * own;
+          whole += band.square * (off + 2 * product - own);
         });
-        // |x|^2 = |x - y|^2 + 2 <x, y> - |y|^2
         const fit = along / square;
-        const enlarged = (error + 2 * along - square) / along;
+        const enlarged = whole / along;
         const best = !(fit > 0) ? 0 : unbiased ? Math.min(enlarged, mostEnlarged * fit) : fit;
-        number[i] = centred.squares[i] === 0 ? 0 : nearestLevel(levels, (best * levels[number[i]]) / ratio, firstLevel);
+        number[i] = centred.squares[i] === 0 ? 0 : nearestLevel(levels, best * levels[number[i]], firstLevel);
         scale[i] = levels[number[i]];
       }
       for (const { bits, cols: n, first, codes, table } of bands) {

@@ -19,15 +19,15 @@ export interface BandFactors {
   rights: CodedMatrix[];
   /** Square of the length, in the metric, of a band's rows of the right factor, times unit^2. */
   squares: number[];
+  /** What a band's rows of the right factor are multiplied by, so that they give back on average what was coded: 1 for least squares. */
+  gains: number[];
   /** K x d, decoded, times `unit`. */
   right: Float64Array;
-  /** The same, each row times what comes back of a coordinate on average. */
+  /** The same without gains, each row times what comes back of a coordinate on average. */
   damped: Float64Array;
   /** Both in the metric's coordinates. */
   inMetric: { right: Float64Array; damped: Float64Array };
-  /** How much longer than what codes decode to a row is scaled: 1 for least squares. */
-  ratio: number;
-  /** Squared error of coordinates of variance 1 beside damped rows, at that scale. */
+  /** Squared error of coordinates of variance 1 beside damped rows, with the gains. */
   noise: number;
   /** d x K: a row times `unit` times this is coded. */
   basis: Float64Array;
@@ -49,12 +49,12 @@ export async function bandFactors(
   const d = variances.length;
   const K = bands.reduce((sum, { cols }) => sum + cols, 0);
   const right = new Float64Array(K * d);
-  const [lengths, errors] = [0, 1].map(() => new Float64Array(K));
+  const [lengths, errors, backs] = [0, 1, 2].map(() => new Float64Array(K));
   const result: BandFactors = {
-    ...{ rights: [], squares: [], right, damped: right, inMetric: { right, damped: right }, basis: right },
-    ...{ ratio: 1, noise: 0 },
+    ...{ rights: [], squares: [], gains: [], right, damped: right, inMetric: { right, damped: right }, basis: right },
+    noise: 0,
   };
-  let [first, sent, kept] = [0, 0, 0];
+  let first = 0;
   for (const { bits, cols, rightBits } of bands) {
     const error = trellisError(bits, windowBits, cols);
     const inside = variances.subarray(first, first + cols);
@@ -68,7 +68,8 @@ export async function bandFactors(
     const rotation = await randomRotation(run, cols, seed);
     const rotated = await engine.dense("multiply", { left: rotation, right: axes, rows: cols, inner: cols, cols: d });
     const back = await times(run, rotated, metric?.inverse, d);
-    const source = toRowSource({ data: back.map((x) => x / unit), rows: cols, cols: d }, "right");
+    const gain = scale === "unbiased" ? Math.min(mostEnlarged, 1 / (1 - error)) : 1;
+    const source = toRowSource({ data: back.map((x) => (gain * x) / unit), rows: cols, cols: d }, "right");
     const rows = run.open(source);
     const how = { bits: rightBits, levels: "normal", scale: "least-squares", block: Infinity, p: 2 } as const;
     const { coded } = await encode(run, rows, await profile(run, rows), how);
@@ -76,18 +77,15 @@ export async function bandFactors(
     decodeRows(coded, 0, cols).forEach((x, i) => (right[first * d + i] = x * unit));
     lengths.fill(length, first, first + cols);
     errors.fill(error, first, first + cols);
+    backs.fill((1 - error) / gain, first, first + cols);
     result.rights.push(coded);
     result.squares.push(length * length);
-    sent += cols * length * length;
-    kept += cols * (1 - error) * length * length;
-    result.noise += cols * error * (1 - error) * length * length;
+    result.gains.push(gain);
+    result.noise += cols * (error + (gain - 1) * (gain - 1)) * (1 - error) * length * length;
     first += cols;
   }
   if (K === 0) return result;
-  if (scale === "unbiased") result.ratio = Math.min(mostEnlarged, sent / kept);
-  const more = result.ratio - 1;
-  result.noise += more * more * kept;
-  const dampedOf = (all: Float64Array) => all.map((x, i) => (1 - errors[Math.floor(i / d)]) * x);
+  const dampedOf = (all: Float64Array) => all.map((x, i) => backs[Math.floor(i / d)] * x);
   result.damped = dampedOf(right);
   const coordinates = await times(run, right, metric?.root, d);
   const damped = metric ? dampedOf(coordinates) : result.damped;

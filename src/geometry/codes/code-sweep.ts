@@ -23,7 +23,7 @@ export async function codeSweep(
   run: Run,
   rows: EngineRows,
   { centre, unit, zeros }: Axes,
-  { basis, right, damped, inMetric, squares, ratio }: BandFactors,
+  { basis, right, damped, inMetric, squares, gains }: BandFactors,
   { windowBits = 10, scale, p = 2 }: TransformCodeOptions,
   bands: readonly CodeBand[],
   levels: Float32Array,
@@ -43,7 +43,7 @@ export async function codeSweep(
     rows,
     "codes",
     {
-      ...{ windowBits, ratio, p, unit, unbiased: scale === "unbiased" },
+      ...{ windowBits, p, unit, unbiased: scale === "unbiased" },
       firstLevel: zeros > 0 && levels.length > 1 ? 1 : 0,
     },
     {
@@ -51,7 +51,7 @@ export async function codeSweep(
       basis: basis.length ? basis : none,
       right: decoded.length ? decoded : none,
       ...(metric && { metricRoot: metric.root, metricRight: inCoordinates.length ? inCoordinates : none }),
-      bands: Float64Array.from(bands.flatMap(({ bits, cols }, b) => [bits, cols, squares[b]])),
+      bands: Float64Array.from(bands.flatMap(({ bits, cols }, b) => [bits, cols, squares[b], gains[b]])),
       tables: Float64Array.from(bands.flatMap(({ bits }) => [...trellisTable(bits, windowBits)])),
       levels: Float64Array.from(levels),
     },

@@ -112,8 +112,7 @@ async function encodeRows(
   const bands = plan.bands.map(({ bits, cols }, b): CodeBand => {
     return { bits, cols, codes: new Uint8Array((n * bits * cols) / 8), right: factors.rights[b] };
   });
-  const wanted = sizes.map((x) => x * factors.ratio);
-  const fitted = zeros === n ? [] : scaleLevels(wanted, bands.length ? mostLevels : 1);
+  const fitted = zeros === n ? [] : scaleLevels(sizes, bands.length ? mostLevels : 1);
   const levels = Float32Array.from(zeros > 0 ? [0, ...fitted] : fitted);
   const { scales, sums, errors } = await codeSweep(run, rows, axes, factors, options, bands, levels, metric);
   const centre = Float32Array.from(axes.centre);

@@ -13,12 +13,19 @@ export interface SpillFile {
   finish(): Promise<ByteSource>;
   /** Removes the file. */
   close(): Promise<void>;
+  /** The same. */
+  discard(): Promise<void>;
 }
 
 /** @throws {FileError} when the folder cannot be written to, or the disk is full */
 export async function openSpill(folder: string): Promise<SpillFile> {
   const file = await TemporaryFile.create(join(folder, "factors"));
   let source: FileSource | undefined;
+  const close = async () => {
+    await file.close();
+    await source?.close();
+    file.remove();
+  };
   return {
     sink: { write: (bytes) => file.write(bytes) },
     async finish() {
@@ -26,10 +33,7 @@ export async function openSpill(folder: string): Promise<SpillFile> {
       source = await openFile(file.path);
       return source;
     },
-    async close() {
-      await file.close();
-      await source?.close();
-      file.remove();
-    },
+    close,
+    discard: close,
   };
 }

@@ -16,7 +16,7 @@ import { readChunks, type ByteSource } from "../../formats/bytes.js";
 import { openFile, type FileSource } from "../files/file.js";
 import { freeBytes } from "../files/space.js";
 import { removeFile, removeLeftBehind, removeTemporary, TemporaryFile } from "../files/temporary.js";
-import type { Spill } from "../../model/fit.js";
+import type { Spill } from "../../model/spill.js";
 import type { Journal, JournalFinding, JournalPart } from "../../model/journal.js";
 import { memoryBytes } from "../../model/kinds/matrix-journal.js";
 import {
@@ -136,14 +136,26 @@ export class FolderJournal implements Journal {
 
   async spill(): Promise<Spill> {
     const writer = await this.newPart();
+    let source: FileSource | undefined;
     return {
       sink: writer,
       finish: async () => {
         const part = await writer.end();
-        const source = await openFile(part.path);
+        source = await openFile(part.path);
         this.sources.push(source);
         this.spilled.set(source, part);
         return source;
+      },
+      discard: async () => {
+        if (!this.writers.includes(writer)) return;
+        await writer.close();
+        if (source) {
+          await source.close();
+          this.spilled.delete(source);
+          this.sources.splice(this.sources.indexOf(source), 1);
+        }
+        this.writers.splice(this.writers.indexOf(writer), 1);
+        this.remove(writer.file.path);
       },
     };
   }
