@@ -21,7 +21,6 @@ import { peers } from "./peers.mjs";
 import { pipeline } from "./pipeline.mjs";
 import { plot } from "./plot.mjs";
 import { primitives } from "./primitives.mjs";
-import { runCodes } from "./run-codes.mjs";
 import { scaling } from "./scaling.mjs";
 import { startup } from "./startup.mjs";
 import { tableCodes } from "./table-codes.mjs";
@@ -117,7 +116,6 @@ const topics = {
   "cluster-scaling": { run: ({ runs = 2 }) => clusterScaling({ runs }) },
   methods: { run: methods },
   entrywise: { run: entrywise },
-  "run-codes": { run: runCodes, quick: { runs: 3 } },
   "table-codes": { run: tableCodes, quick: { rows: 8192, cols: 256 } },
 };
 
