@@ -99,9 +99,10 @@ export class ModelJob implements Job {
     inputs: CalibrationInputs | undefined,
   ): Promise<CompressedModel | ShrunkModel> {
     const { loewner } = this.spectra;
-    if (hasOwnSizes(choice) && !inputs) return compressModel(loewner, model, options);
+    const wanted = { ...options, mayGrow: false };
+    if (hasOwnSizes(choice) && !inputs) return compressModel(loewner, model, wanted);
     const { shrinkModel } = await import("loewner/model/quality/shrink.js");
-    return shrinkModel(loewner, model, { ...options, inputs });
+    return shrinkModel(loewner, model, { ...wanted, inputs });
   }
 
   private predictedOf({ layer, targets, costs }: PlannedLayer): PredictedLayer {
