@@ -35,7 +35,7 @@ describe("a model", () => {
     await slide(tab, 30);
     expect(await tab.evaluate("document.getElementById('amount').value")).toBe("30");
     await untilText(tab, "outcome-note", /predicted error 0\.\d+/);
-    await untilText(tab, "command", /--keep 0\.3$/);
+    await untilText(tab, "command", /--keep 0\.3 --dtype f32$/);
     const predicted = Number.parseFloat(await tab.textContent("#bytes-after"));
     await compress();
     const { name, bytes } = await saved();
@@ -50,7 +50,7 @@ describe("a model", () => {
   test("is predicted by its spectrum, for the rank that the slider gives", async () => {
     await openModel();
     await slide(tab, 40);
-    await untilText(tab, "command", /--keep 0\.4$/);
+    await untilText(tab, "command", /--keep 0\.4 --dtype f32$/);
     await until(tab, "/^\\d/.test(document.querySelector('.layers td[data-label=error]').textContent)");
     const cell = (label: string) => tab.textContent(`.layers td[data-label=${label}]`);
     const rank = Number(await cell("rank"));
@@ -300,7 +300,7 @@ describe("manners", () => {
     await untilText(tab, "command", /--quality small$/);
     await tab.press("#advanced summary", "Enter");
     await tab.press("#slider", "ArrowLeft");
-    await untilText(tab, "command", /--keep 0\.49$/);
+    await untilText(tab, "command", /--keep 0\.49 --dtype f32$/);
     await tab.press("#p", "Enter");
     await untilShown(tab, "result-title");
     expect(await tab.evaluate("document.activeElement.id")).toBe("result-title");

@@ -31,7 +31,7 @@ export function commandFor(
     if ("keep" in size) words.push(`--keep ${size.keep}`);
     else if ("bytes" in size) words.push(`--bytes ${size.bytes}`);
     else if (size.quality !== "high") words.push(`--quality ${size.quality}`);
-    // Unless each layer is given a size the command takes all layers, and stores them in whatever way errs least, if not told otherwise.
+    // Unless each layer is given a size the command takes all layers. How they are stored is open, if it is not told, nor how factors are fitted.
     const isShared = !("keep" in size);
     const isUsual = (which: "inAll" | "byDefault") => isChosen(layers, choice, which);
     if (!isUsual(isShared ? "inAll" : "byDefault"))
@@ -39,8 +39,8 @@ export function commandFor(
         ...(isUsual("inAll") ? ["--layers all"] : choice.layers.map((each) => `--layers ${quoted(asGlob(each))}`)),
       );
     const own = layers.find(({ name: each }) => choice.layers.includes(each))?.dtype.toLowerCase();
-    if (type !== "own" && !(isShared && type === "auto")) words.push(`--dtype ${type}`);
-    else if (isShared && type === "own" && own) words.push(`--dtype ${own}`);
+    if (type === "own") words.push(...(own ? [`--dtype ${own}`] : []));
+    else if (type !== "auto" || (!isShared && method !== "auto")) words.push(`--dtype ${type}`);
     if (texts) words.push(...calibrationWords(texts, summary));
   }
   if (p !== 1) words.push(`--p ${p}`);
