@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { bytesOf, temporaryFolder } from "../cli/run.js";
-import { axePath, drop, dropPath, file, until, untilText, type Tab } from "./browser.js";
+import { axePath, drop, dropPath, file, until, untilShown, untilText, type Tab } from "./browser.js";
 import { compress, freshTab, hash, onCommandLine, saved } from "./fresh-tab.js";
 import { classifier, encoder, slowModel, textsOf, textTokenizer } from "./models.js";
 
@@ -101,6 +101,8 @@ describe("without texts", () => {
 
 describe("with texts", () => {
   test("pasted, with a tokenizer that came along: answers are compared, and the bytes are those of the command line", async () => {
+    // What the page keeps for later has been asked for.
+    await untilShown(tab, "offline");
     await open(tokenizer);
     await paste(texts);
     await untilText(tab, "texts-note", /^30 pasted texts, cut by tokenizer\.json \(900 tokens\)\.$/);
