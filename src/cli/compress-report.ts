@@ -57,29 +57,15 @@ export function reportJson(
   model: Model,
   verification: unknown,
 ): void {
-  const {
-    layers,
-    skipped,
-    bytesBefore,
-    bytesAfter,
-    seconds,
-    seed,
-    resumed,
-    agreement,
-    forecast,
-    asked,
-    notes,
-    halves,
-  } = result;
+  const { layers, skipped, bytesBefore, bytesAfter, seconds, seed, resumed, notes } = result;
+  // JSON has no place for those that are undefined.
+  const { agreement, forecast, asked, halves } = result;
   const joined = joinedTensors(model);
   const report = {
     ...{ input, output, bytesBefore, bytesAfter, layers, skipped, seconds, seed, version },
     ...(joined.length && { joined }),
     ...(resumed.length && { resumed }),
-    ...(agreement && { agreement }),
-    ...(forecast !== undefined && { forecast }),
-    ...(asked !== undefined && { asked }),
-    ...(halves && { halves }),
+    ...{ agreement, forecast, asked, halves },
     ...(notes?.length && { notes }),
   };
   context.json(verification === undefined ? report : { ...report, verification });

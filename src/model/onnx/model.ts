@@ -45,21 +45,22 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
   /** Initializers of the main graph that nobody may set from outside. */
   function halvable(): OnnxTensor[] {
     const inputs = new Set(model.graph.inputs.map(({ name }) => name));
-    const isWeight = (name: string) => {
-      const layer = layers.find((each) => each.name === name);
-      return weights.has(name) && (layer?.kind !== "position" || layer.copies !== undefined);
-    };
+    const isSmallTable = ({ kind, copies }: Layer) => kind === "position" && copies === undefined;
+    const kept = new Set(
+      layers.filter((layer) => weights.has(layer.name) && !isSmallTable(layer)).map(({ name }) => name),
+    );
     return [...initializers.values()].filter(
       ({ name, rowType, byteLength }) =>
-        rowType === "f32" && byteLength > 0 && !inputs.has(name) && !isWeight(name) && !factors.has(name),
+        rowType === "f32" && byteLength > 0 && !inputs.has(name) && !kept.has(name) && !factors.has(name),
     );
   }
 
   async function layOut(stored: readonly StoredLayer[], options: LayOutOptions = {}): Promise<OutputFile[]> {
     const replacements = stored.map((layer) => ({ weight: weights.get(layer.name)!, layer }));
     const names = new Set(stored.map(({ name }) => name));
-    const halves = halvable().filter(({ name }) => options.halves?.has(name) && !names.has(name));
-    const { operators } = options;
+    const { operators, halves: asked } = options;
+    // Plans are laid out again and again, mostly without any.
+    const halves = asked ? halvable().filter(({ name }) => asked.has(name) && !names.has(name)) : [];
     const { edits, described: added } = rewrite(model, values, weights.values(), replacements, operators, halves);
     const all = new Map([...described, ...added]);
     const setMetadata = new Map(all.size ? [[metadataKey, descriptionText(all)]] : []);
