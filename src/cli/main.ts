@@ -10,6 +10,7 @@ const commands: Record<string, () => Promise<(program: Command) => void>> = {
   compress: async () => (await import("./compress.js")).addCompress,
   expand: async () => (await import("./expand.js")).addExpand,
   verify: async () => (await import("./verify.js")).addVerify,
+  evaluate: async () => (await import("./evaluate.js")).addEvaluate,
   "low-rank": async () => (await import("./low-rank.js")).addLowRank,
   leverage: async () => (await import("./leverage.js")).addLeverage,
   "lewis-weights": async () => (await import("./lewis-weights.js")).addLewisWeights,

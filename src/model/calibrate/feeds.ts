@@ -66,9 +66,19 @@ export async function checkFeeds(model: OnnxModel, feeds: readonly Feed[]): Prom
   const file = model.source.name;
   if (feeds.length === 0)
     throw new InvalidInputError(`${file}: there is nothing to calibrate on: no feeds were given.`, { file });
+  const check = await feedCheck(model);
+  feeds.forEach(check);
+}
+
+/**
+ * A check of one feed, for feeds that are made as they are run.
+ * @throws {InvalidInputError} (the check) as `checkFeeds`
+ */
+export async function feedCheck(model: OnnxModel): Promise<(feed: Feed, number: number) => void> {
+  const file = model.source.name;
   const wanted = inputsOf(model);
   const bounds = await indexBounds(model);
-  for (const [i, feed] of feeds.entries()) {
+  return (feed, i) => {
     const names = Object.keys(feed);
     const [missing] = wanted.filter(({ name }) => !Object.hasOwn(feed, name));
     const unknown = names.find((name) => !wanted.some((input) => input.name === name));
@@ -85,7 +95,7 @@ export async function checkFeeds(model: OnnxModel, feeds: readonly Feed[]): Prom
       const rows = bounds.get(input.name);
       if (rows !== undefined) checkRowNumbers(input.name, feed[input.name], rows, `${file}: feed ${i}`, file);
     }
-  }
+  };
 }
 
 /** The inputs that have no default value. */

@@ -81,7 +81,8 @@ function keptRows(dims: readonly number[], rows: number, mask: Mask | undefined)
   return kept;
 }
 
-function floats(type: string, data: unknown): Float32Array | Float64Array | undefined {
+/** The numbers of a float tensor; undefined for others. Not a copy, but of halves. */
+export function floats(type: string, data: unknown): Float32Array | Float64Array | undefined {
   if (data instanceof Float32Array || data instanceof Float64Array) return data;
   if (type !== "float16") return undefined;
   // Engines that have Float16Array hand out one of those.

@@ -14,9 +14,21 @@ export interface TextFeedOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Tokens a batch, padding among them, and texts, at most. */
-const batchTokens = 1024;
-const batchTexts = 32;
+/** What goes into a model for one text, or for a pair of texts. */
+export interface Sequence {
+  /** Token ids. */
+  readonly ids: ArrayLike<number>;
+  /** Of which of the two texts each token is. Default: all of the first. */
+  readonly types?: ArrayLike<number>;
+}
+
+/** What a batch may have at most: tokens, padding among them, and texts. */
+export interface BatchSize {
+  readonly tokens: number;
+  readonly texts: number;
+}
+
+const calibrationBatch: BatchSize = { tokens: 1024, texts: 32 };
 const defaultLength = 512;
 
 /**
@@ -33,20 +45,19 @@ export async function textFeeds(model: OnnxModel, texts: readonly string[], opti
     throw new InvalidInputError(
       `maxLength must be a whole number from 1 to ${inputs.sequence ?? "the positions of the model"}; got ${maxLength}.`,
     );
-  const encoded: (readonly number[])[] = [];
+  const encoded: Sequence[] = [];
   for (const [i, text] of texts.entries()) {
     if (i % 64 === 0) await turn();
     throwIfAborted(signal);
     const ids = encode(tokenizer, text, maxLength);
-    if (ids.length > 0) encoded.push(ids);
+    if (ids.length > 0) encoded.push({ ids });
   }
   if (encoded.length === 0) {
     const what = texts.length ? `none of ${texts.length} texts has a token in it` : "no texts were given";
     throw new InvalidInputError(`${model.source.name}: there is nothing to calibrate on: ${what}.`);
   }
-  encoded.sort((a, b) => a.length - b.length);
   const feeds: Feed[] = [];
-  for (const batch of batchesOf(encoded, inputs))
+  for (const batch of batchesOf(encoded, inputs, calibrationBatch))
     feeds.push(await feedOfTexts(model, inputs, batch, tokenizer.padId ?? 0));
   return feeds;
 }
@@ -63,7 +74,8 @@ export function encode(tokenizer: TextTokenizer, text: string, maxLength: number
   return [...ids.slice(0, start), ...inner.slice(0, maxLength - around), ...ids.slice(start + inner.length)];
 }
 
-interface TextInputs {
+/** The inputs of a model that texts give. */
+export interface TextInputs {
   readonly ids: OnnxValue;
   readonly mask?: OnnxValue;
   readonly types?: OnnxValue;
@@ -73,7 +85,8 @@ interface TextInputs {
   readonly sequence?: number;
 }
 
-function textInputs(model: OnnxModel): TextInputs {
+/** @throws {InvalidInputError} when the model takes no token ids, or one number of them and no mask */
+export function textInputs(model: OnnxModel): TextInputs {
   const file = model.source.name;
   const inputs = inputsOf(model);
   const named = (test: (name: string) => boolean) => inputs.find(({ name }) => test(name));
@@ -102,7 +115,7 @@ function textInputs(model: OnnxModel): TextInputs {
 }
 
 /** Rows of the smallest table of positions; two of RoBERTa's 514 and the like are for padding. */
-function positionsOf({ graph }: OnnxModel): number {
+export function positionsOf({ graph }: OnnxModel): number {
   let least = Infinity;
   for (const { name, dims } of graph.initializers.values())
     if (dims.length === 2 && dims[0] >= 8 && isPositions.test(name)) least = Math.min(least, dims[0] - (dims[0] % 8));
@@ -111,36 +124,45 @@ function positionsOf({ graph }: OnnxModel): number {
 
 const isPositions = /(^|[._/])(position_embeddings?|embed_positions|positional_embedding|pos_embed\w*|wpe)([._/]|$)/i;
 
-/** Of texts in order of their length: as many as fit, all of one length where nothing tells padding. */
-function* batchesOf(encoded: readonly (readonly number[])[], { mask, batch, sequence }: TextInputs) {
-  let current: (readonly number[])[] = [];
-  for (const ids of encoded) {
+/**
+ * In order of their length, so that little is padding: as many as fit a batch, all of one length where nothing tells padding.
+ * @param sequences stay as they are
+ */
+export function* batchesOf<T extends Sequence>(
+  sequences: readonly T[],
+  { mask, batch, sequence }: TextInputs,
+  { tokens, texts }: BatchSize,
+): Generator<T[]> {
+  const sorted = [...sequences].sort((a, b) => a.ids.length - b.ids.length);
+  let current: T[] = [];
+  for (const each of sorted) {
+    const { length } = each.ids;
     const isFull =
       batch === undefined
-        ? current.length === batchTexts || (current.length + 1) * (sequence ?? ids.length) > batchTokens
+        ? current.length === texts || (current.length + 1) * (sequence ?? length) > tokens
         : current.length === batch;
-    if (current.length > 0 && (isFull || (!mask && ids.length !== current[0].length))) {
+    if (current.length > 0 && (isFull || (!mask && length !== current[0].ids.length))) {
       yield current;
       current = [];
     }
-    current.push(ids);
+    current.push(each);
   }
-  yield current;
+  if (current.length > 0) yield current;
 }
 
 /** A model of a fixed batch gets rows of padding in place of texts that are not there. */
-async function feedOfTexts(
+export async function feedOfTexts(
   model: OnnxModel,
   inputs: TextInputs,
-  texts: readonly (readonly number[])[],
+  texts: readonly Sequence[],
   padId: number,
 ): Promise<Feed> {
   const file = model.source.name;
-  const { batch = texts.length, sequence = texts.at(-1)!.length } = inputs;
+  const { batch = texts.length, sequence = texts.at(-1)!.ids.length } = inputs;
   const number: Record<"ids" | "mask" | "types" | "positions", (i: number, j: number) => number> = {
-    ids: (i, j) => texts[i]?.[j] ?? padId,
-    mask: (i, j) => (j < (texts[i]?.length ?? 0) ? 1 : 0),
-    types: () => 0,
+    ids: (i, j) => texts[i]?.ids[j] ?? padId,
+    mask: (i, j) => (j < (texts[i]?.ids.length ?? 0) ? 1 : 0),
+    types: (i, j) => texts[i]?.types?.[j] ?? 0,
     positions: (_, j) => j,
   };
   const given: Record<string, NpyTensor> = {};

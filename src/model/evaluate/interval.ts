@@ -103,7 +103,7 @@ function within(values: readonly number[], level: number): Interval {
  * 32 random bits at a time: xoshiro128** (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2021), its state filled
  * from both halves of the seed by the finaliser of MurmurHash3 over a Weyl sequence, as SplitMix does.
  */
-function randomBits(seed: number): () => number {
+export function randomBits(seed: number): () => number {
   let weyl = (seed % 2 ** 32) ^ Math.imul(Math.floor(seed / 2 ** 32), 0x85ebca6b);
   const mixed = () => {
     weyl = (weyl + 0x9e3779b9) | 0;

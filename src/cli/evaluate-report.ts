@@ -1,0 +1,68 @@
+// Scores for people.
+import type { Evaluations, Score } from "../model/evaluate/evaluate.js";
+import type { Context } from "./context.js";
+import { megabytes, table } from "./text.js";
+
+/** Shares and correlations in per cent, as papers print them; losses as they are. */
+export function shown({ better }: Pick<Score, "better">, value: number): string {
+  if (Number.isNaN(value)) return "undefined";
+  return better === "higher" ? (100 * value).toFixed(2) : value.toFixed(4);
+}
+
+export function sayScores(context: Context, { task, reads, examples, truncated, notes, models }: Evaluations): void {
+  context.say(`${task}, ${examples} examples; read: ${reads}`);
+  for (const note of notes) context.say(note);
+  if (truncated > 0) context.say(`${truncated} texts are longer than the model takes, and were cut.`);
+  context.sayAll(["", ...table(rowsOf(models), [0]), ""]);
+  for (const { model, nonFinite } of models)
+    if (nonFinite > 0) context.say(`${model}: ${nonFinite} answers hold NaN or infinity.`);
+  context.sayAll(lastLines(models));
+}
+
+function rowsOf(models: Evaluations["models"]): string[][] {
+  const [{ scores }] = models;
+  const compared = models.length > 1;
+  const head = scores.flatMap(({ metric, interval }, i) => [
+    metric,
+    ...(interval ? ["95 %"] : []),
+    ...(compared && i === 0 ? ["difference", ...(interval ? ["95 %"] : [])] : []),
+  ]);
+  const rows = models.map(({ model, bytes, scores: own }) => [
+    model,
+    megabytes(bytes),
+    ...own.flatMap((score, i) => [
+      shown(score, score.value),
+      ...(score.interval ? [range(score, score.interval)] : []),
+      ...(compared && i === 0 ? difference(score) : []),
+    ]),
+  ]);
+  return [["model", "size", ...head], ...rows];
+}
+
+function range(score: Score, { low, high }: { low: number; high: number }): string {
+  return Number.isNaN(low) ? "-" : `${shown(score, low)} to ${shown(score, high)}`;
+}
+
+function difference(score: Score): string[] {
+  const own = score.difference;
+  if (!own) return ["", ...(score.interval ? [""] : [])];
+  return [signed(score, own.value), ...(own.interval ? [range(score, own.interval)] : [])];
+}
+
+const signed = (score: Score, value: number) => (value > 0 ? "+" : "") + shown(score, value);
+
+/** What it comes to, plainly. */
+function lastLines(models: Evaluations["models"]): string[] {
+  const [first, ...others] = models;
+  const [{ metric, better }] = first.scores;
+  const score = first.scores[0];
+  if (others.length === 0) return [`${metric} ${shown(score, score.value)} (${megabytes(first.bytes)})`];
+  return others.map(({ bytes, scores: [own] }) => {
+    const { value = NaN, interval } = own.difference ?? {};
+    const worse = better === "higher" ? -value : value;
+    const chance = worse !== 0 && interval && interval.low <= 0 && interval.high >= 0 ? ", which may be chance" : "";
+    const change =
+      worse > 0 ? `${shown(score, worse)} worse` : worse < 0 ? `${shown(score, -worse)} better` : "the same";
+    return `${megabytes(first.bytes)} -> ${megabytes(bytes)}: ${metric} ${shown(score, score.value)} -> ${shown(score, own.value)}, ${change}${chance}`;
+  });
+}

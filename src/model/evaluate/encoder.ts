@@ -1,0 +1,49 @@
+// Texts as token ids, cut to what a model takes; what was cut is counted.
+import { InvalidInputError } from "../../errors.js";
+import type { OnnxModel } from "../../formats/onnx/types.js";
+import type { TextTokenizer } from "../calibrate/text-tokenizer.js";
+import { encode, positionsOf, type Sequence, textInputs } from "../calibrate/texts.js";
+import type { Encoder } from "./task.js";
+
+/** Tokens a text, where neither the tokenizer's file nor the model says how many. */
+const usualLength = 512;
+
+export interface CountingEncoder extends Encoder {
+  /** Texts, or pairs, that were cut. */
+  readonly truncated: number;
+}
+
+/**
+ * @param maxLength tokens a text, at most. Default: as many as the tokenizer's file says, or 512, if the model has as many positions
+ * @throws {InvalidInputError} when maxLength is out of range, or the model takes no token ids
+ */
+export function encoderFor(model: OnnxModel, tokenizer: TextTokenizer, maxLength?: number): CountingEncoder {
+  const { sequence = Infinity } = textInputs(model);
+  const most = Math.min(positionsOf(model), sequence);
+  const length = maxLength ?? Math.min(tokenizer.maxLength ?? usualLength, most);
+  if (!(Number.isSafeInteger(length) && length >= 1 && length <= most))
+    throw new InvalidInputError(`maxLength must be a whole number from 1 to ${most}; got ${length}.`);
+  return new Cutting(tokenizer, length);
+}
+
+class Cutting implements CountingEncoder {
+  truncated = 0;
+
+  constructor(
+    private readonly tokenizer: TextTokenizer,
+    readonly maxLength: number,
+  ) {}
+
+  get maskId(): number | undefined {
+    return undefined;
+  }
+
+  encode(text: string, pair?: string): Sequence {
+    void pair;
+    return { ids: encode(this.tokenizer, text, this.maxLength) };
+  }
+
+  plain(text: string): readonly number[] {
+    return this.tokenizer.encode(text, { add_special_tokens: false }).ids;
+  }
+}
