@@ -3,25 +3,46 @@ import { type Command, InvalidArgumentError } from "commander";
 import { InvalidInputError } from "../errors.js";
 import type { OnnxModel } from "../formats/onnx/types.js";
 import { poolings, type Pooling } from "../model/evaluate/pooling.js";
-import type { Evaluations, EvaluateOptions } from "../model/evaluate/evaluate.js";
+import type { Curve, CurveOptions } from "../model/evaluate/curve.js";
+import { curveMethods } from "../model/evaluate/curve-methods.js";
+import type { EvaluatedModel, Evaluations, EvaluateOptions } from "../model/evaluate/evaluate.js";
 import type { EvaluationData, Task } from "../model/evaluate/task.js";
 import type { InstalledRuntime, RuntimeKind } from "../node/onnxruntime.js";
+import type { Loewner } from "../types/index.js";
 import { type CommonOptions, type Context, runCommand } from "./context.js";
 import { sayScores } from "./evaluate-report.js";
 import { withModel } from "./models.js";
-import { addModelCommon, collect, parseChoice, parseCount, parseRank, parseSeed, parseShare } from "./options.js";
+import {
+  addLayers,
+  addModelCommon,
+  collect,
+  parseChoice,
+  parseCount,
+  parseP,
+  parseRank,
+  parseSeed,
+  parseShare,
+} from "./options.js";
 import { version } from "./version.js";
 
 export type EvaluateCommand = CommonOptions &
-  Pick<EvaluateOptions, "text" | "label" | "labels" | "k" | "maxLength" | "batch" | "samples" | "seed"> & {
+  Pick<EvaluateOptions, "text" | "label" | "labels" | "k" | "maxLength" | "maskShare" | "batch" | "samples" | "seed"> &
+  Pick<CurveOptions, "layers" | "exclude" | "p"> & {
     data?: string[];
     task?: string;
     tokenizer?: string;
     passages?: string;
     relevance?: string;
     pooling?: Pooling;
-    maskShare?: number;
     runtime?: RuntimeKind;
+    curve?: number[];
+    methods?: string[];
+    metric?: string;
+    output?: string;
+    html?: string;
+    svg?: string;
+    force?: boolean;
+    resume?: boolean;
   };
 
 export function addEvaluate(program: Command): void {
@@ -57,6 +78,22 @@ export function addEvaluate(program: Command): void {
     .option("--samples <n>", "samples that intervals are of; 0: none (default: 1000)", parseCount)
     .option("--seed <n>", "seed of the samples, and of what is hidden", parseSeed)
     .option("--runtime <name>", "node or web (default: node if it is installed)", parseChoice("node", "web"));
+  addLayers(
+    command
+      .option(
+        "--curve <shares>",
+        "compress to each of these shares of the layers' bytes, and score: 0.5,0.3,0.15",
+        parseShares,
+      )
+      .option("--methods <names>", `with --curve: ${curveMethods.join(", ")} (default: svd,lewis,auto)`, parseMethods)
+      .option("--p <p>", "with --curve: norm of factors", parseP)
+      .option("--metric <name>", "with --html and --svg: what is drawn (default: the task's first)")
+      .option("-o, --output <file>", "with --curve: JSON of all points, written as they are found")
+      .option("--html <file>", "with --curve: one page with the picture and the table")
+      .option("--svg <file>", "with --curve: the picture alone")
+      .option("--force", "replace outputs if they exist")
+      .option("--resume", "with --curve: go on from the points in --output"),
+  );
   addModelCommon(command)
     .addHelpText(
       "after",
@@ -64,7 +101,8 @@ export function addEvaluate(program: Command): void {
 Examples:
   loewner evaluate model.onnx model.small.onnx --data dev.tsv --task stsb
   loewner evaluate model.onnx --data reviews.csv --text review --label stars
-  loewner evaluate model.onnx small.onnx --data queries.jsonl --passages corpus.jsonl --relevance test.tsv`,
+  loewner evaluate model.onnx small.onnx --data queries.jsonl --passages corpus.jsonl --relevance test.tsv
+  loewner evaluate model.onnx --data dev.tsv --curve 0.5,0.3,0.15 --methods svd,lewis,auto --html curve.html`,
     )
     .action((model: string, others: string[], options: EvaluateCommand) =>
       runCommand(options, (context) => evaluate(context, [model, ...others], options)),
@@ -78,14 +116,40 @@ function parseList(text: string): string[] {
   return names;
 }
 
+function parseShares(text: string): number[] {
+  return parseList(text).map(parseShare);
+}
+
+function parseMethods(text: string): string[] {
+  return parseList(text).map(parseChoice(...curveMethods));
+}
+
 async function evaluate(context: Context, paths: readonly string[], options: EvaluateCommand): Promise<void> {
+  checkCurve(paths, options);
   await withOnnx(context, paths, [], async (models) => {
     const scoring = await Scoring.open(context, models[0].path, options);
+    if (options.curve) {
+      const { evaluateCurveOf } = await import("./evaluate-curve.js");
+      return evaluateCurveOf(context, models[0], scoring, options);
+    }
     const result = await scoring.score(models);
     context.endProgress();
     context.json({ command: "evaluate", version, runtime: scoring.runtime.name, data: scoring.data.name, ...result });
     sayScores(context, result);
   });
+}
+
+/** @throws {InvalidInputError} for options that would be read by nothing */
+function checkCurve(paths: readonly string[], options: EvaluateCommand): void {
+  const { curve, methods, p, metric, output, html, svg, resume, layers, exclude } = options;
+  const own = Object.entries({ methods, p, metric, output, html, svg, resume, layers, exclude });
+  const unread = own.find(([, value]) => value !== undefined);
+  if (curve === undefined && unread)
+    throw new InvalidInputError(`--${unread[0]} is for a curve: give --curve too, or leave it out.`);
+  if (curve !== undefined && paths.length > 1)
+    throw new InvalidInputError(`A curve is of one model; got ${paths.length}: ${paths.join(", ")}.`);
+  if (resume && output === undefined)
+    throw new InvalidInputError("--resume goes on from the points in a file: name it with --output.");
 }
 
 /** A model that is open, and the path that it was found at. */
@@ -143,12 +207,30 @@ export class Scoring {
 
   async score(models: readonly OpenOnnx[]): Promise<Evaluations> {
     const { evaluateModels } = await import("../model/evaluate/evaluate.js");
-    const { guessTask } = await import("../model/evaluate/guess.js");
-    const { runnableFile } = await import("../node/onnxruntime.js");
     const { data, runtime, options } = this;
-    const task = this.task ?? guessTask(models[0].model, data, options);
-    const evaluated = models.map(({ path, model }) => ({ model, runnable: runnableFile(runtime, path, model) }));
-    return evaluateModels(evaluated, data, task, { ...options, runtime });
+    const evaluated = await Promise.all(models.map((open) => this.evaluated(open)));
+    return evaluateModels(evaluated, data, await this.taskFor(models[0]), { ...options, runtime });
+  }
+
+  async curve(
+    loewner: Loewner,
+    open: OpenOnnx,
+    own: Pick<CurveOptions, "sizes" | "methods" | "layers" | "exclude" | "p" | "known" | "onPoint">,
+  ): Promise<Curve> {
+    const { evaluateCurve } = await import("../model/evaluate/curve.js");
+    const { data, runtime, options } = this;
+    const task = await this.taskFor(open);
+    return evaluateCurve(loewner, await this.evaluated(open), data, task, { ...options, ...own, runtime });
+  }
+
+  private async taskFor({ model }: OpenOnnx): Promise<Task | string> {
+    const { guessTask } = await import("../model/evaluate/guess.js");
+    return this.task ?? guessTask(model, this.data, this.options);
+  }
+
+  private async evaluated({ path, model }: OpenOnnx): Promise<EvaluatedModel> {
+    const { runnableFile } = await import("../node/onnxruntime.js");
+    return { model, runnable: runnableFile(this.runtime, path, model) };
   }
 }
 

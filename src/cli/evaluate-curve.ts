@@ -1,0 +1,138 @@
+// evaluate --curve: score against size, in a table, as JSON, and as one page or picture.
+import { readFile } from "node:fs/promises";
+import { InvalidInputError } from "../errors.js";
+import type { Curve, CurvePoint } from "../model/evaluate/curve.js";
+import type { CurveMethod } from "../model/evaluate/curve-methods.js";
+import { writeAtomically } from "../node/files/file.js";
+import type { Context } from "./context.js";
+import type { EvaluateCommand, OpenOnnx, Scoring } from "./evaluate.js";
+import { shown } from "./evaluate-report.js";
+import { megabytes, percent, table } from "./text.js";
+import { version } from "./version.js";
+
+/** What a file of points was made of: others do not belong into it. */
+interface CurveFile extends Curve {
+  readonly version: string;
+  readonly runtime: string;
+  readonly data: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Every point is written to --output as it is found, so that --resume goes on from there.
+ * @throws {InvalidInputError} when no point could be made
+ */
+export async function evaluateCurveOf(
+  context: Context,
+  open: OpenOnnx,
+  scoring: Scoring,
+  options: EvaluateCommand,
+): Promise<void> {
+  const { curve: sizes = [], methods = ["svd", "lewis", "auto"], output, html, svg, force, resume } = options;
+  const { layers, exclude, p, metric } = options;
+  const files = [output, html, svg].filter((path) => path !== undefined);
+  const settings = settingsOf(options);
+  const known = resume && output !== undefined ? await pointsOf(output, open, scoring, settings) : [];
+  await context.checkOutputs(files, { force: force || known.length > 0 });
+  const points: CurvePoint[] = [];
+  const head = { version, runtime: scoring.runtime.name, data: scoring.data.name, settings };
+  const keep = async (curve: Partial<Curve>) => {
+    if (output === undefined) return;
+    const text = `${JSON.stringify({ ...head, ...curve }, null, 2)}\n`;
+    await writeText(output, text, true);
+  };
+  const about = { model: open.path, bytes: open.model.byteLength };
+  const curve = await context.withLoewner((loewner) =>
+    scoring.curve(loewner, open, {
+      ...{ sizes, methods: methods as CurveMethod[], layers, exclude, p, known },
+      async onPoint(point) {
+        points.push(point);
+        await keep({ ...about, points });
+      },
+    }),
+  );
+  context.endProgress();
+  if (curve.points.every(({ scores }) => scores === undefined))
+    throw new InvalidInputError(`${open.path}: no point of the curve could be made: ${curve.points[0].reason}`, {
+      file: open.path,
+    });
+  const whole = { ...curve, ...about };
+  await keep(whole);
+  if (html !== undefined || svg !== undefined) {
+    const { curvePage, curvePicture } = await import("./curve-page.js");
+    if (svg !== undefined) await writeText(svg, curvePicture(whole, metric), force);
+    if (html !== undefined) await writeText(html, curvePage(whole, metric), force);
+  }
+  context.json({ command: "evaluate", ...head, ...whole });
+  sayCurve(context, whole, files);
+}
+
+const writeText = (path: string, text: string, force?: boolean) => {
+  const bytes = new TextEncoder().encode(text);
+  return writeAtomically(path, { byteLength: bytes.length, force }, (sink) => sink.write(bytes));
+};
+
+/** What scores depend on, besides model and data. */
+function settingsOf(options: EvaluateCommand): Record<string, unknown> {
+  const { task, text, label, labels, k, pooling, maskShare, maxLength, samples, seed, layers, exclude, p } = options;
+  const all = { task, text, label, labels, k, pooling, maskShare, maxLength, samples, seed, layers, exclude, p };
+  return JSON.parse(JSON.stringify(all)) as Record<string, unknown>;
+}
+
+/** Of an earlier run on the same. @throws {InvalidInputError} when the file holds another curve */
+async function pointsOf(
+  output: string,
+  { path, model }: OpenOnnx,
+  { data }: Scoring,
+  settings: Readonly<Record<string, unknown>>,
+): Promise<readonly CurvePoint[]> {
+  const text = await readFile(output, "utf8").catch(() => undefined);
+  if (text === undefined) return [];
+  let found: Partial<CurveFile> = {};
+  try {
+    found = JSON.parse(text) as Partial<CurveFile>;
+  } catch {
+    // as another file
+  }
+  const own = { model: path, bytes: model.byteLength, data: data.name, settings };
+  const other = Object.entries(own).find(
+    ([name, value]) => JSON.stringify(found[name as keyof CurveFile]) !== JSON.stringify(value),
+  );
+  if (!other && Array.isArray(found.points)) return found.points;
+  throw new InvalidInputError(
+    `${output} holds no points of this curve${other ? ` (its ${other[0]} differs)` : ""}, so there is nothing to resume. Name another file, or leave --resume out and give --force.`,
+    { file: output },
+  );
+}
+
+function sayCurve(context: Context, curve: Curve, files: readonly string[]): void {
+  const { task, reads, examples, truncated, notes, bytes, scores, points } = curve;
+  context.say(`${task}, ${examples} examples; read: ${reads}`);
+  for (const note of notes) context.say(note);
+  if (truncated > 0) context.say(`${truncated} texts are longer than the model takes, and were cut.`);
+  const rowOf = (own: Curve["scores"]) =>
+    own.flatMap((score, i) => [
+      shown(score, score.value),
+      ...(i === 0 ? [score.difference ? shown(score, score.difference.value) : ""] : []),
+      ...(i === 0 && score.interval ? [within(own[0].difference?.interval, score)] : []),
+    ]);
+  const head = scores.flatMap(({ metric, interval }, i) => [
+    metric,
+    ...(i === 0 ? ["difference", ...(interval ? ["95 %"] : [])] : []),
+  ]);
+  const rows = points.map(({ method, keep, bytes: size, scores: own, reason = "" }) => [
+    method,
+    percent(keep),
+    ...(own && size !== undefined
+      ? [megabytes(size), ...rowOf(own)]
+      : ["-", ...head.map((_, i) => (i === 0 ? reason.slice(0, 60) : ""))]),
+  ]);
+  const original = ["as it is", "", megabytes(bytes), ...rowOf(scores)];
+  context.sayAll(["", ...table([["method", "keep", "size", ...head], original, ...rows], [0]), ""]);
+  if (files.length > 0) context.say(`written: ${files.join(", ")}`);
+}
+
+function within(interval: { low: number; high: number } | undefined, score: Curve["scores"][number]): string {
+  if (!interval || Number.isNaN(interval.low)) return "";
+  return `${shown(score, interval.low)} to ${shown(score, interval.high)}`;
+}
