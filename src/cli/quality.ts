@@ -43,14 +43,18 @@ export function addQuality(command: Command): Command {
     )
     .option(
       "--calibrate <file>",
-      "ONNX: inputs as the model gets them: texts (.txt, .jsonl, .tsv) or arrays (.npz, .npy); may be given more than once",
+      "ONNX: inputs as the model gets them: texts (.txt, .jsonl, .tsv, .csv) or arrays (.npz, .npy); may be given more than once",
       collect,
     )
     .option(
       "--tokenizer <file>",
       "the model's tokenizer.json: texts of --calibrate need it, and it names rows that are kept nearly exactly",
     )
-    .option("--column <name>", "with --calibrate: column of a .tsv, or field of a .jsonl, that holds texts", collect)
+    .option(
+      "--column <name>",
+      "with --calibrate: column of a .tsv or .csv, or field of a .jsonl, that holds texts",
+      collect,
+    )
     .option("--texts <n>", "with --calibrate: texts that are used, at most (default: 200)", parseRank)
     .option(
       "--calibration-p <p>",

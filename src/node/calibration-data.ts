@@ -1,4 +1,4 @@
-/** Reads what a model is calibrated on: arrays (.npz, .npy) or texts (.txt, .jsonl, .tsv), told by the ends of their names. */
+/** Reads what a model is calibrated on: arrays (.npz, .npy) or texts (.txt, .jsonl, .tsv, .csv), told by the ends of their names. */
 import { InvalidInputError } from "../errors.js";
 import type { LimitOptions } from "../formats/limits.js";
 import { readNpz } from "../formats/npz.js";
@@ -13,7 +13,7 @@ import { loadTokenizer } from "./tokenizers.js";
 export interface CalibrationDataOptions extends LimitOptions {
   /** Path of the model's tokenizer.json; texts need it. */
   readonly tokenizer?: string;
-  /** Columns of .tsv files, or fields of the objects in .jsonl files, that hold texts. Default: the only column, or "text". */
+  /** Columns of .tsv and .csv files, or fields of the objects in .jsonl files, that hold texts. Default: the only column, or "text". */
   readonly columns?: readonly string[];
   /** Texts that are used, at most; of more, so many at even distances. Default 1000. */
   readonly mostTexts?: number;
@@ -30,7 +30,7 @@ export interface CalibrationData {
 
 /**
  * Feeds from files: each .npz is inputs of its own, by name; all .npy files together are one, `x.npy` or `name=x.npy`; of texts, every
- * line of a .txt file, a field of every line of a .jsonl file, or a column of a .tsv file, whose first line has the columns' names. Empty
+ * line of a .txt file, a field of every line of a .jsonl file, or a column of a .tsv or .csv file, whose first line has the columns' names. Empty
  * texts are left out.
  * @throws {FileError} when a file cannot be read.
  * @throws {InvalidFormatError} when one breaks its format.
@@ -54,7 +54,7 @@ export async function readCalibrationData(
   }
   if (textPaths.length === 0 && tokenizerPath !== undefined) {
     throw new InvalidInputError(
-      `${tokenizerPath} is a tokenizer, but there are no texts (.txt, .jsonl, .tsv) for it to cut; arrays hold token ids already.`,
+      `${tokenizerPath} is a tokenizer, but there are no texts (.txt, .jsonl, .tsv, .csv) for it to cut; arrays hold token ids already.`,
       { file: tokenizerPath },
     );
   }
@@ -89,7 +89,7 @@ function sorted(paths: readonly string[]) {
     const list = isTextFile(path) ? texts : /\.npy$/i.test(path) ? npy : /\.npz$/i.test(path) ? npz : undefined;
     if (!list) {
       throw new InvalidInputError(
-        `${path}: a model is calibrated on arrays (.npz, .npy) or texts (.txt, .jsonl, .tsv), told by the end of the name.`,
+        `${path}: a model is calibrated on arrays (.npz, .npy) or texts (.txt, .jsonl, .tsv, .csv), told by the end of the name.`,
         { file: path },
       );
     }
@@ -109,7 +109,7 @@ export async function readTexts(path: string, columns?: readonly string[]): Prom
   const source = await openFile(path);
   try {
     checkTextBytes(path, source.size);
-    return textsIn(path, await source.slice(0, source.size), columns);
+    return await textsIn(path, await source.slice(0, source.size), columns);
   } finally {
     await source.close();
   }

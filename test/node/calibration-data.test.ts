@@ -39,8 +39,8 @@ describe("texts", () => {
     const path = at("a.jsonl", '{"text": "one", "b": "two"}\n\n{"b": "four", "text": "three"}\n');
     expect(await readTexts(path)).toEqual(["one", "three"]);
     expect(await readTexts(path, ["b", "text"])).toEqual(["two", "four", "one", "three"]);
-    const error = await failure(readTexts(path, ["c"]), "INVALID_FORMAT");
-    expect(error.message).toBe(`${path}: line 1 has no text in a field "c"; it has "text", "b".`);
+    const error = await failure(readTexts(path, ["c"]), "INVALID_INPUT");
+    expect(error.message).toBe(`${path} has no column "c"; it has "text", "b".`);
     const list = await failure(readTexts(at("b.jsonl", '{"text": ""}\n[1]')), "INVALID_FORMAT");
     expect(list.message).toMatch(/line 2 is no JSON object; a \.jsonl file has one a line\.$/);
   });
@@ -51,7 +51,10 @@ describe("texts", () => {
     const unnamed = await failure(readTexts(path), "INVALID_INPUT");
     expect(unnamed.message).toBe(`${path} has the columns "a", "b", "score": say which of them hold texts.`);
     const missing = await failure(readTexts(path, ["c"]), "INVALID_INPUT");
-    expect(missing.message).toBe(`${path} has no column "c"; it has "a", "b", "score".`);
+    expect(missing.message).toBe(
+      `${path} has no column "c"; it has "a", "b", "score" by its first line. If that line is a row already, say what the columns are.`,
+    );
+    expect(await readTexts(at("a.csv", 'a,b\n"one, two",3\n'), ["a"])).toEqual(["one, two"]);
   });
   test("bytes that are no UTF-8, a file that is not there", async () => {
     await failure(readTexts(at("latin1.txt", Uint8Array.of(0x63, 0xe9))), "FILE");
@@ -115,11 +118,11 @@ describe("what is refused, and how", () => {
       `${texts} holds texts, which a tokenizer must cut into tokens: give the model's tokenizer.json too (--tokenizer).`,
     );
     expect(await message(readCalibrationData(encoder, [fixturePath("stored.npz")], { tokenizer }))).toBe(
-      `${tokenizer} is a tokenizer, but there are no texts (.txt, .jsonl, .tsv) for it to cut; arrays hold token ids already.`,
+      `${tokenizer} is a tokenizer, but there are no texts (.txt, .jsonl, .tsv, .csv) for it to cut; arrays hold token ids already.`,
     );
     expect(await message(readCalibrationData(encoder, []))).toMatch("no files were given");
-    expect(await message(readCalibrationData(encoder, ["a.csv"]))).toBe(
-      "a.csv: a model is calibrated on arrays (.npz, .npy) or texts (.txt, .jsonl, .tsv), told by the end of the name.",
+    expect(await message(readCalibrationData(encoder, ["a.xls"]))).toBe(
+      "a.xls: a model is calibrated on arrays (.npz, .npy) or texts (.txt, .jsonl, .tsv, .csv), told by the end of the name.",
     );
     expect(await message(readCalibrationData(encoder, [texts], { tokenizer, mostTexts: 0 }))).toMatch("mostTexts");
   });

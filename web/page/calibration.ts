@@ -8,8 +8,8 @@ export const runtimeFolder = () => new URL("ort/", document.baseURI).href;
 /** What belongs to a tokenizer, and looks like texts. */
 const isOfTokenizer = ({ name }: File) => /^(vocab|merges)\.txt$/i.test(name);
 export const isTokenizer = ({ name }: File) => /tokenizer\.json$/i.test(name);
-export const isCalibration = (file: File) => /\.(txt|jsonl|tsv|npz)$/i.test(file.name) && !isOfTokenizer(file);
-const hasColumns = ({ name }: File) => /\.(jsonl|tsv)$/i.test(name);
+export const isCalibration = (file: File) => /\.(txt|jsonl|tsv|csv|npz)$/i.test(file.name) && !isOfTokenizer(file);
+const hasColumns = ({ name }: File) => /\.(jsonl|tsv|csv)$/i.test(name);
 const isArrays = ({ name }: File) => /\.npz$/i.test(name);
 
 export class CalibrationForm {

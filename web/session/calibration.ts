@@ -34,7 +34,7 @@ export async function calibrationFeeds(
   for (const file of files.filter(({ name }) => isTextFile(name))) {
     checkTextBytes(file.name, file.size);
     const bytes = new Uint8Array(await file.arrayBuffer());
-    texts.push(...textsIn(file.name, bytes, columns.length ? columns : undefined));
+    texts.push(...(await textsIn(file.name, bytes, columns.length ? columns : undefined)));
     names.push(file.name);
   }
   if (names.length) {

@@ -49,9 +49,9 @@ export interface Choice {
 export interface CalibrationTexts {
   /** A text a line; empty: none were pasted. */
   readonly pasted: string;
-  /** .txt, .jsonl, .tsv, .npz. */
+  /** .txt, .jsonl, .tsv, .csv, .npz. */
   readonly files: readonly File[];
-  /** Columns of .tsv files, or fields of .jsonl files, that hold texts; none: the only one, or "text". */
+  /** Columns of .tsv and .csv files, or fields of .jsonl files, that hold texts; none: the only one, or "text". */
   readonly columns: readonly string[];
   /** Address of onnxruntime-web's folder. */
   readonly runtime: string;
