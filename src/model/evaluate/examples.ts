@@ -61,7 +61,7 @@ export function numbersOf(table: Table, column: string): Float64Array {
     const value = text.trim() === "" ? NaN : Number(text);
     if (Number.isFinite(value)) return value;
     throw new InvalidInputError(
-      `${table.name}: ${table.place(row)} has ${quote(text)} in ${quote(column)}, where a number was expected. Choose the column of the labels with --label.`,
+      `${table.name}: line ${table.lines[row]} has ${quote(text)} in ${quote(column)}, where a number was expected. Choose the column of the labels with --label.`,
       { file: table.name, row },
     );
   });

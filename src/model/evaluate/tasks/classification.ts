@@ -106,7 +106,7 @@ function labelsOfTable({ data, options }: Setting, own: Classes): Int32Array {
     if (found >= 0) return found;
     const known = names ? `is none of the classes ${names.map(quote).join(", ")}` : "is no number of a class";
     throw new InvalidInputError(
-      `${table.name}: ${table.place(row)} has ${quote(text)} in ${quote(column)}, which ${known}. Say the classes in the order of the model's outputs with --labels a,b, or choose another column with --label.`,
+      `${table.name}: line ${table.lines[row]} has ${quote(text)} in ${quote(column)}, which ${known}. Say the classes in the order of the model's outputs with --labels a,b, or choose another column with --label.`,
       { file: table.name, row },
     );
   });

@@ -49,7 +49,7 @@ export const retrieval: Task = {
     const titles = passages.columns.includes("title") ? passages.column("title") : undefined;
     const found = passages.column("text").map((text, i) => (titles?.[i] ? `${titles[i]} ${text}` : text));
     const code = encoder();
-    const without = queries.rows - asked.length;
+    const without = queries.length - asked.length;
     return {
       sequences: [...asked.map(({ row }) => texts[row]), ...found].map((each) => code.encode(each)),
       ...{ output, examples: asked.length },
@@ -57,7 +57,7 @@ export const retrieval: Task = {
       answers: () =>
         new RankedAnswers(
           asked.map(({ relevance }) => relevance),
-          passages.rows,
+          passages.length,
           k,
         ),
     };
