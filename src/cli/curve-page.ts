@@ -92,14 +92,14 @@ export function curvePicture(curve: Drawn, metric?: string): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
 <style>
 text{font:13px system-ui,sans-serif;fill:#333}.title{font-size:15px;font-weight:600}
-.grid{stroke:#ddd;fill:none}.line{stroke:var(--c);fill:none;stroke-width:2}.bar{stroke:var(--c);opacity:.4}circle{fill:var(--c)}text.name{fill:var(--c);font-weight:600}
+.grid{stroke:#ddd;fill:none}.line{stroke:var(--c);fill:none;stroke-width:2}.bar{stroke:var(--c);opacity:.4}circle{fill:var(--c)}text.name{fill:var(--c);font-weight:600;paint-order:stroke;stroke:#fff;stroke-width:4px}
 .original{stroke:#333;stroke-dasharray:5 4;fill:none}
 ${styles.map(([light]) => light).join("")}
-@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.original{stroke:#ddd}${styles.map(([, dark]) => dark).join("")}}
+@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}.original{stroke:#ddd}text.name{stroke:#121212}${styles.map(([, dark]) => dark).join("")}}
 </style>
 <text class="title" x="${left}" y="22">${title}</text>
 ${grid.join("\n")}
-<path class="original" d="M${left} ${Y(original.value)}H${width - right}"/><text x="${left + 6}" y="${Y(original.value) - 6}">as it is: ${shown(original, original.value)} at ${megabytes(curve.bytes)}</text>
+<path class="original" d="M${left} ${Y(original.value)}H${width - right}"/><text x="${width - right}" y="${Y(original.value) - 6}" text-anchor="end">as it is: ${shown(original, original.value)} at ${megabytes(curve.bytes)}</text>
 ${lines.join("\n")}
 ${names.map(({ name, x, y }, i) => `<text class="name s${i}" x="${x + 8}" y="${y + 4}">${escape(name)}</text>`).join("\n")}
 <text x="${(left + width - right) / 2}" y="${height - 10}" text-anchor="middle">size in MB</text>
@@ -125,12 +125,16 @@ function evenTicks(low: number, high: number): number[] {
   return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step);
 }
 
-/** 1, 2, 5, 10, 20, ... MB. */
+/** 1, 2, 5, 10, 20, ... MB, or more of them where these are few. */
 function sizeTicks(least: number, most: number): number[] {
-  const ticks: number[] = [];
-  for (let e = Math.floor(Math.log10(least)); e <= Math.log10(most); ++e)
-    for (const k of [1, 2, 5]) if (k * 10 ** e >= least && k * 10 ** e <= most) ticks.push(k * 10 ** e);
-  return ticks;
+  const ticksOf = (steps: readonly number[]) => {
+    const ticks: number[] = [];
+    for (let e = Math.floor(Math.log10(least)); e <= Math.log10(most); ++e)
+      for (const k of steps) if (k * 10 ** e >= least && k * 10 ** e <= most) ticks.push(k * 10 ** e);
+    return ticks;
+  };
+  const few = ticksOf([1, 2, 5]);
+  return few.length > 3 ? few : ticksOf([1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8]);
 }
 
 function label({ better }: Score, value: number, span: number): string {

@@ -66,15 +66,24 @@ export async function evaluateCurve(
   progress("the model as it is", 0);
   const original = await evaluator.run(file, runnable, undefined);
   const points: CurvePoint[] = [];
+  // A table in 4 bits is one at every size above its own.
+  const alike = new Map<string, readonly Score[]>();
   for (const method of methods) {
     for (const keep of sizes) {
       throwIfAborted(signal);
       progress(`${method}, ${keep}`, points.length + 1);
       const point =
         known.find((each) => each.method === method && each.keep === keep) ??
-        (await pointOf(loewner, file, { method, keep }, options, async (small) => {
+        (await pointOf(loewner, file, { method, keep }, options, async (small, layers) => {
+          const key = JSON.stringify(
+            layers.map(({ name, rank, dtype, bytesAfter }) => [name, rank, dtype, bytesAfter]),
+          );
+          const same = alike.get(method + key);
+          if (same) return { scores: same, seconds: 0 };
           const answered = await evaluator.run(file, small, undefined);
-          return { scores: evaluator.scores([original, answered])[1], seconds: answered.seconds };
+          const scores = evaluator.scores([original, answered])[1];
+          alike.set(method + key, scores);
+          return { scores, seconds: answered.seconds };
         }));
       points.push(point);
       await onPoint?.(point);
@@ -92,7 +101,10 @@ async function pointOf(
   file: OnnxModel,
   { method, keep }: Pick<CurvePoint, "method" | "keep">,
   { layers, exclude, p, weights, objective, maxWork, signal }: CurveOptions,
-  score: (small: RunnableModel) => Promise<{ scores: readonly Score[]; seconds: number }>,
+  score: (
+    small: RunnableModel,
+    layers: CompressedModel["layers"],
+  ) => Promise<{ scores: readonly Score[]; seconds: number }>,
 ): Promise<CurvePoint> {
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1e3;
@@ -110,7 +122,7 @@ async function pointOf(
   }
   if (result.layers.length === 0) return without(reasonOf(result.skipped));
   const compress = seconds();
-  const { scores, seconds: run } = await score(runnableFiles(file.source.name, result.files, signal));
+  const { scores, seconds: run } = await score(runnableFiles(file.source.name, result.files, signal), result.layers);
   return { method, keep, bytes: result.bytesAfter, scores, seconds: { compress, run } };
 }
 

@@ -35,7 +35,7 @@ class Cutting implements CountingEncoder {
   ) {}
 
   get maskId(): number | undefined {
-    return undefined;
+    return (this.tokenizer as { maskId?: number }).maskId;
   }
 
   encode(text: string, pair?: string): Sequence {
