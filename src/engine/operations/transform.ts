@@ -135,6 +135,7 @@ interface Band {
   codes: number;
   sums: number;
   table: number;
+  work: number;
 }
 
 function bandsOf({ frame }: Job, windowBits: number, { bands, tables }: TransformShared): Band[] {
@@ -146,7 +147,9 @@ function bandsOf({ frame }: Job, windowBits: number, { bands, tables }: Transfor
     const table = frame.bytes(4 * size);
     kernel.f32(table, size).set(tables.subarray(b * size, (b + 1) * size));
     const rowBytes = (bits * cols) / 8;
-    const band = { bits, cols, square, gain, first, rowBytes, table };
+    const work = frame.bytes(kernel.call.trellisWorkBytes(cols, bits, windowBits) >>> 0);
+    kernel.call.trellisPrepare(work, cols, bits, windowBits, table);
+    const band = { bits, cols, square, gain, first, rowBytes, table, work };
     first += cols;
     return { ...band, codes: frame.bytes(blockRows * rowBytes), sums: frame.f64(3 * blockRows) };
   });
@@ -209,9 +212,6 @@ export const transform = operation({
     const residual = residualOf(job, form, right, width, { p, unit: 1 });
     const errors = shared.metricRoot && metricErrors(job, form, shared, width);
     const bands = bandsOf(job, windowBits, shared);
-    const work = frame.bytes(
-      Math.max(0, ...bands.map((band) => call.trellisWorkBytes(band.cols, band.bits, windowBits) >>> 0)),
-    );
     const left = frame.f64(blockRows * width);
     const entries = frame.bytes(4 * blockRows * width);
     const rowScales = frame.bytes(4 * blockRows);
@@ -235,7 +235,7 @@ export const transform = operation({
         const inverse = 1 / levels[number[i]];
         for (let k = i * width; k < (i + 1) * width; ++k) x[k] = y[k] * inverse;
       }
-      for (const { bits, cols: n, first, codes, sums, table } of bands) {
+      for (const { bits, cols: n, first, codes, sums, table, work } of bands) {
         call.trellisEncode(
           ...([codes, sums, entries + 4 * first, rows, n, width, bits, windowBits, table, work] as const),
         );

@@ -90,6 +90,7 @@ export const trellis = operation({
     const [entries, decoded] = [0, 0].map(() => frame.bytes(4 * segment));
     const lineSums = frame.f64(3);
     const work = frame.bytes(call.trellisWorkBytes(segment, bits, windowBits) >>> 0);
+    call.trellisPrepare(work, segment, bits, windowBits, table);
     const back = feedback && feedbackProduct(job, feedback, lines, segment);
     const rest = frame.bytes(size * blockRows * cols);
     const zeros = frame.copy(new Float64Array(blockRows));
