@@ -125,7 +125,7 @@ export const fitters: Record<ChosenMethod, Fitter> = {
       const { iterations, residual, converged, bases } = found;
       return {
         ...{ basis: bases[0], iterations, residual, converged },
-        pair: { ...pair, groups: { of: found.groups, count: groups } },
+        pair: { ...pair, groups: { of: found.groups, count: bases.length } },
       };
     },
     needsSpectrum: false,

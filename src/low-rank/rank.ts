@@ -2,7 +2,7 @@
 import { rankForKeep } from "../options.js";
 import type { LowRankOptions } from "../types/index.js";
 
-const defaultGroups = 4;
+export const defaultGroups = 4;
 
 /** Groups of rows with right factors of their own: 1 but for method clusters. */
 export function groupsOf({ method, groups = defaultGroups }: Pick<LowRankOptions, "method" | "groups">): number {

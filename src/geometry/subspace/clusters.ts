@@ -13,7 +13,7 @@ import { orient } from "../basis/orthonormal.js";
 import { profile, type Profile } from "../profile.js";
 import { setWeights, type Ending, type Run } from "../run.js";
 import { ClusterStarts } from "./cluster-starts.js";
-import { chosenRows, rowsByGroup } from "./row-groups.js";
+import { chosenRows, objectiveOfAll, rowsByGroup } from "./row-groups.js";
 import { subspaceBasis } from "./subspace.js";
 import { SubspaceSweeps } from "./sweeps.js";
 
@@ -46,7 +46,7 @@ export interface ClusterRequest {
 }
 
 export interface Clusters extends Ending {
-  /** Of each row, 0 ... groups - 1. */
+  /** Of each row, from 0 on in the order of their first rows. None is without rows: there may be fewer than were asked for. */
   readonly groups: Uint8Array;
   /** Of each group: orthonormal rows, of which the first `rank` span its subspace. */
   readonly bases: readonly Float64Array[];
@@ -62,6 +62,12 @@ export function rowClusters(run: Run, source: RowSource, request: ClusterRequest
   return new Clustering(run, request).find(source);
 }
 
+function numbered(groups: Uint8Array, bases: readonly Float64Array[]): Pick<Clusters, "groups" | "bases"> {
+  const order = [...new Set(groups)];
+  const numbers = new Map(order.map((group, number) => [group, number]));
+  return { groups: groups.map((group) => numbers.get(group)!), bases: order.map((group) => bases[group]) };
+}
+
 /** Left factors of all rows (rows x rank), right ones below each other (groups rank x cols), and what they err by. */
 export async function clusterFactors(
   run: Run,
@@ -73,10 +79,10 @@ export async function clusterFactors(
   const left = factorType === "f64" ? new Float64Array(n * rank) : new Float32Array(n * rank);
   const right = new Float64Array(bases.length * rank * d);
   const objectives: Objective[] = [];
-  for (const [j, indices] of rowsByGroup(groups, bases.length).entries()) {
+  const lists = rowsByGroup(groups, bases.length);
+  for (const [j, indices] of lists.entries()) {
     const basis = bases[j].slice();
     orient(basis.subarray(0, rank * d), d);
-    if (indices.length === 0) continue;
     const { rows, scales } = await opened(run, partOf({ source, rowWeights }, indices));
     const sink = {
       anyOrder: true,
@@ -88,21 +94,9 @@ export async function clusterFactors(
     const found = await factors(run, rows, scales, { basis, rank, p, factorType, sink });
     run.close(rows);
     right.set(found.right, j * rank * d);
-    const { row, norm } = found.objective.worstRow;
-    objectives.push({ ...found.objective, worstRow: { row: indices[row], norm } });
+    objectives.push(found.objective);
   }
-  return { left, right, objective: together(objectives) };
-}
-
-/** Of disjoint rows, that of all. */
-function together(parts: readonly Objective[]): Objective {
-  const sum = (key: "lp" | "l1" | "l21") => parts.reduce((total, part) => total + part[key], 0);
-  const top = parts.reduce((most, { l2 }) => Math.max(most, l2), 0) || 1;
-  const squares = parts.reduce((total, { l2 }) => total + (l2 / top) * (l2 / top), 0);
-  const worst = parts
-    .map(({ worstRow }) => worstRow)
-    .reduce((a, b) => (b.norm > a.norm || (b.norm === a.norm && b.row < a.row) ? b : a));
-  return { lp: sum("lp"), l1: sum("l1"), l21: sum("l21"), l2: top * Math.sqrt(squares), worstRow: worst };
+  return { left, right, objective: objectiveOfAll(objectives, lists) };
 }
 
 const partOf = ({ source, rowWeights }: Part, indices: Int32Array): Part => ({
@@ -149,7 +143,7 @@ class Clustering {
       residual = next.moved > 0 && sum > 0 ? Math.max(0, before / sum - 1) : 0;
       [before, groups] = [sum, next.groups];
     }
-    return { groups, bases, iterations: this.steps, residual, converged: residual <= tolerance };
+    return { ...numbered(groups, bases), iterations: this.steps, residual, converged: residual <= tolerance };
   }
 
   /** One row at random from each of as many stretches, in memory. */

@@ -1,4 +1,5 @@
 // Rows of a matrix in groups: those of one group as a matrix of their own, and factors of groups as factors of the whole.
+import type { Objective } from "../../types/index.js";
 import { rowTypeBytes, rowsRead, type RowSource } from "../../matrix.js";
 
 /** Rows in each of `count` groups, ascending. */
@@ -55,4 +56,15 @@ export function spreadRows(left: RowSource, groups: Uint8Array, count: number): 
       return all;
     },
   };
+}
+
+/** Error of all rows from those of the rows in each list. */
+export function objectiveOfAll(parts: readonly Objective[], lists: readonly Int32Array[]): Objective {
+  const sum = (key: "lp" | "l1" | "l21") => parts.reduce((total, part) => total + part[key], 0);
+  const top = parts.reduce((most, { l2 }) => Math.max(most, l2), 0) || 1;
+  const squares = parts.reduce((total, { l2 }) => total + (l2 / top) * (l2 / top), 0);
+  const worstRow = parts
+    .map(({ worstRow: { row, norm } }, j) => ({ row: lists[j][row], norm }))
+    .reduce((a, b) => (b.norm > a.norm || (b.norm === a.norm && b.row < a.row) ? b : a));
+  return { lp: sum("lp"), l1: sum("l1"), l21: sum("l21"), l2: top * Math.sqrt(squares), worstRow };
 }
