@@ -44,8 +44,8 @@ export function reportPlan(context: Context, model: Model, { chosen, skipped, by
 function sizeOf(target: Target, rows: number, cols: number): { rank?: number; keep?: number; dense: boolean } {
   if (target.type === "transform") return { dense: false };
   if (target.type === "trellis") return { rank: cols, keep: 1, dense: true };
-  const { rank, dense = false } = target;
-  return { rank, keep: dense ? 1 : (rank * (rows + cols)) / (rows * cols), dense };
+  const { rank, dense = false, groups = 1 } = target;
+  return { rank, keep: dense ? 1 : (rank * (rows + groups * cols)) / (rows * cols), dense };
 }
 
 /** @param verification what --verify found */
@@ -93,9 +93,13 @@ export function reportLayers(context: Context, model: Model, output: string, res
 const mostLayers = 10;
 
 function sayShortly(context: Context, layers: readonly CompressedLayer[]): void {
-  const lines = layers.map(({ name, rows, cols, dtype, bits, rank, bytesBefore, bytesAfter }) => [
+  const lines = layers.map(({ name, rows, cols, dtype, bits, rank, groups, bytesBefore, bytesAfter }) => [
     ...[name, `${rows} x ${cols}`],
-    bits ? `${bits} bits` : dtype === "transform" ? "transform codes" : `rank ${rank}, ${dtype}`,
+    bits
+      ? `${bits} bits`
+      : dtype === "transform"
+        ? "transform codes"
+        : `rank ${rank}${groups ? ` in ${groups} groups` : ""}, ${dtype}`,
     ...[megabytes(bytesBefore), megabytes(bytesAfter)],
   ]);
   context.sayAll(table([["layer", "shape", "stored as", "before", "after"], ...lines], [0, 2]));
@@ -113,7 +117,7 @@ function sayLayer(context: Context, layer: CompressedLayer): void {
       ? dtype
       : layer.method === "trellis"
         ? `${layer.bits} bits an entry, ${dtype}`
-        : `${layer.method === "transform" ? "components" : "rank"} ${rank}, ${dtype}`;
+        : `${layer.method === "transform" ? "components" : "rank"} ${rank}${layer.groups ? ` in ${layer.groups} groups` : ""}, ${dtype}`;
   const share = percent(bytesAfter / bytesBefore);
   context.say(`${name}  ${rows} x ${cols} -> ${shape} (${share} of the layer), ${seconds.toFixed(1)} s`);
   context.say(`  ${layer.explain}`);

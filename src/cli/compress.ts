@@ -63,7 +63,7 @@ type Options = CommonOptions &
   Pick<RunOptions, "inputs" | "shape" | "runtime"> &
   Pick<
     CompressOptions,
-    "p" | "method" | "objective" | "tolerance" | "seed" | "maxWork" | "minRank" | "multipleOf" | "operators"
+    "p" | "method" | "groups" | "objective" | "tolerance" | "seed" | "maxWork" | "minRank" | "multipleOf" | "operators"
   > & {
     output?: string;
     layers?: string[];
@@ -156,7 +156,7 @@ async function compress(context: Context, path: string, options: Options): Promi
     const tokenizer = (await tokenizerOf(context, open, options.tokenizer)) ?? weights?.tokenizer;
     const inputs = dryRun ? undefined : await calibrationInputs(context, open, options);
     if (!dryRun) await checkOutput(context, open, output, options);
-    const { p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes } = options;
+    const { p, method, groups, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes } = options;
     const { for: purpose, operators = purpose === "memory" ? "onnxruntime" : undefined } = options;
     const { minRank, multipleOf, quality, cosine, maxError } = options;
     // A plan says of what it names all there is to say.
@@ -169,7 +169,7 @@ async function compress(context: Context, path: string, options: Options): Promi
       (options.requantise && (rank ?? energy) === undefined);
     const { dtype: type = isAuto ? "auto" : undefined } = options;
     const wanted: ShrinkOptions = {
-      ...{ p, method, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes, maxError },
+      ...{ p, method, groups, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes, maxError },
       ...{ layers, exclude, minRank, multipleOf, operators, purpose, type, plan },
       ...{ weights, tokenizer },
       mayGrow: false,

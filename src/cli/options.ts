@@ -197,9 +197,14 @@ export function addFit(command: Command, objective: ObjectiveName): Command {
     .option("--p <p>", "norm, p > 0, or inf", parseP, 1)
     .option(
       "--method <name>",
-      "auto, lewis, svd, level-set, subspace or entrywise",
-      parseChoice("auto", "lewis", "svd", "level-set", "subspace", "entrywise"),
+      "auto, lewis, svd, level-set, subspace, entrywise or clusters",
+      parseChoice("auto", "lewis", "svd", "level-set", "subspace", "entrywise", "clusters"),
       "auto",
+    )
+    .option(
+      "--groups <n>",
+      "of --method clusters: groups of rows, each with a subspace of its own (default: 4)",
+      parseRank,
     )
     .option("--max-work <flops>", "operations that auto may spend beyond lewis and svd (default: 2e11)", parsePositive)
     .option(

@@ -17,7 +17,7 @@ import { aimOf } from "./measure.js";
 import { checkRange, overflowOf } from "./overflow.js";
 import { outputsByInputs, shapeOf, type Layer } from "./model.js";
 import { spilledMatrix, usualSpillBytes, type Spill } from "./spill.js";
-import { floatMatrix, matrixIn, type PairType, type StoredLayer } from "./stored.js";
+import { floatMatrix, matrixIn, type PairType, type StoredLayer, type StoredValue } from "./stored.js";
 import { identity, proofOptions, storedCertificate } from "./stored-certificate.js";
 
 export interface FitOptions extends Pick<
@@ -37,6 +37,8 @@ export interface FitOptions extends Pick<
   sample?: Matrix;
   /** Levels in even steps, which onnxruntime's own operators can hold; else those that suit rotated numbers best. */
   uniform?: boolean;
+  /** Of method clusters. */
+  groups?: number;
 }
 
 /** How a layer is to be stored. */
@@ -47,6 +49,8 @@ export interface PairTarget {
   readonly rank: number;
   readonly type: PairType;
   readonly dense?: boolean;
+  /** Rows in so many groups, each with a right factor of its own: method clusters. */
+  readonly groups?: number;
   /** Rows are outputs, as in trellis codes: so onnxruntime multiplies by a table in few bits. */
   readonly byOutputs?: boolean;
 }
@@ -71,7 +75,7 @@ export const isByOutputs = (target: Target) =>
 
 /**
  * A layer ready to be stored. What is stored in few bits is proved by a call of its own, which only the best of several needs; so is what
- * level-set fits: by Lewis weights, as `verify` proves it.
+ * level-set and clusters fit: as `verify` proves it.
  */
 export type FittedLayer = Omit<StoredLayer, "certificate"> & Partial<Pick<StoredLayer, "certificate">>;
 
@@ -100,11 +104,11 @@ export async function fitLayer(
 function fit(loewner: Loewner, layer: Layer, source: RowSource, target: Target, options: FitOptions): Promise<Fitted> {
   if (target.type === "transform") return transformCodes(loewner, layer, source, target, options);
   if (target.type === "trellis") return trellisCodes(loewner, source, target, options);
-  const { rank, type, dense = false } = target;
+  const { rank, type, dense = false, groups } = target;
   const bits = bitsOf(type);
-  return bits === undefined
-    ? floatFactors(loewner, source, layer.name, rank, type as RowType, options)
-    : codedFactors(loewner, layer, source, { rank, bits, dense }, options);
+  const own = groups === undefined ? options : { ...options, method: "clusters" as const, groups };
+  if (bits === undefined) return floatFactors(loewner, source, layer.name, rank, type as RowType, own);
+  return codedFactors(loewner, layer, source, { rank, bits, dense }, own);
 }
 
 /** With the certificate of what is stored. */
@@ -172,11 +176,17 @@ async function floatFactors(
   const left = big
     ? spilledMatrix(await big.finish(), { rows, cols: rank, type, name })
     : floatMatrix(result.left, type, name);
-  return { value: { kind: "pair", left, right: floatMatrix(result.right, type, name) }, rank, ...outcome(result) };
+  const right = floatMatrix(result.right, type, name);
+  const { groups } = result;
+  const value: StoredValue = groups
+    ? { kind: "clusters", count: result.right.rows / rank, groups, left, right }
+    : { kind: "pair", left, right };
+  return { value, rank, ...outcome(result) };
 }
 
 function outcome({ method, certificate, report: { objective, candidates } }: LowRankResult) {
-  return { method, objective, candidates, ...(method !== "level-set" && { certificate }) };
+  const isProved = method !== "level-set" && method !== "clusters";
+  return { method, objective, candidates, ...(isProved && { certificate }) };
 }
 
 /**
@@ -199,10 +209,13 @@ async function codedFactors(
   const factorType = source.dtype === "f64" ? "f64" : "f32";
   const result = dense ? undefined : await loewner.lowRank(source, { ...options, rank, left: false, factorType });
   const levels = uniform ? ("uniform" as const) : undefined;
-  const { left, right, objective } = await loewner.quantise(source, {
-    ...{ bits, seed, p, rowWeights, levels, scale: scaleFor(layer), signal, onProgress },
-    right: result?.right,
-  });
+  const coding = { bits, seed, p, rowWeights, levels, scale: scaleFor(layer), signal, onProgress };
+  if (result?.groups) {
+    const { codeClusters } = await import("./cluster-codes.js");
+    const coded = await codeClusters(loewner, source, { right: result.right, groups: result.groups, rank }, coding);
+    return { ...coded, rank, method: result.method, candidates: result.report.candidates };
+  }
+  const { left, right, objective } = await loewner.quantise(source, { ...coding, right: result?.right });
   return {
     ...{ value: { kind: "pair", left, ...(right && { right }) }, rank, objective },
     method: result?.method ?? "dense",

@@ -39,7 +39,8 @@ export const purposes = ["download", "memory"] as const;
 export type Purpose = (typeof purposes)[number];
 
 /** p is written into the file: it matters for its size alone here. */
-export interface PlanOptions extends Selection, SizeOptions, LayOutOptions, Pick<LowRankOptions, "p"> {
+export interface PlanOptions
+  extends Selection, SizeOptions, LayOutOptions, Pick<LowRankOptions, "p" | "method" | "groups"> {
   /** How numbers are stored. Default: as the layer's own. "auto": whatever answers lose least by at the size asked for. */
   type?: StoredType | "auto";
   /**
