@@ -51,6 +51,8 @@ export function toRowSource(a: MatrixLike, name = "A"): RowSource {
   if (a === null || typeof a !== "object") {
     throw new InvalidInputError(`${name} must be a matrix { data, rows, cols } or a row source; got ${String(a)}.`);
   }
+  const bare = shapeless(a, name);
+  if (bare !== undefined) throw new InvalidInputError(bare);
   const { rows, cols } = a;
   if (!Number.isSafeInteger(rows) || !Number.isSafeInteger(cols) || rows < 1 || cols < 1) {
     throw new InvalidInputError(
@@ -65,7 +67,8 @@ export function toRowSource(a: MatrixLike, name = "A"): RowSource {
   }
   const { data } = a;
   if (!(data instanceof Float32Array) && !(data instanceof Float64Array)) {
-    throw new InvalidInputError(`${name}.data must be a Float32Array or a Float64Array; copy it into one first.`);
+    const how = Array.isArray(data) || ArrayBuffer.isView(data) ? `: pass Float32Array.from(${name}.data)` : "";
+    throw new InvalidInputError(`${name}.data is ${kindOf(data)}; it must be a Float32Array or a Float64Array${how}.`);
   }
   if (data.length !== rows * cols) {
     throw new InvalidInputError(
@@ -86,6 +89,21 @@ export function toRowSource(a: MatrixLike, name = "A"): RowSource {
       );
     },
   };
+}
+
+/** What is wrong with numbers that do not say their shape, and what to pass. */
+function shapeless(a: object, name: string): string | undefined {
+  const isView = ArrayBuffer.isView(a);
+  if (!Array.isArray(a) && !isView) return undefined;
+  const { length = 0 } = a as { length?: number };
+  const first: unknown = (a as ArrayLike<unknown>)[0];
+  if (!isView && (Array.isArray(first) || ArrayBuffer.isView(first))) {
+    const { length: cols } = first as unknown as ArrayLike<number>;
+    const flat = `Float64Array.from(${name}.flatMap((row) => [...row]))`;
+    return `${name} is an array of ${length} arrays: pass { data: ${flat}, rows: ${length}, cols: ${cols} }.`;
+  }
+  const data = a instanceof Float32Array || a instanceof Float64Array ? name : `Float64Array.from(${name})`;
+  return `${name} is ${kindOf(a)} of ${length} numbers, which does not say its shape: pass { data: ${data}, rows, cols }, row after row.`;
 }
 
 /**
