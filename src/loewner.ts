@@ -20,7 +20,6 @@ import type {
   LewisOptions,
   JohnOptions,
   LowRankFactorOptions,
-  LowRankFactors,
   LowRankOptions,
   LowRankResult,
   MinVolumeOptions,
@@ -88,10 +87,9 @@ class Instance implements Loewner {
     return this.call("lewisWeights", a, options);
   }
 
-  lowRank(a: MatrixLike, options: LowRankFactorOptions): Promise<LowRankFactors>;
-  lowRank(a: MatrixLike, options: LowRankOptions): Promise<LowRankResult>;
-  lowRank(a: MatrixLike, options: LowRankOptions | LowRankFactorOptions): Promise<LowRankFactors | LowRankResult> {
-    return this.call("lowRank", a, options);
+  /** Without a report where the options say so: the interface has a signature for each. */
+  lowRank(a: MatrixLike, options: LowRankOptions | LowRankFactorOptions): Promise<LowRankResult> {
+    return this.call("lowRank", a, options) as Promise<LowRankResult>;
   }
 
   singularValues(a: MatrixLike, options: SingularValuesOptions = {}) {

@@ -1,7 +1,10 @@
 import { InvalidInputError, throwIfAborted } from "./errors.js";
 
+/** What holds a matrix's numbers. */
+export type Floats = Float32Array | Float64Array;
+
 /** A dense matrix: `rows * cols` numbers, row-major, Float32Array or Float64Array. */
-export interface Matrix<T extends Float32Array | Float64Array = Float32Array | Float64Array> {
+export interface Matrix<T extends Floats = Floats> {
   readonly data: T;
   readonly rows: number;
   readonly cols: number;

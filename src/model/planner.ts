@@ -247,7 +247,7 @@ export class Planner {
   }
 
   private typeOf({ dtype }: Layer, own: LayerPlan): StoredType | "auto" {
-    return own.dtype ?? this.options.type ?? (dtype.toLowerCase() as StoredType);
+    return own.dtype ?? this.options.dtype ?? (dtype.toLowerCase() as StoredType);
   }
 
   /** The largest rank whose factors take so many bytes at most. */
