@@ -148,7 +148,8 @@ function isTyped(value: unknown): value is Uint8Array {
 /** What a value is, for a message: "a DataView", "null". */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
-  return typeof value === "object" ? `a ${Object.prototype.toString.call(value).slice(8, -1)}` : `a ${typeof value}`;
+  const name = typeof value === "object" ? Object.prototype.toString.call(value).slice(8, -1) : typeof value;
+  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
 }
 
 /** Its memory went to another thread: nothing is left of it here. */

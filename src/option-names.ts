@@ -34,7 +34,7 @@ export function nearest(word: string, names: readonly string[]): string | undefi
     return isPart ? 1 : lettersApart(lower, other);
   });
   const least = Math.min(...distances);
-  return least <= Math.max(1, word.length / 3) ? names[distances.indexOf(least)] : undefined;
+  return least < word.length && least <= Math.max(1, word.length / 3) ? names[distances.indexOf(least)] : undefined;
 }
 
 /** Levenshtein's distance, two neighbours exchanged counting once. */

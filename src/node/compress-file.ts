@@ -12,6 +12,7 @@ import { checkOptions, type Names } from "../option-names.js";
 import type { Loewner } from "../types/index.js";
 import { checkTarget, writeAllAtomically } from "./files/file.js";
 import { checkOutputsIn } from "./files/inner-path.js";
+import { refuseInputs } from "./files/originals.js";
 import { openSpill } from "./files/spill.js";
 import { resolveModel } from "./hub/hub.js";
 import { type OpenModel, openModelPath } from "./open.js";
@@ -85,11 +86,13 @@ export async function compressFile(
     if (typeof path !== "string" || path === "")
       throw new InvalidInputError(`${name} must be a path; got ${path === "" ? "an empty string" : kindOf(path)}.`);
   checkOptions("compressFile", options, names);
-  const { limits, signal, force, threads = "auto", memory } = options;
+  const { limits, signal, force, threads = "auto", memory, calibrate, tokenizer } = options;
   const isNamed = /^hf:/i.test(input);
   const { path } = isNamed ? await resolveModel(input, { limits, signal }) : { path: input };
   const open = await openModelPath(path, { limits, signal });
+  const isRead = () => [...open.files, ...[calibrate ?? []].flat(), ...(tokenizer === undefined ? [] : [tokenizer])];
   try {
+    refuseInputs(output, isRead());
     checkEnding(open, output);
     await checkTarget(output, { force });
     const model = await modelOf(open);
@@ -105,6 +108,7 @@ export async function compressFile(
         byteLength,
         write: (sink: Parameters<typeof write>[0]) => write(sink, { signal }),
       }));
+      for (const each of placed) refuseInputs(each.path, isRead());
       await writeAllAtomically(placed, { force, signal });
       return { ...result, paths: placed.map((file) => file.path) };
     } finally {
