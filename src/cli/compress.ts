@@ -68,7 +68,7 @@ type Options = CommonOptions &
     output?: string;
     layers?: string[];
     exclude?: string[];
-    dtype?: CompressOptions["type"];
+    dtype?: CompressOptions["dtype"];
     for?: Purpose;
     plan?: string;
     dryRun?: boolean;
@@ -167,10 +167,10 @@ async function compress(context: Context, path: string, options: Options): Promi
     const isAuto =
       (plan === undefined && (isOpen || (keep !== undefined && !isOfFactors))) ||
       (options.requantise && (rank ?? energy) === undefined);
-    const { dtype: type = isAuto ? "auto" : undefined } = options;
+    const { dtype = isAuto ? "auto" : undefined } = options;
     const wanted: ShrinkOptions = {
       ...{ p, method, groups, objective, tolerance, seed, maxWork, keep, rank, energy, budget, bytes, maxError },
-      ...{ layers, exclude, minRank, multipleOf, operators, purpose, type, plan },
+      ...{ layers, exclude, minRank, multipleOf, operators, purpose, dtype, plan },
       ...{ weights, tokenizer },
       mayGrow: false,
       mainName: basename(output),

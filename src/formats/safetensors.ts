@@ -23,6 +23,9 @@ import {
   tensorBytes,
 } from "./safetensors-dtype.js";
 import { sniff, sniffedBytes } from "./sniff.js";
+import { checkOptions, type Names } from "../option-names.js";
+
+const openSafetensorsNames: Names<LimitOptions> = { limits: 1 };
 
 /** Longest header that the format allows, in bytes. */
 export const MAX_SAFETENSORS_HEADER = 100_000_000;
@@ -65,6 +68,7 @@ export interface SafetensorsFile {
  * @throws {LimitError} when the header holds more than may be read of it.
  */
 export async function openSafetensors(source: ByteSource, options: LimitOptions = {}): Promise<SafetensorsFile> {
+  checkOptions("openSafetensors", options, openSafetensorsNames);
   const limits = limitsOf(options);
   const file = source.name;
   const header = await readHeader(source, limits);

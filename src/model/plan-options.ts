@@ -42,10 +42,12 @@ export type Purpose = (typeof purposes)[number];
 export interface PlanOptions
   extends Selection, SizeOptions, LayOutOptions, Pick<LowRankOptions, "p" | "method" | "groups"> {
   /** How numbers are stored. Default: as the layer's own. "auto": whatever answers lose least by at the size asked for. */
+  dtype?: StoredType | "auto";
+  /** @deprecated The former name of `dtype`, taken for this release still. */
   type?: StoredType | "auto";
   /**
    * What the file is made small for. "download", the default: few bytes, unpacked as the model loads. "memory": only forms that onnxruntime
-   * computes with as they lie, which wants `operators: "onnxruntime"` and type "auto".
+   * computes with as they lie, which wants `operators: "onnxruntime"` and dtype "auto".
    */
   purpose?: Purpose;
   /** Smallest rank that a budget may give. Default 1. */

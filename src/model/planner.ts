@@ -248,7 +248,7 @@ export class Planner {
   }
 
   private typeOf({ dtype }: Layer, own: LayerPlan): StoredType | "auto" {
-    return own.dtype ?? this.options.type ?? (dtype.toLowerCase() as StoredType);
+    return own.dtype ?? this.options.dtype ?? (dtype.toLowerCase() as StoredType);
   }
 
   /** Of a target's: groups of rows where clusters are asked for. */

@@ -2,6 +2,7 @@
 import { InvalidInputError } from "../errors.js";
 import { quote } from "../formats/json.js";
 import type { Loewner, Objective, RowWeights, RunOptions } from "../types/index.js";
+import { checkCall } from "./checked.js";
 import type { LayerDescription } from "./description.js";
 import { identity } from "./stored-certificate.js";
 import { allTensorsOf, factorsOf, openValue, typeOfValue } from "./kinds/index.js";
@@ -59,6 +60,7 @@ export async function verifyLayers(
   compressed: Model,
   options: VerifyOptions = {},
 ): Promise<Verification> {
+  for (const model of [original, compressed]) checkCall("verifyLayers", model, options);
   checkDirection(original, compressed);
   const found: { layer: Layer; described: LayerDescription }[] = [];
   const [missing, unproved, altered]: string[][] = [[], [], []];

@@ -1,4 +1,4 @@
-import type { Matrix, MatrixLike, RowSource } from "../matrix.js";
+import type { Floats, Matrix, MatrixLike, RowSource } from "../matrix.js";
 import type { Convergence, SandwichCertificate, WeightedOptions } from "./common.js";
 
 /** A proven statement about a low-rank approximation. */
@@ -105,15 +105,15 @@ export interface LowRankReport {
   seed: number;
 }
 
-/** A ~ left * right. */
-export interface LowRankFactors extends Convergence {
+/** A ~ left * right, both of the type of A unless `factorType` says another. */
+export interface LowRankFactors<T extends Floats = Floats> extends Convergence {
   /** rows x rank; equals A right' up to rounding, but for method entrywise. Without data where options.left says so. */
-  left: Matrix;
+  left: Matrix<T>;
   /**
    * rank x cols, orthonormal rows; the largest entry of each is positive. Of method clusters: those of all groups below each other,
    * groups rank x cols; row i of A is left_i times the rank rows from groups[i] rank on.
    */
-  right: Matrix;
+  right: Matrix<T>;
   /** Of method clusters with more than one group: that of each row. */
   groups?: Uint8Array;
   rank: number;
@@ -124,7 +124,7 @@ export interface LowRankFactors extends Convergence {
 }
 
 /** The same with what it errs by. */
-export interface LowRankResult extends LowRankFactors {
+export interface LowRankResult<T extends Floats = Floats> extends LowRankFactors<T> {
   report: LowRankReport;
 }
 

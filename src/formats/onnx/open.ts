@@ -16,9 +16,12 @@ import { externalLocations } from "./location.js";
 import { checkOrder } from "./order.js";
 import { decode, domainOf, nothingInside, type Scan, scanAttribute, scanGraph, scanNode } from "./scan-graph.js";
 import type { ExternalResolver, OnnxFunction, OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, Span } from "./types.js";
+import { checkOptions, type Names } from "../../option-names.js";
 
 /** Field numbers of FunctionProto. */
 const [NAME, DOMAIN, OVERLOAD] = [1, 10, 13];
+
+const openOnnxNames: Names<OpenOnnxOptions> = { external: 1, limits: 1 };
 
 /** How a model is opened. */
 export interface OpenOnnxOptions extends LimitOptions {
@@ -47,6 +50,7 @@ interface Parts {
  * @throws {FileError} from `external`, for a file that is missing or may not be read.
  */
 export async function openOnnx(source: ByteSource, options: OpenOnnxOptions = {}): Promise<OnnxModel> {
+  checkOptions("openOnnx", options, openOnnxNames);
   const limits = limitsOf(options);
   const file = source.name;
   if (source.size === 0)

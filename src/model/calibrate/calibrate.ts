@@ -14,6 +14,22 @@ import { groupsOf } from "./groups.js";
 import { type Moments, type OnOutputs, Pass } from "./pass.js";
 import { type Site, type Sites, findSites } from "./sites.js";
 import { runnableWithOutputs } from "./watched.js";
+import { checkOptions, type Names } from "../../option-names.js";
+
+const calibrateNames: Names<CalibrationOptions> = {
+  feeds: 1,
+  runtime: 1,
+  layers: 1,
+  exclude: 1,
+  p: 1,
+  samples: 1,
+  memory: 1,
+  threads: 1,
+  onOutputs: 1,
+  onMoments: 1,
+  signal: 1,
+  onProgress: 1,
+};
 
 export interface CalibrationOptions extends Pick<Selection, "exclude"> {
   /** Batches of inputs: `textFeeds`, `arrayFeeds`, `madeUpFeeds`, or anything like what they give. */
@@ -61,6 +77,7 @@ export interface Calibration {
  *   NaN or infinite (it names layer, feed, row and column), a glob matches no layer, or p is out of range.
  */
 export async function calibrate(loewner: Loewner, given: OnnxModel, options: CalibrationOptions): Promise<Calibration> {
+  checkOptions("calibrate", options, calibrateNames);
   const model = await inlinedModel(given);
   const { feeds, runtime, layers = ["all"], exclude, p = 2, memory = 2 ** 29, signal, onProgress } = options;
   const { threads = loewner.threads, onMoments, onOutputs, samples: kept = 0 } = options;

@@ -6,6 +6,9 @@ import { declaredInput, fill, type ModelInput, onnxInputs, typeOf } from "../onn
 import { turn } from "../onnx/runner.js";
 import type { TextTokenizer } from "./text-tokenizer.js";
 import { type Feed, feedOf, inputsOf, isMaskName } from "./feeds.js";
+import { checkOptions, type Names } from "../../option-names.js";
+
+const textFeedsNames: Names<TextFeedOptions> = { tokenizer: 1, maxLength: 1, signal: 1 };
 
 export interface TextFeedOptions {
   readonly tokenizer: TextTokenizer;
@@ -37,6 +40,7 @@ const defaultLength = 512;
  * @throws {InvalidInputError} when there is no text, the model takes no token ids, or wants inputs that texts do not give.
  */
 export async function textFeeds(model: OnnxModel, texts: readonly string[], options: TextFeedOptions): Promise<Feed[]> {
+  checkOptions("textFeeds", options, textFeedsNames);
   const inputs = textInputs(model);
   const { tokenizer, signal } = options;
   const most = Math.min(tokenizer.maxLength ?? defaultLength, positionsOf(model), inputs.sequence ?? Infinity);
