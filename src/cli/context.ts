@@ -71,6 +71,10 @@ export class Context {
    * writes checks once more.
    */
   async checkOutputs(paths: readonly string[], { force }: { force?: boolean }): Promise<void> {
+    if (paths.includes("-"))
+      throw new InvalidInputError(
+        "Nothing is written to stdout: an output is put in place whole, once it is finished. Name a file in place of -.",
+      );
     if (new Set(paths.map(realOf)).size < paths.length)
       throw new InvalidInputError(`Two outputs have the same name: ${paths.join(", ")}.`);
     this.tellAsides(paths);

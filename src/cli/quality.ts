@@ -1,6 +1,6 @@
 // Options of compress that say how good the result has to be, and on what inputs.
 import { basename, dirname, join } from "node:path";
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import { InvalidInputError } from "../errors.js";
 import { usualTexts } from "../model/calibrate/text-files.js";
 import { jsonBytes } from "../formats/limits.js";
@@ -12,7 +12,7 @@ import { openFile } from "../node/files/file.js";
 import type { RuntimeKind } from "../node/onnxruntime.js";
 import type { Context } from "./context.js";
 import type { OpenModel } from "./models.js";
-import { collect, parseChoice, parseNumber, parseP, parseRank } from "./options.js";
+import { collect, parseChoice, parseFraction, parseP, parseRank } from "./options.js";
 import { answersOf, faultOf } from "./outcome.js";
 import { megabytes } from "./text.js";
 
@@ -35,11 +35,11 @@ export function addQuality(command: Command): Command {
       `how much may be lost where no size is given: ${qualityNames.join(", ")} (default: high)`,
       parseChoice(...qualityNames),
     )
-    .option("--cosine <c>", "the same as a number: mean cosine between its answers and the original's", parseCosine)
+    .option("--cosine <c>", "the same as a number: mean cosine between its answers and the original's", parseFraction)
     .option(
       "--max-error <e>",
       "relative error that each layer may have, such as 0.05, in place of --quality",
-      parseCosine,
+      parseFraction,
     )
     .option(
       "--calibrate <file>",
@@ -57,12 +57,6 @@ export function addQuality(command: Command): Command {
       "with --calibrate: norm of second moments; below 2 far inputs count for less",
       parseP,
     );
-}
-
-function parseCosine(text: string): number {
-  const value = parseNumber(text);
-  if (!(value > 0 && value < 1)) throw new InvalidArgumentError("a number between 0 and 1 was expected, such as 0.99.");
-  return value;
 }
 
 /** @throws {InvalidInputError} for options that would be read by nothing, or contradict each other */
