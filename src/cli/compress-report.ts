@@ -7,8 +7,8 @@ import type { Target } from "../model/fit.js";
 import { type Layer, shapeOf } from "../model/model.js";
 import { targetBytes } from "../model/sizes.js";
 import type { Context } from "./context.js";
+import { compressedDocument } from "./documents.js";
 import { megabytes, number, percent, table } from "./text.js";
-import { version } from "./version.js";
 
 export function reportPlan(context: Context, model: Model, { chosen, skipped, bytesAfter }: Plan): void {
   context.endProgress();
@@ -17,16 +17,17 @@ export function reportPlan(context: Context, model: Model, { chosen, skipped, by
       const [rows, cols] = shapeOf(layer);
       const after = targetBytes(rows, cols, target);
       return {
-        ...{ name: layer.name, kind: layer.kind, rows, cols, dtype: target.type, ...sizeOf(target, rows, cols) },
+        ...{ name: layer.name, kind: layer.kind, shape: [rows, cols], dtype: target.type },
+        ...sizeOf(target, rows, cols),
         ...{ bytesBefore: layer.bytes, bytesAfter: after, explain: because },
       };
     }),
   );
   const bytesBefore = model.byteLength;
-  context.json({ input: model.name, dryRun: true, bytesBefore, bytesAfter, layers, skipped, version });
+  context.json({ input: model.name, dryRun: true, bytesBefore, bytesAfter, layers, skipped });
   const rows = layers.map((l) => [
     l.name,
-    `${l.rows} x ${l.cols}`,
+    l.shape.join(" x "),
     l.dense ? "full" : String(l.rank ?? "-"),
     l.dtype,
     megabytes(l.bytesBefore),
@@ -48,27 +49,28 @@ function sizeOf(target: Target, rows: number, cols: number): { rank?: number; ke
   return { rank, keep: dense ? 1 : (rank * (rows + cols)) / (rows * cols), dense };
 }
 
-/** @param verification what --verify found */
+/** @param checked what --verify found */
 export function reportJson(
   context: Context,
   input: string,
   output: string,
   result: CompressedModel & Partial<Pick<ShrunkModel, "agreement" | "forecast" | "asked" | "notes" | "halves">>,
   model: Model,
-  verification: unknown,
+  checked: { report: object; failure?: Error } | undefined,
 ): void {
   const { layers, skipped, bytesBefore, bytesAfter, seconds, seed, resumed, notes } = result;
   // JSON has no place for those that are undefined.
   const { agreement, forecast, asked, halves } = result;
   const joined = joinedTensors(model);
   const report = {
-    ...{ input, output, bytesBefore, bytesAfter, layers, skipped, seconds, seed, version },
+    ...{ input, output, bytesBefore, bytesAfter, layers: layers.map(compressedDocument), skipped },
+    ...{ seconds, seed },
     ...(joined.length && { joined }),
     ...(resumed.length && { resumed }),
     ...{ agreement, forecast, asked, halves },
     ...(notes?.length && { notes }),
   };
-  context.json(verification === undefined ? report : { ...report, verification });
+  context.json(checked ? { ...report, verification: checked.report } : report, checked?.failure);
 }
 
 export function reportLayers(context: Context, model: Model, output: string, result: CompressedModel): void {

@@ -106,7 +106,7 @@ async function compress(context: Context, path: string, options: Options): Promi
       options.verify && result.layers.length
         ? await withModel(context, output, (small) => verify(context, open, small, options))
         : undefined;
-    reportJson(context, path, output, result, open.model, checked?.report);
+    reportJson(context, path, output, result, open.model, checked);
     if (isShrunk) sayOutcome(context, open, result);
     if (checked?.failure) throw checked.failure;
   };

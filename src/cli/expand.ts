@@ -10,7 +10,6 @@ import { type CommonOptions, runCommand } from "./context.js";
 import { withModel } from "./models.js";
 import { addModelCommon } from "./options.js";
 import { megabytes } from "./text.js";
-import { version } from "./version.js";
 
 export function addExpand(program: Command): void {
   addModelCommon(
@@ -52,7 +51,7 @@ export function addExpand(program: Command): void {
             return expanded;
           });
           context.endProgress();
-          context.json({ input: model, output, bytesBefore, bytesAfter: byteLength, layers, version });
+          context.json({ input: model, output, bytesBefore, bytesAfter: byteLength, layers });
           for (const name of layers) context.say(`${name}: left * right`);
           context.say(`Written: ${output}`);
         }),

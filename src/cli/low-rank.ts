@@ -7,7 +7,6 @@ import { runCommand, type Context } from "./context.js";
 import { addMatrixOptions, type MatrixOptions } from "./npy-files.js";
 import { addFit, addSize, checkOneSize, readRowWeights, withMatrix, type SizeOptions } from "./options.js";
 import { number, percent } from "./text.js";
-import { version } from "./version.js";
 
 export function addLowRank(program: Command): void {
   const command = program
@@ -55,8 +54,8 @@ export function addLowRank(program: Command): void {
             input: path,
             left: options.left,
             right: options.right,
-            rows: source.rows,
-            cols: source.cols,
+            shape: [source.rows, source.cols],
+            dtype: source.dtype,
             rank: result.rank,
             p: result.p,
             method: result.method,
@@ -68,7 +67,6 @@ export function addLowRank(program: Command): void {
             converged: result.converged,
             seconds: result.seconds,
             seed: report.seed,
-            version,
           });
           const share = (result.rank * (source.rows + source.cols)) / (source.rows * source.cols);
           context.say(

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { InvalidInputError, isLoewnerError } from "../errors.js";
-import { note } from "./output.js";
+import { failureOf, isPlaced } from "./documents.js";
+import { hasAnswered, note, printJson } from "./output.js";
 import { unknownCommand, usageMessage } from "./usage.js";
 import { version } from "./version.js";
 
@@ -77,12 +78,7 @@ process.stderr.on("error", () => undefined);
 /** 0 done, 1 could not do it, 2 bad usage. 130 and 143 are set where signals are caught. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  return error instanceof InvalidInputError &&
-    error.place.file === undefined &&
-    error.place.tensor === undefined &&
-    error.place.row === undefined
-    ? 2
-    : 1;
+  return error instanceof InvalidInputError && !isPlaced(error) ? 2 : 1;
 }
 
 /** Options of the library that a message names, as the command line spells them. */
@@ -120,6 +116,10 @@ try {
 } catch (error) {
   process.exitCode = exitCodeOf(error);
   const message = told(error);
-  if (message) note(`loewner: ${message}`);
+  if (message) {
+    note(`loewner: ${message}`);
+    const failure = error instanceof CommanderError ? { code: "USAGE", message } : failureOf(error, message);
+    if (words.includes("--json") && !hasAnswered()) printJson({ error: failure });
+  }
   if (isVerbose && error instanceof Error && !(error instanceof CommanderError)) note(stackOf(error));
 }

@@ -33,7 +33,7 @@ Examples:
           (original) =>
             withModel(context, compressed, async (small) => {
               const { report, failure } = await verify(context, original, small, options);
-              context.json({ input: original.path, output: small.path, ...report });
+              context.json({ input: original.path, compressed: small.path, ...report }, failure);
               if (failure) throw failure;
             }),
           { requantise: true },
