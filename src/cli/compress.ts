@@ -22,7 +22,14 @@ import { type FolderJournal, openJournal } from "../node/journal/journal.js";
 import { removeFinishedJournal } from "../node/journal/folder.js";
 import type { Loewner } from "../types/index.js";
 import { checkCombination } from "./combinations.js";
-import { joinedTensors, nothingDone, reportJson, reportLayers, reportPlan } from "./compress-report.js";
+import {
+  compressedBefore,
+  joinedTensors,
+  nothingDone,
+  reportJson,
+  reportLayers,
+  reportPlan,
+} from "./compress-report.js";
 import { addCompressOptions, type Options } from "./compress-options.js";
 import { runCommand, type Context } from "./context.js";
 import { withModel, type OpenModel } from "./models.js";
@@ -93,13 +100,15 @@ async function compress(context: Context, path: string, options: Options): Promi
       });
       return reportPlan(context, open.model, planned);
     }
+    const before = compressedBefore(open.model);
     const isShrunk = isOpen || inputs !== undefined;
     const result: ShrunkModel = await write(context, open.model, output, options, async (loewner, journal) => {
       if (!isShrunk) return { ...(await compressModel(loewner, open.model, { ...wanted, journal })), notes: [] };
       const { shrinkModel } = await import("../model/quality/shrink.js");
       return shrinkModel(loewner, open.model, { ...wanted, quality, cosine, inputs, journal });
     });
-    reportLayers(context, open.model, output, result);
+    if (before !== undefined) result.notes.push(before);
+    reportLayers(context, open.model, result);
     await sayRequantised(context, open.model, result);
     // Without factors there is nothing to prove.
     const checked =
@@ -107,7 +116,7 @@ async function compress(context: Context, path: string, options: Options): Promi
         ? await withModel(context, output, (small) => verify(context, open, small, options))
         : undefined;
     reportJson(context, path, output, result, open.model, checked);
-    if (isShrunk) sayOutcome(context, open, result);
+    sayOutcome(context, open, output, result, checked !== undefined);
     if (checked?.failure) throw checked.failure;
   };
   await withModel(context, path, compressOpen, options);
