@@ -44,7 +44,6 @@ export function addExpand(program: Command): void {
             const { tensors, metadata, byteLength } = expanded;
             const target = await realpath(output).catch(() => output);
             await checkSpace(dirname(target), byteLength, output, "name a file elsewhere with -o");
-            context.say(`${megabytes(bytesBefore)} -> ${megabytes(byteLength)}`);
             await writeAtomically(output, { force, signal, byteLength }, (sink) =>
               writeSafetensors(sink, { tensors, metadata }, { signal }),
             );
@@ -52,8 +51,10 @@ export function addExpand(program: Command): void {
           });
           context.endProgress();
           context.json({ input: model, output, bytesBefore, bytesAfter: byteLength, layers });
-          for (const name of layers) context.say(`${name}: left * right`);
-          context.say(`Written: ${output}`);
+          if (context.options.verbose) for (const name of layers) context.say(`${name}: left * right`);
+          context.say(
+            `${megabytes(bytesBefore)} -> ${megabytes(byteLength)}; ${layers.length} ${layers.length === 1 ? "layer" : "layers"} multiplied back. Written: ${output}`,
+          );
         }),
       ),
     );
