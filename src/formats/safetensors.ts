@@ -166,8 +166,11 @@ async function readHeader(source: ByteSource, limits: ReadLimits): Promise<Uint8
   const start = await source.slice(0, Math.min(sniffedBytes, source.size));
   const length = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(Math.max(MAX_SAFETENSORS_HEADER, source.size))) {
+    const other = sniff(start);
     throw bad(
-      `not a safetensors file, or damaged: its first 8 bytes give a header of ${length} bytes, over the format's limit of ${MAX_SAFETENSORS_HEADER}.${sniff(start)}`,
+      other
+        ? `not a safetensors file.${other}`
+        : `not a safetensors file, or damaged: its first 8 bytes give a header of ${length} bytes, over the format's limit of ${MAX_SAFETENSORS_HEADER}.`,
       0,
     );
   }

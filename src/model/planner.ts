@@ -82,7 +82,7 @@ export class Planner {
     const bytes = targetBytes(rows, cols, target);
     if (bytes >= layer.bytes)
       return `would not shrink: rank ${rank} takes ${bytes} bytes, the layer has ${layer.bytes}`;
-    return { layer, own, targets: [target], because };
+    return { layer, own, targets: [target], norm: this.normOf(layer), because };
   }
 
   /** `keep` of a layer's bytes, whatever way stores it best. */
@@ -101,7 +101,8 @@ export class Planner {
     const bytes = keep * layer.bytes;
     const trials = shortlist(await this.optionsOf(layer, own, signal), bytes);
     if (trials.length === 0) return `nothing fits into ${Math.floor(bytes)} bytes, ${keep} of it`;
-    return { layer, own, ...apart(trials), because: `the best found in ${keep} of its ${layer.bytes} bytes` };
+    const norm = this.normOf(layer);
+    return { layer, own, ...apart(trials), norm, because: `the best found in ${keep} of its ${layer.bytes} bytes` };
   }
 
   /** `keep` of a layer's bytes in transform codes. */
@@ -171,7 +172,7 @@ export class Planner {
         if (target === undefined) return [];
         const trials = this.typeOf(layer, own) === "auto" ? shortlist(lists[i], bytes) : [{ target, cost }];
         const expected = error / (sensitivities?.get(layer.name) ?? 1);
-        return [{ layer, own, ...apart(trials), expected, because: because(bytes) }];
+        return [{ layer, own, ...apart(trials), norm: this.normOf(layer), expected, because: because(bytes) }];
       });
     const note = (chosen: readonly Option[], reason: string) =>
       shared.forEach(({ layer: { name } }, i) => {
@@ -299,6 +300,15 @@ export class Planner {
         ...this.groupsOf(own),
       },
     );
+  }
+
+  /** Of a layer whose spectrum is known. */
+  private normOf({ name }: Layer): number | undefined {
+    const values = this.candidates.get(name)?.singularValues;
+    if (!values) return undefined;
+    // Squares of what is beside the largest neither overflow nor vanish.
+    const top = values[0] || 1;
+    return top * Math.sqrt(values.reduce((sum, x) => sum + (x / top) * (x / top), 0));
   }
 
   /** @param codes transform codes are among the ways to store it */
