@@ -17,7 +17,7 @@ export {
   type HeadMetricResult,
 } from "./calibrate/head-metric.js";
 export { type Moments } from "./calibrate/pass.js";
-export { type TextBatch, type TextBatches, textBatches, textFeeds, type TextFeedOptions } from "./calibrate/texts.js";
+export { textFeeds, type TextFeedOptions } from "./calibrate/texts.js";
 export {
   type EncodeOptions,
   type Text,

@@ -32,6 +32,8 @@ export interface TextTokenizer {
   encode(text: Text, options?: EncodeOptions): TextTokens;
   /** What shorter texts of a batch are filled up with. */
   readonly padId?: number;
+  /** What stands for a hidden token of a masked language model. */
+  readonly maskId?: number;
   /** Tokens that its file cuts texts to. */
   readonly maxLength?: number;
 }
@@ -88,6 +90,7 @@ export function textTokenizer(
     );
   }
   const padId = whole(json.padding?.pad_id) ?? tokenizer.token_to_id("[PAD]") ?? tokenizer.token_to_id("<pad>");
+  const maskId = tokenizer.token_to_id("[MASK]") ?? tokenizer.token_to_id("<mask>");
   const maxLength = whole(json.truncation?.max_length);
   const fromStart = json.truncation?.direction === "Left";
   const idsOf = (each: string): number[] => {
@@ -96,7 +99,7 @@ export function textTokenizer(
     return ids.map((id: number | undefined) => id ?? unknown).filter((id) => id !== undefined);
   };
   return {
-    ...{ name, padId, maxLength },
+    ...{ name, padId, maskId, maxLength },
     encode: (given, own) => framed((typeof given === "string" ? [given] : given).map(idsOf), frames, fromStart, own),
   };
 }

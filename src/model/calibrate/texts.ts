@@ -4,7 +4,7 @@ import type { NpyTensor } from "../../formats/npy-array.js";
 import type { OnnxModel, OnnxValue } from "../../formats/onnx/types.js";
 import { declaredInput, fill, type ModelInput, onnxInputs, typeOf } from "../onnx/inputs.js";
 import { turn } from "../onnx/runner.js";
-import type { Text, TextTokenizer, TextTokens } from "./text-tokenizer.js";
+import type { Text, TextTokenizer } from "./text-tokenizer.js";
 import { type Feed, feedOf, inputsOf, isMaskName } from "./feeds.js";
 import { checkOptions, type Names } from "../../option-names.js";
 
@@ -17,7 +17,6 @@ export interface TextFeedOptions {
   readonly signal?: AbortSignal;
 }
 
-<<<<<<< HEAD
 /** What goes into a model for one text, or for a pair of texts. */
 export interface Sequence {
   /** Token ids. */
@@ -33,31 +32,6 @@ export interface BatchSize {
 }
 
 const calibrationBatch: BatchSize = { tokens: 1024, texts: 32 };
-=======
-/** Texts that are run together. */
-export interface TextBatch {
-  readonly feed: Feed;
-  /** Which text each row of the feed is; a model of a fixed batch may have rows behind them that are of padding alone. */
-  readonly rows: readonly number[];
-  /** Tokens of each of these rows; what stands behind them is padding. */
-  readonly tokens: readonly TextTokens[];
-}
-
-export interface TextBatches {
-  /** In order of their length, so that little is padding. */
-  readonly batches: readonly TextBatch[];
-  /** Tokens that a text was cut to, where it had more. */
-  readonly maxLength: number;
-  /** Texts that were cut. */
-  readonly cut: number;
-  /** Texts without a token, which are in no batch. */
-  readonly empty: readonly number[];
-}
-
-/** Tokens a batch, padding among them, and texts, at most. */
-const batchTokens = 1024;
-const batchTexts = 32;
->>>>>>> metrics
 const defaultLength = 512;
 
 /**
@@ -65,30 +39,8 @@ const defaultLength = 512;
  * in a batch. Texts without tokens are left out.
  * @throws {InvalidInputError} when there is no text, the model takes no token ids, or wants inputs that texts do not give.
  */
-<<<<<<< HEAD
-export async function textFeeds(model: OnnxModel, texts: readonly string[], options: TextFeedOptions): Promise<Feed[]> {
-  checkOptions("textFeeds", options, textFeedsNames);
-=======
 export async function textFeeds(model: OnnxModel, texts: readonly Text[], options: TextFeedOptions): Promise<Feed[]> {
-  const { batches } = await textBatches(model, texts, options);
-  if (batches.length === 0) {
-    const what = texts.length ? `none of ${texts.length} texts has a token in it` : "no texts were given";
-    throw new InvalidInputError(`${model.source.name}: there is nothing to calibrate on: ${what}.`);
-  }
-  return batches.map(({ feed }) => feed);
-}
-
-/**
- * The same with what each row is, and how many texts were cut. Pairs of texts come with their types, where the model takes these.
- * @throws {InvalidInputError} when the model takes no token ids, or wants inputs that texts do not give.
- * Cost: cutting them into tokens, some 10,000 short texts a second.
- */
-export async function textBatches(
-  model: OnnxModel,
-  texts: readonly Text[],
-  options: TextFeedOptions,
-): Promise<TextBatches> {
->>>>>>> metrics
+  checkOptions("textFeeds", options, textFeedsNames);
   const inputs = textInputs(model);
   const { tokenizer, signal } = options;
   const most = Math.min(tokenizer.maxLength ?? defaultLength, positionsOf(model), inputs.sequence ?? Infinity);
@@ -97,46 +49,21 @@ export async function textBatches(
     throw new InvalidInputError(
       `maxLength must be a whole number from 1 to ${inputs.sequence ?? "the positions of the model"}; got ${maxLength}.`,
     );
-<<<<<<< HEAD
   const encoded: Sequence[] = [];
   for (const [i, text] of texts.entries()) {
     if (i % 64 === 0) await turn();
     throwIfAborted(signal);
-    const ids = encode(tokenizer, text, maxLength);
-    if (ids.length > 0) encoded.push({ ids });
-=======
-  const encoded: Row[] = [];
-  const empty: number[] = [];
-  let cut = 0;
-  for (const [row, text] of texts.entries()) {
-    if (row % 64 === 0) await turn();
-    throwIfAborted(signal);
     const tokens = tokenizer.encode(text, { maxLength });
-    if (tokens.isCut) ++cut;
-    if (tokens.ids.length > 0) encoded.push({ row, tokens });
-    else empty.push(row);
->>>>>>> metrics
+    if (tokens.ids.length > 0) encoded.push(tokens);
   }
-  encoded.sort((a, b) => a.tokens.ids.length - b.tokens.ids.length);
-  const batches: TextBatch[] = [];
-  for (const batch of batchesOf(encoded, inputs)) {
-    const tokens = batch.map(({ tokens }) => tokens);
-    const feed = await feedOfTexts(model, inputs, tokens, tokenizer.padId ?? 0);
-    batches.push({ feed, rows: batch.map(({ row }) => row), tokens });
+  if (encoded.length === 0) {
+    const what = texts.length ? `none of ${texts.length} texts has a token in it` : "no texts were given";
+    throw new InvalidInputError(`${model.source.name}: there is nothing to calibrate on: ${what}.`);
   }
-<<<<<<< HEAD
   const feeds: Feed[] = [];
   for (const batch of batchesOf(encoded, inputs, calibrationBatch))
     feeds.push(await feedOfTexts(model, inputs, batch, tokenizer.padId ?? 0));
   return feeds;
-=======
-  return { batches, maxLength, cut, empty };
->>>>>>> metrics
-}
-
-interface Row {
-  readonly row: number;
-  readonly tokens: TextTokens;
 }
 
 /** The inputs of a model that texts give. */
@@ -189,7 +116,6 @@ export function positionsOf({ graph }: OnnxModel): number {
 
 const isPositions = /(^|[._/])(position_embeddings?|embed_positions|positional_embedding|pos_embed\w*|wpe)([._/]|$)/i;
 
-<<<<<<< HEAD
 /**
  * In order of their length, so that little is padding: as many as fit a batch, all of one length where nothing tells padding.
  * @param sequences stay as they are
@@ -208,18 +134,6 @@ export function* batchesOf<T extends Sequence>(
         ? current.length === texts || (current.length + 1) * (sequence ?? length) > tokens
         : current.length === batch;
     if (current.length > 0 && (isFull || (!mask && length !== current[0].ids.length))) {
-=======
-/** Of texts in order of their length: as many as fit, all of one length where nothing tells padding. */
-function* batchesOf(encoded: readonly Row[], { mask, batch, sequence }: TextInputs): Generator<Row[]> {
-  const lengthOf = ({ tokens }: Row) => tokens.ids.length;
-  let current: Row[] = [];
-  for (const each of encoded) {
-    const isFull =
-      batch === undefined
-        ? current.length === batchTexts || (current.length + 1) * (sequence ?? lengthOf(each)) > batchTokens
-        : current.length === batch;
-    if (current.length > 0 && (isFull || (!mask && lengthOf(each) !== lengthOf(current[0])))) {
->>>>>>> metrics
       yield current;
       current = [];
     }
@@ -232,11 +146,7 @@ function* batchesOf(encoded: readonly Row[], { mask, batch, sequence }: TextInpu
 export async function feedOfTexts(
   model: OnnxModel,
   inputs: TextInputs,
-<<<<<<< HEAD
   texts: readonly Sequence[],
-=======
-  texts: readonly TextTokens[],
->>>>>>> metrics
   padId: number,
 ): Promise<Feed> {
   const file = model.source.name;
