@@ -1,5 +1,6 @@
 // What a newcomer may type, by the names that other tools have, and what is here in its place.
 import type { Command } from "commander";
+import { nearest } from "../nearest.js";
 
 interface Hint {
   readonly names: readonly string[];
@@ -86,24 +87,5 @@ export function nearestCommand(word: string, commands: readonly string[]): strin
   const name = word.toLowerCase();
   const known = Object.entries(commandNames).find(([, others]) => others.includes(name))?.[0];
   if (known !== undefined && commands.includes(known)) return known;
-  const [nearest] = commands
-    .map((each) => ({ each, changes: each.startsWith(name) && name.length > 2 ? 0 : changesBetween(name, each) }))
-    .sort((a, b) => a.changes - b.changes);
-  return nearest && nearest.changes <= Math.max(1, Math.floor(nearest.each.length / 3)) ? nearest.each : undefined;
-}
-
-/** Letters to be put in, taken out, replaced or swapped with their neighbour. */
-function changesBetween(a: string, b: string): number {
-  const rows = [[...Array(b.length + 1).keys()]];
-  for (let i = 1; i <= a.length; ++i) {
-    rows.push([i]);
-    for (let j = 1; j <= b.length; ++j) {
-      const replaced = rows[i - 1][j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
-      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      rows[i].push(
-        Math.min(replaced, rows[i - 1][j] + 1, rows[i][j - 1] + 1, isSwapped ? rows[i - 2][j - 2] + 1 : Infinity),
-      );
-    }
-  }
-  return rows[a.length][b.length];
+  return nearest(name, commands);
 }
