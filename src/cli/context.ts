@@ -5,6 +5,7 @@ import { createLoewner } from "../create.js";
 import { InvalidInputError, isLoewnerError, printable } from "../errors.js";
 import type { ReadLimits } from "../formats/limits.js";
 import { checkTarget } from "../node/files/file.js";
+import { progressText, TimeLeft } from "../model/time-left.js";
 import { keepOriginals, realOf } from "../node/files/originals.js";
 import { asidesIn } from "../node/files/publish.js";
 import { removeTemporaryFiles } from "../node/files/temporary.js";
@@ -40,6 +41,7 @@ export class Context {
   onInterrupt: (() => string | undefined) | undefined;
   private bar: SingleBar | undefined;
   private Bar: typeof SingleBar | undefined;
+  private time = new TimeLeft();
 
   constructor(readonly options: CommonOptions) {}
 
@@ -106,15 +108,18 @@ export class Context {
     // Layers are worked on side by side: one bar for all of them, another for other work.
     if (!this.bar || progress.total !== this.bar.getTotal()) {
       this.bar?.stop();
+      this.time = new TimeLeft();
       this.bar = new this.Bar({
-        format: "{bar} {percentage} % | {eta} s left | {label}",
+        format: "{bar} {text} | {label}",
         barsize: 24,
         clearOnComplete: true,
         hideCursor: true,
       });
-      this.bar.start(progress.total, progress.done, { label });
+      this.bar.start(progress.total, progress.done, { label, text: "" });
     }
-    this.bar.update(progress.done, { label: label.slice(0, Math.max(10, (process.stderr.columns ?? 80) - 50)) });
+    const text = progressText(this.time, progress.done, progress.total);
+    const room = Math.max(10, (process.stderr.columns ?? 80) - 24 - text.length - 6);
+    this.bar.update(progress.done, { text, label: label.slice(0, room) });
     if (progress.done >= progress.total) this.endProgress();
   };
 

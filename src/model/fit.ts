@@ -135,12 +135,6 @@ export async function proveLayer(
   };
 }
 
-/** Calls that fitting takes: progress is told by them. */
-export function callsOf(target: Target): number {
-  if (target.type === "transform" || target.type === "trellis") return 1;
-  return target.dense || bitsOf(target.type) === undefined ? 1 : 2;
-}
-
 /** Bits of a code, undefined for a float type. */
 export function bitsOf(type: PairType): CodeBits | undefined {
   return type.startsWith("int") ? (Number(type.slice(3)) as CodeBits) : undefined;
