@@ -18,12 +18,9 @@ function withFirst(text, names) {
   const groups = text.split(/^(?=## )/m).map((group) => {
     const [head, ...rest] = group.split(/^(?=### )/m);
     const bodies = rest.map((body) => body.replace(/\n+\*\*\*\n*$/, "\n").trimEnd());
-    const place = (body) => (names.indexOf(/^### (.*)/.exec(body)[1]) + names.length + 1) % (names.length + 1);
-    const isNamed = (body) => place(body) < names.length;
-    const sorted = [
-      ...bodies.filter(isNamed).sort((a, b) => place(a) - place(b)),
-      ...bodies.filter((b) => !isNamed(b)),
-    ];
+    const nameOf = (body) => /^### (.*)/.exec(body)[1];
+    const named = names.flatMap((name) => bodies.filter((body) => nameOf(body) === name));
+    const sorted = [...named, ...bodies.filter((body) => !named.includes(body))];
     return sorted.length > 0 ? `${head}${sorted.join("\n\n***\n\n")}\n\n` : group;
   });
   const missing = names.filter((name) => !groups.some((group) => group.includes(`### ${name}\n`)));
