@@ -46,7 +46,6 @@ export function charsmapNormalizer(charsmap: string): (text: string) => string {
 
 function* clusters(text: string): Iterable<string> {
   // Of ASCII each character is one, but for \r\n.
-  // eslint-disable-next-line no-control-regex
   if (/^[\0-\x0c\x0e-\x7f]*$/.test(text)) yield* text;
   else for (const { segment } of new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text)) yield segment;
 }

@@ -125,11 +125,12 @@ function splits(part: unknown): boolean {
   return part.type === "Sequence" ? list(part.pretokenizers).some(splits) : part.split !== false;
 }
 
-function isMetaspace(part: unknown): boolean {
+/** Behind others, which may have taken the spaces away, it must put its mark before every word by itself. */
+function isMetaspace(part: unknown, isBehind = false): boolean {
   if (!isObject(part)) return false;
-  if (part.type === "Sequence") return isMetaspace(list(part.pretokenizers).at(-1));
+  if (part.type === "Sequence") return isMetaspace(list(part.pretokenizers).at(-1), true);
   const always = part.prepend_scheme === undefined ? part.add_prefix_space !== false : part.prepend_scheme === "always";
-  return part.type === "Metaspace" && (part.replacement ?? "\u2581") === "\u2581" && always;
+  return part.type === "Metaspace" && (part.replacement ?? "\u2581") === "\u2581" && (always || !isBehind);
 }
 
 function knows(vocab: unknown, token: string): boolean {
