@@ -12,8 +12,10 @@ export interface ClusterTails {
 }
 
 /** Rows of a sample, at most. */
-const sampleRows = 2048;
+const sampleRows = 1024;
 const groupCounts = [2, 4, 8, 16];
+/** More groups are tried while they leave less than this, beside what half as many leave at the rank of the first look. */
+const isWorthMore = 0.8;
 /** Rows of the sample for each dimension of each group's subspace. */
 const rowsPerVector = 3;
 /** The first look: so many rows with their neighbours, twice as many as dimensions. */
@@ -23,7 +25,7 @@ const isStructured = 0.6;
 /** The next row that is looked at is farther than this share of rows from the subspaces before it: rows far from all may be one in ten. */
 const farShare = 0.9;
 
-/** Of tables worth a try; empty for all others. Cost: a dozen small dense steps, and as those of method clusters on a few thousand rows. */
+/** Of tables worth a try; empty for all others. Cost: a dozen small dense steps, and where clusters are seen as method clusters on a thousand rows, a few times. */
 export async function clusterTails(
   loewner: Loewner,
   source: RowSource,
@@ -42,11 +44,14 @@ export async function clusterTails(
   const weights = rowWeights && Float64Array.from(on, (i) => rowWeights[i]);
   const found: ClusterTails[] = [];
   for (const groups of groupCounts) {
-    const most = Math.min(Math.floor(d / 2), Math.floor(fitted.rows / (rowsPerVector * groups)));
-    if (most < 8) continue;
+    const most = Math.min(Math.floor(d / 4), Math.floor(fitted.rows / (rowsPerVector * groups)));
+    if (most < rank) break;
     const options = { ...run, method: "clusters", groups, rank: most, p: 2, report: false, left: false } as const;
     const { right } = await loewner.lowRank(fitted, options);
-    found.push({ groups, tails: tailsOn(tried, basesOf(right, most), weights) });
+    const tails = tailsOn(tried, basesOf(right, most), weights);
+    const before = found.at(-1)?.tails[rank] ?? Infinity;
+    found.push({ groups, tails });
+    if (tails[rank] > isWorthMore * before) break;
   }
   return found;
 }
