@@ -99,11 +99,7 @@ export function addFit(command: Command, objective: ObjectiveName): Command {
       parseChoice("auto", "lewis", "svd", "level-set", "subspace", "entrywise", "clusters"),
       "auto",
     )
-    .option(
-      "--groups <n>",
-      "of --method clusters: groups of rows, each with a subspace of its own (default: 4)",
-      parseRank,
-    )
+    .option("--groups <n>", "of --method clusters: groups of rows with a subspace each (default: 4)", parseRank)
     .option("--max-work <flops>", "operations that auto may spend beyond lewis and svd (default: 2e11)", parsePositive)
     .option(
       "--objective <name>",
