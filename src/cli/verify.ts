@@ -17,6 +17,7 @@ import {
   prepareRun,
   runFailure,
   verifyOnnx,
+  whyNotRun,
   type OnnxRunReport,
   type RunOptions,
 } from "./verify-onnx.js";
