@@ -39,7 +39,7 @@ import { checkShrunk, sayRequantised } from "./requantise.js";
 import { readRowWeights } from "./row-weights.js";
 import { verify } from "./verify.js";
 import { version } from "./version.js";
-import { prepareRun } from "./verify-onnx.js";
+import { prepareRun, whyNotRun } from "./verify-onnx.js";
 
 export function addCompress(program: Command): void {
   addCompressOptions(
@@ -66,7 +66,8 @@ async function compress(context: Context, path: string, options: Options): Promi
       );
     const output = options.output ?? defaultOutput(open, open.path === path || isInside(open.path, path));
     // Fitting may take long: what --verify lacks is told first.
-    if (options.verify && open.kind === "onnx") await prepareRun(open, options);
+    if (options.verify && open.kind === "onnx" && (await whyNotRun(options)) === undefined)
+      await prepareRun(open, options);
     const weights = await weightsOf(options);
     const tokenizer = (await tokenizerOf(context, open, options.tokenizer)) ?? weights?.tokenizer;
     const inputs = dryRun ? undefined : await calibrationInputs(context, open, options);

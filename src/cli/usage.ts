@@ -33,8 +33,9 @@ export function usageMessage(error: CommanderError, command: Command | undefined
       return `Unknown option '${quoted}'${hint ? `: ${sentence(hint)}` : ` of ${name}.`} ${help}`;
     }
     case "commander.missingArgument": {
+      const what = quoted === "compressed" ? "the compressed model too" : `a ${quoted}`;
       const example = quoted === "matrix" ? "A.npy" : quoted === "compressed" ? "model.onnx small.onnx" : "model.onnx";
-      return `${name} needs a ${quoted}, such as: loewner ${name} ${quoted === "shell" ? "bash" : example}. ${help}`;
+      return `${name} needs ${what}, such as: loewner ${name} ${quoted === "shell" ? "bash" : example}. ${help}`;
     }
     case "commander.missingMandatoryOptionValue":
       return `${name} needs ${quoted}. ${help}`;

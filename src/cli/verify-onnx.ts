@@ -1,6 +1,6 @@
 // verify, for ONNX: both models are run on the same inputs.
 import { type Command, InvalidArgumentError } from "commander";
-import { VerificationError } from "../errors.js";
+import { isLoewnerError, VerificationError } from "../errors.js";
 import type { OnnxModel } from "../formats/onnx/types.js";
 import { readNamedArrays } from "../node/named-arrays.js";
 import type { RuntimeKind } from "../node/onnxruntime.js";
@@ -79,6 +79,21 @@ export async function prepareRun(
     return others.some(({ data }, i) => !isSame(data, inputs[i].data)) ? others : undefined;
   };
   return { inputs, more, runtime: await loadRuntime(kind) };
+}
+
+/**
+ * Why models cannot be run here; undefined where they can.
+ * @throws {InvalidInputError} the same, for options that are of nothing but a run
+ */
+export async function whyNotRun({ inputs, shape, runtime }: RunOptions): Promise<string | undefined> {
+  const { loadRuntime } = await import("../node/onnxruntime.js");
+  try {
+    await loadRuntime(runtime);
+    return undefined;
+  } catch (error) {
+    if ((inputs ?? shape ?? runtime) !== undefined || !isLoewnerError(error, "INVALID_INPUT")) throw error;
+    return `The models were not run: ${error.message}`;
+  }
 }
 
 const isSame = (a: ArrayLike<unknown>, b: ArrayLike<unknown>) => {

@@ -17,6 +17,7 @@ import {
   prepareRun,
   runFailure,
   verifyOnnx,
+  whyNotRun,
   type OnnxRunReport,
   type RunOptions,
 } from "./verify-onnx.js";
@@ -57,7 +58,9 @@ Examples:
 
 /** What verify found, for --json, and the error to end with where that is a fault. People have been told already. */
 export async function verify(context: Context, original: OpenModel, compressed: OpenModel, options: Options) {
-  const runs = original.kind === "onnx" && compressed.kind === "onnx" && options.run !== false;
+  const isAsked = original.kind === "onnx" && compressed.kind === "onnx" && options.run !== false;
+  const notRun = isAsked ? await whyNotRun(options) : undefined;
+  const runs = isAsked && notRun === undefined;
   // Proofs may take long: an input that cannot be read is told first.
   if (runs) await prepareRun(original, options);
   const proved = await proveLayers(context, original, compressed, options);
@@ -65,8 +68,10 @@ export async function verify(context: Context, original: OpenModel, compressed: 
   sayLayers(context, proved, original);
   const answers = runs ? await verifyOnnx(context, original, compressed, options) : undefined;
   const failure = faults ?? (answers && runFailure(answers, compressed.path));
+  if (notRun !== undefined) context.say(notRun);
   if (!failure) context.say(outcomeOf(proved, answers, compressed));
-  return { report: { ...proved, ...answers, ok: failure === undefined }, failure };
+  const notes = notRun === undefined ? {} : { notes: [notRun] };
+  return { report: { ...proved, ...answers, ...notes, ok: failure === undefined }, failure };
 }
 
 async function proveLayers(
