@@ -141,8 +141,8 @@ async function evaluate(context: Context, paths: readonly string[], options: Eva
 
 /** @throws {InvalidInputError} for options that would be read by nothing */
 function checkCurve(paths: readonly string[], options: EvaluateCommand): void {
-  const { curve, methods, p, metric, output, html, svg, resume, layers, exclude } = options;
-  const own = Object.entries({ methods, p, metric, output, html, svg, resume, layers, exclude });
+  const { curve, methods, p, metric, output, html, svg, force, resume, layers, exclude } = options;
+  const own = Object.entries({ methods, p, metric, output, html, svg, force, resume, layers, exclude });
   const unread = own.find(([, value]) => value !== undefined);
   if (curve === undefined && unread)
     throw new InvalidInputError(`--${unread[0]} is for a curve: give --curve too, or leave it out.`);
@@ -195,7 +195,14 @@ export class Scoring {
     const { readEvaluationData, classNames, tokenizerOf } = await import("../node/evaluation-data.js");
     const { loadRuntime } = await import("../node/onnxruntime.js");
     const task = options.task === undefined ? undefined : await taskOf(options.task);
-    const data = await readEvaluationData({ data: paths, passages, relevance, columns: task?.columns, limits });
+    const data = await readEvaluationData({
+      data: paths,
+      passages,
+      relevance,
+      columns: task?.columns,
+      ragged: task?.ragged,
+      limits,
+    });
     const hub = { limits, signal: context.signal, offline: options.offline };
     const tokenizer = data.table && (options.tokenizer ?? (await tokenizerOf(address, first, hub)));
     const { loadTokenizer } = await import("../node/tokenizers.js");

@@ -7,7 +7,7 @@ import { type NpyTensor, readNpyArray } from "../formats/npy-array.js";
 import { readNpz } from "../formats/npz.js";
 import { checkTextBytes } from "../model/calibrate/text-files.js";
 import type { EvaluationData } from "../model/evaluate/task.js";
-import { readTable, type Table } from "../model/evaluate/table.js";
+import { readTable, type Table, type TableOptions } from "../model/evaluate/table.js";
 import { parseHubAddress } from "../model/hub-address.js";
 import { openFile } from "./files/file.js";
 import { resolveModel, type ResolveOptions } from "./hub/hub.js";
@@ -21,6 +21,8 @@ export interface EvaluationFiles extends LimitOptions {
   readonly relevance?: string;
   /** Names of columns, where the file of the data has no row of them. */
   readonly columns?: readonly string[];
+  /** Take rows with too many fields by their first ones, and leave out rows with too few. Default false: an error. */
+  readonly ragged?: boolean;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface EvaluationFiles extends LimitOptions {
  * @throws {InvalidInputError} when a name ends in something else, or files of several kinds are given.
  */
 export async function readEvaluationData(files: EvaluationFiles): Promise<EvaluationData> {
-  const { passages, relevance, columns, ...rest } = files;
+  const { passages, relevance, columns, ragged, ...rest } = files;
   const data = (await Promise.all(files.data.map(filesOf))).flat();
   const [first] = data;
   if (first === undefined) throw new InvalidInputError("There is no data to score on: give --data FILE.");
@@ -42,7 +44,7 @@ export async function readEvaluationData(files: EvaluationFiles): Promise<Evalua
     throw new InvalidInputError(`${data[1]}: one file of texts is read at a time, and ${first} is given already.`, {
       file: data[1],
     });
-  return { name: first, table: await tableIn(first, columns), ...others };
+  return { name: first, table: await tableIn(first, { columns, ragged }), ...others };
 }
 
 const isArray = (path: string) => /\.np[yz]$/i.test(path);
@@ -59,11 +61,11 @@ async function filesOf(path: string): Promise<string[]> {
   );
 }
 
-async function tableIn(path: string, columns?: readonly string[]): Promise<Table> {
+async function tableIn(path: string, options?: TableOptions): Promise<Table> {
   const source = await openFile(path);
   try {
     checkTextBytes(path, source.size);
-    return await readTable(await source.slice(0, source.size), path, { columns });
+    return await readTable(await source.slice(0, source.size), path, options);
   } finally {
     await source.close();
   }

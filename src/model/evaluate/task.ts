@@ -96,6 +96,8 @@ export interface Task {
   readonly description: string;
   /** Names of columns, of files that have no row of them. */
   readonly columns?: readonly string[];
+  /** Of files with a few damaged rows: fields behind the last column are left out, and so are rows with too few. Default false. */
+  readonly ragged?: boolean;
   /** Reads the data; nothing has run yet. @throws {InvalidInputError} for data that does not fit */
   prepare(setting: Setting): Trial | Promise<Trial>;
 }
