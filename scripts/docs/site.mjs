@@ -15,6 +15,8 @@ const order = {
   Guides: [
     "compress",
     "quality",
+    "evaluate",
+    "paper",
     "inspect",
     "tokens",
     "quantise",

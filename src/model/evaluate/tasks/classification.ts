@@ -34,7 +34,7 @@ export interface Classes {
 export function classes(own: Classes): Task {
   const { name, description, columns, ragged, metrics = [{ name: "accuracy", score: accuracy }] } = own;
   return {
-    ...{ name, description, columns, ragged },
+    ...{ name, description, text: own.text, label: own.label, columns, ragged },
     prepare(setting): Trial {
       const output = setting.output("scores");
       const { data, options } = setting;
