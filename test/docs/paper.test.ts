@@ -18,7 +18,7 @@ const tokenizers: Record<Architecture, { name: string; words: number }> = {
   bert: { name: "wordpiece", words: 160 },
   distilbert: { name: "wordpiece", words: 160 },
   roberta: { name: "byte-level-bpe", words: 421 },
-  xlnet: { name: "unigram", words: 142 },
+  xlnet: { name: "unigram", words: 105 },
 };
 
 /** Lines of the page's shell blocks under each of its headings, in order. */
