@@ -193,4 +193,4 @@ export function quantiseRows(
 
 // Trellis codes (trellis.ts).
 
-export { trellisWorkBytes, trellisEncode, trellisDecode } from "./trellis";
+export { trellisWorkBytes, trellisPrepare, trellisEncode, trellisDecode } from "./trellis";

@@ -32,6 +32,7 @@ export async function codes({ cols: n = 384, runs: asked = 5 }) {
         kernel.f32(T, 2 ** windowBits).set(trellisTable(bits, windowBits));
         withFrame(kernel, (inner) => {
           const work = inner.bytes(call.trellisWorkBytes(n, bits, windowBits));
+          call.trellisPrepare(work, n, bits, windowBits, T);
           // The machine may be busy: the peak is measured beside each.
           const peak = peakFlops(call);
           const encode = best(runs, () => call.trellisEncode(codes, sums, X, rows, n, n, bits, windowBits, T, work));

@@ -39,11 +39,11 @@ const batches = [
 
 const forms = {
   "f32 factors": {},
-  "int8, standard": { type: "int8" },
-  "int8, onnxruntime": { type: "int8", operators: "onnxruntime" },
-  "int4, standard": { type: "int4" },
-  "int4, onnxruntime": { type: "int4", operators: "onnxruntime" },
-  "int2, onnxruntime": { type: "int2", operators: "onnxruntime" },
+  "int8, standard": { dtype: "int8" },
+  "int8, onnxruntime": { dtype: "int8", operators: "onnxruntime" },
+  "int4, standard": { dtype: "int4" },
+  "int4, onnxruntime": { dtype: "int4", operators: "onnxruntime" },
+  "int2, onnxruntime": { dtype: "int2", operators: "onnxruntime" },
 };
 
 if (values.measure) console.log(JSON.stringify(await measure(path)));
@@ -129,7 +129,7 @@ async function compressed(folder) {
   for (const [name, options] of Object.entries(forms)) {
     const source = await openFile(path);
     const model = await onnxModel(await openOnnx(source));
-    const multipleOf = options.type && 16;
+    const multipleOf = options.dtype && 16;
     const { files: made } = await compressModel(loewner, model, { keep, method: "svd", multipleOf, ...options });
     if (made.length > 1) throw new Error(`${path} has external data, which this benchmark does not take.`);
     const sink = memorySink();

@@ -1,4 +1,4 @@
-// Lines over logarithmic axes as SVG, legible on white and on black.
+// Lines as SVG over logarithmic axes, or an even one upwards, legible on white and on black.
 
 const size = { width: 720, height: 440, left: 64, right: 190, top: 40, bottom: 52 };
 /** Okabe and Ito's colours, which people tell apart who see fewer; lighter ones on black. */
@@ -24,27 +24,36 @@ const ticks = (low, high) => {
   const between = powers(low / 10, high).flatMap((e) => [2, 5].map((k) => Number(`${k}e${e}`)));
   return [...whole, ...between.filter((v) => v >= low && v <= high).map((v) => [v, String(v)])];
 };
+const evenTicks = ([low, high, step]) =>
+  Array.from({ length: Math.round((high - low) / step) + 1 }, (_, i) => {
+    const value = Number((low + i * step).toPrecision(6));
+    return [value, String(value)];
+  });
 const superscript = (n) => String(n).replace(/./g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
 const tick = (e) => (e >= -3 && e <= 2 ? String(Number(`1e${e}`)) : `10${superscript(e)}`);
 
 /**
  * @param series [{ name, points: [[x, y], ...], bold }]: x and y above 0, x growing; `bold` lines are the subject
+ * @param between [low, high, step] of an even y axis; without it the axis is logarithmic
  */
-export function plot(series, { title, x: xTitle, y: yTitle }) {
+export function plot(series, { title, x: xTitle, y: yTitle, between }) {
   const all = series.flatMap(({ points }) => points);
   const [xs, ys] = [0, 1].map((k) => all.map((point) => point[k]));
   const [xLow, xHigh] = [Math.min(...xs), Math.max(...xs)];
-  const [yLow, yHigh] = [10 ** Math.floor(Math.log10(Math.min(...ys))), 10 ** Math.ceil(Math.log10(Math.max(...ys)))];
+  const decades = [10 ** Math.floor(Math.log10(Math.min(...ys))), 10 ** Math.ceil(Math.log10(Math.max(...ys)))];
+  const [yLow, yHigh] = between ?? decades;
   const { width, height, left, right, top, bottom } = size;
   const scale = (low, high, from, to) => (v) => from + ((to - from) * Math.log(v / low)) / Math.log(high / low);
   const X = scale(xLow, xHigh, left, width - right);
-  const Y = scale(yLow, yHigh, height - bottom, top);
+  const even = (v) => height - bottom + ((top + bottom - height) * (v - yLow)) / (yHigh - yLow);
+  const Y = between ? even : scale(yLow, yHigh, height - bottom, top);
+  const levels = between ? evenTicks(between) : powers(yLow, yHigh).map((e) => [10 ** e, tick(e)]);
   const r = (v) => Number(v.toFixed(1));
 
   const grid = [
-    ...powers(yLow, yHigh).map((e) => {
-      const y = r(Y(10 ** e));
-      return `<path class="grid" d="M${left} ${y}H${width - right}"/><text x="${left - 8}" y="${y + 4}" text-anchor="end">${tick(e)}</text>`;
+    ...levels.map(([value, text]) => {
+      const y = r(Y(value));
+      return `<path class="grid" d="M${left} ${y}H${width - right}"/><text x="${left - 8}" y="${y + 4}" text-anchor="end">${text}</text>`;
     }),
     ...ticks(xLow, xHigh).map(([value, text]) => {
       const x = r(X(value));

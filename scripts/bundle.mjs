@@ -32,14 +32,17 @@ const chart = "uplot";
 const bundled = { core: "@assemblyscript/loader", picomatch: "picomatch", protobuf: "@bufbuild/protobuf" };
 const isBundled = (id) => Object.values(bundled).some((name) => id === name || id.startsWith(`${name}/`));
 
-/** Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. */
+/**
+ * Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. What names the
+ * workers' scripts is beside the kernel's text, which no worker loads: see worker-script.ts.
+ */
 const groups = {
   base: /^(index|errors|matrix|options|codes|code-levels|half)\.js$/,
   onnx: /^(formats|model)\/onnx\/(?!location|http-|types)/,
   calibrate: /^model\/calibrate\//,
   protobuf: /@bufbuild\/protobuf/,
   picomatch: /node_modules\/picomatch\//,
-  kernel: /^(create|kernel\/(inlined|wasm\.generated))\.js$/,
+  kernel: /^(create|schedule\/worker-script|kernel\/(inlined|wasm\.generated))\.js$/,
   core: /^(?!(formats|model|node|cli|cluster)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
 };
 

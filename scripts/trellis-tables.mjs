@@ -80,6 +80,7 @@ function errorOf(table, bits, windowBits, { at, values: entries }, n = trainingR
     const codes = frame.bytes(rows * rowBytes);
     const sums = frame.f64(3 * rows);
     const work = frame.bytes(call.trellisWorkBytes(n, bits, windowBits));
+    call.trellisPrepare(work, n, bits, windowBits, y);
     call.trellisEncode(codes, sums, at, rows, n, n, bits, windowBits, y, work);
     if (visit) {
       const out = frame.bytes(4 * entries.length);

@@ -2,6 +2,7 @@
 import { inlinedKernel } from "./kernel/inlined.js";
 import { loewnerOn } from "./loewner.js";
 import type { SchedulerOptions } from "./schedule/scheduler.js";
+import { workerScript } from "./schedule/worker-script.js";
 import type { Loewner } from "./types/index.js";
 
 export interface CreateOptions extends SchedulerOptions {
@@ -23,5 +24,5 @@ export interface CreateOptions extends SchedulerOptions {
  */
 export async function createLoewner(options: CreateOptions = {}): Promise<Loewner> {
   const { kernel = await inlinedKernel() } = options;
-  return loewnerOn(kernel, options);
+  return loewnerOn(kernel, options, workerScript);
 }

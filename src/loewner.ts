@@ -1,8 +1,11 @@
 import type { Engine } from "./engine/engine.js";
+import type { WorkerScript } from "./engine/threads/spawn.js";
 import { checkCoresetStream, openCoresetStream } from "./geometry/coreset/stream.js";
 import type { MultiplyOptions } from "./geometry/basis/pair.js";
 import { InvalidInputError } from "./errors.js";
+import { createNames, methodNames } from "./method-options.js";
 import { toRowSource, type Matrix, type MatrixLike, type MatrixShape } from "./matrix.js";
+import { checkOptions } from "./option-names.js";
 import { checkRowWeights } from "./options.js";
 import { primitiveNamed, type OptionsOf, type PrimitiveName, type ResultOf } from "./schedule/primitives.js";
 import { Scheduler, type SchedulerOptions } from "./schedule/scheduler.js";
@@ -17,7 +20,6 @@ import type {
   LewisOptions,
   JohnOptions,
   LowRankFactorOptions,
-  LowRankFactors,
   LowRankOptions,
   LowRankResult,
   MinVolumeOptions,
@@ -36,7 +38,12 @@ import type {
  * The library on a kernel that is compiled already.
  * @throws {InvalidInputError} as createLoewner() does
  */
-export async function loewnerOn(kernel: WebAssembly.Module, options: SchedulerOptions): Promise<Loewner> {
+export async function loewnerOn(
+  kernel: WebAssembly.Module,
+  options: SchedulerOptions,
+  workerScript: WorkerScript,
+): Promise<Loewner> {
+  checkOptions("createLoewner", options, createNames);
   if (!(kernel instanceof WebAssembly.Module)) {
     const found = Object.prototype.toString.call(kernel).slice(8, -1);
     throw new InvalidInputError(
@@ -44,7 +51,7 @@ export async function loewnerOn(kernel: WebAssembly.Module, options: SchedulerOp
       { tensor: "kernel" },
     );
   }
-  return loewnerFrom(await Scheduler.create(kernel, options));
+  return loewnerFrom(await Scheduler.create(kernel, options, workerScript));
 }
 
 /** What decides where a call runs. */
@@ -80,10 +87,9 @@ class Instance implements Loewner {
     return this.call("lewisWeights", a, options);
   }
 
-  lowRank(a: MatrixLike, options: LowRankFactorOptions): Promise<LowRankFactors>;
-  lowRank(a: MatrixLike, options: LowRankOptions): Promise<LowRankResult>;
-  lowRank(a: MatrixLike, options: LowRankOptions | LowRankFactorOptions): Promise<LowRankFactors | LowRankResult> {
-    return this.call("lowRank", a, options);
+  /** Without a report where the options say so: the interface has a signature for each. */
+  lowRank(a: MatrixLike, options: LowRankOptions | LowRankFactorOptions): Promise<LowRankResult> {
+    return this.call("lowRank", a, options) as Promise<LowRankResult>;
   }
 
   singularValues(a: MatrixLike, options: SingularValuesOptions = {}) {
@@ -95,15 +101,15 @@ class Instance implements Loewner {
   }
 
   residual(a: MatrixLike, factors: FactorPair, options: WeightedOptions & { p?: number } = {}) {
-    return this.call("residual", a, { ...options, ...factors });
+    return this.call("residual", a, options, factors);
   }
 
   certify(a: MatrixLike, right: Matrix, options: CertifyOptions = {}) {
-    return this.call("certify", a, { ...options, right });
+    return this.call("certify", a, options, { right });
   }
 
   multiply({ left, right }: FactorPair, sink: MultiplyOptions["sink"], options: RunOptions = {}) {
-    return this.call("multiply", left, { ...options, right, sink });
+    return this.call("multiply", left, options, { right, sink });
   }
 
   minVolumeEllipsoid(points: MatrixLike, options: MinVolumeOptions = {}) {
@@ -119,7 +125,7 @@ class Instance implements Loewner {
   }
 
   transformCode(a: MatrixLike, options: TransformCodeOptions) {
-    return this.call("transformCode", a, { ...options, p: options.p ?? 2 });
+    return this.call("transformCode", a, options, { p: options?.p ?? 2 });
   }
 
   trellisCode(a: MatrixLike, options: TrellisCodeOptions) {
@@ -145,6 +151,7 @@ class Instance implements Loewner {
   coresetStream(options: CoresetStreamOptions) {
     const { scheduler } = this;
     scheduler.check();
+    checkOptions("coresetStream", options, methodNames.coresetStream);
     checkCoresetStream(options);
     return openCoresetStream(scheduler.engine, options, (body) => scheduler.exclusively(body, options.signal));
   }
@@ -157,13 +164,19 @@ class Instance implements Loewner {
     this.scheduler.dispose();
   }
 
-  /** Checks at once, runs when there is room for it, and reports errors as a rejected promise. */
-  private async call<Name extends PrimitiveName>(
+  /**
+   * Checks at once, runs when there is room for it, and reports errors as a rejected promise.
+   * @param given what the caller gives beside the options
+   */
+  private async call<Name extends PrimitiveName, Given extends object = object>(
     name: Name,
     a: MatrixLike,
-    options: OptionsOf<Name> & WeightedOptions,
+    asked: Omit<OptionsOf<Name>, keyof Given>,
+    given?: Given,
   ): Promise<ResultOf<Name>> {
     this.scheduler.check();
+    checkOptions(name, asked, methodNames[name]);
+    const options = { ...asked, ...given } as OptionsOf<Name> & WeightedOptions;
     const source = toRowSource(a);
     primitiveNamed(name).check?.({ ...options }, source);
     checkRowWeights(options.rowWeights, source);

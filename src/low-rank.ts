@@ -5,7 +5,7 @@
 //   3. left = A V_k, right = V_k'                                                       geometry/basis/factors.ts
 //   4. |(A - left right) x|_p <= upper sigma_{k+1}(M) |x|_2 for every x                 low-rank/certificate.ts
 //
-// "svd" takes M = A in step 2; "auto" tries several methods, and keeps the one with the smallest error in the objective asked for.
+// "svd" takes M = A in step 2, "clusters" a subspace for each group of rows; "auto" tries several methods, and keeps the one with the smallest error in the objective asked for.
 import type { EngineRows } from "./engine/engine.js";
 import { factors, factorsAlone, type FactorSink } from "./geometry/basis/factors.js";
 import { lewisEllipsoid } from "./geometry/lewis/ellipsoid.js";
@@ -16,7 +16,8 @@ import { handOver } from "./low-rank/left.js";
 import { openProblem } from "./low-rank/opening.js";
 import { canProveWhileProjecting, ProvingProjection } from "./low-rank/proving-projection.js";
 import type { LowRankProblem } from "./low-rank/problem.js";
-import type { RowSource } from "./matrix.js";
+import { spreadRows } from "./geometry/subspace/row-groups.js";
+import { toRowSource, type RowSource } from "./matrix.js";
 import type {
   Candidate,
   ChosenMethod,
@@ -38,7 +39,8 @@ export async function lowRank(
   const { methods, work } = candidatesOf(options, source);
   run.expect(work);
   const problem = await openProblem(run, source, options, methods);
-  if (problem.p !== 2) await setEllipsoid(problem, canProveWhileProjecting(options, methods[0]));
+  if (problem.p !== 2 && methods.some((name) => name !== "clusters"))
+    await setEllipsoid(problem, canProveWhileProjecting(options, methods[0]));
   return options.report === false ? factorsOf(problem, methods[0]) : keepBest(problem, methods, options);
 }
 
@@ -121,7 +123,8 @@ function resultOf(
   const { rows: n, cols: d } = rows.source;
   return {
     left: { data: (left.keep && fit.pair?.left) || left.data, rows: n, cols: rank },
-    right: { data: factorType === "f64" ? right : Float32Array.from(right), rows: rank, cols: d },
+    right: { data: factorType === "f64" ? right : Float32Array.from(right), rows: right.length / d, cols: d },
+    ...(fit.pair?.groups && { groups: fit.pair.groups.of }),
     rank,
     p,
     method,
@@ -138,8 +141,10 @@ async function certified(problem: LowRankProblem, fit: Fit, right: Float64Array)
   const { rows, rank } = problem;
   const { rows: n, cols: d } = rows.source;
   if (!fit.pair) return certificateOf(problem, fit.basis.subarray(0, rank * d), right, fit);
-  const left = { data: fit.pair.left, rows: n, cols: rank };
-  return residualCertificate(problem, left, { data: fit.pair.right, rows: rank, cols: d });
+  const { left: data, right: rightData, groups } = fit.pair;
+  const own = { data, rows: n, cols: rank };
+  const left = groups ? spreadRows(toRowSource(own), groups.of, groups.count) : own;
+  return residualCertificate(problem, left, { data: rightData, rows: rightData.length / d, cols: d });
 }
 
 /** What a method left in the rows' state is of no use to the next. */

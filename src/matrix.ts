@@ -1,7 +1,10 @@
 import { InvalidInputError, throwIfAborted } from "./errors.js";
 
+/** What holds a matrix's numbers. */
+export type Floats = Float32Array | Float64Array;
+
 /** A dense matrix: `rows * cols` numbers, row-major, Float32Array or Float64Array. */
-export interface Matrix<T extends Float32Array | Float64Array = Float32Array | Float64Array> {
+export interface Matrix<T extends Floats = Floats> {
   readonly data: T;
   readonly rows: number;
   readonly cols: number;
@@ -51,6 +54,8 @@ export function toRowSource(a: MatrixLike, name = "A"): RowSource {
   if (a === null || typeof a !== "object") {
     throw new InvalidInputError(`${name} must be a matrix { data, rows, cols } or a row source; got ${String(a)}.`);
   }
+  const bare = shapeless(a, name);
+  if (bare !== undefined) throw new InvalidInputError(bare);
   const { rows, cols } = a;
   if (!Number.isSafeInteger(rows) || !Number.isSafeInteger(cols) || rows < 1 || cols < 1) {
     throw new InvalidInputError(
@@ -65,7 +70,8 @@ export function toRowSource(a: MatrixLike, name = "A"): RowSource {
   }
   const { data } = a;
   if (!(data instanceof Float32Array) && !(data instanceof Float64Array)) {
-    throw new InvalidInputError(`${name}.data must be a Float32Array or a Float64Array; copy it into one first.`);
+    const how = Array.isArray(data) || ArrayBuffer.isView(data) ? `: pass Float32Array.from(${name}.data)` : "";
+    throw new InvalidInputError(`${name}.data is ${kindOf(data)}; it must be a Float32Array or a Float64Array${how}.`);
   }
   if (data.length !== rows * cols) {
     throw new InvalidInputError(
@@ -86,6 +92,21 @@ export function toRowSource(a: MatrixLike, name = "A"): RowSource {
       );
     },
   };
+}
+
+/** What is wrong with numbers that do not say their shape, and what to pass. */
+function shapeless(a: object, name: string): string | undefined {
+  const isView = ArrayBuffer.isView(a);
+  if (!Array.isArray(a) && !isView) return undefined;
+  const { length = 0 } = a as { length?: number };
+  const first: unknown = (a as ArrayLike<unknown>)[0];
+  if (!isView && (Array.isArray(first) || ArrayBuffer.isView(first))) {
+    const { length: cols } = first as unknown as ArrayLike<number>;
+    const flat = `Float64Array.from(${name}.flatMap((row) => [...row]))`;
+    return `${name} is an array of ${length} arrays: pass { data: ${flat}, rows: ${length}, cols: ${cols} }.`;
+  }
+  const data = a instanceof Float32Array || a instanceof Float64Array ? name : `Float64Array.from(${name})`;
+  return `${name} is ${kindOf(a)} of ${length} numbers, which does not say its shape: pass { data: ${data}, rows, cols }, row after row.`;
 }
 
 /**
@@ -127,7 +148,8 @@ function isTyped(value: unknown): value is Uint8Array {
 /** What a value is, for a message: "a DataView", "null". */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
-  return typeof value === "object" ? `a ${Object.prototype.toString.call(value).slice(8, -1)}` : `a ${typeof value}`;
+  const name = typeof value === "object" ? Object.prototype.toString.call(value).slice(8, -1) : typeof value;
+  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
 }
 
 /** Its memory went to another thread: nothing is left of it here. */

@@ -127,6 +127,7 @@ export function checkNumbers(option: string, values: unknown): asserts values is
 export function checkSize(
   { rank, keep, energy }: Pick<LowRankOptions, "rank" | "keep" | "energy">,
   source: RowSource,
+  groups = 1,
 ): void {
   const { rows, cols, name = "A" } = source;
   const given = Object.entries({ rank, keep, energy }).filter(([, value]) => value !== undefined);
@@ -140,17 +141,19 @@ export function checkSize(
       throw new InvalidInputError(`${key} must be a share above 0 and at most 1; got ${value}.`);
     }
   }
-  if (keep !== undefined && rankForKeep(keep, rows, cols) < 1) {
+  if (keep !== undefined && rankForKeep(keep, rows, cols, groups) < 1) {
+    const least = (rows + groups * cols) / (rows * cols);
+    const of = groups > 1 ? ` in ${groups} groups` : "";
     throw new InvalidInputError(
-      `keep ${keep} leaves ${name} (${rows} x ${cols}) no rank at all; rank 1 takes ${((rows + cols) / (rows * cols)).toPrecision(3)}.`,
+      `keep ${keep} leaves ${name} (${rows} x ${cols}) no rank at all${of}; rank 1 takes ${least.toPrecision(3)}.`,
       { tensor: name },
     );
   }
 }
 
-/** floor(keep n d / (n + d) + 1e-9), at most min(n, d): the largest rank whose factors hold that share of the elements. */
-export function rankForKeep(keep: number, rows: number, cols: number): number {
-  return Math.min(rows, cols, Math.floor((keep * rows * cols) / (rows + cols) + 1e-9));
+/** floor(keep n d / (n + groups d) + 1e-9), at most min(n, d): the largest rank whose factors hold that share of the elements. */
+export function rankForKeep(keep: number, rows: number, cols: number, groups = 1): number {
+  return Math.min(rows, cols, Math.floor((keep * rows * cols) / (rows + groups * cols) + 1e-9));
 }
 
 /** The smallest rank whose singular values hold `energy` of the sum of squares; at least 1. */

@@ -28,19 +28,45 @@ export function rotate(
   const lines = signs.length / order;
   if (back) mix(X, width, order, lines, mixing, true);
   else negate(X, width, signs);
-  for (let step = 1; step < lines; step *= 2) {
-    for (let first = 0; first < signs.length; ++first) {
-      if (first & step) continue;
-      const end = (first + 1) * width;
-      for (let a = first * width, b = a + step * width; a < end; ++a, ++b) {
-        const [x, y] = [X[a], X[b]];
-        X[a] = x + y;
-        X[b] = x - y;
-      }
-    }
-  }
+  let step = 1;
+  for (; 2 * step < lines; step *= 4) hadamardTwice(X, width, signs.length, step);
+  if (step < lines) hadamard(X, width, signs.length, step);
   if (back) negate(X, width, signs);
   else mix(X, width, order, lines, mixing, false);
+}
+
+/** Sums and differences of lines that are `step` apart. */
+function hadamard(X: Float64Array, width: number, lines: number, step: number): void {
+  for (let first = 0; first < lines; ++first) {
+    if (first & step) continue;
+    const end = (first + 1) * width;
+    for (let a = first * width, b = a + step * width; a < end; ++a, ++b) {
+      const [x, y] = [X[a], X[b]];
+      X[a] = x + y;
+      X[b] = x - y;
+    }
+  }
+}
+
+/** The same, and then of lines that are 2 * step apart. */
+function hadamardTwice(X: Float64Array, width: number, lines: number, step: number): void {
+  const apart = step * width;
+  for (let first = 0; first < lines; ++first) {
+    if (first & (3 * step)) continue;
+    for (let a = first * width, end = a + width; a < end; ++a) {
+      const b = a + apart,
+        c = b + apart,
+        d = c + apart;
+      const w = X[a] + X[b],
+        x = X[a] - X[b],
+        y = X[c] + X[d],
+        z = X[c] - X[d];
+      X[a] = w + y;
+      X[b] = x + z;
+      X[c] = w - y;
+      X[d] = x - z;
+    }
+  }
 }
 
 function negate(X: Float64Array, width: number, signs: Int8Array): void {
@@ -49,20 +75,50 @@ function negate(X: Float64Array, width: number, signs: Int8Array): void {
   });
 }
 
-/** Of the lines t, t + lines, t + 2 lines, ... those that mixing' makes of them, or mixing. */
+/** Of the lines t, t + lines, t + 2 lines, ... those that mixing' makes of them, or mixing. Columns in strips that stay near. */
 function mix(X: Float64Array, width: number, order: number, lines: number, mixing: Float32Array, back: boolean): void {
-  const old = new Float64Array(order * width);
+  const strip = Math.min(width, 256);
+  const old = new Float64Array(order * strip);
+  const factors = new Float64Array(order * order);
+  for (let i = 0; i < order; ++i)
+    for (let k = 0; k < order; ++k) factors[i * order + k] = back ? mixing[i * order + k] : mixing[k * order + i];
   for (let t = 0; t < lines; ++t) {
-    for (let i = 0; i < order; ++i) {
-      const from = (i * lines + t) * width;
-      old.set(X.subarray(from, from + width), i * width);
-    }
-    for (let i = 0; i < order; ++i) {
-      const out = X.subarray((i * lines + t) * width, (i * lines + t + 1) * width).fill(0);
-      for (let k = 0; k < order; ++k) {
-        const factor = back ? mixing[i * order + k] : mixing[k * order + i];
-        for (let j = 0, at = k * width; j < width; ++j, ++at) out[j] += factor * old[at];
+    for (let first = 0; first < width; first += strip) {
+      const count = Math.min(strip, width - first);
+      for (let i = 0; i < order; ++i) {
+        const from = (i * lines + t) * width + first;
+        for (let j = 0; j < count; ++j) old[i * strip + j] = X[from + j];
       }
+      for (let i = 0; i < order; ++i)
+        addLines(X, (i * lines + t) * width + first, count, factors, i * order, order, old, strip);
     }
+  }
+}
+
+/** Line `out` of X: the sum of the lines of `old`, each times its factor, in order. */
+function addLines(
+  X: Float64Array,
+  out: number,
+  count: number,
+  factors: Float64Array,
+  from: number,
+  order: number,
+  old: Float64Array,
+  strip: number,
+): void {
+  X.fill(0, out, out + count);
+  let k = 0;
+  for (; k + 4 <= order; k += 4) {
+    const [a, b, c, d] = [factors[from + k], factors[from + k + 1], factors[from + k + 2], factors[from + k + 3]];
+    const p = k * strip;
+    const q = p + strip;
+    const r = q + strip;
+    const s = r + strip;
+    for (let j = 0; j < count; ++j)
+      X[out + j] = X[out + j] + a * old[p + j] + b * old[q + j] + c * old[r + j] + d * old[s + j];
+  }
+  for (; k < order; ++k) {
+    const factor = factors[from + k];
+    for (let j = 0, at = k * strip; j < count; ++j, ++at) X[out + j] += factor * old[at];
   }
 }

@@ -9,28 +9,35 @@ import { brokenLinks } from "./links.mjs";
 import { markdown } from "./markdown.mjs";
 import { page } from "./page.mjs";
 
-/** Order of the pages that have one; others of docs/ follow in the first group of guides. */
+/** Order of the pages that have one; others of docs/ follow in the first group. */
 const order = {
-  Start: ["README", "docs/quick-start", "docs/mathematics", "docs/performance"],
-  Guides: [
-    "compress",
-    "quality",
-    "evaluate",
-    "paper",
-    "inspect",
-    "tokens",
-    "quantise",
-    "codes",
-    "trellis-code",
-    "threads",
-    "large",
-    "long-runs",
+  Start: ["README", "docs/README", "docs/quick-start"],
+  Use: [
+    ...[
+      "commands",
+      "quality",
+      "compress",
+      "evaluate",
+      "paper",
+      "results",
+      "inspect",
+      "tokens",
+      "page",
+      "runtimes",
+      "threads",
+      "large",
+    ],
+    ...["long-runs", "cluster", "exporters", "other-tools", "limits"],
   ].map((name) => `docs/${name}`),
-  Primitives: [
-    ...["low-rank", "lewis-weights", "leverage", "level-set", "min-volume", "sensitivities", "coreset", "subspace"],
-    "entrywise",
+  Mathematics: [
+    ...["mathematics", "low-rank", "lewis-weights", "leverage", "level-set", "min-volume", "sensitivities", "coreset"],
+    ...["subspace", "entrywise", "quantise", "codes", "trellis-code", "numbers"],
   ].map((name) => `docs/${name}`),
-  Project: ["CONTRIBUTING", "SECURITY", "CHANGELOG"],
+  Maintaining: [
+    "CONTRIBUTING",
+    ...["performance", "scaling", "measure", "coverage", "fuzzing"].map((name) => `docs/${name}`),
+    ...["SECURITY", "CHANGELOG"],
+  ],
 };
 /** An image of this name gives way to what it shows. */
 const picture = "picture.png";

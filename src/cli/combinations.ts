@@ -18,6 +18,7 @@ type Combined = {
       | "bytes"
       | "minRank"
       | "multipleOf"
+      | "groups"
   ]?: unknown;
 } & {
   readonly [Key in "verify" | "dryRun" | "resume"]?: boolean;
@@ -28,6 +29,7 @@ export function checkCombination(options: Combined): void {
   const { verify, dryRun, resume, inputs, shape, runtime, rowWeights, rowWeightsPower, minRank, budget, bytes } =
     options;
   const { dtype, plan, rank, energy, multipleOf, method } = options;
+  checkGroups(options);
   if (dryRun && verify)
     throw new InvalidInputError("--dry-run writes nothing that --verify could look at; leave one of them out.");
   if (dryRun && resume)
@@ -64,6 +66,14 @@ export function checkCombination(options: Combined): void {
   }
   if (minRank !== undefined && (budget ?? bytes) === undefined)
     throw new InvalidInputError("--min-rank is the smallest rank that --budget and --bytes give; give one of these.");
+}
+
+/** @throws {InvalidInputError} for groups of rows that no method makes */
+export function checkGroups({ groups, method = "auto" }: Pick<Combined, "groups" | "method">): void {
+  if (groups !== undefined && method !== "clusters")
+    throw new InvalidInputError(
+      `--groups is for --method clusters; the method is ${method}. Name that one, or leave --groups out.`,
+    );
 }
 
 const kebab = (option: string) => option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -64,7 +64,7 @@ export async function evaluateCurveOf(
     if (svg !== undefined) await writeText(svg, curvePicture(whole, metric), force);
     if (html !== undefined) await writeText(html, curvePage(whole, metric), force);
   }
-  context.json({ command: "evaluate", ...head, ...whole });
+  context.json({ ...head, ...whole });
   sayCurve(context, whole, files);
 }
 

@@ -23,7 +23,6 @@ import {
   parseSeed,
   parseShare,
 } from "./options.js";
-import { version } from "./version.js";
 
 export type EvaluateCommand = CommonOptions &
   Pick<EvaluateOptions, "text" | "label" | "labels" | "k" | "maxLength" | "maskShare" | "batch" | "samples" | "seed"> &
@@ -134,7 +133,7 @@ async function evaluate(context: Context, paths: readonly string[], options: Eva
     }
     const result = await scoring.score(models);
     context.endProgress();
-    context.json({ command: "evaluate", version, runtime: scoring.runtime.name, data: scoring.data.name, ...result });
+    context.json({ runtime: scoring.runtime.name, data: scoring.data.name, ...result });
     sayScores(context, result);
   });
 }

@@ -165,8 +165,8 @@ function spectrumOf({ name, shape, bytes, spectrum }: WithSpectrum, i: number): 
     ({ keep, rank, error }) => `<tr><th scope="row">${keep}</th><td>${rank}</td><td>${error.toFixed(4)}</td></tr>`,
   );
   const autoRows = auto.map(
-    ({ keep, type, rank, measure }) =>
-      `<tr><th scope="row">${keep}</th><td>${type === "transform" || type === "trellis" ? `${type} codes` : `${type}, rank ${rank}`}</td><td>${measure.toFixed(4)}</td></tr>`,
+    ({ keep, dtype, rank, measure }) =>
+      `<tr><th scope="row">${keep}</th><td>${dtype === "transform" || dtype === "trellis" ? `${dtype} codes` : `${dtype}, rank ${rank}`}</td><td>${measure.toFixed(4)}</td></tr>`,
   );
   const figure = (id: string, what: string) =>
     `<figure><figcaption>${what}</figcaption><div class="plot" id="${id}" role="img" aria-label="${what} of ${title}"></div></figure>`;

@@ -14,6 +14,7 @@ import { runPrimitive } from "../schedule/far-scales.js";
 import { CountedMatrix } from "../schedule/open-rows.js";
 import type { OptionsOf, PrimitiveName, ResultOf } from "../schedule/primitives.js";
 import { Scheduler } from "../schedule/scheduler.js";
+import { workerScript } from "../schedule/worker-script.js";
 import type { OpenMatrix, WeightedOptions } from "../types/index.js";
 import type { ClusterSchedulerOptions } from "./cluster-options.js";
 import { ClusterEngine } from "./cluster-engine.js";
@@ -57,7 +58,7 @@ export class ClusterScheduler implements Calls {
     checkBytes({ shareBytes, waitingBytes, logBytes });
     if (!(Number.isSafeInteger(count) && count >= 1 && count <= 4096))
       throw new InvalidInputError(`shares must be a whole number from 1 to 4096; got ${String(count)}.`);
-    const local = await Scheduler.create(kernel, { threads, memory });
+    const local = await Scheduler.create(kernel, { threads, memory }, workerScript);
     const engine = new ClusterEngine(await InlineEngine.create(kernel), { waitingBytes, logBytes });
     const slots = await coordinator.waitForWorkers();
     return new ClusterScheduler(coordinator, engine, local, slots, { ...options, shareBytes });

@@ -7,6 +7,7 @@ import type { Loewner } from "../types/index.js";
 import type { ClusterOptions } from "./cluster-options.js";
 import { ClusterScheduler } from "./cluster-scheduler.js";
 import { Coordinator } from "./coordinator.js";
+import { checkOptions, type Names } from "../option-names.js";
 
 export { startClusterWorker, type ClusterWorker, type ClusterWorkerOptions } from "./worker.js";
 export { clusterStatus, type ClusterStatus, type QueueCounts } from "./status.js";
@@ -14,6 +15,21 @@ export { clusterMetrics, workerMetrics } from "./metrics.js";
 export type { Counters, WorkerState } from "./messages.js";
 export { locate, type RowLocation } from "../location.js";
 export { ClusterError } from "../errors.js";
+
+const connectClusterNames: Names<ClusterOptions> = {
+  redis: 1,
+  prefix: 1,
+  lifeMs: 1,
+  patienceMs: 1,
+  onNotice: 1,
+  shareBytes: 1,
+  shares: 1,
+  waitingBytes: 1,
+  logBytes: 1,
+  storage: 1,
+  threads: 1,
+  memory: 1,
+};
 export type { ClusterOptions };
 
 /**
@@ -25,6 +41,7 @@ export type { ClusterOptions };
  * @throws {InvalidInputError} for options out of range
  */
 export async function connectCluster(options: ClusterOptions): Promise<Loewner> {
+  checkOptions("connectCluster", options, connectClusterNames);
   const coordinator = await Coordinator.connect(options);
   try {
     return loewnerFrom(await ClusterScheduler.create(coordinator, await inlinedKernel(), options));

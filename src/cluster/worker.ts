@@ -6,6 +6,7 @@ import { Pool } from "../engine/threads/pool.js";
 import { threadCount } from "../engine/threads/spawn.js";
 import { InvalidInputError } from "../errors.js";
 import { inlinedKernel } from "../kernel/inlined.js";
+import { checkOptions, type Names as OptionNames } from "../option-names.js";
 import { checkBytes } from "../options.js";
 import { workerScript } from "../schedule/worker-script.js";
 import type { Claim, Closing } from "./messages.js";
@@ -13,6 +14,17 @@ import { layerQueue, Names, shareQueue } from "./names.js";
 import { connect, loadBullmq } from "./redis.js";
 import { RunningWorker, type ClusterWorker } from "./running-worker.js";
 import { Storage } from "./storage.js";
+
+const startClusterWorkerNames: OptionNames<ClusterWorkerOptions> = {
+  redis: 1,
+  prefix: 1,
+  storage: 1,
+  threads: 1,
+  residentBytes: 1,
+  leaseMs: 1,
+  name: 1,
+  onEvent: 1,
+};
 
 export type { ClusterWorker };
 
@@ -42,6 +54,7 @@ export interface ClusterWorkerOptions {
  * @throws {InvalidInputError} for options out of range
  */
 export async function startClusterWorker(options: ClusterWorkerOptions): Promise<ClusterWorker> {
+  checkOptions("startClusterWorker", options, startClusterWorkerNames);
   const { storage = ["."], leaseMs = 30_000, threads = "auto" } = options;
   if (!(leaseMs >= 1000))
     throw new InvalidInputError(`leaseMs must be at least 1000 milliseconds; got ${String(leaseMs)}.`);

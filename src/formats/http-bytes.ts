@@ -8,6 +8,9 @@
 import { FileError, InvalidInputError, throwIfAborted } from "../errors.js";
 import { type ByteSource, changed, checkRange } from "./bytes.js";
 import { defaultStallMs, Pace, TransientError, retry, unlessStalled, unreachable } from "./http-retry.js";
+import { checkOptions, type Names } from "../option-names.js";
+
+const openHttpNames: Names<HttpOptions> = { fetch: 1, headers: 1, signal: 1, stallMs: 1 };
 
 export interface HttpOptions {
   /** Default: the runtime's own. */
@@ -46,6 +49,7 @@ export function isHttpAddress(text: string): boolean {
  * @throws {AbortedError} when `signal` fires.
  */
 export async function openHttp(address: string | URL, options: HttpOptions = {}): Promise<ByteSource> {
+  checkOptions("openHttp", options, openHttpNames);
   const { signal, stallMs = defaultStallMs } = options;
   const url = parse(address);
   const name = `${url.origin}${url.pathname}`; // a query may hold a signature

@@ -22,6 +22,7 @@ export type {
   ExternalResolver,
   NewTensor,
   OnnxEdits,
+  OnnxFunction,
   OnnxGraph,
   OnnxModel,
   OnnxNode,

@@ -7,6 +7,9 @@ import type { ByteSource } from "./bytes.js";
 import type { LimitOptions } from "./limits.js";
 import { readNpyHeader, swapped, tuple } from "./npy.js";
 import { unsupportedDtype } from "./npy-dtype.js";
+import { checkOptions, type Names } from "../option-names.js";
+
+const readNpyArrayNames: Names<LimitOptions> = { limits: 1 };
 
 /** The types that are read, under NumPy's names. float16 stays as its bit patterns, bool is 0 or 1 in a byte. */
 export interface NpyTypes {
@@ -63,6 +66,7 @@ const MAX_BYTES = 2 ** 31;
  * @throws {OutOfMemoryError} when the array takes more than 2^31 bytes.
  */
 export async function readNpyArray(source: ByteSource, options: LimitOptions = {}): Promise<NpyTensor> {
+  checkOptions("readNpyArray", options, readNpyArrayNames);
   const { descr, shape, fortranOrder, dataStart } = await readNpyHeader(source, options);
   const file = source.name;
   const name = descr.replace(/^[<>=|]/, "");

@@ -11,6 +11,9 @@ import { type LimitOptions, limitsOf, overLimit } from "./limits.js";
 import { parsePythonLiteral, type PythonLiteral, PythonLiteralError } from "./python-literal.js";
 import { structuredDtype, unsupportedDtype } from "./npy-dtype.js";
 import { sniff, sniffedBytes } from "./sniff.js";
+import { checkOptions, type Names } from "../option-names.js";
+
+const openNpyNames: Names<LimitOptions> = { limits: 1 };
 
 /** What the header of an .npy file says. */
 export interface NpyHeader {
@@ -90,6 +93,7 @@ export async function readNpyHeader(source: ByteSource, options: LimitOptions = 
  * @throws {LimitError} as readNpyHeader.
  */
 export async function openNpy(source: ByteSource, options: LimitOptions = {}): Promise<NpyRows> {
+  checkOptions("openNpy", options, openNpyNames);
   const header = await readNpyHeader(source, options);
   const { descr, shape, fortranOrder, dataStart } = header;
   const file = source.name;

@@ -5,6 +5,9 @@ import { quote } from "./json.js";
 import type { LimitOptions } from "./limits.js";
 import { type NpyTensor, readNpyArray } from "./npy-array.js";
 import { readZipEntries, readZipEntry } from "./zip.js";
+import { checkOptions, type Names } from "../option-names.js";
+
+const readNpzNames: Names<LimitOptions> = { limits: 1 };
 
 const MAX_BYTES = 2 ** 31;
 
@@ -15,6 +18,7 @@ const MAX_BYTES = 2 ** 31;
  * @throws {OutOfMemoryError} when the arrays take more than 2^31 bytes.
  */
 export async function readNpz(source: ByteSource, options: LimitOptions = {}): Promise<Map<string, NpyTensor>> {
+  checkOptions("readNpz", options, readNpzNames);
   const file = source.name;
   const entries = await readZipEntries(source);
   const total = entries.reduce((sum, { size }) => sum + size, 0);

@@ -23,6 +23,9 @@ import {
   tensorBytes,
 } from "./safetensors-dtype.js";
 import { sniff, sniffedBytes } from "./sniff.js";
+import { checkOptions, type Names } from "../option-names.js";
+
+const openSafetensorsNames: Names<LimitOptions> = { limits: 1 };
 
 /** Longest header that the format allows, in bytes. */
 export const MAX_SAFETENSORS_HEADER = 100_000_000;
@@ -65,6 +68,7 @@ export interface SafetensorsFile {
  * @throws {LimitError} when the header holds more than may be read of it.
  */
 export async function openSafetensors(source: ByteSource, options: LimitOptions = {}): Promise<SafetensorsFile> {
+  checkOptions("openSafetensors", options, openSafetensorsNames);
   const limits = limitsOf(options);
   const file = source.name;
   const header = await readHeader(source, limits);
@@ -162,8 +166,11 @@ async function readHeader(source: ByteSource, limits: ReadLimits): Promise<Uint8
   const start = await source.slice(0, Math.min(sniffedBytes, source.size));
   const length = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(Math.max(MAX_SAFETENSORS_HEADER, source.size))) {
+    const other = sniff(start);
     throw bad(
-      `not a safetensors file, or damaged: its first 8 bytes give a header of ${length} bytes, over the format's limit of ${MAX_SAFETENSORS_HEADER}.${sniff(start)}`,
+      other
+        ? `not a safetensors file.${other}`
+        : `not a safetensors file, or damaged: its first 8 bytes give a header of ${length} bytes, over the format's limit of ${MAX_SAFETENSORS_HEADER}.`,
       0,
     );
   }

@@ -258,6 +258,7 @@ export interface KernelExports {
     work: Pointer,
   ): void;
   trellisWorkBytes(n: number, bits: number, windowBits: number): number;
+  trellisPrepare(work: Pointer, n: number, bits: number, windowBits: number, table: Pointer): void;
   trellisEncode(
     codes: Pointer,
     sums: Pointer,

@@ -1,7 +1,7 @@
 // The methods: each gives an orthonormal basis of the row space, of which the first `rank` vectors are projected on; or, where
 // it does not project, the pair of factors itself.
 import type { Eigen } from "../engine/dense.js";
-import { entrywiseFactors, entrywiseWork, type EntrywiseFactors } from "../geometry/entrywise/entrywise.js";
+import { entrywiseFactors, entrywiseWork } from "../geometry/entrywise/entrywise.js";
 import { basisSize } from "../geometry/basis/factors.js";
 import { noCache } from "../geometry/matrix-cache.js";
 import { levelSetGram } from "../geometry/level-set/level-set.js";
@@ -10,10 +10,11 @@ import { orient } from "../geometry/basis/orthonormal.js";
 import type { Ending, Run } from "../geometry/run.js";
 import { subspaceBasis } from "../geometry/subspace/subspace.js";
 import type { RowSource } from "../matrix.js";
-import { isInRange, rankForKeep, type PRange } from "../options.js";
-import type { ChosenMethod, LowRankOptions, ObjectiveName } from "../types/index.js";
+import { isInRange, type PRange } from "../options.js";
+import type { ChosenMethod, LowRankOptions, Objective, ObjectiveName } from "../types/index.js";
 import { axesOf, type Projected } from "./proving-projection.js";
 import type { LowRankProblem } from "./problem.js";
+import { askedRank, groupsOf } from "./rank.js";
 
 export interface Fit extends Ending {
   /** Orthonormal rows, f64, `rank` of them or cols; the first `rank` are what is projected on. */
@@ -22,10 +23,20 @@ export interface Fit extends Ending {
   sigmaNext?: number;
   /** What it is certified by, where that is not the ellipsoid that all share. */
   ellipsoid?: LewisEllipsoid;
-  /** Factors that are no projection. */
-  pair?: EntrywiseFactors;
+  /** Factors that are no projection on one basis. */
+  pair?: FittedPair;
   /** A projection that has been made. */
   projected?: Projected;
+}
+
+export interface FittedPair {
+  /** rows x rank: Float64Array for f64, else Float32Array. */
+  left: Float32Array | Float64Array;
+  /** f64, rounded to the factor type: rank x cols, or of so many groups below each other. */
+  right: Float64Array;
+  groups?: { of: Uint8Array; count: number };
+  /** Of these factors. */
+  objective: Objective;
 }
 
 interface Size {
@@ -34,6 +45,7 @@ interface Size {
   k: number;
   /** 2 in f64. */
   slow: number;
+  groups: number;
 }
 
 interface Fitter {
@@ -105,6 +117,21 @@ export const fitters: Record<ChosenMethod, Fitter> = {
     range: { above: 0, below: 4 },
     work: ({ n, d, k, slow }) => slow * 2 * entrywiseWork(n, d, k),
   },
+  clusters: {
+    async fit({ run, rows, rank, p, seed, factorType, rowWeights, groups }) {
+      const { rowClusters, clusterFactors } = await import("../geometry/subspace/clusters.js");
+      const found = await rowClusters(run, rows.source, { rank, p, seed, rowWeights, groups });
+      const pair = await clusterFactors(run, rows.source, found, { rank, p, factorType, rowWeights });
+      const { iterations, residual, converged, bases } = found;
+      return {
+        ...{ basis: bases[0], iterations, residual, converged },
+        pair: { ...pair, groups: { of: found.groups, count: bases.length } },
+      };
+    },
+    needsSpectrum: false,
+    range: { above: 0, to: 2 },
+    work: ({ n, d, k, slow, groups }) => 40 * n * slow * d * (d + groups * Math.min(d - k, 2 * k)),
+  },
 };
 
 /** Of the sum's relative decrease a sweep: what is left is far below what methods differ by. */
@@ -122,14 +149,17 @@ const further: Record<ObjectiveName, ChosenMethod[]> = {
 
 /** The methods to try, and the work of it all: the ellipsoid that proves them, then each one. */
 export function candidatesOf(
-  { method = "auto", p = 1, compareSvd = false, rank, keep, objective = "lp", maxWork }: Omit<LowRankOptions, "report">,
+  options: Omit<LowRankOptions, "report">,
   { rows: n, cols: d, dtype }: RowSource,
 ): { methods: ChosenMethod[]; work: number } {
-  const k = rank ?? (keep !== undefined ? rankForKeep(keep, n, d) : Math.ceil(d / 2));
-  const size = { n, d, k, slow: dtype === "f64" ? 2 : 1 };
+  const { p = 1, compareSvd = false, objective = "lp", maxWork } = options;
+  const groups = groupsOf(options);
+  const method = options.method === "clusters" && groups === 1 ? "subspace" : (options.method ?? "auto");
+  const k = askedRank(options, n, d) || Math.ceil(d / 2);
+  const size = { n, d, k, slow: dtype === "f64" ? 2 : 1, groups };
   let methods: ChosenMethod[];
-  // At p = 2 SVD is all of them.
-  if (p === 2) methods = ["svd"];
+  // At p = 2 SVD is all of those that make one pair.
+  if (p === 2 && method !== "clusters") methods = ["svd"];
   else if (method === "auto") {
     methods = ["lewis", "svd"];
     let left = maxWork ?? defaultMaxWork;

@@ -17,7 +17,7 @@ import type { LowRankProblem } from "./problem.js";
 
 /** The certificate of ALGORITHMS: for a basis of any origin, bound = upper sigma_1(M (I - V V')). */
 export async function certificateOf(
-  problem: Omit<LowRankProblem, "left">,
+  problem: Omit<LowRankProblem, "left" | "groups">,
   basis: Float64Array,
   right: Float64Array,
   known: {

@@ -4,6 +4,7 @@ import type { RowSource } from "../matrix.js";
 import { checkOneOf, checkP, checkSeed, checkSize, checkTolerance, describeRange, isInRange } from "../options.js";
 import type { ChosenMethod, LowRankFactorOptions, LowRankOptions } from "../types/index.js";
 import { candidatesOf, fitters } from "./candidates.js";
+import { groupsOf } from "./rank.js";
 
 export function checkLowRank(options: LowRankOptions | LowRankFactorOptions, source: RowSource): void {
   const {
@@ -14,8 +15,10 @@ export function checkLowRank(options: LowRankOptions | LowRankFactorOptions, sou
     factorType = source.dtype,
     maxWork = 0,
     report = true,
+    groups,
   } = options;
-  checkSize(options, source);
+  if (groups !== undefined) checkGroups(groups, method, source);
+  checkSize(options, source, groupsOf(options));
   checkP(p, { above: 0, to: Infinity });
   checkTolerance(tolerance);
   checkSeed(options.seed ?? 0);
@@ -34,3 +37,19 @@ export function checkLowRank(options: LowRankOptions | LowRankFactorOptions, sou
   checkOneOf("objective", objective, ["lp", "l21", "l2", "operator"]);
   checkOneOf("factorType", factorType, ["f64", "f32", "f16", "bf16"]);
 }
+
+function checkGroups(groups: number, method: string, { rows, name = "A" }: RowSource): void {
+  if (method !== "clusters") {
+    throw new InvalidInputError(
+      `groups is for method "clusters"; the method is "${method}". Name that one, or leave groups out.`,
+    );
+  }
+  const most = Math.min(rows, mostGroups);
+  if (Number.isSafeInteger(groups) && groups >= 1 && groups <= most) return;
+  throw new InvalidInputError(
+    `groups must be a whole number from 1 to ${most}${most === rows ? `, the rows of ${name}` : ""}; got ${groups}.`,
+  );
+}
+
+/** A group's number takes a byte. */
+const mostGroups = 256;

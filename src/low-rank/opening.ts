@@ -4,11 +4,12 @@ import { profiledStart } from "../geometry/lewis/start.js";
 import { setWeights, type Run } from "../geometry/run.js";
 import { profiledGram, spectrum } from "../geometry/basis/spectrum.js";
 import type { RowSource } from "../matrix.js";
-import { rankForEnergy, rankForKeep } from "../options.js";
+import { rankForEnergy } from "../options.js";
 import type { ChosenMethod, LowRankFactorOptions, LowRankOptions } from "../types/index.js";
 import { fitters, vectorsWanted } from "./candidates.js";
 import { Left } from "./left.js";
 import type { LowRankProblem } from "./problem.js";
+import { askedRank, groupsOf } from "./rank.js";
 
 export async function openProblem(
   run: Run,
@@ -21,7 +22,7 @@ export async function openProblem(
   setWeights(rows, options);
   const { rows: n, cols: d } = source;
   const most = Math.min(n, d);
-  let rank = options.rank ?? (options.keep !== undefined ? rankForKeep(options.keep, n, d) : 0);
+  let rank = askedRank(options, n, d);
   const wantsVectors = methods.some((method) => fitters[method].needsSpectrum);
   const needsSpectrum = wantsVectors || rank === 0;
   const vectors = vectorsWanted(run, methods, rank, d);
@@ -47,6 +48,7 @@ export async function openProblem(
     rowWeights,
     tolerance,
     seed,
+    groups: groupsOf(options),
     spectrum: plain,
     vectors,
     start,

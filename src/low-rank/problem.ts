@@ -18,6 +18,8 @@ export interface LowRankProblem {
   rowWeights?: RowWeights;
   tolerance: number;
   seed: number;
+  /** Of method clusters: groups of rows. */
+  groups: number;
   /** Of A, with its right singular vectors where a candidate needs them. */
   spectrum?: Spectrum;
   /** Eigenvectors that the candidates have a use for. */

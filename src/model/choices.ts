@@ -135,6 +135,7 @@ const trellisWidths: readonly TrellisBits[] = [1, 2, 3, 4, 5, 6, 7, 8];
 /**
  * Every rank from `minRank` in steps of `multipleOf`, stored as `type` ("auto": in 8, 4, 3 and 2 bits, the table itself in as many, and
  * in transform codes), while smaller than the layer; and the layer as it is, which has no target.
+ * @param groups factors are those of clusters of rows, in so many groups
  * @param packed "auto" offers only what onnxruntime computes with as it lies: all of it in 8, 4 and 2 bits
  */
 export function optionsFor(
@@ -144,7 +145,8 @@ export function optionsFor(
     minRank = 1,
     multipleOf,
     packed = false,
-  }: { type: StoredType | "auto"; minRank?: number; multipleOf?: number; packed?: boolean },
+    groups,
+  }: { type: StoredType | "auto"; minRank?: number; multipleOf?: number; packed?: boolean; groups?: number },
 ): Option[] {
   const { rows, cols, bytes, aim, sensitivity = 1 } = layer;
   const forecast = new Forecast(layer, aim);
@@ -174,7 +176,7 @@ export function optionsFor(
   for (const each of pairTypes(type)) {
     const step = multipleOf ?? (bitsOf(each) ? 8 : 1);
     for (let rank = Math.ceil(minRank / step) * step; rank <= Math.min(rows, cols); rank += step) {
-      add({ rank, type: each });
+      add({ rank, type: each, ...(groups !== undefined && { groups }) });
     }
     if (type === "auto") add({ rank: cols, type: each, dense: true });
   }

@@ -1,5 +1,6 @@
 // A model in, a smaller one out: every chosen layer becomes factors or codes, everything else passes through.
 import type { Loewner } from "../types/index.js";
+import { checkedPlan } from "./checked.js";
 import { compressedLayer, type CompressedLayer } from "./compressed-layer.js";
 import { Fitting, type Fits, modelObjective, type FittingOptions } from "./fit-planned.js";
 import { LayerJournal, type Journal } from "./journal.js";
@@ -39,14 +40,12 @@ export interface CompressedModel {
 
 /**
  * A layer that holds NaN or infinity is left alone, and is among the skipped with row and column.
- * @throws {InvalidInputError} for options out of range
+ * @throws {InvalidInputError} for options that do not exist or are out of range, and for a path in place of an open model: for paths there
+ *   is `compressFile` of loewner/node
  */
-export async function compressModel(
-  loewner: Loewner,
-  model: Model,
-  options: CompressOptions,
-): Promise<CompressedModel> {
+export async function compressModel(loewner: Loewner, model: Model, given: CompressOptions): Promise<CompressedModel> {
   const started = performance.now();
+  const options = checkedPlan("compressModel", model, given);
   const journal = options.journal && new LayerJournal(options.journal, model);
   const plan = await openPlan(loewner, model, options, planningShare, journal);
   const { progress } = plan;

@@ -13,8 +13,10 @@ export interface CompressedLayer {
   kind: string;
   rows: number;
   cols: number;
-  /** Of transform codes: components that have bits. */
+  /** Of transform codes: components that have bits. Of clusters: of each group. */
   rank: number;
+  /** Of clusters: groups of rows, each with a right factor of its own. */
+  groups?: number;
   /** Share of the layer's elements that the factors hold; of its components, of transform codes. */
   keep: number;
   /** How numbers are stored. */
@@ -27,6 +29,8 @@ export interface CompressedLayer {
   p: number;
   /** Of what is stored. */
   objective: Objective;
+  /** Frobenius norm of the error beside the layer's own, rows weighted alike; absent where the layer's was not asked for. */
+  relativeError?: number;
   candidates: readonly Candidate[];
   certificate: LowRankCertificate;
   /** Why this rank, this method, this way to store it. */
@@ -54,7 +58,8 @@ export function compressedLayer(
 ): CompressedLayer {
   const report = reportOf(planned.layer, stored, `${planned.because}; ${why(stored, planned, objective)}`);
   const exactTokens = report.exactRows && tokensOfRows(planned.layer, report.exactRows, tokenizer);
-  return { ...report, ...(exactTokens && { exactTokens }) };
+  const relativeError = planned.norm ? stored.objective.l2 / planned.norm : undefined;
+  return { ...report, ...(relativeError !== undefined && { relativeError }), ...(exactTokens && { exactTokens }) };
 }
 
 function why(
@@ -66,11 +71,15 @@ function why(
   const reasons: string[] = [];
   if (value.kind === "transform") reasons.push(bandsOf(value));
   else if (value.kind === "trellis") reasons.push(`all entries in ${value.bits} bits, after a fixed rotation`);
+  else if (value.kind === "clusters") reasons.push(`rows in ${value.count} groups, each with a subspace of its own`);
   else if (method === "dense") reasons.push("the table itself in few bits, of full rank");
   else if (others.length) reasons.push(`${method} has the least ${objective} of ${[method, ...others].join(", ")}`);
   else reasons.push(`method ${method}`);
   if (targets.length > 1) {
-    const kept = nameOf(method === "dense" ? { type, rank, dense: true } : { type, rank });
+    const kept = nameOf({
+      ...{ type, rank, dense: method === "dense" },
+      ...(value.kind === "clusters" && { groups: value.count }),
+    });
     reasons.push(`${kept} has the least ${objective} of ${targets.map(nameOf).join(", ")}`);
   } else if (type === "transform" || type === "trellis") return reasons.join("; ");
   else if (bitsOf(type)) reasons.push(`factors rotated and stored in ${bitsOf(type)} bits, right in 8`);
@@ -79,10 +88,18 @@ function why(
   return reasons.join("; ");
 }
 
+interface NamedWay {
+  type: StoredType;
+  rank?: number;
+  dense?: boolean;
+  groups?: number;
+}
+
 /** A way to store a layer, in words. */
-function nameOf({ type, rank, dense }: { type: StoredType; rank?: number; dense?: boolean }): string {
+function nameOf({ type, rank, dense, groups = 1 }: NamedWay): string {
   if (type === "transform" || type === "trellis") return `${type} codes`;
-  return dense ? `${type} at full rank` : `${type} at rank ${rank}`;
+  if (dense) return `${type} at full rank`;
+  return `${type} at rank ${rank}${groups > 1 ? ` in ${groups} groups` : ""}`;
 }
 
 function bandsOf({ bands, cols, exact }: TransformCode): string {
@@ -93,12 +110,13 @@ function bandsOf({ bands, cols, exact }: TransformCode): string {
 
 function reportOf({ name, kind, bytes, storedAs }: Layer, best: StoredLayer, explain: string): CompressedLayer {
   const { rows, cols, rank, type, method, p, objective, candidates, certificate, seconds, value, outputError } = best;
+  const groups = value.kind === "clusters" ? value.count : 1;
   const keep =
     value.kind === "transform"
       ? Math.min(1, rank / cols)
       : method === "dense" || method === "trellis"
         ? 1
-        : (rank * (rows + cols)) / (rows * cols);
+        : (rank * (rows + groups * cols)) / (rows * cols);
   return {
     ...(storedAs && { storedAs }),
     ...{ name, kind, rows, cols, rank, keep, dtype: type, bytesBefore: bytes, bytesAfter: valueBytes(value) },
@@ -107,6 +125,7 @@ function reportOf({ name, kind, bytes, storedAs }: Layer, best: StoredLayer, exp
       bands: value.bands.map(({ bits, cols: components }) => ({ bits, components })),
       exactRows: Array.from(value.exact?.rows ?? []),
     }),
+    ...(value.kind === "clusters" && { groups }),
     ...(value.kind === "trellis" && { bits: value.bits }),
     ...(outputError !== undefined && { outputError }),
   };

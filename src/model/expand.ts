@@ -13,6 +13,7 @@ import {
 import { quote } from "../formats/json.js";
 import { type Matrix, type RowSource, widenRows } from "../matrix.js";
 import type { Loewner, RunOptions } from "../types/index.js";
+import { checkCall } from "./checked.js";
 import { metadataKey, type LayerDescription } from "./description.js";
 import { factorsOf, openValue, sharedTensorsOf, tensorsOf } from "./kinds/index.js";
 import { rowsOf } from "./kinds/pair.js";
@@ -41,6 +42,7 @@ export async function expandModel(
   options: RunOptions = {},
 ): Promise<ExpandedModel> {
   const model = safetensorsModel(file);
+  checkCall("expandModel", model, options);
   const { described } = model;
   if (described.size === 0) {
     throw new InvalidInputError(

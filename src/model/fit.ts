@@ -17,7 +17,7 @@ import { aimOf } from "./measure.js";
 import { checkRange, overflowOf } from "./overflow.js";
 import { outputsByInputs, shapeOf, type Layer } from "./model.js";
 import { spilledMatrix, usualSpillBytes, type Spill } from "./spill.js";
-import { floatMatrix, matrixIn, type PairType, type StoredLayer } from "./stored.js";
+import { floatMatrix, matrixIn, type PairType, type StoredLayer, type StoredValue } from "./stored.js";
 import { identity, proofOptions, storedCertificate } from "./stored-certificate.js";
 
 export interface FitOptions extends Pick<
@@ -37,6 +37,8 @@ export interface FitOptions extends Pick<
   sample?: Matrix;
   /** Levels in even steps, which onnxruntime's own operators can hold; else those that suit rotated numbers best. */
   uniform?: boolean;
+  /** Of method clusters. */
+  groups?: number;
 }
 
 /** How a layer is to be stored. */
@@ -47,6 +49,8 @@ export interface PairTarget {
   readonly rank: number;
   readonly type: PairType;
   readonly dense?: boolean;
+  /** Rows in so many groups, each with a right factor of its own: method clusters. */
+  readonly groups?: number;
   /** Rows are outputs, as in trellis codes: so onnxruntime multiplies by a table in few bits. */
   readonly byOutputs?: boolean;
 }
@@ -71,7 +75,7 @@ export const isByOutputs = (target: Target) =>
 
 /**
  * A layer ready to be stored. What is stored in few bits is proved by a call of its own, which only the best of several needs; so is what
- * level-set fits: by Lewis weights, as `verify` proves it.
+ * level-set and clusters fit: as `verify` proves it.
  */
 export type FittedLayer = Omit<StoredLayer, "certificate"> & Partial<Pick<StoredLayer, "certificate">>;
 
@@ -100,11 +104,11 @@ export async function fitLayer(
 function fit(loewner: Loewner, layer: Layer, source: RowSource, target: Target, options: FitOptions): Promise<Fitted> {
   if (target.type === "transform") return transformCodes(loewner, layer, source, target, options);
   if (target.type === "trellis") return trellisCodes(loewner, source, target, options);
-  const { rank, type, dense = false } = target;
+  const { rank, type, dense = false, groups } = target;
   const bits = bitsOf(type);
-  return bits === undefined
-    ? floatFactors(loewner, source, layer.name, rank, type as RowType, options)
-    : codedFactors(loewner, layer, source, { rank, bits, dense }, options);
+  const own = groups === undefined ? options : { ...options, method: "clusters" as const, groups };
+  if (bits === undefined) return floatFactors(loewner, source, layer.name, rank, type as RowType, own);
+  return codedFactors(loewner, layer, source, { rank, bits, dense }, own);
 }
 
 /** With the certificate of what is stored. */
@@ -131,12 +135,6 @@ export async function proveLayer(
   };
 }
 
-/** Calls that fitting takes: progress is told by them. */
-export function callsOf(target: Target): number {
-  if (target.type === "transform" || target.type === "trellis") return 1;
-  return target.dense || bitsOf(target.type) === undefined ? 1 : 2;
-}
-
 /** Bits of a code, undefined for a float type. */
 export function bitsOf(type: PairType): CodeBits | undefined {
   return type.startsWith("int") ? (Number(type.slice(3)) as CodeBits) : undefined;
@@ -147,19 +145,26 @@ type Fitted = Pick<
   "value" | "rank" | "method" | "objective" | "candidates" | "certificate" | "outputError"
 >;
 
+/** What of it `lowRank` takes. */
+function lowRankOptions(options: FitOptions) {
+  const { p, method, objective, tolerance, seed, maxWork, rowWeights, signal, onProgress } = options;
+  return { p, method, objective, tolerance, seed, maxWork, rowWeights, signal, onProgress };
+}
+
 async function floatFactors(
   loewner: Loewner,
   source: RowSource,
   name: string,
   rank: number,
   type: RowType,
-  { spill, spillBytes = usualSpillBytes, uniform: _, rowWeightsPower: __, ...options }: FitOptions,
+  options: FitOptions,
 ): Promise<Fitted> {
+  const { spill, spillBytes = usualSpillBytes } = options;
   const { rows } = source;
   const big = spill && rows * rank * rowTypeBytes[type] > spillBytes ? await spill() : undefined;
   const result = await loewner
     .lowRank(source, {
-      ...{ ...options, rank, factorType: type },
+      ...{ ...lowRankOptions(options), rank, factorType: type },
       ...(big && {
         left: async (start: number, block: Float32Array | Float64Array) => {
           checkRange(name, block, type, start * rank, rank);
@@ -172,11 +177,17 @@ async function floatFactors(
   const left = big
     ? spilledMatrix(await big.finish(), { rows, cols: rank, type, name })
     : floatMatrix(result.left, type, name);
-  return { value: { kind: "pair", left, right: floatMatrix(result.right, type, name) }, rank, ...outcome(result) };
+  const right = floatMatrix(result.right, type, name);
+  const { groups } = result;
+  const value: StoredValue = groups
+    ? { kind: "clusters", count: result.right.rows / rank, groups, left, right }
+    : { kind: "pair", left, right };
+  return { value, rank, ...outcome(result) };
 }
 
 function outcome({ method, certificate, report: { objective, candidates } }: LowRankResult) {
-  return { method, objective, candidates, ...(method !== "level-set" && { certificate }) };
+  const isProved = method !== "level-set" && method !== "clusters";
+  return { method, objective, candidates, ...(isProved && { certificate }) };
 }
 
 /**
@@ -192,17 +203,22 @@ async function codedFactors(
   layer: Layer,
   source: RowSource,
   { rank, bits, dense }: { rank: number; bits: CodeBits; dense: boolean },
-  { spill: _, spillBytes: __, uniform, rowWeightsPower: ___, ...options }: FitOptions,
+  options: FitOptions,
 ): Promise<Fitted> {
-  const { p = 1, seed = 0, rowWeights, signal, onProgress } = options;
+  const { p = 1, seed = 0, uniform, rowWeights, signal, onProgress } = options;
   // Codes hold what the layer's own type may not: trial factors are not rounded to it.
   const factorType = source.dtype === "f64" ? "f64" : "f32";
-  const result = dense ? undefined : await loewner.lowRank(source, { ...options, rank, left: false, factorType });
+  const result = dense
+    ? undefined
+    : await loewner.lowRank(source, { ...lowRankOptions(options), rank, left: false, factorType });
   const levels = uniform ? ("uniform" as const) : undefined;
-  const { left, right, objective } = await loewner.quantise(source, {
-    ...{ bits, seed, p, rowWeights, levels, scale: scaleFor(layer), signal, onProgress },
-    right: result?.right,
-  });
+  const coding = { bits, seed, p, rowWeights, levels, scale: scaleFor(layer), signal, onProgress };
+  if (result?.groups) {
+    const { codeClusters } = await import("./cluster-codes.js");
+    const coded = await codeClusters(loewner, source, { right: result.right, groups: result.groups, rank }, coding);
+    return { ...coded, rank, method: result.method, candidates: result.report.candidates };
+  }
+  const { left, right, objective } = await loewner.quantise(source, { ...coding, right: result?.right });
   return {
     ...{ value: { kind: "pair", left, ...(right && { right }) }, rank, objective },
     method: result?.method ?? "dense",

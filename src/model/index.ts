@@ -18,7 +18,14 @@ export {
 } from "./calibrate/head-metric.js";
 export { type Moments } from "./calibrate/pass.js";
 export { type Sequence, textFeeds, type TextFeedOptions } from "./calibrate/texts.js";
-export { textTokenizer, type TextTokenizer, type TokenizerClass } from "./calibrate/text-tokenizer.js";
+export {
+  type EncodeOptions,
+  type Text,
+  textTokenizer,
+  type TextTokenizer,
+  type TextTokens,
+  type TokenizerClass,
+} from "./calibrate/text-tokenizer.js";
 export { type Description, type LayerDescription } from "./description.js";
 export type { PartDescription } from "./kinds/pair-description.js";
 export type { PairDescription } from "./kinds/pair.js";

@@ -2,6 +2,7 @@
 import { rowTypeBytes, type RowType } from "../matrix.js";
 import { rankForEnergy, rankForKeep } from "../options.js";
 import type { Loewner, Progress } from "../types/index.js";
+import { checkCall } from "./checked.js";
 import { optionsFor, tailsOf, type Option } from "./choices.js";
 import { tensorsOf } from "./kinds/index.js";
 import { aimOf } from "./measure.js";
@@ -30,10 +31,10 @@ export interface Spectrum {
   /** Relative Frobenius error of SVD when the factors take `keep` of the layer; shares too small for rank 1 are left out. */
   errors: { keep: number; rank: number; error: number }[];
   /**
-   * What `auto` would try first at each share of the layer's bytes: its type, the rank of a pair (all columns: the table itself), and the
+   * What `auto` would try first at each share of the layer's bytes: its dtype, the rank of a pair (all columns: the table itself), and the
    * root of its measure, which is the relative Frobenius error if that is noise. Shares that nothing fits into are left out.
    */
-  auto: { keep: number; type: StoredType; rank?: number; measure: number }[];
+  auto: { keep: number; dtype: StoredType; rank?: number; measure: number }[];
 }
 
 /** Factors of the layer's own type at the share that was asked for. */
@@ -48,7 +49,7 @@ export interface AtKeep {
 export interface StoredFactors {
   rank: number;
   /** How numbers are stored: the type of the factors, not the layer's own. "transform": then `rank` counts the components that have bits. */
-  type: StoredType;
+  dtype: StoredType;
   /** The table itself in few bits: a pair that has no right factor. */
   dense: boolean;
   p: number;
@@ -99,11 +100,9 @@ export interface InspectOptions {
  * A layer whose spectrum is asked for and that holds NaN or infinity is blocked, with row and column.
  * @throws {AbortedError} when `signal` fires
  */
-export async function inspectModel(
-  loewner: Loewner,
-  model: Model,
-  { spectra: which = "default", keep = 0.5, signal, onProgress }: InspectOptions = {},
-): Promise<Inspection> {
+export async function inspectModel(loewner: Loewner, model: Model, options: InspectOptions = {}): Promise<Inspection> {
+  checkCall("inspectModel", model, options);
+  const { spectra: which = "default", keep = 0.5, signal, onProgress } = options;
   const wanted = (layer: Layer) => (which === "all" ? isFactorable(layer) : which === "default" && layer.byDefault);
   const chosen = model.layers.filter(wanted);
   const progress = new ModelProgress(chosen, onProgress);
@@ -111,7 +110,7 @@ export async function inspectModel(
     chosen,
     byLayer(loewner, model, (layer) => layer, signal),
     async (layer, stop) => {
-      const run = { signal: stop, onProgress: progress.calls(layer.name, 1, 2) };
+      const run = { signal: stop, onProgress: progress.calls(layer.name, 1, [1, 2]) };
       const source = loewner.open(matrixOf(model, layer));
       try {
         const values = await loewner.singularValues(source, run);
@@ -186,7 +185,7 @@ function bestAt(options: readonly Option[], keep: number, bytes: number): Spectr
   const { target, error } = fitting.reduce((a, b) => (b.error < a.error ? b : a));
   if (!target) return [];
   const rank = "rank" in target ? target.rank : undefined;
-  return [{ keep, type: target.type, ...(rank !== undefined && { rank }), measure: Math.sqrt(error) }];
+  return [{ keep, dtype: target.type, ...(rank !== undefined && { rank }), measure: Math.sqrt(error) }];
 }
 
 /** Entry k: relative Frobenius error of the best approximation of rank k, for k from 0 to the number of singular values. */
@@ -212,7 +211,7 @@ function storedLayers(model: Model): InspectedLayer[] {
       ...{ transposed, share: bytes / model.byteLength, ...exceeding(Math.max(...sizes)) },
       stored: {
         rank,
-        type,
+        dtype: type,
         dense: "left" in description && description.right === undefined,
         p,
         bound,

@@ -17,6 +17,8 @@ export interface LayerPlan {
   dtype?: StoredType | "auto";
   p?: number;
   method?: Method;
+  /** Of method clusters. */
+  groups?: number;
 }
 
 export interface PlanFile {
@@ -24,7 +26,7 @@ export interface PlanFile {
   layers: Record<string, LayerPlan>;
 }
 
-const methods: readonly Method[] = ["auto", "lewis", "svd", "level-set", "subspace", "entrywise"];
+const methods: readonly Method[] = ["auto", "lewis", "svd", "level-set", "subspace", "entrywise", "clusters"];
 
 /** A plan that compresses the default layers and names every other that could be, to be edited. */
 export function newPlan(model: Model, keep = 0.5): PlanFile {
@@ -81,6 +83,10 @@ function faultOf(layer: LayerPlan): string | undefined {
     dtype: [(x) => x === "auto" || storedTypes.includes(x as StoredType), `auto or one of ${storedTypes.join(", ")}`],
     p: [(x) => typeof x === "number" && x > 0, "a number above 0"],
     method: [(x) => methods.includes(x as Method), `one of ${methods.join(", ")}`],
+    groups: [
+      (x) => Number.isSafeInteger(x) && (x as number) >= 1 && (x as number) <= 256,
+      "a whole number from 1 to 256",
+    ],
   };
   for (const [key, value] of Object.entries(layer)) {
     const check = Object.hasOwn(checks, key) && checks[key as keyof LayerPlan];
@@ -88,6 +94,7 @@ function faultOf(layer: LayerPlan): string | undefined {
     if (!check[0](value)) return `${key} is ${shownJson(value)}; ${check[1]} was expected.`;
   }
   const sizes = (["rank", "keep", "energy"] as const).filter((key) => layer[key] !== undefined);
+  if (layer.groups !== undefined && layer.method !== "clusters") return 'has groups, which are for method "clusters".';
   return sizes.length > 1 ? `has ${sizes.join(" and ")}; one of them at most.` : undefined;
 }
 

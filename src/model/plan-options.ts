@@ -39,12 +39,15 @@ export const purposes = ["download", "memory"] as const;
 export type Purpose = (typeof purposes)[number];
 
 /** p is written into the file: it matters for its size alone here. */
-export interface PlanOptions extends Selection, SizeOptions, LayOutOptions, Pick<LowRankOptions, "p"> {
+export interface PlanOptions
+  extends Selection, SizeOptions, LayOutOptions, Pick<LowRankOptions, "p" | "method" | "groups"> {
   /** How numbers are stored. Default: as the layer's own. "auto": whatever answers lose least by at the size asked for. */
+  dtype?: StoredType | "auto";
+  /** @deprecated The former name of `dtype`, taken for this release still. */
   type?: StoredType | "auto";
   /**
    * What the file is made small for. "download", the default: few bytes, unpacked as the model loads. "memory": only forms that onnxruntime
-   * computes with as they lie, which wants `operators: "onnxruntime"` and type "auto".
+   * computes with as they lie, which wants `operators: "onnxruntime"` and dtype "auto".
    */
   purpose?: Purpose;
   /** Smallest rank that a budget may give. Default 1. */
@@ -70,6 +73,8 @@ export interface PlannedLayer {
   readonly targets: readonly Target[];
   /** What the squared error of each counts for in the measure; absent where there is nothing to compare. */
   readonly costs?: readonly number[];
+  /** Frobenius norm of the layer, its rows weighted as the fit has them; absent where no spectrum was asked for. */
+  readonly norm?: number;
   /** The measure that is expected of the first, of a size of the whole. */
   readonly expected?: number;
   /** Why these. */

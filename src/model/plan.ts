@@ -2,6 +2,7 @@
 // the whole file that is spread over them by their spectra.
 import { InvalidInputError } from "../errors.js";
 import type { Loewner } from "../types/index.js";
+import { checkedPlan } from "./checked.js";
 import type { LayerJournal } from "./journal.js";
 import { select } from "./layers.js";
 import { ModelProgress } from "./model-progress.js";
@@ -22,7 +23,7 @@ import { byLayer, sideBySide } from "./side-by-side.js";
 
 /** @throws {InvalidInputError} when a size, a layer, a plan or row weights cannot be used: the message says which */
 export async function planCompression(loewner: Loewner, model: Model, options: PlanOptions): Promise<Plan> {
-  const open = await openPlan(loewner, model, options, 1);
+  const open = await openPlan(loewner, model, checkedPlan("planCompression", model, options), 1);
   open.progress.finish();
   const { chosen, skipped } = await open.targets();
   return { chosen, skipped, bytesAfter: await open.planner.size(chosen) };

@@ -1,5 +1,6 @@
 // A rank and a way to store it: for a layer by a size of its own, or for many by a size of the whole file, spread by spectra.
 import { InvalidInputError } from "../errors.js";
+import { defaultGroups } from "../low-rank/rank.js";
 import { rankForEnergy } from "../options.js";
 import type { Loewner, Progress } from "../types/index.js";
 import { allocate, allocateError } from "./budget.js";
@@ -49,6 +50,7 @@ export class Planner {
     if (type === "transform") return this.transform(layer, own, size.keep);
     if (type === "trellis") return this.trellis(layer, own, size.keep);
     const most = Math.min(rows, cols);
+    const groups = this.groupsOf(own);
     if (size.rank !== undefined && size.rank > most) {
       throw new InvalidInputError(
         `rank ${size.rank} is above min(rows, cols) = ${most} of ${layer.name} (${rows} x ${cols}); ask for less, or leave the layer out with --exclude.`,
@@ -67,7 +69,7 @@ export class Planner {
           targets: [dense],
           because: `all of it in ${type}: ${size.keep} of its ${layer.bytes} bytes hold that`,
         };
-      rank = this.rankWithin(available, layer, type);
+      rank = this.rankWithin(available, layer, type, groups);
       because = `rank ${rank}: the factors take at most ${size.keep} of its ${layer.bytes} bytes`;
       if (rank === 0)
         return `keep ${size.keep} leaves it no rank${this.stepOf(layer, type) > 1 ? ` that is a multiple of ${this.stepOf(layer, type)}` : " at all"}`;
@@ -76,11 +78,11 @@ export class Planner {
       rank = rankForEnergy(size.energy, singularValues, most);
       because = `rank ${rank}: the smallest that holds ${size.energy} of the sum of squared singular values`;
     }
-    const target = { rank, type };
+    const target = { rank, type, ...groups };
     const bytes = targetBytes(rows, cols, target);
     if (bytes >= layer.bytes)
       return `would not shrink: rank ${rank} takes ${bytes} bytes, the layer has ${layer.bytes}`;
-    return { layer, own, targets: [target], because };
+    return { layer, own, targets: [target], norm: this.normOf(layer), because };
   }
 
   /** `keep` of a layer's bytes, whatever way stores it best. */
@@ -97,9 +99,10 @@ export class Planner {
       );
     }
     const bytes = keep * layer.bytes;
-    const trials = shortlist(await this.optionsOf(layer, "auto", signal), bytes);
+    const trials = shortlist(await this.optionsOf(layer, own, signal), bytes);
     if (trials.length === 0) return `nothing fits into ${Math.floor(bytes)} bytes, ${keep} of it`;
-    return { layer, own, ...apart(trials), because: `the best found in ${keep} of its ${layer.bytes} bytes` };
+    const norm = this.normOf(layer);
+    return { layer, own, ...apart(trials), norm, because: `the best found in ${keep} of its ${layer.bytes} bytes` };
   }
 
   /** `keep` of a layer's bytes in transform codes. */
@@ -146,7 +149,7 @@ export class Planner {
 
   /** Computes what spreading a size takes of a layer. */
   async look(layer: Layer, own: LayerPlan, signal?: AbortSignal): Promise<void> {
-    await this.optionsOf(layer, this.typeOf(layer, own), signal);
+    await this.optionsOf(layer, own, signal);
   }
 
   /** A size of the whole file, spread over layers. */
@@ -161,8 +164,7 @@ export class Planner {
     const lists = await sideBySide(
       shared,
       byLayer(loewner, model, ({ layer }) => layer, options.signal),
-      ({ layer, own }, signal) =>
-        this.optionsOf(layer, this.typeOf(layer, own), signal, sensitivities?.get(layer.name)),
+      ({ layer, own }, signal) => this.optionsOf(layer, own, signal, sensitivities?.get(layer.name)),
     );
     const plannedOf = (chosen: readonly Option[], because: (bytes: number) => string) =>
       shared.flatMap(({ layer, own }, i): PlannedLayer[] => {
@@ -170,7 +172,7 @@ export class Planner {
         if (target === undefined) return [];
         const trials = this.typeOf(layer, own) === "auto" ? shortlist(lists[i], bytes) : [{ target, cost }];
         const expected = error / (sensitivities?.get(layer.name) ?? 1);
-        return [{ layer, own, ...apart(trials), expected, because: because(bytes) }];
+        return [{ layer, own, ...apart(trials), norm: this.normOf(layer), expected, because: because(bytes) }];
       });
     const note = (chosen: readonly Option[], reason: string) =>
       shared.forEach(({ layer: { name } }, i) => {
@@ -247,16 +249,22 @@ export class Planner {
   }
 
   private typeOf({ dtype }: Layer, own: LayerPlan): StoredType | "auto" {
-    return own.dtype ?? this.options.type ?? (dtype.toLowerCase() as StoredType);
+    return own.dtype ?? this.options.dtype ?? (dtype.toLowerCase() as StoredType);
+  }
+
+  /** Of a target's: groups of rows where clusters are asked for. */
+  private groupsOf(own: LayerPlan): { groups?: number } {
+    const { method, groups } = own.method === undefined ? this.options : own;
+    return method === "clusters" ? { groups: groups ?? defaultGroups } : {};
   }
 
   /** The largest rank whose factors take so many bytes at most. */
-  private rankWithin(available: number, layer: Layer, type: PairType): number {
+  private rankWithin(available: number, layer: Layer, type: PairType, groups: { groups?: number }): number {
     const [rows, cols] = shapeOf(layer);
     const step = this.stepOf(layer, type);
     // Shares such as 0.3 are no exact numbers.
     const fits = (steps: number) =>
-      steps === 0 || targetBytes(rows, cols, { rank: steps * step, type }) <= available * (1 + 1e-9);
+      steps === 0 || targetBytes(rows, cols, { rank: steps * step, type, ...groups }) <= available * (1 + 1e-9);
     let [fitting, beyond] = [0, Math.floor(Math.min(rows, cols) / step) + 1];
     while (beyond - fitting > 1) {
       const middle = (fitting + beyond) >> 1;
@@ -278,18 +286,29 @@ export class Planner {
     return bits < 8 ? 8 : 1;
   }
 
-  private async optionsOf(
-    layer: Layer,
-    type: StoredType | "auto",
-    signal?: AbortSignal,
-    sensitivity?: number,
-  ): Promise<Option[]> {
+  private async optionsOf(layer: Layer, own: LayerPlan, signal?: AbortSignal, sensitivity?: number): Promise<Option[]> {
     const { minRank, purpose } = this.options;
+    const type = this.typeOf(layer, own);
     // Unlike keep, which says how many, a budget has no use for 8-bit ranks between eights: bytes are the same.
     const least = type === "auto" || isOfCodes(type) || bitsOf(type) ? 8 : 1;
     const multipleOf = this.options.multipleOf ?? Math.max(least, this.stepOf(layer, type));
     const candidates = await this.candidatesFor(layer, type === "auto" || type === "transform", signal);
-    return optionsFor({ ...candidates, sensitivity }, { type, minRank, multipleOf, packed: purpose === "memory" });
+    return optionsFor(
+      { ...candidates, sensitivity },
+      {
+        ...{ type, minRank, multipleOf, packed: purpose === "memory" },
+        ...this.groupsOf(own),
+      },
+    );
+  }
+
+  /** Of a layer whose spectrum is known. */
+  private normOf({ name }: Layer): number | undefined {
+    const values = this.candidates.get(name)?.singularValues;
+    if (!values) return undefined;
+    // Squares of what is beside the largest neither overflow nor vanish.
+    const top = values[0] || 1;
+    return top * Math.sqrt(values.reduce((sum, x) => sum + (x / top) * (x / top), 0));
   }
 
   /** @param codes transform codes are among the ways to store it */

@@ -14,9 +14,11 @@ import type { StoredLayer, StoredMatrix } from "./stored.js";
 export function targetBytes(rows: number, cols: number, target: Target): number {
   if (target.type === "transform") return target.bytes;
   if (target.type === "trellis") return trellisCodeBytes(rows, cols, target.bits);
-  const { rank, type, dense } = target;
+  const { rank, type, dense, groups = 1 } = target;
   const bits = bitsOf(type);
-  if (bits === undefined) return rank * (rows + cols) * rowTypeBytes[type as RowType];
+  const numbers = groups > 1 ? rows : 0;
+  if (bits === undefined) return rank * (rows + groups * cols) * rowTypeBytes[type as RowType] + numbers;
+  if (groups > 1) return codedBytes(rows, rank, bits) + codedBytes(groups * rank, cols, 8) + numbers;
   const block = blockOf(dense);
   const left = codedBytes(rows, rank, bits, block);
   // The graph multiplies left as it is stored, so right has a row for each stored column.
@@ -88,7 +90,7 @@ function emptyTrellis(rows: number, cols: number, bits: TrellisBits): EmptyValue
 function emptyPair(
   rows: number,
   cols: number,
-  { rank, type, dense }: PairTarget,
+  { rank, type, dense, groups = 1 }: PairTarget,
   { uniform, place }: Recorded,
 ): EmptyValue {
   const bits = bitsOf(type);
@@ -96,7 +98,12 @@ function emptyPair(
     width === undefined
       ? { kind: "float", rows: emptyRows(n, d, type as RowType) }
       : emptyCodes(n, d, { bits: width, dense, uniform, place });
-  const right = dense ? undefined : matrix(rank, cols, bits && 8);
+  const right = dense ? undefined : matrix(groups * rank, cols, bits && 8);
+  if (groups > 1) {
+    const left = matrix(rows, rank, bits);
+    const value = { kind: "clusters", count: groups, groups: new Uint8Array(rows), left, right: right! } as const;
+    return { value, rank, method: "clusters" };
+  }
   return {
     value: { kind: "pair", left: matrix(rows, rank, bits), ...(right && { right }) },
     ...{ rank, method: dense ? "dense" : "entrywise" },

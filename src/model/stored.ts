@@ -31,11 +31,24 @@ export interface StoredPair {
   readonly right?: StoredMatrix;
 }
 
+/** A whose rows are in groups: row i ~ left_i times the right factor of its group. */
+export interface StoredClusters {
+  readonly kind: "clusters";
+  /** How many there are. */
+  readonly count: number;
+  /** Of each row. */
+  readonly groups: Uint8Array;
+  /** rows x rank */
+  readonly left: StoredMatrix;
+  /** Right factors below each other, count rank x cols. */
+  readonly right: StoredMatrix;
+}
+
 /**
  * What stands in a file for a matrix A. Of each kind kinds/KIND.ts says how it is described, read and proved; onnx/KIND-operands.ts and
  * safetensors/KIND-tensors.ts write it.
  */
-export type StoredValue = StoredPair | TransformCode | TrellisCode;
+export type StoredValue = StoredPair | StoredClusters | TransformCode | TrellisCode;
 
 /** How the numbers of a pair are stored: the tensor's own type, another float type, or few bits. */
 export type PairType = RowType | `int${CodeBits}`;

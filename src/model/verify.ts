@@ -2,6 +2,7 @@
 import { InvalidInputError } from "../errors.js";
 import { quote } from "../formats/json.js";
 import type { Loewner, Objective, RowWeights, RunOptions } from "../types/index.js";
+import { checkCall } from "./checked.js";
 import type { LayerDescription } from "./description.js";
 import { identity } from "./stored-certificate.js";
 import { allTensorsOf, factorsOf, openValue, typeOfValue } from "./kinds/index.js";
@@ -59,6 +60,7 @@ export async function verifyLayers(
   compressed: Model,
   options: VerifyOptions = {},
 ): Promise<Verification> {
+  for (const model of [original, compressed]) checkCall("verifyLayers", model, options);
   checkDirection(original, compressed);
   const found: { layer: Layer; described: LayerDescription }[] = [];
   const [missing, unproved, altered]: string[][] = [[], [], []];
@@ -81,7 +83,7 @@ export async function verifyLayers(
     found,
     byLayer(loewner, original, ({ layer }) => layer, options.signal),
     async ({ layer, described }, signal) => {
-      const run = { ...options, signal, onProgress: progress.calls(layer.name, 1, 4) };
+      const run = { ...options, signal, onProgress: progress.calls(layer.name, 1, [1, 1, 1, 1]) };
       const verified = await verifyLayer(loewner, original, compressed, layer, described, run);
       progress.end(layer.name);
       return verified;

@@ -9,6 +9,16 @@ import { textFeeds } from "../model/calibrate/texts.js";
 import { openFile } from "./files/file.js";
 import { readNamedArrays } from "./named-arrays.js";
 import { loadTokenizer } from "./tokenizers.js";
+import { checkOptions, type Names } from "../option-names.js";
+
+const readCalibrationDataNames: Names<CalibrationDataOptions> = {
+  limits: 1,
+  tokenizer: 1,
+  columns: 1,
+  mostTexts: 1,
+  maxLength: 1,
+  signal: 1,
+};
 
 export interface CalibrationDataOptions extends LimitOptions {
   /** Path of the model's tokenizer.json; texts need it. */
@@ -42,6 +52,7 @@ export async function readCalibrationData(
   paths: readonly string[],
   options: CalibrationDataOptions = {},
 ): Promise<CalibrationData> {
+  checkOptions("readCalibrationData", options, readCalibrationDataNames);
   const { tokenizer: tokenizerPath, columns, maxLength, mostTexts = 1000, limits, signal } = options;
   if (!Number.isSafeInteger(mostTexts) || mostTexts < 1)
     throw new InvalidInputError(`mostTexts must be a whole number of at least 1; got ${mostTexts}.`);

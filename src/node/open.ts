@@ -19,6 +19,9 @@ import { onnxFolderResolver } from "./files/onnx-external.js";
 import type { ExternalResolver } from "../formats/onnx/types.js";
 import { chooseModelFile } from "../model/model-file.js";
 import { openSafetensorsSet, type SafetensorsSet } from "../model/safetensors/set.js";
+import { checkOptions, type Names } from "../option-names.js";
+
+const openModelPathNames: Names<OpenModelOptions> = { limits: 1, signal: 1 };
 
 /** An open model; close it when done. */
 export type OpenModel = {
@@ -48,6 +51,7 @@ export type OpenModel = {
  * @throws {InvalidInputError} when it is a matrix, or a limit is out of range.
  */
 export async function openModelPath(path: string, options: OpenModelOptions = {}): Promise<OpenModel> {
+  checkOptions("openModelPath", options, openModelPathNames);
   const { limits } = options;
   if (/\.npy$/i.test(path))
     throw new InvalidInputError(`${path} is a matrix, not a model; use "loewner low-rank ${path}".`, { file: path });

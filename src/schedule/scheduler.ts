@@ -6,6 +6,7 @@
 import type { InlineEngine } from "../engine/inline.js";
 import { Outcome } from "../engine/outcome.js";
 import { defaultResidentBytes, ThreadsEngine, type ThreadOptions } from "../engine/threads/engine.js";
+import type { WorkerScript } from "../engine/threads/spawn.js";
 import { DisposedError, InvalidInputError, throwIfAborted } from "../errors.js";
 import type { MemoryNeeds } from "../engine/memory.js";
 import { defaultNeeds } from "./memory-needs.js";
@@ -17,7 +18,6 @@ import { OpenRows } from "./open-rows.js";
 import { primitiveNamed, type OptionsOf, type PrimitiveName, type ResultOf } from "./primitives.js";
 import { Queue, type Place, type Task } from "./queue.js";
 import { RemoteCall } from "./remote-call.js";
-import { workerScript } from "./worker-script.js";
 
 export interface SchedulerOptions extends ThreadOptions {
   /**
@@ -71,7 +71,11 @@ export class Scheduler {
   }
 
   /** @throws {InvalidInputError} when an option is out of range */
-  static async create(kernel: WebAssembly.Module, options: SchedulerOptions = {}): Promise<Scheduler> {
+  static async create(
+    kernel: WebAssembly.Module,
+    options: SchedulerOptions,
+    workerScript: WorkerScript,
+  ): Promise<Scheduler> {
     const { threadWork = 1e8, residentBytes = defaultResidentBytes } = options;
     if (!(threadWork >= 0)) {
       throw new InvalidInputError(`threadWork must be a number of multiply-adds of at least 0; got ${threadWork}.`);

@@ -1,4 +1,5 @@
-// Where the workers' scripts are.
+// Where the workers' scripts are. Whoever creates an instance hands this in, so that no module that a worker runs holds these lines: a
+// bundler that builds a worker whose modules name that very worker, as Turbopack does, would never come to an end.
 import type { WorkerScript } from "../engine/threads/spawn.js";
 
 /** Variables, so that a bundler for browsers, where this never runs, leaves it. */

@@ -1,4 +1,4 @@
-import type { Matrix, MatrixLike } from "../matrix.js";
+import type { Floats, Matrix, MatrixLike } from "../matrix.js";
 import type { Convergence, RowWeights, RunOptions, WeightedOptions } from "./common.js";
 
 export interface SensitivityOptions extends WeightedOptions {
@@ -72,13 +72,13 @@ export interface RealisedError {
 }
 
 /** Result of `coreset`. The convergence is that of the Lewis weights. */
-export interface CoresetResult extends Convergence {
+export interface CoresetResult<T extends Floats = Floats> extends Convergence {
   /** Rows chosen, ascending. */
   indices: Int32Array;
   /** s_i / pi_i of each: sum_k weights[k] |rows[k] x|^p estimates |Ax|_p^p without bias, for every x. */
   weights: Float64Array;
   /** The rows chosen, in the type of A (f16 and bf16 widened to f32). */
-  rows: Matrix;
+  rows: Matrix<T>;
   /** pi_i of each: the probability with which it was chosen. */
   probabilities: Float64Array;
   /** Sum of pi_i over all rows: the expected number of rows. */

@@ -1,4 +1,4 @@
-import type { Matrix } from "../matrix.js";
+import type { Floats, Matrix } from "../matrix.js";
 import type { Convergence, WeightedOptions } from "./common.js";
 import type { Objective } from "./low-rank.js";
 
@@ -43,11 +43,11 @@ export interface EntrywiseReport {
 }
 
 /** Result of `entrywiseLowRank`: A ~ left * right. `residual` is the share by which the last step lowered the error. */
-export interface EntrywiseResult extends Convergence {
+export interface EntrywiseResult<T extends Floats = Floats> extends Convergence {
   /** rows x rank, of A's type (f16 and bf16: f32). */
-  left: Matrix;
+  left: Matrix<T>;
   /** rank x cols, orthonormal rows; the largest entry of each is positive. */
-  right: Matrix;
+  right: Matrix<T>;
   rank: number;
   p: number;
   /** Of the factors as handed out, summed in f64. */

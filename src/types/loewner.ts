@@ -1,4 +1,4 @@
-import type { Matrix, MatrixLike, RowSource } from "../matrix.js";
+import type { Floats, Matrix, MatrixLike, RowSource } from "../matrix.js";
 import type { GramOptions, RunOptions, SingularValuesOptions, WeightedOptions } from "./common.js";
 import type { EntrywiseOptions, EntrywiseResult } from "./entrywise.js";
 import type {
@@ -41,6 +41,9 @@ export interface OpenMatrix extends RowSource {
 /**
  * What `createLoewner()` resolves to. Calls on one instance queue up, as many at a time as it has threads; `dispose()` frees its
  * memory.
+ *
+ * Factors and chosen rows are of the matrix's type: Float32Array of a Float32Array, Float64Array of a Float64Array; row sources of f16 and
+ * bf16 give Float32Array. Scores, weights, spectra, ellipsoids and bases are sums over many rows, and Float64Array whatever the matrix is.
  */
 export interface Loewner {
   /** Calls that may run side by side: the threads of this instance, 1 where there are none. */
@@ -58,6 +61,14 @@ export interface Loewner {
   open(a: MatrixLike): OpenMatrix;
   leverageScores(a: MatrixLike, options?: WeightedOptions): Promise<LeverageResult>;
   lewisWeights(a: MatrixLike, options?: LewisOptions): Promise<LewisResult>;
+  lowRank<T extends Floats>(
+    a: Matrix<T>,
+    options: LowRankFactorOptions & { factorType?: undefined },
+  ): Promise<LowRankFactors<T>>;
+  lowRank<T extends Floats>(
+    a: Matrix<T>,
+    options: LowRankOptions & { factorType?: undefined },
+  ): Promise<LowRankResult<T>>;
   lowRank(a: MatrixLike, options: LowRankFactorOptions): Promise<LowRankFactors>;
   lowRank(a: MatrixLike, options: LowRankOptions): Promise<LowRankResult>;
   /** Singular values of diag(s)^(1/2) A, or of its rows less their mean, descending, cols of them. */
@@ -94,6 +105,7 @@ export interface Loewner {
    * the projections by SVD and by Lewis weights. Cost: docs/entrywise.md; memory: rows * (cols + rank) numbers besides A.
    * @throws {InvalidInputError} rank, p, maxIterations, tolerance, starts or seed out of range; NaN or infinity in A
    */
+  entrywiseLowRank<T extends Floats>(a: Matrix<T>, options: EntrywiseOptions): Promise<EntrywiseResult<T>>;
   entrywiseLowRank(a: MatrixLike, options: EntrywiseOptions): Promise<EntrywiseResult>;
   /**
    * A factor pair in few bits, or A itself: codes, a scale for each block of columns, and the error of what they decode to. With
@@ -118,6 +130,7 @@ export interface Loewner {
   /** Upper bounds of sup_x s_i |a_i x|^p / |Ax|_p^p, one a row. */
   sensitivities(a: MatrixLike, options?: SensitivityOptions): Promise<SensitivityResult>;
   /** A few rows with weights that estimate |Ax|_p^p without bias for every x, and how far they are off. */
+  coreset<T extends Floats>(a: Matrix<T>, options: CoresetOptions): Promise<CoresetResult<T>>;
   coreset(a: MatrixLike, options: CoresetOptions): Promise<CoresetResult>;
   /** The same for rows that come in pieces, in memory that grows with the logarithm of their number. */
   coresetStream(options: CoresetStreamOptions): CoresetStream;

@@ -1,4 +1,4 @@
-import type { Matrix, MatrixLike, RowSource } from "../matrix.js";
+import type { Floats, Matrix, MatrixLike, RowSource } from "../matrix.js";
 import type { Convergence, SandwichCertificate, WeightedOptions } from "./common.js";
 
 /** A proven statement about a low-rank approximation. */
@@ -32,7 +32,7 @@ export interface Objective {
 }
 
 /** A method that ran. */
-export type ChosenMethod = "lewis" | "svd" | "level-set" | "subspace" | "entrywise";
+export type ChosenMethod = "lewis" | "svd" | "level-set" | "subspace" | "entrywise" | "clusters";
 export type Method = "auto" | ChosenMethod;
 export type ObjectiveName = "lp" | "l21" | "l2" | "operator";
 /** How factors are stored, and rounded before the report is computed. */
@@ -51,10 +51,15 @@ export interface LowRankOptions extends WeightedOptions {
   /** 0 < p <= Infinity. Default 1. */
   p?: number;
   /**
-   * Default "auto": the best in `objective` of lewis, svd and, as far as `maxWork` goes, the others. subspace takes p <= 2, entrywise
-   * p < 4, level-set p >= 1.
+   * Default "auto": the best in `objective` of lewis, svd and, as far as `maxWork` goes, the others that make one pair of factors. subspace
+   * and clusters take p <= 2, entrywise p < 4, level-set p >= 1.
    */
   method?: Method;
+  /**
+   * Of method clusters: groups of rows, each with a right factor of its own, 1 ... 256. Default 4. One is method subspace. `keep` counts
+   * the elements of all right factors; group numbers, a byte a row, come on top.
+   */
+  groups?: number;
   /**
    * Floating-point operations, about, that `auto` may spend on methods beyond lewis and svd. Default 2e11: five seconds or so on
    * one thread. A number of operations and not of seconds, so that the answer does not depend on the machine.
@@ -100,12 +105,17 @@ export interface LowRankReport {
   seed: number;
 }
 
-/** A ~ left * right. */
-export interface LowRankFactors extends Convergence {
+/** A ~ left * right, both of the type of A unless `factorType` says another. */
+export interface LowRankFactors<T extends Floats = Floats> extends Convergence {
   /** rows x rank; equals A right' up to rounding, but for method entrywise. Without data where options.left says so. */
-  left: Matrix;
-  /** rank x cols, orthonormal rows; the largest entry of each is positive. */
-  right: Matrix;
+  left: Matrix<T>;
+  /**
+   * rank x cols, orthonormal rows; the largest entry of each is positive. Of method clusters: those of all groups below each other,
+   * groups rank x cols; row i of A is left_i times the rank rows from groups[i] rank on.
+   */
+  right: Matrix<T>;
+  /** Of method clusters with more than one group: that of each row. */
+  groups?: Uint8Array;
   rank: number;
   p: number;
   /** The method that won. */
@@ -114,7 +124,7 @@ export interface LowRankFactors extends Convergence {
 }
 
 /** The same with what it errs by. */
-export interface LowRankResult extends LowRankFactors {
+export interface LowRankResult<T extends Floats = Floats> extends LowRankFactors<T> {
   report: LowRankReport;
 }
 

@@ -120,7 +120,7 @@ describe("spectra", () => {
     const { auto } = layers[0].spectrum!;
     expect(auto.map(({ keep }) => keep)).toEqual([0.2, 0.14, 0.11, 0.072, 0.054, 0.036]);
     auto.slice(1).forEach(({ measure }, i) => expect(measure).toBeGreaterThanOrEqual(auto[i].measure));
-    for (const { type, rank } of auto) expect(rank === undefined).toBe(type === "transform");
+    for (const { dtype, rank } of auto) expect(rank === undefined).toBe(dtype === "transform");
   });
 
   test("scaling a layer changes its singular values alone", async () => {
@@ -195,7 +195,7 @@ describe("figures", () => {
     const { stored, ...layer } = inspected[1];
     expect(layer).toMatchObject({ shape: [200, 12], dtype: "F64", bytes: bytesAfter, share: bytesAfter / bytes });
     const bound = certificate.bound * (1 + certificate.slack) + certificate.rounding;
-    expect(stored).toMatchObject({ rank, dense: false, type: "int8", p: 1, bound, bytesBefore });
+    expect(stored).toMatchObject({ rank, dense: false, dtype: "int8", p: 1, bound, bytesBefore });
     expect(stored!.parts.reduce((sum, part) => sum + small.tensorBytes(part), 0)).toBe(bytesAfter);
     expect(bytesBefore).toBe(200 * 12 * 8);
   });

@@ -1,5 +1,6 @@
 /** A small model of every case that compress meets in an ONNX graph. Numbers are seeded; nothing but TypeScript makes them. */
 import type { OnnxCase } from "./onnx-models/cases.js";
+import { functionCases } from "./onnx-models/functions.js";
 import { gatherCases } from "./onnx-models/gather.js";
 import { productCases } from "./onnx-models/products.js";
 import { skippedCases } from "./onnx-models/skipped.js";
@@ -19,5 +20,6 @@ export const onnxCases: readonly OnnxCase[] = [
   ...storageCases,
   ...subgraphCases,
   ...wholeCases,
+  ...functionCases,
   ...skippedCases,
 ];

@@ -4,7 +4,7 @@ import type { NodeProto } from "../../src/formats/onnx/onnx_pb.js";
 import { select } from "../../src/model/layers.js";
 import { plain, weight } from "./onnx-models/cases.js";
 import { open } from "./onnx-models/compressing.js";
-import { floats, functionField, graph, model, node, tensor, Type, value } from "./onnx-models/graph.js";
+import { floats, graph, model, node, tensor, Type, value } from "./onnx-models/graph.js";
 
 async function layerRead(dims: number[], nodes: NodeProto[], name = "W") {
   const size = dims.reduce((a, b) => a * b, 1);
@@ -149,32 +149,6 @@ describe("float tensors that are no weights", () => {
     expect(layers.map(({ name, kind, blocked, readers }) => [name, kind, blocked, readers])).toEqual([
       ["bias", "other", "has one dimension", ["Add"]],
       ["row", "other", "is a single row or column", ["Add"]],
-    ]);
-  });
-
-  it("are those in functions too", async () => {
-    const dense = functionField(
-      { domain: "mine", name: "Dense" },
-      ["a"],
-      ["c"],
-      [
-        node("Constant", [], ["b"], { attributes: { value: floats("", [64, 32], weight("b", 64, 32).data) } }),
-        node("MatMul", ["a", "b"], ["c"]),
-      ],
-    );
-    const bytes = model({
-      nodes: [node("Dense", ["x"], ["y"], { domain: "mine" })],
-      inputs: [value("x", Type.float, [3, 64])],
-      outputs: [value("y", Type.float, [3, 32])],
-      domains: { mine: 1 },
-    });
-    const { layers } = await open(plain(Uint8Array.of(...bytes, ...dense)));
-    expect(layers).toMatchObject([
-      {
-        name: "mine.Dense, constant 1",
-        shape: [64, 32],
-        blocked: expect.stringMatching(/^lies in the model's own function mine\.Dense; onnx\.inliner/),
-      },
     ]);
   });
 });

@@ -21,16 +21,17 @@ export async function loadTool<T>(name: string): Promise<T> {
 /**
  * Packs dist/ as it stands and unpacks it as node_modules/loewner of a new folder, with the packages that it depends on: those of this
  * checkout, so that no registry is asked.
+ * @param parent where the folder is made
  * @returns the folder, which also holds program.mjs, and the archive, which all files of tests share
  */
-export async function installPacked(): Promise<{ folder: string; tarball: string }> {
+export async function installPacked(parent = tmpdir()): Promise<{ folder: string; tarball: string }> {
   const packed = await once("packed", (destination) => {
     const args = ["pack", "--ignore-scripts", "--silent", "--pack-destination", destination];
     execFileSync("npm", args, { cwd: root, shell: process.platform === "win32" });
   });
   const [name] = readdirSync(packed);
   const tarball = join(packed, name);
-  const folder = mkdtempSync(join(tmpdir(), "loewner-package-"));
+  const folder = mkdtempSync(join(parent, "loewner-package-"));
   const modules = join(folder, "node_modules");
   mkdirSync(join(modules, "loewner"), { recursive: true });
   execFileSync("tar", ["-xzf", tarball, "-C", join(modules, "loewner"), "--strip-components=1"]);

@@ -166,7 +166,7 @@ function optionsOf({ layers, size, p, method, type }: Choice, model: string): Co
     tolerance: 0.01,
     mainName: smallName(model),
     // Undefined: each layer's own.
-    type: type === "own" ? undefined : type,
+    dtype: type === "own" ? undefined : type,
   };
 }
 

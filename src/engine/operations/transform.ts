@@ -5,6 +5,7 @@ import { residualOf } from "./factors.js";
 import { gramSums, profileReductions, profiler } from "./gram.js";
 import { squaredProducts } from "./lewis.js";
 import { formOf, operation, packer, product, type Block, type Flag, type Job } from "./operation.js";
+import { searchWork } from "./trellis.js";
 
 /** Rows less their centre, times a power of two, in memory of their own and of the rows' type. */
 function centredRows({ frame, cols, dtype }: Job, centre: Float64Array, unit: number) {
@@ -135,6 +136,7 @@ interface Band {
   codes: number;
   sums: number;
   table: number;
+  work: number;
 }
 
 function bandsOf({ frame }: Job, windowBits: number, { bands, tables }: TransformShared): Band[] {
@@ -146,7 +148,9 @@ function bandsOf({ frame }: Job, windowBits: number, { bands, tables }: Transfor
     const table = frame.bytes(4 * size);
     kernel.f32(table, size).set(tables.subarray(b * size, (b + 1) * size));
     const rowBytes = (bits * cols) / 8;
-    const band = { bits, cols, square, gain, first, rowBytes, table };
+    const work = frame.bytes(kernel.call.trellisWorkBytes(cols, bits, windowBits) >>> 0);
+    kernel.call.trellisPrepare(work, cols, bits, windowBits, table);
+    const band = { bits, cols, square, gain, first, rowBytes, table, work };
     first += cols;
     return { ...band, codes: frame.bytes(blockRows * rowBytes), sums: frame.f64(3 * blockRows) };
   });
@@ -194,7 +198,9 @@ export const transform = operation({
     return Object.fromEntries([...names, ...rest].map((name) => [name, "concat" as const]));
   },
   work: (cols, { windowBits }, { basis, metricRoot }) =>
-    2 * basis.length + (basis.length / cols) * 2 ** windowBits + (metricRoot ? metricRoot.length + basis.length : 0),
+    2 * basis.length +
+    (basis.length / cols) * searchWork(windowBits) +
+    (metricRoot ? metricRoot.length + basis.length : 0),
   prepare(job: Job, params: TransformParams, shared: TransformShared) {
     const { frame, cols } = job;
     const { windowBits, unbiased, firstLevel, p, unit } = params;
@@ -209,9 +215,6 @@ export const transform = operation({
     const residual = residualOf(job, form, right, width, { p, unit: 1 });
     const errors = shared.metricRoot && metricErrors(job, form, shared, width);
     const bands = bandsOf(job, windowBits, shared);
-    const work = frame.bytes(
-      Math.max(0, ...bands.map((band) => call.trellisWorkBytes(band.cols, band.bits, windowBits) >>> 0)),
-    );
     const left = frame.f64(blockRows * width);
     const entries = frame.bytes(4 * blockRows * width);
     const rowScales = frame.bytes(4 * blockRows);
@@ -235,7 +238,7 @@ export const transform = operation({
         const inverse = 1 / levels[number[i]];
         for (let k = i * width; k < (i + 1) * width; ++k) x[k] = y[k] * inverse;
       }
-      for (const { bits, cols: n, first, codes, sums, table } of bands) {
+      for (const { bits, cols: n, first, codes, sums, table, work } of bands) {
         call.trellisEncode(
           ...([codes, sums, entries + 4 * first, rows, n, width, bits, windowBits, table, work] as const),
         );

@@ -4,7 +4,7 @@
  */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { InvalidInputError, throwIfAborted } from "../../errors.js";
-import type { ByteSink } from "../bytes.js";
+import type { ByteSink, ByteSource } from "../bytes.js";
 import { isWellFormed, quote } from "../json.js";
 import type { Message } from "./cursor.js";
 import { onnxDtypeName, onnxTensorBytes } from "./dtype.js";
@@ -17,7 +17,8 @@ import {
   ValueInfoProtoSchema,
 } from "./onnx_pb.js";
 import { graphsOf } from "./graphs.js";
-import { type Cut, fieldHeader, lengthDelimited, type Piece, pieceBytes, splice } from "./splice.js";
+import { piecewiseSource } from "./piecewise.js";
+import { type Cut, fieldHeader, lengthDelimited, type Piece, pieceBytes, splice, splicedPieces } from "./splice.js";
 import type { NewTensor, OnnxEdits, OnnxGraph, OnnxModel, OnnxTensor, Span, StreamedBytes } from "./types.js";
 
 /** No message of protocol buffers may be longer. */
@@ -76,6 +77,16 @@ export function layOutOnnx(model: OnnxModel, edits: OnnxEdits = {}, options: Onn
     `${model.source.name}: the model would have ${second.main.byteLength} bytes without its external data; protocol buffers allow ${MAX_ONNX_FILE}. Move constants of nodes to initializers first.`,
     { file: model.source.name },
   );
+}
+
+/**
+ * A changed model's main file as bytes to be opened again; tensors lie where they did, in external files too. Nothing is written.
+ * @param edits without new tensors
+ */
+export function editedSource(model: OnnxModel, edits: OnnxEdits): ByteSource {
+  checkEdits(model, edits);
+  const cuts = [...graphCuts(model.graph, edits), ...modelCuts(model, edits)];
+  return piecewiseSource(model.source, splicedPieces(model.source, cuts));
 }
 
 /**
@@ -185,7 +196,7 @@ function inputOf({ name, dataType, dims }: NewTensor): Uint8Array {
 }
 
 /** Changes outside the graph. */
-function modelCuts({ source, graph, opsets, metadataFields }: OnnxModel, edits: OnnxEdits): Cut[] {
+function modelCuts({ source, graph, opsets, functions, metadataFields }: OnnxModel, edits: OnnxEdits): Cut[] {
   const parent = graph.message.parent!;
   const cuts: Cut[] = [];
   const appended: Uint8Array[] = [];
@@ -200,6 +211,10 @@ function modelCuts({ source, graph, opsets, metadataFields }: OnnxModel, edits: 
     const old = metadataFields.get(key);
     if (old) cuts.push({ ...old, by: [field], parent });
     else appended.push(field);
+  }
+  for (const key of edits.dropFunctions ?? []) {
+    const one = functions.get(key);
+    if (one) cuts.push({ ...one.field, by: [], parent });
   }
   if (appended.length > 0) cuts.push({ start: source.size, end: source.size, by: appended, parent });
   return cuts;

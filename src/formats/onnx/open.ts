@@ -15,7 +15,13 @@ import { distinctBytes } from "./external-ranges.js";
 import { externalLocations } from "./location.js";
 import { checkOrder } from "./order.js";
 import { decode, domainOf, nothingInside, type Scan, scanAttribute, scanGraph, scanNode } from "./scan-graph.js";
-import type { ExternalResolver, OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, Span } from "./types.js";
+import type { ExternalResolver, OnnxFunction, OnnxGraph, OnnxModel, OnnxNode, OnnxTensor, Span } from "./types.js";
+import { checkOptions, type Names } from "../../option-names.js";
+
+/** Field numbers of FunctionProto. */
+const [NAME, DOMAIN, OVERLOAD] = [1, 10, 13];
+
+const openOnnxNames: Names<OpenOnnxOptions> = { external: 1, limits: 1 };
 
 /** How a model is opened. */
 export interface OpenOnnxOptions extends LimitOptions {
@@ -31,7 +37,7 @@ interface Parts {
   readonly opsets: Map<string, number>;
   readonly metadata: Map<string, string>;
   readonly metadataFields: Map<string, Span>;
-  readonly functions: Map<string, readonly OnnxTensor[]>;
+  readonly functions: Map<string, OnnxFunction>;
 }
 
 /**
@@ -44,6 +50,7 @@ interface Parts {
  * @throws {FileError} from `external`, for a file that is missing or may not be read.
  */
 export async function openOnnx(source: ByteSource, options: OpenOnnxOptions = {}): Promise<OnnxModel> {
+  checkOptions("openOnnx", options, openOnnxNames);
   const limits = limitsOf(options);
   const file = source.name;
   if (source.size === 0)
@@ -163,33 +170,40 @@ async function takeField(scan: Scan, model: Message, field: Field, parts: Parts)
     case 20:
       return scanTraining(scan, cursor.enter(field, model, "training_info"));
     case 25: {
-      const { name, constants } = await scanFunction(scan, cursor.enter(field, model, "function"));
-      parts.functions.set(name, constants);
+      const { key, ...found } = await scanFunction(scan, cursor.enter(field, model, "function"));
+      parts.functions.set(key, found);
       return;
     }
   }
 }
 
-/** "domain:name" of a function, and the tensors in its nodes. */
-async function scanFunction(scan: Scan, message: Message): Promise<{ name: string; constants: OnnxTensor[] }> {
+/** A function under its key. */
+async function scanFunction(scan: Scan, message: Message): Promise<OnnxFunction & { key: string }> {
   const { cursor } = scan;
-  let name = "";
-  let domain = "";
-  const constants: OnnxTensor[] = [];
+  const texts = new Map<number, string>();
+  const nodes: OnnxNode[] = [];
   for (let at = message.body; at < message.end;) {
     const field = cursor.field(at, message) ?? (await cursor.loadField(at, message));
     at = field.end;
-    if (field.number === 1) name = cursor.text(field, message) ?? (await cursor.loadText(field, message));
-    else if (field.number === 10) domain = cursor.text(field, message) ?? (await cursor.loadText(field, message));
-    else if (field.number === 7) {
-      const node = await scanNode(scan, cursor.enter(field, message, "node"));
-      constants.push(...tensorsIn([node]));
-    } else if (field.number === 11) {
+    if ([NAME, DOMAIN, OVERLOAD].includes(field.number))
+      texts.set(field.number, cursor.text(field, message) ?? (await cursor.loadText(field, message)));
+    else if (field.number === 7) nodes.push(await scanNode(scan, cursor.enter(field, message, "node")));
+    else if (field.number === 11) {
       await scanAttribute(scan, cursor.enter(field, message, "attribute"), nothingInside());
     }
   }
-  return { name: `${domainOf(domain)}:${name}`, constants };
+  const [name = "", domain = "", overload] = [NAME, DOMAIN, OVERLOAD].map((number) => texts.get(number));
+  return {
+    key: functionKey(domainOf(domain), name, overload),
+    ...{ nodes, constants: tensorsIn(nodes) },
+    span: { start: message.body, end: message.end },
+    field: { start: message.start, end: message.end },
+  };
 }
+
+/** What a function is called in `OnnxModel.functions`. */
+export const functionKey = (domain: string, name: string, overload?: string) =>
+  `${domain}:${name}${overload ? `:${overload}` : ""}`;
 
 function tensorsIn(nodes: readonly OnnxNode[]): OnnxTensor[] {
   return nodes.flatMap(({ tensors, subgraphs }) => [

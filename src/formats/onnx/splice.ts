@@ -39,6 +39,11 @@ export function pieceBytes(piece: Piece): number {
  * first.
  */
 export function splice(source: ByteSource, cuts: readonly Cut[]): StreamedBytes {
+  return concatenation(source, splicedPieces(source, cuts));
+}
+
+/** What `splice` puts together. */
+export function splicedPieces(source: ByteSource, cuts: readonly Cut[]): Piece[] {
   const all = [...cuts, ...resized(cuts)].sort(
     (a, b) => a.start - b.start || a.end - b.end || b.parent.depth - a.parent.depth,
   );
@@ -50,7 +55,7 @@ export function splice(source: ByteSource, cuts: readonly Cut[]): StreamedBytes 
     at = end;
   }
   if (at < source.size) pieces.push({ start: at, end: source.size });
-  return concatenation(source, pieces);
+  return pieces;
 }
 
 /** New tags and lengths for every message that grows or shrinks, from the innermost outwards. */

@@ -93,6 +93,17 @@ export interface OnnxGraph {
   readonly names: ReadonlySet<string>;
 }
 
+/** A function of the model's own. */
+export interface OnnxFunction {
+  readonly nodes: readonly OnnxNode[];
+  /** Tensors in its nodes, at any depth. */
+  readonly constants: readonly OnnxTensor[];
+  /** The FunctionProto message, without tag and length. */
+  readonly span: Span;
+  /** The whole field, with tag and length. */
+  readonly field: Span;
+}
+
 /** A tensor with external data that is no initializer of the main graph: it may lie in a node, a subgraph, a function. */
 export interface NestedTensor {
   readonly tensor: OnnxTensor;
@@ -110,8 +121,8 @@ export interface OnnxModel {
   readonly metadata: ReadonlyMap<string, string>;
   /** The metadata_props fields, with tag and length, by key. */
   readonly metadataFields: ReadonlyMap<string, Span>;
-  /** The model's own functions, by "domain:name": the constants in each. */
-  readonly functions: ReadonlyMap<string, readonly OnnxTensor[]>;
+  /** The model's own functions, by "domain:name"; "domain:name:overload" where there are several of a name. */
+  readonly functions: ReadonlyMap<string, OnnxFunction>;
   /** Tensors with external data other than initializers of the main graph, in the order of the file. */
   readonly nested: readonly NestedTensor[];
   /** True when any tensor lies outside the file. */
@@ -150,6 +161,8 @@ export interface OnnxEdits {
   readonly insertNodes?: ReadonlyMap<OnnxNode, readonly Uint8Array[]>;
   /** Initializers that go, with their value_info and, where they are listed as one (IR < 4), their graph input. */
   readonly dropTensors?: ReadonlySet<OnnxTensor>;
+  /** The model's own functions that go, by their keys. */
+  readonly dropFunctions?: ReadonlySet<string>;
   /** Added to the initializers of the main graph; where IR < 4, also to its inputs. */
   readonly addTensors?: readonly NewTensor[];
   /** value_info entries that go, in every graph: values that no longer exist. */

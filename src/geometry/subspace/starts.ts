@@ -49,7 +49,7 @@ async function someRows(run: Run, source: RowSource, rank: number, seed: number,
 }
 
 /** x / |x|, whatever its scale; zeros stay zeros. */
-function normalise(x: Float64Array): void {
+export function normalise(x: Float64Array): void {
   const top = x.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
   if (top === 0) return;
   let sum = 0;

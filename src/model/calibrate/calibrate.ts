@@ -5,6 +5,7 @@ import type { OnnxModel } from "../../formats/onnx/types.js";
 import { checkP } from "../../options.js";
 import type { Loewner, Progress } from "../../types/index.js";
 import { select, type Selection } from "../layers.js";
+import { inlinedModel } from "../onnx/functions/inlined.js";
 import { onnxModel } from "../onnx/model.js";
 import { type Fault, Runner } from "../onnx/runner.js";
 import type { OnnxRuntime } from "../onnx/runtime.js";
@@ -13,6 +14,22 @@ import { groupsOf } from "./groups.js";
 import { type Moments, type OnOutputs, Pass } from "./pass.js";
 import { type Site, type Sites, findSites } from "./sites.js";
 import { runnableWithOutputs } from "./watched.js";
+import { checkOptions, type Names } from "../../option-names.js";
+
+const calibrateNames: Names<CalibrationOptions> = {
+  feeds: 1,
+  runtime: 1,
+  layers: 1,
+  exclude: 1,
+  p: 1,
+  samples: 1,
+  memory: 1,
+  threads: 1,
+  onOutputs: 1,
+  onMoments: 1,
+  signal: 1,
+  onProgress: 1,
+};
 
 export interface CalibrationOptions extends Pick<Selection, "exclude"> {
   /** Batches of inputs: `textFeeds`, `arrayFeeds`, `madeUpFeeds`, or anything like what they give. */
@@ -59,7 +76,9 @@ export interface Calibration {
  * @throws {InvalidInputError} when feeds do not fit the model, onnxruntime cannot load or run it (with its message), an activation is
  *   NaN or infinite (it names layer, feed, row and column), a glob matches no layer, or p is out of range.
  */
-export async function calibrate(loewner: Loewner, model: OnnxModel, options: CalibrationOptions): Promise<Calibration> {
+export async function calibrate(loewner: Loewner, given: OnnxModel, options: CalibrationOptions): Promise<Calibration> {
+  checkOptions("calibrate", options, calibrateNames);
+  const model = await inlinedModel(given);
   const { feeds, runtime, layers = ["all"], exclude, p = 2, memory = 2 ** 29, signal, onProgress } = options;
   const { threads = loewner.threads, onMoments, onOutputs, samples: kept = 0 } = options;
   checkP(p, { above: 0, below: Infinity });

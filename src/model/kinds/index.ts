@@ -2,6 +2,7 @@
 import type { ByteSource } from "../../formats/index.js";
 import type { StoredType, StoredValue } from "../stored.js";
 import type { Factors, JournalPart, ShapeOf, Sizes, StoredKind, Tensors } from "./kind.js";
+import { clustersKind, type ClustersDescription } from "./clusters.js";
 import { pairKind, type PairDescription } from "./pair.js";
 import { transformKind } from "./transform.js";
 import type { TransformDescription } from "./transform-description.js";
@@ -9,12 +10,14 @@ import { trellisKind } from "./trellis.js";
 import type { TrellisDescription } from "./trellis-description.js";
 
 /** Where a layer lies in a file. */
-export type ValueDescription = PairDescription | TransformDescription | TrellisDescription;
+export type ValueDescription = PairDescription | ClustersDescription | TransformDescription | TrellisDescription;
 
-const kinds = { pair: pairKind, transform: transformKind, trellis: trellisKind } as unknown as Record<
-  StoredValue["kind"],
-  StoredKind<StoredValue, ValueDescription, object>
->;
+const kinds = {
+  pair: pairKind,
+  clusters: clustersKind,
+  transform: transformKind,
+  trellis: trellisKind,
+} as unknown as Record<StoredValue["kind"], StoredKind<StoredValue, ValueDescription, object>>;
 
 /** Of what is written of it. */
 export function valueBytes(value: StoredValue): number {

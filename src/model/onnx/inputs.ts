@@ -7,6 +7,9 @@ import { cacheSizes } from "./cache-sizes.js";
 import { indexBounds } from "./index-bounds.js";
 import { bitsOf, normal, uniform } from "./input-numbers.js";
 import { checkShape, declaredShape, InputShapes } from "./input-shapes.js";
+import { checkOptions, type Names } from "../../option-names.js";
+
+const onnxInputsNames: Names<InputOptions> = { given: 1, shapes: 1, dims: 1, seed: 1 };
 
 /** One input of a model. float16 is bit patterns, bool a byte. */
 export interface ModelInput extends NpyTensor {
@@ -50,6 +53,7 @@ const maxDeclared = 2 ** 22;
  *   be made up (a string, no tensor, unknown shape).
  */
 export async function onnxInputs(model: OnnxModel, options: InputOptions = {}): Promise<ModelInput[]> {
+  checkOptions("onnxInputs", options, onnxInputsNames);
   const { given = {}, shapes = {}, dims = {}, seed = 0 } = options;
   const file = model.source.name;
   const wanted = model.graph.inputs.filter(({ name }) => !model.graph.initializers.has(name));

@@ -17,6 +17,7 @@ import type { ValueDescription } from "../kinds/index.js";
 import type { StoredLayer } from "../stored.js";
 import { DataType, type Attribute, type Builder, type Dims } from "./builder.js";
 import type { Operand, PlacedValue, Surroundings } from "./operand.js";
+import { clustersOperand } from "./clusters-operand.js";
 import { pairOperands } from "./pair-operands.js";
 import { PlacedLayer, type Step } from "./placed-layer.js";
 import { transformOperand } from "./transform-operand.js";
@@ -47,6 +48,7 @@ export class LayerRewriter {
     const { builder, layer, graph } = this;
     const { value, name } = layer;
     if (value.kind === "pair") return pairOperands(builder, layer, value, weight, type, graph);
+    if (value.kind === "clusters") return clustersOperand(builder, layer, value, { type, opset: graph.opset });
     if (value.kind === "trellis") return trellisOperand(builder, name, value, type);
     return transformOperand(builder, name, value, { type, opset: graph.opset });
   }

@@ -9,6 +9,7 @@ import type { StoredLayer } from "../stored.js";
 import { roleOf } from "../safetensors/architectures.js";
 import { helperPrefix } from "./builder.js";
 import { bytesOfTensors, isDequantised, layOutChanged, weightRows } from "./float-view.js";
+import { inlinedModel } from "./functions/inlined.js";
 import { rewrite } from "./rewrite.js";
 import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
 import { type Indirect, indirectUses } from "./products.js";
@@ -18,7 +19,8 @@ import { operatorsOf, untouchedTensors } from "./untouched.js";
 import { findWeights } from "./weights.js";
 
 /** Finds the layers of an open model. */
-export async function onnxModel(model: OnnxModel): Promise<Model> {
+export async function onnxModel(given: OnnxModel): Promise<Model> {
+  const model = await inlinedModel(given);
   const { initializers } = model.graph;
   const shape = (name: string) => initializers.get(name)?.dims;
   const text = model.metadata.get(metadataKey);
@@ -61,11 +63,15 @@ export async function onnxModel(model: OnnxModel): Promise<Model> {
     const { operators, halves: asked } = options;
     // Plans are laid out again and again, mostly without any.
     const halves = asked ? halvable().filter(({ name }) => asked.has(name) && !names.has(name)) : [];
-    const { edits, described: added } = rewrite(model, values, weights.values(), replacements, operators, halves);
+    // Where nothing is stored anew, bodies of functions in place of their calls only take more.
+    const isKept = model !== given && stored.length + halves.length === 0;
+    const { edits, described: added } = isKept
+      ? { edits: {}, described: [] }
+      : rewrite(model, values, weights.values(), replacements, operators, halves);
     const all = new Map([...described, ...added]);
     const setMetadata = new Map(all.size ? [[metadataKey, descriptionText(all)]] : []);
     const externalName = options.mainName && `${options.mainName}_data`;
-    const { main, external } = layOutChanged(model, { ...edits, setMetadata }, { externalName });
+    const { main, external } = layOutChanged(isKept ? given : model, { ...edits, setMetadata }, { externalName });
     const fileOf = (name: string, bytes: StreamedBytes): OutputFile => ({
       name,
       byteLength: bytes.byteLength,

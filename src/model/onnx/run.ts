@@ -6,6 +6,16 @@ import { type ComparedOutput, OutputDifference } from "./output-difference.js";
 import { type Fault, free, Runner, turn } from "./runner.js";
 import type { OnnxRuntime, RunnableModel, RuntimeTensor } from "./runtime.js";
 import { cut, sharedRows } from "./slices.js";
+import { checkOptions, type Names } from "../../option-names.js";
+
+const compareOnnxNames: Names<CompareOptions> = {
+  repeats: 1,
+  rowsAtOnce: 1,
+  more: 1,
+  threads: 1,
+  signal: 1,
+  onProgress: 1,
+};
 
 export interface CompareOptions {
   /** Timed runs of each model, whose median is reported. Default 5. */
@@ -63,6 +73,7 @@ export async function compareOnnx(
   inputs: readonly ModelInput[],
   options: CompareOptions = {},
 ): Promise<OnnxComparison> {
+  checkOptions("compareOnnx", options, compareOnnxNames);
   const { repeats = 5, rowsAtOnce = 64, threads = 1, more, signal, onProgress } = options;
   for (const [name, value] of Object.entries({ repeats, rowsAtOnce, threads })) {
     if (!Number.isSafeInteger(value) || value < 1)

@@ -27,7 +27,7 @@ export function untouchedTensors(model: OnnxModel, values: Values, leastBytes: n
     for (const { tensors, outputs, opType, name } of nodes)
       for (const tensor of tensors.values()) add(outputs[0] || name || opType, tensor, scope);
   }
-  for (const [key, constants] of model.functions) {
+  for (const [key, { constants }] of model.functions) {
     const name = key.replace(/^:/, "").replace(":", ".");
     constants.filter(counts).forEach((tensor, i) => {
       const reason = `lies in the model's own function ${name}; onnx.inliner.inline_local_functions takes functions apart`;

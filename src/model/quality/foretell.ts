@@ -1,5 +1,6 @@
 // What `shrinkModel` makes where it has no inputs, before anything is coded.
 import type { Loewner } from "../../types/index.js";
+import { checkedPlan } from "../checked.js";
 import type { Model } from "../model.js";
 import { openPlan } from "../plan.js";
 import { sizesIn, type Plan, type PlanOptions } from "../plan-options.js";
@@ -17,10 +18,16 @@ export interface Foretold extends Plan {
 export async function foretell(
   loewner: Loewner,
   model: Model,
-  { quality, cosine, ...given }: PlanOptions & QualityOptions,
+  options: PlanOptions & QualityOptions,
 ): Promise<Foretold> {
+  const { quality, cosine, ...given } = checkedPlan("foretell", model, options);
   const size = sizesIn(given).length ? given : { error: 1 - cosineOf({ quality, cosine }) };
-  const { layers, planner, progress, targets } = await openPlan(loewner, model, { type: "auto", ...given, ...size }, 1);
+  const { layers, planner, progress, targets } = await openPlan(
+    loewner,
+    model,
+    { dtype: "auto", ...given, ...size },
+    1,
+  );
   progress.finish();
   const sensitivities = new Map(layers.map((layer) => [layer.name, usualSensitivity(layer)]));
   const { chosen, skipped } = await targets({ ...size, sensitivities });

@@ -15,11 +15,13 @@ import { isOfFile, sizesIn, type LayerWeights } from "../plan-options.js";
 import type { SpreadSize } from "../planner.js";
 import type { StoredLayer } from "../stored.js";
 import { rowWeightsOf } from "../tokens/weights.js";
+import { checkedPlan } from "../checked.js";
 import type { Agreement, Answers, AnswersOptions } from "./answers.js";
 import { runnableFiles } from "./laid-out.js";
 import { halvesOf } from "../halves.js";
 import { allowsHalves, cosineOf, type QualityOptions, usualSensitivity } from "./qualities.js";
 import { sensitivities } from "./sensitivity.js";
+import { inStages } from "./stages.js";
 
 /** What a model is calibrated on. */
 export interface CalibrationInputs {
@@ -69,7 +71,7 @@ const sampledRows = 16;
  */
 export async function shrinkModel(loewner: Loewner, model: Model, options: ShrinkOptions): Promise<ShrunkModel> {
   const started = performance.now();
-  const { quality, cosine, inputs, ...rest } = options;
+  const { quality, cosine, inputs, ...rest } = checkedPlan("shrinkModel", model, options);
   if (cosine !== undefined && !(cosine > 0 && cosine < 1))
     throw new InvalidInputError(`cosine must be a number between 0 and 1, such as 0.99; got ${cosine}.`);
   const sized = sizesIn(rest).length > 0;
@@ -80,7 +82,10 @@ export async function shrinkModel(loewner: Loewner, model: Model, options: Shrin
   const shrinking = await Shrinking.open(
     loewner,
     model,
-    { type: "auto", ...rest, ...(!sized && { error: 1 - asked }), halves },
+    {
+      ...{ dtype: "auto", ...rest, ...(!sized && { error: 1 - asked }), halves },
+      ...(inputs && rest.onProgress && { onProgress: inStages(rest.onProgress) }),
+    },
     inputs,
   );
   const made = await shrinking.made(size, sized || isOfFile(rest) ? undefined : 1 - asked);

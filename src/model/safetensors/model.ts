@@ -15,6 +15,7 @@ import { matrixShape, shapeReason } from "../matrix-shape.js";
 import { leastShare, type Layer, type Model, type OutputFile } from "../model.js";
 import type { RowSource } from "../../matrix.js";
 import { roleOf } from "./architectures.js";
+import { clustersTensors } from "./clusters-tensors.js";
 import { pairTensors, type PlacedTensors } from "./pair-tensors.js";
 import { editedFiles } from "./set-write.js";
 import { setOf, type SafetensorsSet } from "./set.js";
@@ -137,6 +138,7 @@ function layOut(
 function placed(layer: StoredLayer): PlacedTensors {
   const { value } = layer;
   if (value.kind === "pair") return pairTensors(layer, value);
+  if (value.kind === "clusters") return clustersTensors(layer, value);
   return value.kind === "trellis" ? trellisTensors(layer, value) : transformTensors(layer, value);
 }
 

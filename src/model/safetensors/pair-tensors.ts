@@ -24,7 +24,7 @@ export function pairTensors({ name, transposed }: StoredLayer, { left, right }: 
 }
 
 /** The tensors that hold a stored matrix; codes never lie transposed. */
-function partOf(
+export function partOf(
   name: string,
   matrix: StoredMatrix,
   transposed: boolean,

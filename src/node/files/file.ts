@@ -14,6 +14,9 @@ import { codeOf, readFault, writeFault } from "./faults.js";
 import { noteOriginal, realOf, refuseOriginal } from "./originals.js";
 import { publish } from "./publish.js";
 import { MAX_TRANSFER, removeLeftBehind, TemporaryFile } from "./temporary.js";
+import { checkOptions, type Names } from "../../option-names.js";
+
+const writeAllAtomicallyNames: Names<WriteOptions> = { force: 1, signal: 1, onWritten: 1 };
 
 /** An open file; close it when done. */
 export interface FileSource extends ByteSource {
@@ -150,10 +153,10 @@ export async function checkTarget(path: string, { force = false }: { force?: boo
 /** Writes one file; see writeAllAtomically. */
 export async function writeAtomically(
   path: string,
-  options: WriteOptions & { byteLength?: number },
+  { byteLength, ...options }: WriteOptions & { byteLength?: number },
   write: (sink: ByteSink) => Promise<unknown>,
 ): Promise<void> {
-  await writeAllAtomically([{ path, byteLength: options.byteLength, write }], options);
+  await writeAllAtomically([{ path, byteLength, write }], options);
 }
 
 /**
@@ -165,6 +168,7 @@ export async function writeAtomically(
  * @throws {AbortedError} when `signal` fires; whatever `write` throws is passed on.
  */
 export async function writeAllAtomically(files: readonly FileToWrite[], options: WriteOptions = {}): Promise<void> {
+  checkOptions("writeAllAtomically", options, writeAllAtomicallyNames);
   const { force = false, signal } = options;
   const temporaries: TemporaryFile[] = [];
   try {

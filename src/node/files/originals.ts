@@ -24,9 +24,28 @@ export function noteOriginal(path: string, identity: Identity = statSync(path, {
 /** @throws {InvalidInputError} for a file that was read, however it is named here */
 export function refuseOriginal(output: string): void {
   const read = originalAt(output);
-  if (read === undefined) return;
+  if (read !== undefined) throw isInput(output, read);
+}
+
+/**
+ * The same for files that one call reads, in a process that may do with its files what it likes.
+ * @throws {InvalidInputError} for an output that is one of them, however it is named
+ */
+export function refuseInputs(output: string, inputs: readonly string[]): void {
+  const identity = (path: string) => {
+    const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return found && keyOf(found);
+  };
+  const its = identity(output);
+  const read = inputs.find(
+    (input) => realOf(input) === realOf(output) || (its !== undefined && identity(input) === its),
+  );
+  if (read !== undefined) throw isInput(output, read);
+}
+
+function isInput(output: string, read: string): InvalidInputError {
   const what = resolve(read) === resolve(output) ? "the input itself" : `the input itself, ${read}`;
-  throw new InvalidInputError(
+  return new InvalidInputError(
     `The output ${output} is ${what}; name another file: what is read stays as it is, with --force too.`,
     { file: output },
   );

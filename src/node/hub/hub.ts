@@ -17,6 +17,18 @@ import { cacheFolder, hubCache, makeFolder, type HubCache } from "./cache.js";
 import { hubClient, type HubClient, type HubFile } from "./client.js";
 import { download, partialBytes } from "./download.js";
 import { checkToken, HubUnreachableError } from "./request.js";
+import { checkOptions, type Names } from "../../option-names.js";
+
+const resolveModelNames: Names<ResolveOptions> = {
+  limits: 1,
+  signal: 1,
+  onProgress: 1,
+  offline: 1,
+  token: 1,
+  endpoint: 1,
+  stallMs: 1,
+  cache: 1,
+};
 
 export interface ResolveOptions extends RunOptions, LimitOptions {
   /** Use what is in the cache and ask nobody. Default false. */
@@ -68,6 +80,7 @@ interface Repository {
  * @throws {AbortedError} when `signal` fires; a later call goes on from there.
  */
 export async function resolveModel(path: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
+  checkOptions("resolveModel", options, resolveModelNames);
   if (/^https?:\/\//i.test(path)) {
     throw new InvalidInputError(
       `${path} is a web address; write hf:owner/name[@revision][/file] for a model of the hub, or download the file first.`,

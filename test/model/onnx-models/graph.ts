@@ -1,9 +1,11 @@
 // The builders of test/formats/onnx as the cases want them: types before shapes, one opset, doc strings, functions.
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
+  type AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  FunctionProtoSchema,
   ModelProtoSchema,
   type NodeProto,
-  NodeProtoSchema,
   type TensorProto,
 } from "../../../src/formats/onnx/onnx_pb.js";
 import * as build from "../../formats/onnx/build.js";
@@ -59,20 +61,32 @@ export function model({ opset = 17, domains, docString, ...parts }: ModelParts):
   return toBinary(ModelProtoSchema, message);
 }
 
-/** The `functions` field of a ModelProto with one function in it, to be put after a model's bytes (the schema has only its name). */
+export interface FunctionOptions {
+  /** Names without a default. */
+  attributes?: string[];
+  defaults?: Record<string, build.AttributeValue>;
+  /** By domain. Default: 17 of ai.onnx. */
+  opsets?: Record<string, number>;
+}
+
+/** The `functions` field of a ModelProto with one function in it, to be put after a model's bytes. */
 export function functionField(
   { domain, name }: { domain: string; name: string },
-  inputs: string[],
-  outputs: string[],
-  nodes: NodeProto[],
+  input: string[],
+  output: string[],
+  node: NodeProto[],
+  { attributes = [], defaults = {}, opsets = { "": 17 } }: FunctionOptions = {},
 ): Uint8Array {
-  return build.message(
-    25,
-    build.message(1, name),
-    ...inputs.map((input) => build.message(4, input)),
-    ...outputs.map((output) => build.message(5, output)),
-    ...nodes.map((one) => build.message(7, toBinary(NodeProtoSchema, one))),
-    build.message(9, build.message(1, ""), build.varint(2, 17)),
-    build.message(10, domain),
-  );
+  const made = create(FunctionProtoSchema, {
+    ...{ domain, name, input, output, node, attribute: attributes },
+    attributeProto: build.node("", [], [], defaults).attribute,
+    opsetImport: Object.entries(opsets).map(([domain, version]) => ({ domain, version: BigInt(version) })),
+  });
+  return build.message(25, toBinary(FunctionProtoSchema, made));
+}
+
+/** An attribute of a function's node that the call has, or the function by default. */
+export function referring(node: NodeProto, name: string, to: string, type: AttributeProto_AttributeType): NodeProto {
+  node.attribute.push(create(AttributeProtoSchema, { name, refAttrName: to, type }));
+  return node;
 }

@@ -1,7 +1,7 @@
-// Weights that something reads as a whole: operators that take no rows of them and do not multiply, fused ones, functions; of any shape.
+// Weights that something reads as a whole: operators that take no rows of them and do not multiply, fused ones; of any shape.
 import type { NodeProto } from "../../../src/formats/onnx/onnx_pb.js";
 import { ids, type InputTensor, type OnnxCase, plain, randomFloats, weight, type Weight } from "./cases.js";
-import { floats, functionField, type ModelParts, model, node, tensor, Type, value } from "./graph.js";
+import { floats, type ModelParts, model, node, tensor, Type, value } from "./graph.js";
 
 const W = weight("W", 40, 24, 2);
 const table = weight("W", 96, 16, 1);
@@ -11,14 +11,10 @@ const microsoft = "com.microsoft";
 function whole(
   name: string,
   inputs: Record<string, InputTensor>,
-  parts: (data: Float32Array) => ModelParts | Uint8Array,
+  parts: (data: Float32Array) => ModelParts,
   w: Weight = W,
 ): OnnxCase {
-  const build = (data: Float32Array) => {
-    const made = parts(data);
-    return plain(made instanceof Uint8Array ? made : model(made));
-  };
-  return { name, weight: w, inputs, expect: "compressed", build };
+  return { name, weight: w, inputs, expect: "compressed", build: (data) => plain(model(parts(data))) };
 }
 
 /** y = x W, and what else is done with W. */
@@ -68,22 +64,6 @@ export const wholeCases: readonly OnnxCase[] = [
     }),
     table,
   ),
-  whole("weight in the model's own function", { x }, (data) => {
-    const bytes = model({
-      nodes: [node("Dense", ["x", "W"], ["y"], { domain: "mine" })],
-      initializers: [floats("W", [40, 24], data)],
-      inputs: [value("x", Type.float, [3, 40])],
-      outputs: [value("y", Type.float, [3, 24])],
-      domains: { mine: 1 },
-    });
-    const dense = functionField(
-      { domain: "mine", name: "Dense" },
-      ["a", "b"],
-      ["c"],
-      [node("MatMul", ["a", "b"], ["c"])],
-    );
-    return Uint8Array.of(...bytes, ...dense);
-  }),
   whole(
     "EmbedLayerNormalization",
     { ids: ids([2, 5], 96, "int32") },

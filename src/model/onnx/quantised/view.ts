@@ -7,6 +7,7 @@ import type { OnnxEdits, OnnxGraph, OnnxModel, OnnxNode, OnnxTensor } from "../.
 import { DataType } from "../builder.js";
 import type { DequantisedModel, DequantisedTensor } from "../float-view.js";
 import { isDequantisable } from "../uses.js";
+import { inlinedModel } from "../functions/inlined.js";
 import { type Scope, Values } from "../values.js";
 import { Constants } from "./constants.js";
 import { dequantisedRows } from "./dequantise.js";
@@ -22,7 +23,8 @@ import { unreadBeside } from "./unread.js";
  *
  * Cost: a pass over the nodes. Memory: scales and zero points of each weight that is read.
  */
-export async function dequantisedModel(model: OnnxModel): Promise<OnnxModel> {
+export async function dequantisedModel(given: OnnxModel): Promise<OnnxModel> {
+  const model = await inlinedModel(given);
   const values = new Values(model);
   if (!values.scopes.some(({ graph }) => graph.nodes.some(isDequantisable))) return model;
   const constants = new Constants(model, values);
