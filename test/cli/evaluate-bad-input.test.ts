@@ -20,7 +20,7 @@ beforeAll(async () => void (folder = await filledFolder()));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const { evaluate, document, refused } = commandIn(() => folder);
 
-describe("bad input is told in a line that says what and where, and exits with 1", () => {
+describe("bad input is told in a line that says what and where, exit 1, or 2 for options", () => {
   const put = (name: string, content: string | Uint8Array) => {
     writeFileSync(join(folder, name), content);
     return name;
@@ -65,7 +65,9 @@ describe("bad input is told in a line that says what and where, and exits with 1
     expect(document("model.onnx", "--task", "sst2", "--data", long).truncated).toBe(1);
     const { stdout } = evaluate("model.onnx", "--task", "sst2", "--data", long);
     expect(stdout).toContain("1 text is longer than the model takes, and was cut.");
-    expect(of(long, "--task", "sst2", "--max-length", "64")).toContain("maxLength must be a whole number from 1 to 32");
+    expect(refused(2, "model.onnx", "--data", long, "--task", "sst2", "--max-length", "64")).toContain(
+      "maxLength must be a whole number from 1 to 32",
+    );
   });
 
   test("a tokenizer of another model, whose ids lie past the table", () => {
@@ -119,7 +121,7 @@ describe("bad input is told in a line that says what and where, and exits with 1
     expect(refused(1, "model.safetensors", "--data", "dev.tsv")).toMatch(/model\.safetensors is a safetensors model, which has no graph to run.*Export it to ONNX/); // prettier-ignore
     mkdirSync(join(folder, "none"));
     expect(of("none")).toContain("none is a folder without .npy files");
-    expect(refused(1, "model.onnx")).toContain("There is no data to score on: give --data FILE.");
+    expect(refused(2, "model.onnx")).toContain("There is no data to score on: give --data FILE.");
     expect(of("missing.tsv")).toContain("missing.tsv");
     expect(of("model.onnx")).toMatch(/model\.onnx: rows are read from \.tsv, \.csv, \.jsonl/);
     copyFileSync(join(folder, "model.onnx"), join(folder, "none", "alone.onnx"));
