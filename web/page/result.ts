@@ -8,12 +8,14 @@ import { announce, breakable, byId, h, unbroken } from "./dom.js";
 import { number3 } from "./layer-table.js";
 import { RowErrorView } from "./row-error-view.js";
 import { save } from "./save.js";
+import { ScoreSection } from "./score.js";
 import { verifyView } from "./verify-view.js";
 
 export class ResultView {
   private readonly section = byId("result");
   private abort = new AbortController();
   private rowErrors: RowErrorView | undefined;
+  private scores: ScoreSection | undefined;
 
   constructor(private readonly session: SessionClient) {}
 
@@ -22,7 +24,7 @@ export class ResultView {
     this.section.hidden = true;
     this.section.classList.remove("expected");
     this.section.replaceChildren();
-    this.rowErrors = undefined;
+    this.rowErrors = this.scores = undefined;
   }
 
   /** Room for what is being made, so that nothing moves when it comes. */
@@ -33,9 +35,16 @@ export class ResultView {
     this.section.hidden = false;
   }
 
-  /** Their tokens have names now. */
-  refreshRows(): void {
+  /** A tokenizer came along: rows have names now, and texts can be cut. */
+  know(summary: Summary): void {
     void this.rowErrors?.load();
+    this.scores?.know(summary);
+  }
+
+  /** @returns false where there is nothing that could be scored on them */
+  takeExamples(files: readonly File[]): boolean {
+    if (files.length) void this.scores?.take(files);
+    return this.scores !== undefined;
   }
 
   show(summary: Summary, outcome: Outcome): void {
@@ -48,6 +57,8 @@ export class ResultView {
     const rowErrors = (this.rowErrors = layers.length
       ? new RowErrorView(this.session, layers, summary, signal)
       : undefined);
+    const runs = summary.format === "onnx" && layers.length > 0;
+    this.scores = runs ? new ScoreSection(this.session, summary, signal) : undefined;
     this.section.replaceChildren(
       title,
       h("p", { class: "quiet" }, sentence(outcome, seconds)),
@@ -57,7 +68,8 @@ export class ResultView {
         ? [folded(layers, [layerTable(layers), proof(layers), ...skipped(outcome)])]
         : skipped(outcome)),
       ...(rowErrors ? [rowErrors.element] : []),
-      ...(summary.format === "onnx" && layers.length ? [verifyView(this.session, signal)] : []),
+      ...(runs ? [verifyView(this.session, signal)] : []),
+      ...(this.scores ? [this.scores.element] : []),
     );
     this.section.hidden = false;
     void rowErrors?.load();

@@ -96,6 +96,10 @@ export interface Task {
   readonly description: string;
   /** Names of columns, of files that have no row of them. */
   readonly columns?: readonly string[];
+  /** Columns of the text, or of the two texts of a pair, that are read where none are named. */
+  readonly text?: readonly string[];
+  /** Column of the label that is read where none is named; undefined: nothing is labelled. */
+  readonly label?: string;
   /** Reads the data; nothing has run yet. @throws {InvalidInputError} for data that does not fit */
   prepare(setting: Setting): Trial | Promise<Trial>;
 }

@@ -13,6 +13,7 @@ import type { Answer, Answers, Metric, Setting, Task, Trial } from "../task.js";
 export const causal: Task = {
   name: "causal",
   description: "the next token: perplexity",
+  text: ["text"],
   prepare(setting): Trial {
     const output = setting.output("words");
     const { data } = setting;

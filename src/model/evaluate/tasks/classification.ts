@@ -30,9 +30,9 @@ export interface Classes {
 
 /** A task of classes. Labels of a table are whole numbers or the classes' names; of arrays, `labels`. */
 export function classes(own: Classes): Task {
-  const { name, description, columns, metrics = [{ name: "accuracy", score: accuracy }] } = own;
+  const { name, description, columns, text, label, metrics = [{ name: "accuracy", score: accuracy }] } = own;
   return {
-    ...{ name, description, columns },
+    ...{ name, description, columns, text, label },
     prepare(setting): Trial {
       const output = setting.output("scores");
       const { data, options } = setting;

@@ -23,6 +23,7 @@ interface Hidden extends Sequence {
 export const masked: Task = {
   name: "masked",
   description: "hidden words: loss, accuracy",
+  text: ["text"],
   prepare(setting): Trial {
     const output = setting.output("words");
     const { data } = setting;

@@ -18,6 +18,7 @@ const usualK = 10;
 export const retrieval: Task = {
   name: "retrieval",
   description: "passages that answer a query: recall, nDCG",
+  text: ["text"],
   prepare({ data, options, encoder, output: outputOf }): Trial {
     const output = outputOf("vector", "states");
     const { text: [column = "text"] = [], label = "relevant", k = usualK } = options;

@@ -11,6 +11,8 @@ import { cosine, Vectors } from "../vectors.js";
 export const stsb: Task = {
   name: "stsb",
   description: "likeness of two texts: Spearman, Pearson",
+  text: ["sentence1", "sentence2"],
+  label: "score",
   prepare(setting): Trial {
     const output = setting.output("vector", "states", "scores");
     const { data, options } = setting;
