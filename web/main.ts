@@ -261,7 +261,7 @@ async function compress(): Promise<void> {
     outcome = await session.call("compress", [choice, texts], { signal: running.signal, onProgress });
   } catch (error) {
     const { code } = error as SessionError;
-    if (code === "ABORTED") announce("Cancelled. Nothing was written.");
+    if (code === "ABORTED") announce((byId("run-note").textContent = "Cancelled. Nothing was written."));
     else fault("run-fault", error as SessionError, code === "OUT_OF_MEMORY" || code === "WORKER_LOST");
   } finally {
     running = undefined;
@@ -295,5 +295,5 @@ function fault(place: string, { message, code }: SessionError, elsewhere = false
 }
 
 function clearFaults(): void {
-  for (const place of ["intake-fault", "form-fault", "run-fault"]) byId(place).textContent = "";
+  for (const place of ["intake-fault", "form-fault", "run-fault", "run-note"]) byId(place).textContent = "";
 }

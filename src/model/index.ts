@@ -22,6 +22,8 @@ export { textTokenizer, type TextTokenizer, type TokenizerClass } from "./calibr
 export { type Description, type LayerDescription } from "./description.js";
 export type { PartDescription } from "./kinds/pair-description.js";
 export type { PairDescription } from "./kinds/pair.js";
+export { type Evaluations } from "./evaluate/evaluate.js";
+export { type Pooling } from "./evaluate/pooling.js";
 export { type ExpandedModel, expandModel } from "./expand.js";
 export { type Spill } from "./spill.js";
 export {

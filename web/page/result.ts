@@ -53,7 +53,7 @@ export class ResultView {
     const { signal } = this.abort;
     const { layers, seconds } = outcome;
     const title = h("h2", { id: "result-title", tabindex: -1 }, unbroken(titleOf(outcome)));
-    const told = answersTold(outcome, summary);
+    const answers = answersTold(outcome, summary);
     const rowErrors = (this.rowErrors = layers.length
       ? new RowErrorView(this.session, layers, summary, signal)
       : undefined);
@@ -62,10 +62,10 @@ export class ResultView {
     this.section.replaceChildren(
       title,
       h("p", { class: "quiet" }, sentence(outcome, seconds)),
-      ...told,
+      ...answers,
       this.downloads(outcome, signal),
       ...(layers.length
-        ? [folded(layers, [layerTable(layers), proof(layers), ...skipped(outcome)])]
+        ? [folded(layers, [layerTable(layers), ...told(besideSvd(layers)), proof(layers), ...skipped(outcome)])]
         : skipped(outcome)),
       ...(rowErrors ? [rowErrors.element] : []),
       ...(runs ? [verifyView(this.session, signal)] : []),
@@ -73,7 +73,7 @@ export class ResultView {
     );
     this.section.hidden = false;
     void rowErrors?.load();
-    const faults = told.filter(({ className }) => className === "fault").map(({ textContent }) => textContent);
+    const faults = answers.filter(({ className }) => className === "fault").map(({ textContent }) => textContent);
     announce([`Done. ${title.textContent}.`, ...faults].join(" "));
     title.focus({ preventScroll: true });
     this.section.scrollIntoView({ block: "nearest", behavior: "smooth" });
@@ -103,6 +103,8 @@ export class ResultView {
     return h("div", {}, h("div", { class: "actions downloads" }, ...buttons), fault);
   }
 }
+
+const told = (text: string | undefined) => (text === undefined ? [] : [h("p", {}, text)]);
 
 /** The command line's last line. */
 function titleOf({ bytesBefore, bytesAfter, answers }: Outcome): string {
@@ -185,6 +187,26 @@ function layerTable(layers: readonly CompressedSummary[]): HTMLElement {
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...head.map((text, i) => h("th", labels(i), text)))),
     h("tbody", { role: "rowgroup" }, ...rows),
   );
+}
+
+/** Row errors that are less apart than this are said to be the same. */
+const tie = 1e-3;
+
+/** Undefined where SVD was not tried. */
+export function besideSvd(
+  layers: readonly Pick<CompressedSummary, "method" | "objective" | "candidates" | "p">[],
+): string | undefined {
+  const gains = layers.flatMap(({ method, objective, candidates }) => {
+    const svd = candidates.find((each) => each.method === "svd")?.objective.l21;
+    return method === "svd" ? [0] : svd === undefined ? [] : [svd / objective.l21 - 1];
+  });
+  if (gains.length === 0) return undefined;
+  const better = gains.filter((gain) => gain >= tie);
+  const norm = `l_${layers[0].p}`;
+  if (better.length === 0)
+    return `${norm} and SVD tie here: their row errors are less than 0.1 % apart, for no row lies so far out that SVD would follow it.`;
+  const others = better.length < gains.length ? "; in the others the two tie" : "";
+  return `${norm} beats SVD in ${better.length} of ${gains.length} ${gains.length === 1 ? "layer" : "layers"}: SVD's row errors are up to ${percent(Math.max(...better))} larger${others}.`;
 }
 
 function storedAs({ bits, method, rank, type }: CompressedSummary): string {

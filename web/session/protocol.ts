@@ -1,8 +1,6 @@
 // What the page asks of its worker, and what it is told: plain data, so that it crosses.
 import type { Candidate, LowRankCertificate, Method, Objective } from "loewner";
-import type { OnnxComparison, Quality, ShrunkModel, Skipped } from "loewner/model";
-import type { Evaluations } from "loewner/model/evaluate/evaluate.js";
-import type { Pooling } from "loewner/model/evaluate/pooling.js";
+import type { Evaluations, OnnxComparison, Pooling, Quality, ShrunkModel, Skipped } from "loewner/model";
 
 /** A 2-D weight, or what else takes space. */
 export interface LayerSummary {
@@ -179,6 +177,8 @@ export interface RowErrors {
   readonly median: { readonly stored: number; readonly svd: number };
   /** Rows that what was stored errs most at. */
   readonly worst: readonly RowError[];
+  /** Rows that err by nothing, and by something with SVD. */
+  readonly exact: number;
 }
 
 export interface Session {
