@@ -29,6 +29,11 @@ const open = async (...others: Parameters<typeof drop>[1][number][]) => {
   await untilText(tab, "model-name", /model\.onnx/);
   await compress(tab);
 };
+/** What is said of examples once they are read. */
+const noted = async (pattern: RegExp) => {
+  await until(tab, "document.getElementById('score-note')");
+  await untilText(tab, "score-note", pattern);
+};
 /** What the table of the page says, heads first. */
 const shown = async () => {
   await until(tab, "document.querySelector('#scores table') || document.getElementById('score-run-fault').textContent");
@@ -55,15 +60,16 @@ describe("examples", () => {
   test("are dropped once a model is compressed: its task is told by their columns, and the scores are those of Node", async () => {
     await open(tokenizer);
     await drop(tab, [file("dev.tsv", numbered)]);
-    await untilText(tab, "score-note", /^dev\.tsv: 60 examples with text, label\.$/);
+    await noted(/^dev\.tsv: 60 examples with text, label\.$/);
     expect(await tab.evaluate("document.getElementById('score-task').value")).toBe("classification");
     await tab.click("#score-run");
     const rows = await shown();
+    await untilText(tab, "live", /accuracy/);
+    const told = await tab.textContent("#live");
     const expected = await inNode("dev.tsv", numbered, {});
     expect(rows).toEqual(scoreRows(expected));
     expect(rows[0]).toEqual(["model", "size", "accuracy", "95 %", "difference", "95 %", "loss", "95 %"]);
-    await untilText(tab, "live", /accuracy/);
-    expect(await tab.textContent("#live")).toBe(scoreLines(expected)[0].replaceAll(" -> ", " → "));
+    expect(told).toBe(scoreLines(expected)[0].replaceAll(" -> ", " → "));
     await untilText(tab, "scores", /classification, 60 examples; read: logits \(batch x 2\)\./);
     // They were not taken for texts to calibrate on.
     expect(await tab.evaluate("document.querySelectorAll('#text-list li').length")).toBe(0);
@@ -73,7 +79,7 @@ describe("examples", () => {
     const csv = table("review,stars", (i) => (i % 3 === 0 ? "good" : "bad"), ",");
     await open(tokenizer);
     await drop(tab, [file("reviews.csv", csv)]);
-    await untilText(tab, "score-note", /with review, stars\. These columns do not tell the task: choose it/);
+    await noted(/with review, stars\. These columns do not tell the task: choose it/);
     await tab.click("#score-run");
     await untilText(tab, "score-run-fault", /^Choose the task\.$/);
     await tab.selectOption("#score-task", "classification");
@@ -97,11 +103,11 @@ describe("examples", () => {
   test("without a tokenizer say what is missing, and are scored once it is there", async () => {
     await open();
     await drop(tab, [file("dev.tsv", numbered)]);
-    await untilText(tab, "score-note", /tokenizer\.json, which is still missing: drop it here too/);
+    await noted(/tokenizer\.json, which is still missing: drop it here too/);
     await tab.click("#score-run");
     await untilText(tab, "score-run-fault", /give the model's tokenizer\.json too: drop it here\.$/);
     await tab.setInputFiles("#score-file", [tokenizer]);
-    await untilText(tab, "score-note", /label\.$/);
+    await noted(/label\.$/);
     await tab.click("#score-run");
     expect(await shown()).toHaveLength(3);
   });
@@ -113,7 +119,7 @@ describe("examples", () => {
     await drop(tab, [file("a.tsv", numbered), file("b.tsv", numbered)]);
     await untilText(tab, "score-fault", /^a\.tsv, b\.tsv: one file of examples is scored at a time/);
     await drop(tab, [file("dev.tsv", numbered.replaceAll("\t1", "\t7"))]);
-    await untilText(tab, "score-note", /^dev\.tsv: 60/);
+    await noted(/^dev\.tsv: 60/);
     expect(await tab.textContent("#score-fault")).toBe("");
     await tab.click("#score-run");
     await untilText(tab, "score-run-fault", /has the label 7, but the model tells 2 classes, 0 to 1, apart/);
@@ -122,7 +128,7 @@ describe("examples", () => {
   test("are left alone when that is cancelled, which is said, and can be scored again", async () => {
     await open(tokenizer);
     await drop(tab, [file("dev.tsv", numbered)]);
-    await untilText(tab, "score-note", /^dev\.tsv/);
+    await noted(/^dev\.tsv/);
     await tab.evaluate("document.getElementById('score-run').click(), document.getElementById('score-cancel').click()");
     await untilText(tab, "live", /^Cancelled\. Nothing was scored\.$/);
     await tab.click("#score-run");
@@ -132,7 +138,7 @@ describe("examples", () => {
   test("and their scores are told to whoever cannot see them", async () => {
     await open(tokenizer);
     await drop(tab, [file("dev.tsv", numbered)]);
-    await untilText(tab, "score-note", /^dev\.tsv/);
+    await noted(/^dev\.tsv/);
     await tab.click("#score-run");
     await shown();
     await tab.evaluate(readFileSync(axePath(), "utf8"));
