@@ -13,14 +13,13 @@ export function sayScores(context: Context, { task, reads, examples, truncated, 
   context.say(`${task}, ${examples} examples; read: ${reads}`);
   for (const note of notes) context.say(note);
   if (truncated > 0) context.say(`${truncated} texts are longer than the model takes, and were cut.`);
-  context.sayAll(["", ...table(scoreRows(models), [0]), ""]);
+  context.sayAll(["", ...table(rowsOf(models), [0]), ""]);
   for (const { model, nonFinite } of models)
     if (nonFinite > 0) context.say(`${model}: ${nonFinite} answers hold NaN or infinity.`);
   context.sayAll(scoreLines(models));
 }
 
-/** A row of heads, and one a model: scores with their intervals, and the first score's difference from the first model. */
-export function scoreRows(models: Evaluations["models"]): string[][] {
+function rowsOf(models: Evaluations["models"]): string[][] {
   const [{ scores }] = models;
   const compared = models.length > 1;
   const head = scores.flatMap(({ metric, interval }, i) => [

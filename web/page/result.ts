@@ -155,22 +155,19 @@ function sentence({ layers, bytesAfter, bytesBefore }: Outcome, seconds: number)
 
 /** Of the sum of rows' errors, which models follow most closely; SVD where it was tried, at the same rank. */
 function layerTable(layers: readonly CompressedSummary[]): HTMLElement {
-  const tried = layers.some(
-    ({ candidates, method }) => method === "svd" || candidates.some((each) => each.method === "svd"),
-  );
+  const tried = layers.some((layer) => gainOf(layer) !== undefined);
   const svdHead = tried ? ["with SVD"] : [];
   const head = ["layer", "stored as", "method", "row errors", ...svdHead, "worst row", "proven bound"];
   const labels = (i: number) =>
     i === 0 ? { scope: "col", role: "columnheader", class: "text" } : { scope: "col", role: "columnheader" };
   const rows = layers.map((layer) => {
-    const { name, method, objective, candidates, certificate } = layer;
-    const svd = candidates.find((each) => each.method === "svd");
-    const gain = svd && method !== "svd" ? ` (${percentChange(svd.objective.l21 / objective.l21 - 1)})` : "";
+    const { name, method, objective, certificate } = layer;
+    const gain = gainOf(layer);
     const cells = [
       storedAs(layer),
       method === "dense" ? "table in few bits" : method,
       number(objective.l21),
-      ...(tried ? [svd ? `${number(svd.objective.l21)}${gain}` : "not tried"] : []),
+      ...(tried ? [gain === undefined ? "not tried" : method === "svd" ? "this is SVD" : percentChange(gain)] : []),
       `${number3(objective.worstRow.norm)} (row ${objective.worstRow.row})`,
       number(certificate.bound),
     ];
@@ -192,14 +189,18 @@ function layerTable(layers: readonly CompressedSummary[]): HTMLElement {
 /** Row errors that are less apart than this are said to be the same. */
 const tie = 1e-3;
 
+type Tried = Pick<CompressedSummary, "method" | "candidates">;
+
+/** How much larger SVD's row errors are than those of the method that was chosen, both before rounding; undefined where it was not tried. */
+function gainOf({ method, candidates }: Tried): number | undefined {
+  const svd = candidates.find((each) => each.method === "svd");
+  if (svd) return svd.objective.l21 / candidates[0].objective.l21 - 1;
+  return method === "svd" ? 0 : undefined;
+}
+
 /** Undefined where SVD was not tried. */
-export function besideSvd(
-  layers: readonly Pick<CompressedSummary, "method" | "objective" | "candidates" | "p">[],
-): string | undefined {
-  const gains = layers.flatMap(({ method, objective, candidates }) => {
-    const svd = candidates.find((each) => each.method === "svd")?.objective.l21;
-    return method === "svd" ? [0] : svd === undefined ? [] : [svd / objective.l21 - 1];
-  });
+export function besideSvd(layers: readonly (Tried & Pick<CompressedSummary, "p">)[]): string | undefined {
+  const gains = layers.flatMap((layer) => gainOf(layer) ?? []);
   if (gains.length === 0) return undefined;
   const better = gains.filter((gain) => gain >= tie);
   const norm = `l_${layers[0].p}`;

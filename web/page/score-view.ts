@@ -1,6 +1,7 @@
 // Scores of both models, as the command line has them.
-import { scoreLines, scoreRows } from "loewner/cli/evaluate-report.js";
-import type { Evaluations } from "loewner/model/evaluate/evaluate.js";
+import { scoreLines, shown } from "loewner/cli/evaluate-report.js";
+import { megabytes } from "loewner/cli/text.js";
+import type { Evaluations, Score } from "loewner/model/evaluate/evaluate.js";
 import { h, unbroken } from "./dom.js";
 
 /** @returns with what it comes to, in one line */
@@ -13,12 +14,12 @@ export function scoreView(scores: Evaluations): { element: HTMLElement; line: st
     "div",
     {},
     h("p", { class: "score-line" }, unbroken(line)),
-    tableOf(scoreRows(models)),
+    tableOf(models),
     ...notesOf(scores).map(quiet),
     ...(hasIntervals
       ? [
           quiet(
-            "95 %: where scores of other such examples would lie. The difference is of both models on the same examples: where its range holds 0, it may be chance.",
+            "Below each score, where 95 % of scores on other such examples would lie. The difference is of both models on the same examples: where its range holds 0, it may be chance.",
           ),
         ]
       : []),
@@ -37,25 +38,36 @@ function notesOf({ task, examples, reads, truncated, notes, models }: Evaluation
   ];
 }
 
-/** The first row has the heads. */
-function tableOf([head, ...rows]: readonly (readonly string[])[]): HTMLElement {
-  const heads = head.map((text, i) =>
-    h("th", { scope: "col", role: "columnheader", class: i ? undefined : "text" }, text),
+/** A score a row: of the original, of the smaller one, and the difference, each with its interval below. */
+function tableOf([original, small]: Evaluations["models"]): HTMLElement {
+  const heads = ["", original.model, small.model, "difference"].map((text, i) =>
+    h("th", { scope: "col", class: i ? undefined : "text" }, text),
   );
-  const body = rows.map(([name, ...cells]) =>
-    h(
-      "tr",
-      { role: "row" },
-      h("th", { scope: "row", role: "rowheader", class: "text" }, name),
-      ...cells.map((text, i) => h("td", { role: "cell", "data-label": head[i + 1] }, unbroken(text))),
-    ),
-  );
+  const rowOf = (name: string, cells: readonly (Node | string)[]) =>
+    h("tr", {}, h("th", { scope: "row", class: "text" }, name), ...cells.map((cell) => h("td", {}, cell)));
+  const size = [original, small].map(({ bytes }) => unbroken(megabytes(bytes)));
+  const rows = original.scores.map((score, i) => {
+    const other = small.scores[i];
+    return rowOf(score.metric, [cellOf(score, score), cellOf(score, other), cellOf(score, other.difference, signed)]);
+  });
   return h(
     "table",
-    { class: "results scores", role: "table", "aria-label": "Scores" },
-    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...heads)),
-    h("tbody", { role: "rowgroup" }, ...body),
+    { class: "scores", "aria-label": "Scores" },
+    h("thead", {}, h("tr", {}, ...heads)),
+    h("tbody", {}, rowOf("size", [...size, ""]), ...rows),
   );
+}
+
+const signed = (score: Pick<Score, "better">, value: number) => (value > 0 ? "+" : "") + shown(score, value);
+
+function cellOf(score: Score, given: Pick<Score, "value" | "interval"> | undefined, words = shown): Node | string {
+  if (!given) return "";
+  const { value, interval } = given;
+  const range =
+    interval && !Number.isNaN(interval.low)
+      ? `${words(score, interval.low)} to ${words(score, interval.high)}`
+      : undefined;
+  return h("div", {}, words(score, value), range === undefined ? undefined : h("small", {}, range));
 }
 
 /** Messages of the library name the command line's options where the page has fields. */
