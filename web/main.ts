@@ -42,10 +42,11 @@ const result = new ResultView(session);
 const predictor = new Predictor(session, showPrediction, (error) => fault("form-fault", error));
 
 takeFiles(
-  (files) => void open(files),
+  (files, place) => void open(files, place?.closest("#calibration") != null),
   (folder) => void openFolder(folder),
 );
-chooseFiles("text-files", (files) => void open(files));
+chooseFiles("text-files", (files) => void open(files, true));
+byId("result").addEventListener("choose", (event) => void open((event as CustomEvent<File[]>).detail));
 byId("sample").addEventListener("click", async () => {
   const { sampleFiles } = await import("./page/sample.js");
   await open(sampleFiles());
@@ -59,10 +60,11 @@ byId("version").textContent = __VERSION__;
 showPicture();
 installOffline();
 
-async function open(files: readonly File[]): Promise<void> {
+/** @param toCalibrate where texts come in that a result is not to be scored on */
+async function open(files: readonly File[], toCalibrate = false): Promise<void> {
   clearFaults();
   const isBeside = (file: File) => isCalibration(file) || isTokenizer(file);
-  if (opened && files.length && files.every(isBeside)) return addBeside(files);
+  if (opened && files.length && files.every(isBeside)) return addBeside(files, toCalibrate);
   running?.abort();
   stopBackground();
   const drop = byId("drop");
@@ -122,7 +124,7 @@ function showFacts(): void {
 }
 
 /** What belongs to the model that is open. */
-async function addBeside(files: readonly File[]): Promise<void> {
+async function addBeside(files: readonly File[], toCalibrate: boolean): Promise<void> {
   try {
     for (const file of files.filter(isTokenizer)) {
       opened!.summary = await session.call("addTokenizer", [file]);
@@ -130,12 +132,13 @@ async function addBeside(files: readonly File[]): Promise<void> {
       showFacts();
       calibration.know(opened!.summary);
       announce(`${file.name}: ${opened!.summary.vocabulary} tokens.`);
-      result.refreshRows();
+      result.know(opened!.summary);
     }
   } catch (error) {
     fault("intake-fault", error as SessionError);
   }
-  addTexts(files.filter(isCalibration));
+  const texts = files.filter(isCalibration);
+  if (toCalibrate || !result.takeExamples(texts)) addTexts(texts);
 }
 
 function addTexts(files: readonly File[]): void {
@@ -256,7 +259,7 @@ async function compress(): Promise<void> {
     outcome = await session.call("compress", [choice, texts], { signal: running.signal, onProgress });
   } catch (error) {
     const { code } = error as SessionError;
-    if (code === "ABORTED") announce("Cancelled. Nothing was written.");
+    if (code === "ABORTED") announce((byId("run-note").textContent = "Cancelled. Nothing was written."));
     else fault("run-fault", error as SessionError, code === "OUT_OF_MEMORY" || code === "WORKER_LOST");
   } finally {
     running = undefined;
@@ -290,5 +293,5 @@ function fault(place: string, { message, code }: SessionError, elsewhere = false
 }
 
 function clearFaults(): void {
-  for (const place of ["intake-fault", "form-fault", "run-fault"]) byId(place).textContent = "";
+  for (const place of ["intake-fault", "form-fault", "run-fault", "run-note"]) byId(place).textContent = "";
 }

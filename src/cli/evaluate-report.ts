@@ -24,7 +24,7 @@ export function sayScores(context: Context, { models, ...about }: Evaluations): 
   for (const { model, nonFinite } of models)
     if (nonFinite > 0)
       context.say(`${model}: ${nonFinite === 1 ? "1 answer holds" : `${nonFinite} answers hold`} NaN or infinity.`);
-  context.sayAll(lastLines(models));
+  context.sayAll(scoreLines(models));
 }
 
 function rowsOf(models: Evaluations["models"]): string[][] {
@@ -60,7 +60,7 @@ function difference(score: Score): string[] {
 const signed = (score: Score, value: number) => (value > 0 ? "+" : "") + shown(score, value);
 
 /** What it comes to, plainly. */
-function lastLines(models: Evaluations["models"]): string[] {
+export function scoreLines(models: Evaluations["models"]): string[] {
   const [first, ...others] = models;
   const [{ metric, better }] = first.scores;
   const score = first.scores[0];

@@ -6,6 +6,7 @@ import { jsonBytes, type LimitOptions } from "../formats/limits.js";
 import { type NpyTensor, readNpyArray } from "../formats/npy-array.js";
 import { readNpz } from "../formats/npz.js";
 import { checkTextBytes } from "../model/calibrate/text-files.js";
+import { classNamesIn } from "../model/evaluate/class-names.js";
 import type { EvaluationData } from "../model/evaluate/task.js";
 import { readTable, type Table, type TableOptions } from "../model/evaluate/table.js";
 import { parseHubAddress } from "../model/hub-address.js";
@@ -97,11 +98,7 @@ export async function classNames(model: string, reading: LimitOptions = {}): Pro
   if (!source) return undefined;
   try {
     const text = new TextDecoder().decode(await jsonBytes(source, reading));
-    const { id2label } = JSON.parse(text) as { id2label?: Record<string, unknown> };
-    const names = Object.values(id2label ?? {});
-    return names.length > 0 && names.every((name) => typeof name === "string" && !/^LABEL_\d+$/.test(name))
-      ? (names as string[])
-      : undefined;
+    return classNamesIn(JSON.parse(text));
   } catch {
     return undefined; // whatever it holds, nobody asked for it
   } finally {

@@ -1,7 +1,8 @@
 // Files come in by a drop anywhere on the page, or by the file dialog.
 import { byId } from "./dom.js";
 
-type Take = (files: readonly File[]) => void;
+/** @param place that they were dropped on */
+type Take = (files: readonly File[], place?: Element) => void;
 
 /** Folders are looked into by a script of their own. */
 type TakeFolder = (folder: FileSystemEntry) => void;
@@ -38,6 +39,6 @@ export function takeFiles(take: Take, takeFolder: TakeFolder): void {
     const { items = [], files = [] } = event.dataTransfer ?? {};
     const folder = [...items].map((item) => item.webkitGetAsEntry()).find((entry) => entry?.isDirectory);
     if (folder) takeFolder(folder);
-    else take([...files]);
+    else take([...files], event.target instanceof Element ? event.target : undefined);
   });
 }

@@ -21,23 +21,43 @@ export class LayerTable {
   /** For the other. */
   private readonly kept = new Map<Aim, ReadonlySet<string>>();
   private readonly rows: readonly Row[];
+  private readonly unfold = h("button", { type: "button", class: "button unfold" });
   readonly element: HTMLElement;
 
   constructor({ layers, bytes, stored }: Summary, changed: () => void) {
     const can = layers.filter(({ blocked }) => blocked === undefined);
     const most = can[0]?.bytes ?? 1;
     this.rows = can.map((layer, i) => rowOf(layer, i, most, bytes, changed));
+    this.fold();
     this.kept.set("quality", new Set(can.filter(({ inAll }) => inAll).map(({ name }) => name)));
     const head = ["layer", "size", "now", "after", "rank", "error"].map((text, i) =>
       h("th", { scope: "col", role: "columnheader", class: i < 2 ? "text" : undefined }, text),
     );
     const table = h(
       "table",
-      { class: "layers", role: "table", "aria-label": "Layers" },
+      { class: "layers folded", role: "table", "aria-label": "Layers" },
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...head)),
       h("tbody", { role: "rowgroup" }, ...this.rows.map(({ element }) => element)),
     );
-    this.element = h("div", {}, can.length ? wide(table, can.length) : undefined, ...notes(layers, stored));
+    this.unfold.addEventListener("click", () => {
+      table.classList.remove("folded");
+      this.unfold.remove();
+      this.rows.find(({ box }) => !box.checked)?.box.focus();
+    });
+    this.element = h(
+      "div",
+      {},
+      ...(can.length ? [wide(table, can.length), this.unfold] : []),
+      ...notes(layers, stored),
+    );
+  }
+
+  /** On a phone those that are not chosen are hidden until somebody asks for them. Only then: a row that is unticked stays under the finger. */
+  private fold(): void {
+    const others = this.rows.filter(({ box }) => !box.checked);
+    for (const { element, box } of this.rows) element.classList.toggle("aside", !box.checked);
+    this.unfold.textContent = `Show ${others.length} more ${others.length === 1 ? "layer" : "layers"}, not chosen`;
+    this.unfold.hidden = others.length === 0;
   }
 
   /** In the order of the table. */
@@ -52,6 +72,7 @@ export class LayerTable {
     this.aim = aim;
     const names = this.kept.get(aim)!;
     for (const { box, layer } of this.rows) box.checked = names.has(layer.name);
+    this.fold();
   }
 
   set disabled(disabled: boolean) {

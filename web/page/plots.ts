@@ -34,13 +34,13 @@ export class Plot {
   private markAt: number | undefined;
 
   constructor(private readonly place: HTMLElement) {
-    place.setAttribute("role", "img");
     new ResizeObserver(() => this.chart?.setSize({ width: place.clientWidth, height })).observe(place);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.chart?.redraw());
   }
 
   draw({ x, xLabel, yLabel, lines, logarithmic = {}, yRange, description }: PlotOptions): void {
     this.clear();
+    this.place.setAttribute("role", "img");
     this.place.setAttribute("aria-label", description);
     const hovers = matchMedia("(hover: hover)").matches;
     this.chart = new uPlot(
@@ -75,6 +75,8 @@ export class Plot {
   clear(): void {
     this.chart?.destroy();
     this.chart = undefined;
+    this.place.removeAttribute("role");
+    this.place.removeAttribute("aria-label");
   }
 
   private drawMark({ ctx, bbox, scales, valToPos }: uPlot): void {

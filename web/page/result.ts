@@ -8,12 +8,14 @@ import { announce, breakable, byId, h, unbroken } from "./dom.js";
 import { number3 } from "./layer-table.js";
 import { RowErrorView } from "./row-error-view.js";
 import { save } from "./save.js";
+import { ScoreSection } from "./score.js";
 import { verifyView } from "./verify-view.js";
 
 export class ResultView {
   private readonly section = byId("result");
   private abort = new AbortController();
   private rowErrors: RowErrorView | undefined;
+  private scores: ScoreSection | undefined;
 
   constructor(private readonly session: SessionClient) {}
 
@@ -22,7 +24,7 @@ export class ResultView {
     this.section.hidden = true;
     this.section.classList.remove("expected");
     this.section.replaceChildren();
-    this.rowErrors = undefined;
+    this.rowErrors = this.scores = undefined;
   }
 
   /** Room for what is being made, so that nothing moves when it comes. */
@@ -33,9 +35,16 @@ export class ResultView {
     this.section.hidden = false;
   }
 
-  /** Their tokens have names now. */
-  refreshRows(): void {
+  /** A tokenizer came along: rows have names now, and texts can be cut. */
+  know(summary: Summary): void {
     void this.rowErrors?.load();
+    this.scores?.know(summary);
+  }
+
+  /** @returns false where there is nothing that could be scored on them */
+  takeExamples(files: readonly File[]): boolean {
+    if (files.length) void this.scores?.take(files);
+    return this.scores !== undefined;
   }
 
   show(summary: Summary, outcome: Outcome): void {
@@ -44,24 +53,27 @@ export class ResultView {
     const { signal } = this.abort;
     const { layers, seconds } = outcome;
     const title = h("h2", { id: "result-title", tabindex: -1 }, unbroken(titleOf(outcome)));
-    const told = answersTold(outcome, summary);
+    const answers = answersTold(outcome, summary);
     const rowErrors = (this.rowErrors = layers.length
       ? new RowErrorView(this.session, layers, summary, signal)
       : undefined);
+    const runs = summary.format === "onnx" && layers.length > 0;
+    this.scores = runs ? new ScoreSection(this.session, summary, signal) : undefined;
     this.section.replaceChildren(
       title,
       h("p", { class: "quiet" }, sentence(outcome, seconds)),
-      ...told,
+      ...answers,
       this.downloads(outcome, signal),
       ...(layers.length
-        ? [folded(layers, [layerTable(layers), proof(layers), ...skipped(outcome)])]
+        ? [folded(layers, [layerTable(layers), ...told(besideSvd(layers)), proof(layers), ...skipped(outcome)])]
         : skipped(outcome)),
       ...(rowErrors ? [rowErrors.element] : []),
-      ...(summary.format === "onnx" && layers.length ? [verifyView(this.session, signal)] : []),
+      ...(runs ? [verifyView(this.session, signal)] : []),
+      ...(this.scores ? [this.scores.element] : []),
     );
     this.section.hidden = false;
     void rowErrors?.load();
-    const faults = told.filter(({ className }) => className === "fault").map(({ textContent }) => textContent);
+    const faults = answers.filter(({ className }) => className === "fault").map(({ textContent }) => textContent);
     announce([`Done. ${title.textContent}.`, ...faults].join(" "));
     title.focus({ preventScroll: true });
     this.section.scrollIntoView({ block: "nearest", behavior: "smooth" });
@@ -91,6 +103,8 @@ export class ResultView {
     return h("div", {}, h("div", { class: "actions downloads" }, ...buttons), fault);
   }
 }
+
+const told = (text: string | undefined) => (text === undefined ? [] : [h("p", {}, text)]);
 
 /** The command line's last line. */
 function titleOf({ bytesBefore, bytesAfter, answers }: Outcome): string {
@@ -141,22 +155,19 @@ function sentence({ layers, bytesAfter, bytesBefore }: Outcome, seconds: number)
 
 /** Of the sum of rows' errors, which models follow most closely; SVD where it was tried, at the same rank. */
 function layerTable(layers: readonly CompressedSummary[]): HTMLElement {
-  const tried = layers.some(
-    ({ candidates, method }) => method === "svd" || candidates.some((each) => each.method === "svd"),
-  );
+  const tried = layers.some((layer) => gainOf(layer) !== undefined);
   const svdHead = tried ? ["with SVD"] : [];
   const head = ["layer", "stored as", "method", "row errors", ...svdHead, "worst row", "proven bound"];
   const labels = (i: number) =>
     i === 0 ? { scope: "col", role: "columnheader", class: "text" } : { scope: "col", role: "columnheader" };
   const rows = layers.map((layer) => {
-    const { name, method, objective, candidates, certificate } = layer;
-    const svd = candidates.find((each) => each.method === "svd");
-    const gain = svd && method !== "svd" ? ` (${percentChange(svd.objective.l21 / objective.l21 - 1)})` : "";
+    const { name, method, objective, certificate } = layer;
+    const gain = gainOf(layer);
     const cells = [
       storedAs(layer),
       method === "dense" ? "table in few bits" : method,
       number(objective.l21),
-      ...(tried ? [svd ? `${number(svd.objective.l21)}${gain}` : "not tried"] : []),
+      ...(tried ? [gain === undefined ? "not tried" : method === "svd" ? "this is SVD" : percentChange(gain)] : []),
       `${number3(objective.worstRow.norm)} (row ${objective.worstRow.row})`,
       number(certificate.bound),
     ];
@@ -173,6 +184,30 @@ function layerTable(layers: readonly CompressedSummary[]): HTMLElement {
     h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...head.map((text, i) => h("th", labels(i), text)))),
     h("tbody", { role: "rowgroup" }, ...rows),
   );
+}
+
+/** Row errors that are less apart than this are said to be the same. */
+const tie = 1e-3;
+
+type Tried = Pick<CompressedSummary, "method" | "candidates">;
+
+/** How much larger SVD's row errors are than those of the method that was chosen, both before rounding; undefined where it was not tried. */
+function gainOf({ method, candidates }: Tried): number | undefined {
+  const svd = candidates.find((each) => each.method === "svd");
+  if (svd) return svd.objective.l21 / candidates[0].objective.l21 - 1;
+  return method === "svd" ? 0 : undefined;
+}
+
+/** Undefined where SVD was not tried. */
+export function besideSvd(layers: readonly (Tried & Pick<CompressedSummary, "p">)[]): string | undefined {
+  const gains = layers.flatMap((layer) => gainOf(layer) ?? []);
+  if (gains.length === 0) return undefined;
+  const better = gains.filter((gain) => gain >= tie);
+  const norm = `l_${layers[0].p}`;
+  if (better.length === 0)
+    return `${norm} and SVD tie here: their row errors are less than 0.1 % apart, for no row lies so far out that SVD would follow it.`;
+  const others = better.length < gains.length ? "; in the others the two tie" : "";
+  return `${norm} beats SVD in ${better.length} of ${gains.length} ${gains.length === 1 ? "layer" : "layers"}: SVD's row errors are up to ${percent(Math.max(...better))} larger${others}.`;
 }
 
 function storedAs({ bits, method, rank, type }: CompressedSummary): string {

@@ -48,7 +48,7 @@ export class RowErrorView {
     }
   }
 
-  private draw(layer: CompressedSummary, { edges, stored, svd, median, worst }: RowErrors): void {
+  private draw(layer: CompressedSummary, { edges, stored, svd, median, worst, exact }: RowErrors): void {
     // A step needs its right edge, too.
     const closed = (counts: Float64Array) => [...counts, counts.at(-1)!];
     this.plot.draw({
@@ -72,6 +72,7 @@ export class RowErrorView {
           "th",
           { scope: "row", class: "text token" },
           each.token === undefined ? `row ${each.row}` : visible(each.token),
+          isGivenUp(each, median) ? h("small", {}, " given up on purpose") : undefined,
         ),
         h("td", {}, number3(each.stored)),
         h("td", {}, number3(each.svd)),
@@ -94,8 +95,21 @@ export class RowErrorView {
       named || this.summary.format === "npy"
         ? ""
         : " Drop the model's tokenizer.json, too, to see which tokens these rows are.";
-    this.note.textContent = `The median row errs by ${number3(median.stored)}; with SVD ${ofSize.includes(layer.method) ? "in as many bytes" : "at the same rank"} by ${number3(median.svd)}.${hint}`;
+    this.note.textContent = `The median row errs by ${number3(median.stored)}; with SVD ${ofSize.includes(layer.method) ? "in as many bytes" : "at the same rank"} by ${number3(median.svd)}.${farRows(worst, median, exact)}${hint}`;
   }
+}
+
+/** Far from all others: SVD would bend to it, at the cost of these. */
+const isGivenUp = ({ stored, svd }: RowErrors["worst"][number], median: RowErrors["median"]) =>
+  stored > 3 * median.stored && stored > 1.5 * svd && median.stored < median.svd;
+
+/** What became of rows that lie far from all others, in words. */
+export function farRows(worst: RowErrors["worst"], median: RowErrors["median"], exact: number): string {
+  const given = worst.filter((row) => isGivenUp(row, median)).length;
+  const kept = exact > 0 ? ` ${exact} far ${exact === 1 ? "row is" : "rows are"} kept exactly.` : "";
+  if (given === 0) return kept;
+  const which = `${given === worst.length ? "" : `${given} of `}the ${worst.length} rows that pay most`;
+  return `${kept} ${which.charAt(0).toUpperCase()}${which.slice(1)} are given up on purpose: they lie far from all others, which SVD would make worse to follow them.`;
 }
 
 /** Ways to store a layer that have no rank. */

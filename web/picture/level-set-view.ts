@@ -18,7 +18,7 @@ export class LevelSetView {
   constructor() {
     this.element = svg(
       "svg",
-      { class: "dual", viewBox: `${-side} ${-side} ${2 * side} ${2 * side}`, role: "img" },
+      { class: "dual", viewBox: `${-side} ${-side} ${2 * side} ${2 * side}` },
       this.title,
       svg("path", { class: "grid", d: `M${-side} 0H${side}M0 ${-side}V${side}` }),
       this.axis,
@@ -30,6 +30,7 @@ export class LevelSetView {
 
   draw(points: readonly Point[], { p, H }: Solution): void {
     const { long, short, shortAngle } = ellipseAxes(H);
+    this.element.setAttribute("role", "img");
     this.title.replaceChildren(
       `The level set of the points for p = ${Number(p.toFixed(2))} inside its Loewner ellipse, whose axes are as ` +
         `${(long / short).toFixed(1)} to 1`,

@@ -1,6 +1,7 @@
 // Which of the files that were dropped is the model, and where the others come in.
 import { FileError, InvalidFormatError, InvalidInputError } from "loewner";
 import { blobSource, type ByteSource } from "loewner/formats";
+import { sniff, sniffedBytes } from "loewner/formats/sniff.js";
 
 export interface Dropped {
   readonly kind: "onnx" | "safetensors" | "npy";
@@ -61,12 +62,13 @@ async function kindOf(file: File): Promise<Dropped["kind"]> {
   if (/\.onnx$/i.test(file.name)) return "onnx";
   if (/\.(safetensors|index\.json)$/i.test(file.name)) return "safetensors";
   if (/\.npy$/i.test(file.name)) return "npy";
-  const start = new Uint8Array(await file.slice(0, 9).arrayBuffer());
+  const start = new Uint8Array(await file.slice(0, sniffedBytes).arrayBuffer());
   if (start[0] === 0x93) return "npy";
   if (start[0] === 0x08 && start[8] !== 0x7b) return "onnx";
   if (start[8] === 0x7b) return "safetensors";
+  const what = sniff(start) || " Models of other kinds have to be exported to one of these first.";
   throw new InvalidFormatError(
-    `${file.name} is neither an ONNX model (.onnx), nor a safetensors file (.safetensors), nor a NumPy matrix (.npy). Models of other kinds have to be exported to one of these first.`,
+    `${file.name} is neither an ONNX model (.onnx), nor a safetensors file (.safetensors), nor a NumPy matrix (.npy).${what}`,
     { file: file.name },
   );
 }

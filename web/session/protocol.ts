@@ -1,6 +1,6 @@
 // What the page asks of its worker, and what it is told: plain data, so that it crosses.
 import type { Candidate, LowRankCertificate, Method, Objective } from "loewner";
-import type { OnnxComparison, Quality, ShrunkModel, Skipped } from "loewner/model";
+import type { Evaluations, OnnxComparison, Pooling, Quality, ShrunkModel, Skipped } from "loewner/model";
 
 /** A 2-D weight, or what else takes space. */
 export interface LayerSummary {
@@ -122,6 +122,45 @@ export interface Outcome {
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
 }
 
+/** Examples that scores are of: a table, or arrays of token ids. */
+export interface Examples {
+  readonly name: string;
+  /** Of a table. */
+  readonly rows?: number;
+  /** Of a table; of arrays none. */
+  readonly columns: readonly string[];
+  /** What they are for, where columns and model tell. */
+  readonly task?: string;
+  readonly tasks: readonly ExampleTask[];
+}
+
+export interface ExampleTask {
+  readonly name: string;
+  readonly description: string;
+  /** Columns of the text, or of both texts, that are read where none are named. */
+  readonly text: readonly string[];
+  /** Column of the label; undefined: nothing is labelled. */
+  readonly label?: string;
+  /** Its files have no row with the columns' names. */
+  readonly isHeadless: boolean;
+}
+
+/** What is scored, and how it is read; what is left out is as the task has it. */
+export interface Scoring {
+  readonly examples: File;
+  readonly task: string;
+  readonly text?: readonly string[];
+  readonly label?: string;
+  /** Names of classes, in the order of the model's outputs. */
+  readonly labels?: readonly string[];
+  readonly pooling: Pooling;
+  /** Retrieval: what is searched, and which passage answers which query. */
+  readonly passages?: File;
+  readonly relevance?: File;
+  /** Address of onnxruntime-web's folder. */
+  readonly runtime: string;
+}
+
 export interface RowError {
   readonly row: number;
   readonly token?: string;
@@ -138,6 +177,8 @@ export interface RowErrors {
   readonly median: { readonly stored: number; readonly svd: number };
   /** Rows that what was stored errs most at. */
   readonly worst: readonly RowError[];
+  /** Rows that err by nothing, and by something with SVD. */
+  readonly exact: number;
 }
 
 export interface Session {
@@ -157,6 +198,10 @@ export interface Session {
   blob(file: number): Blob;
   /** Runs the model and its result; `runtime` is the address of onnxruntime-web's folder. */
   verify(runtime: string): OnnxComparison;
+  /** What is in a file of examples; `task` where its columns are named by that. */
+  examples(file: File, task?: string): Examples;
+  /** Scores the model and its result. */
+  score(scoring: Scoring): Evaluations;
 }
 
 export interface ProgressReport {

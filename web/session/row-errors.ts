@@ -31,7 +31,8 @@ export async function rowErrors(
     ...(ofTokens && { token: tokenOf(row) }),
   }));
   const median = { stored: medianOf(stored), svd: medianOf(svd) };
-  return { ...histogram(stored, svd), median, worst };
+  const exact = stored.filter((error, row) => error === 0 && svd[row] > 0).length;
+  return { ...histogram(stored, svd), median, worst, exact };
 }
 
 /** |a_i - left_i right|_2 of every row. */

@@ -22,6 +22,8 @@ interface Open {
   tokenizer?: Tokenizer;
   /** What it was read from. */
   tokenizerFile?: File;
+  /** config.json, where one lay beside the model. */
+  readonly config?: Record<string, unknown>;
   made?: Made;
   /** Spectra that are computed while nobody waits for them. */
   background?: AbortController;
@@ -45,6 +47,12 @@ function made(): Made {
   throw new InvalidInputError("Nothing has been compressed yet.");
 }
 
+function runnable(): OnnxModel {
+  const { onnx } = current();
+  if (onnx) return onnx;
+  throw new InvalidInputError("Only ONNX models can be run here.");
+}
+
 const summaryOf = ({ job, tokenizer, tokenizerFile }: Open): Summary => ({
   ...job.summary,
   vocabulary: tokenizer?.size,
@@ -60,6 +68,7 @@ serve({
     open?.background?.abort();
     const { kind, main, beside, config, tokenizer } = await sortFiles(files);
     const tokens = tokenizer && (await readTokens(tokenizer));
+    const described = await configOf(config);
     const source = blobSource(main);
     const loewner = await library();
     const spectra = new Spectra(loewner);
@@ -71,9 +80,9 @@ serve({
       job = new ModelJob(await onnxModel(onnx), spectra);
     } else {
       const set = await openSafetensorsSet(source, beside);
-      job = new ModelJob(safetensorsModel(set, { config: await configOf(config) }), spectra);
+      job = new ModelJob(safetensorsModel(set, { config: described }), spectra);
     }
-    open = { job, spectra, onnx, tokenizer: tokens, tokenizerFile: tokenizer };
+    open = { job, spectra, onnx, config: described, tokenizer: tokens, tokenizerFile: tokenizer };
     return summaryOf(open);
   },
 
@@ -135,9 +144,18 @@ serve({
   blob: ({ signal }, file) => blobOf(made().files[file], signal),
 
   verify(run, runtime) {
-    const { onnx } = current();
-    if (!onnx) throw new InvalidInputError("Only ONNX models can be run here.");
-    return compareModels(onnx, made().files, new URL(runtime), run);
+    return compareModels(runnable(), made().files, new URL(runtime), run);
+  },
+
+  async examples(_, file, task) {
+    const { examplesIn } = await import("./score.js");
+    return examplesIn(runnable(), file, task);
+  },
+
+  async score(run, scoring) {
+    const { tokenizerFile: tokenizer, config } = current();
+    const { scoreModels } = await import("./score.js");
+    return scoreModels({ original: runnable(), files: made().files, tokenizer, config }, scoring, run);
   },
 });
 

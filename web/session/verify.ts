@@ -5,6 +5,15 @@ import { blobOf } from "./outputs.js";
 import { withRuntime } from "./runtime.js";
 import type { Run } from "./serve.js";
 
+/** @param files the result, the main file last */
+export async function openResult(files: readonly OutputFile[], signal: AbortSignal): Promise<OnnxModel> {
+  const blobs = new Map<string, Blob>();
+  for (const file of files) blobs.set(file.name, await blobOf(file, signal));
+  const main = files[files.length - 1].name;
+  const external = (location: string) => blobSource(blobs.get(location)!, location);
+  return openOnnx(blobSource(blobs.get(main)!, main), { external });
+}
+
 /**
  * @param files the result, the main file last
  * @param folder where ort.wasm.min.mjs lies
@@ -17,11 +26,7 @@ export function compareModels(
 ): Promise<OnnxComparison> {
   onProgress({ stage: "loading onnxruntime-web", done: 0, total: 1 });
   return withRuntime(folder, signal, async (runtime) => {
-    const blobs = new Map<string, Blob>();
-    for (const file of files) blobs.set(file.name, await blobOf(file, signal));
-    const main = files[files.length - 1].name;
-    const external = (location: string) => blobSource(blobs.get(location)!, location);
-    const compressed = await openOnnx(blobSource(blobs.get(main)!, main), { external });
+    const compressed = await openResult(files, signal);
     const inputs = await onnxInputs(original);
     return compareOnnx(runtime, runnableModel(original), runnableModel(compressed), inputs, { signal, onProgress });
   });
