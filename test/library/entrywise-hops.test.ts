@@ -1,6 +1,6 @@
 // Small matrices with spikes: as near to the best of many random starts as can be told, where one start alone ends a few per cent above.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createLoewner, type Loewner } from "../../src/index.js";
+import { createLoewner, type EntrywiseOptions, type Loewner } from "../../src/index.js";
 import { bell, uniform } from "./matrices.js";
 
 let loewner: Loewner;
@@ -62,7 +62,7 @@ test.each([100, 200, 300, 400])("matrix %d: at most 1e-3 above the best of 60 ra
 });
 
 test("hops stand back where starts are counted, where an exact fit is found, and where they would cost much", async () => {
-  const hops = async (data: Float64Array, rows: number, options: { rank: number; starts?: number; p?: number }) => {
+  const hops = async (data: Float64Array, rows: number, options: EntrywiseOptions) => {
     const { report } = await loewner.entrywiseLowRank({ data, rows, cols: data.length / rows }, options);
     return report.starts.filter(({ start }) => start === "hop").length;
   };
@@ -75,6 +75,6 @@ test("hops stand back where starts are counted, where an exact fit is found, and
       { rank: 1 },
     ),
   ).toBe(0);
-  const large = Float64Array.from({ length: 2000 * 60 }, (_, i) => bell(1, i));
-  expect(await hops(large, 2000, { rank: 20 })).toBe(0);
+  const large = Float64Array.from({ length: 1500 * 40 }, (_, i) => bell(1, i));
+  expect(await hops(large, 1500, { rank: 12, maxIterations: 1 })).toBe(0);
 });
