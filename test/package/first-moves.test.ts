@@ -29,13 +29,13 @@ const moves = [
   "npx loewner compress model.onnx",
   "npx loewner compress model.small.onnx",
   "npx loewner compress model.safetensors",
-  "npx loewner compress model.safetensors -o half.safetensors --keep 50% --dtype fp16",
+  "npx loewner compress model.safetensors -o half.safetensors --keep 50% --dtype float32",
   "npx loewner expand half.safetensors -o dense.safetensors",
   "npx loewner compress model.onnx --quantize int8",
   "npx loewner compress model.onnx --bits 4",
   "npx loewner compress model.onnx small.onnx",
   "npx loewner compress model.onnx -o -",
-  "npx loewner compress model.onnx -o tiny.onnx --bytes 1M --dry-run",
+  "npx loewner compress model.onnx -o tiny.onnx --bytes 100k --dry-run",
   "npx loewner compress exported",
   "npx loewner compress weights.pt",
   "npx loewner compress llama.gguf",
@@ -97,7 +97,7 @@ beforeAll(async () => {
   });
   mkdirSync(join(folder, "exported", "onnx"), { recursive: true });
   for (const path of ["model.onnx", "exported/onnx/model.onnx"]) writeFileSync(join(folder, path), bytes);
-  await writeModel(folder, "model.safetensors", smallModel());
+  await writeModel(folder, "model.safetensors", smallModel("f16"));
   await writeMatrix(folder, "A.npy", matrix("heavy-tailed rows", 200, 12, { f32: true }).data, [200, 12]);
   writeFileSync(join(folder, "weights.pt"), `PK\x03\x04${"\0".repeat(60)}archive/data.pkl`, "latin1");
   writeFileSync(join(folder, "llama.gguf"), `GGUF\x03\0\0\0${"\0".repeat(60)}`, "latin1");
