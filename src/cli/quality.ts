@@ -155,11 +155,14 @@ export function sayOutcome(
   const error = relativeErrorOf(layers);
   const told =
     answersOf(result as Told) || (layers.length && error !== undefined ? `weights are ${percent(error)} off` : "");
-  const next = isVerified ? "" : ` Next: loewner verify ${shellWord(path)} ${shellWord(output)}`;
+  const next = isVerified ? "" : ` Next: ${program} verify ${shellWord(path)} ${shellWord(output)}`;
   context.say(
     `${[sizesOf(result), told].filter(Boolean).join("; ")}. Written: ${output} (${seconds.toFixed(1)} s).${next}`,
   );
 }
+
+/** As it was called, which a line that is copied needs: npm says that npx did. */
+const program = process.env.npm_command === "exec" ? "npx loewner" : "loewner";
 
 /** As a shell reads it as one word. */
 const shellWord = (text: string) => (/^[\w@%+=:,./\\-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -176,8 +176,11 @@ async function readHeader(source: ByteSource, limits: ReadLimits): Promise<Uint8
   }
   const end = 8 + Number(length);
   if (source.size > 8 && end > 8 && start[8] !== 0x7b) {
+    const other = sniff(start);
     throw bad(
-      `not a safetensors file, or damaged: its header begins with byte 0x${start[8].toString(16).padStart(2, "0")}, not with '{'.${sniff(start)}`,
+      other
+        ? `not a safetensors file.${other}`
+        : `not a safetensors file, or damaged: its header begins with byte 0x${start[8].toString(16).padStart(2, "0")}, not with '{'.`,
       8,
     );
   }

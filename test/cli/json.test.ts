@@ -5,7 +5,7 @@ import Ajv from "ajv";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { model, node, tensor, valueInfo } from "../formats/onnx/build.js";
 import { matrix } from "../library/matrices.js";
-import { bytesOf, run, smallModel, start, temporaryFolder, writeMatrix, writeModel } from "./run.js";
+import { bytesOf, listing, run, smallModel, start, temporaryFolder, writeMatrix, writeModel } from "./run.js";
 
 const read = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), "utf8");
 const schema = JSON.parse(read("json-schema.json")) as { oneOf: { properties: { command: { const?: string } } }[] };
@@ -118,11 +118,12 @@ describe("a command that fails says so in one document, with the exit code that 
   });
 
   test("a run that is interrupted says so too", async () => {
-    await writeMatrix(folder, "big.npy", matrix("plain", 4000, 60, { f32: true }).data, [4000, 60]);
-    const child = start(folder, ..."entrywise big.npy --rank 30 --left x.npy --right y.npy --json".split(" "));
+    await writeMatrix(folder, "big.npy", matrix("plain", 20000, 96, { f32: true }).data, [20000, 96]);
+    const before = listing(folder).length;
+    const child = start(folder, ..."low-rank big.npy --rank 30 --left x.npy --right y.npy --json".split(" "));
     let text = "";
     child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await expect.poll(() => listing(folder).length).toBeGreaterThan(before);
     child.kill("SIGINT");
     const code = await new Promise((resolve) => child.on("close", resolve));
     const document = JSON.parse(text) as { error: { code: string } };
