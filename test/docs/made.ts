@@ -33,7 +33,7 @@ export async function writeMadeFiles(folder: string): Promise<void> {
   write("model.onnx", onnx);
   const sink = memorySink();
   const tensors = Object.entries(weights).map(([name, data]) => ({
-    ...{ name, dtype: "F32" as const, shape: [data.length / width, width] },
+    ...{ name, dtype: "F32" as const, shape: [data.length / width, width], byteLength: data.byteLength },
     chunks: () => [new Uint8Array(data.buffer)],
   }));
   await writeSafetensors(sink, { tensors });
