@@ -23,7 +23,7 @@ const fence = /^```(\w*)\n([^]*?)^```\n/gm;
 export function blocksOf(page: string, text: string): Block[] {
   return [...text.matchAll(fence)].map((match) => {
     const [whole, language, code] = match;
-    const before = /(?:<!--[^]*?-->\s*)*$/.exec(text.slice(0, match.index))![0];
+    const before = /(?:<!--(?:(?!-->)[^])*-->\s*)*$/.exec(text.slice(0, match.index))![0];
     const after = text.slice(match.index + whole.length);
     const notes = [...before.matchAll(/<!-- (not run|given|then): ([^]*?) ?-->/g)];
     const note = (name: string) => notes.filter(([, each]) => each === name).map(([, , said]) => said);

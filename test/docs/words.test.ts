@@ -62,7 +62,11 @@ describe("reading ease", () => {
 });
 
 test("the README has at most 700 words, code and tables included", () => {
-  expect(read("README.md").replace(/<!--[^]*?-->/g, "").match(/[^\s|]*\w[^\s|]*/g)!.length).toBeLessThanOrEqual(700);
+  expect(
+    read("README.md")
+      .replace(/<!--[^]*?-->/g, "")
+      .match(/[^\s|]*\w[^\s|]*/g)!.length,
+  ).toBeLessThanOrEqual(700);
 });
 
 describe("docs/score.svg, the picture in the README", () => {
@@ -83,7 +87,10 @@ describe("docs/score.svg, the picture in the README", () => {
     const rows = read("docs/results.md").split("\n");
     for (const { megabytes, score } of data.series.flatMap(({ points }) => points)) {
       const [size, mark] = [megabytes.toFixed(2), score.toFixed(2)].map((each) => each.replace(".", "\\."));
-      expect(rows.some((row) => new RegExp(`\\| ${size} +\\| ${mark} +\\|`).test(row)), `${size} ${mark}`).toBe(true);
+      expect(
+        rows.some((row) => new RegExp(`\\| ${size} +\\| ${mark} +\\|`).test(row)),
+        `${size} ${mark}`,
+      ).toBe(true);
     }
   });
 });
