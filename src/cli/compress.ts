@@ -54,7 +54,7 @@ import { checkShrunk, sayRequantised } from "./requantise.js";
 import { addRowWeights, readRowWeights, type RowWeightOptions } from "./row-weights.js";
 import { verify } from "./verify.js";
 import { version } from "./version.js";
-import { collectShape, prepareRun, type RunOptions } from "./verify-onnx.js";
+import { collectShape, prepareRun, whyNotRun, type RunOptions } from "./verify-onnx.js";
 
 type Options = CommonOptions &
   SizeOptions &
@@ -151,7 +151,8 @@ async function compress(context: Context, path: string, options: Options): Promi
       );
     const output = options.output ?? defaultOutput(open, open.path === path || isInside(open.path, path));
     // Fitting may take long: what --verify lacks is told first.
-    if (options.verify && open.kind === "onnx") await prepareRun(open, options);
+    if (options.verify && open.kind === "onnx" && (await whyNotRun(options)) === undefined)
+      await prepareRun(open, options);
     const weights = await weightsOf(options);
     const tokenizer = (await tokenizerOf(context, open, options.tokenizer)) ?? weights?.tokenizer;
     const inputs = dryRun ? undefined : await calibrationInputs(context, open, options);

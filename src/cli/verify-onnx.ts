@@ -77,6 +77,16 @@ export async function prepareRun(
   return { inputs, more, runtime: await loadRuntime(kind) };
 }
 
+/**
+ * Why the models cannot be run, where nothing was said of how to run them: then what needs no runtime is proved all the same. Undefined
+ * where they can be.
+ */
+export async function whyNotRun({ inputs, shape, runtime }: RunOptions): Promise<string | undefined> {
+  if (inputs ?? shape ?? runtime) return undefined;
+  const { missingRuntime } = await import("../node/onnxruntime.js");
+  return missingRuntime();
+}
+
 const isSame = (a: ArrayLike<unknown>, b: ArrayLike<unknown>) => {
   for (let i = 0; i < a.length; ++i) if (a[i] !== b[i]) return false;
   return true;

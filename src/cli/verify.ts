@@ -6,7 +6,7 @@ import { withModel, type OpenModel } from "./models.js";
 import { addModelCommon } from "./options.js";
 import { addRowWeights, readRowWeights, type RowWeightOptions, type RowWeightsFile } from "./row-weights.js";
 import { number } from "./text.js";
-import { addRunOptions, prepareRun, runFailure, verifyOnnx, type RunOptions } from "./verify-onnx.js";
+import { addRunOptions, prepareRun, runFailure, verifyOnnx, whyNotRun, type RunOptions } from "./verify-onnx.js";
 
 type Options = CommonOptions & RowWeightOptions & RunOptions & { run?: boolean };
 
@@ -44,15 +44,18 @@ Examples:
 
 /** What verify found, for --json, and the error to end with where that is a fault. People have been told already. */
 export async function verify(context: Context, original: OpenModel, compressed: OpenModel, options: Options) {
-  const runs = original.kind === "onnx" && compressed.kind === "onnx" && options.run !== false;
+  const areOnnx = original.kind === "onnx" && compressed.kind === "onnx" && options.run !== false;
+  const notRun = areOnnx ? await whyNotRun(options) : undefined;
+  const runs = areOnnx && notRun === undefined;
   // Proofs may take long: an input that cannot be read is told first.
   if (runs) await prepareRun(original, options);
   const proved = await proveLayers(context, original, compressed, options);
   const faults = faultsOf(proved, original, compressed, options);
   sayLayers(context, proved, original);
   const answers = runs ? await verifyOnnx(context, original, compressed, options) : undefined;
+  if (notRun !== undefined) context.say(`The models were not run. ${notRun}`);
   const failure = faults ?? (answers && runFailure(answers, compressed.path));
-  return { report: { ...proved, ...answers, ok: failure === undefined }, failure };
+  return { report: { ...proved, ...answers, ...(notRun && { notRun }), ok: failure === undefined }, failure };
 }
 
 async function proveLayers(

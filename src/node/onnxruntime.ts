@@ -54,10 +54,20 @@ export async function loadRuntime(kind?: RuntimeKind): Promise<InstalledRuntime>
     }
   }
   if (failures.length) throw new InvalidInputError(`${failures.join("; ")}. Install it anew, or the other one.`);
-  const missing = kind
-    ? `${packageOf[kind]} is not installed, and running a model needs it.`
-    : "Neither onnxruntime-node nor onnxruntime-web is installed, and running a model needs one of them.";
+  const missing = kind ? `${packageOf[kind]} is not installed, and running a model needs it.` : noneInstalled;
   throw new InvalidInputError(`${missing} ${howToInstall(kind)}`, { file: packageOf[kind ?? "web"] });
+}
+
+const noneInstalled =
+  "Neither onnxruntime-node nor onnxruntime-web is installed, and running a model needs one of them.";
+
+/** That there is no onnxruntime at all, and how to install one; undefined where there is one, though it may not load. */
+export async function missingRuntime(): Promise<string | undefined> {
+  for (const name of Object.values(packageOf)) {
+    const found = await importInstalled<Namespace>(name, "InferenceSession").catch(() => true);
+    if (found) return undefined;
+  }
+  return `${noneInstalled} ${howToInstall(undefined)}`;
 }
 
 function howToInstall(kind: RuntimeKind | undefined): string {
