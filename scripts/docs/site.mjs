@@ -105,6 +105,9 @@ export async function buildSite(root, out) {
   return { pages: written.size, broken: brokenLinks(written, (path) => existsSync(join(out, path))) };
 }
 
+/** What tests are told of the blocks is for no reader. */
+const withoutComments = (text) => text.replace(/^<!-- [^]*? -->\n+/gm, "");
+
 function render(root, file) {
   let live = false;
   const folder = posix.dirname(file);
@@ -122,7 +125,7 @@ function render(root, file) {
     if (/^docs\/[^/]+\.(png|svg)$/.test(target)) return basename(target);
     return undefined;
   };
-  const { title, html, headings } = markdown({ link, image })(readFileSync(join(root, file), "utf8"));
+  const { title, html, headings } = markdown({ link, image })(withoutComments(readFileSync(join(root, file), "utf8")));
   return { title, body: html, headings, live };
 }
 

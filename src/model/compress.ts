@@ -5,6 +5,7 @@ import { compressedLayer, type CompressedLayer } from "./compressed-layer.js";
 import { Fitting, type Fits, modelObjective, type FittingOptions } from "./fit-planned.js";
 import { LayerJournal, type Journal } from "./journal.js";
 import type { Model, OutputFile } from "./model.js";
+import { compressNames } from "./option-tables.js";
 import { openPlan, planningShare } from "./plan.js";
 import type { PlanOptions, Skipped } from "./plan-options.js";
 import type { StoredLayer } from "./stored.js";
@@ -45,7 +46,7 @@ export interface CompressedModel {
  */
 export async function compressModel(loewner: Loewner, model: Model, given: CompressOptions): Promise<CompressedModel> {
   const started = performance.now();
-  const options = checkedPlan("compressModel", model, given);
+  const options = checkedPlan("compressModel", model, given, compressNames);
   const journal = options.journal && new LayerJournal(options.journal, model);
   const plan = await openPlan(loewner, model, options, planningShare, journal);
   const { progress } = plan;

@@ -41,7 +41,7 @@ export async function expandModel(
   options: RunOptions = {},
 ): Promise<ExpandedModel> {
   const model = safetensorsModel(file);
-  checkCall("expandModel", model, options);
+  checkCall("expandModel", model, options, { signal: 1, onProgress: 1 });
   const { described } = model;
   if (described.size === 0) {
     throw new InvalidInputError(

@@ -101,7 +101,7 @@ export interface InspectOptions {
  * @throws {AbortedError} when `signal` fires
  */
 export async function inspectModel(loewner: Loewner, model: Model, options: InspectOptions = {}): Promise<Inspection> {
-  checkCall("inspectModel", model, options);
+  checkCall("inspectModel", model, options, { spectra: 1, keep: 1, signal: 1, onProgress: 1 });
   const { spectra: which = "default", keep = 0.5, signal, onProgress } = options;
   const wanted = (layer: Layer) => (which === "all" ? isFactorable(layer) : which === "default" && layer.byDefault);
   const chosen = model.layers.filter(wanted);

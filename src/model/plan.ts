@@ -6,6 +6,7 @@ import { checkedPlan } from "./checked.js";
 import type { LayerJournal } from "./journal.js";
 import { select } from "./layers.js";
 import { ModelProgress } from "./model-progress.js";
+import { compressNames } from "./option-tables.js";
 import { shapeOf, type Layer, type Model } from "./model.js";
 import { notFinite } from "./not-finite.js";
 import { checkPlan, type LayerPlan } from "./plan-file.js";
@@ -23,7 +24,7 @@ import { byLayer, sideBySide } from "./side-by-side.js";
 
 /** @throws {InvalidInputError} when a size, a layer, a plan or row weights cannot be used: the message says which */
 export async function planCompression(loewner: Loewner, model: Model, options: PlanOptions): Promise<Plan> {
-  const open = await openPlan(loewner, model, checkedPlan("planCompression", model, options), 1);
+  const open = await openPlan(loewner, model, checkedPlan("planCompression", model, options, compressNames), 1);
   open.progress.finish();
   const { chosen, skipped } = await open.targets();
   return { chosen, skipped, bytesAfter: await open.planner.size(chosen) };

@@ -60,7 +60,8 @@ export async function verifyLayers(
   compressed: Model,
   options: VerifyOptions = {},
 ): Promise<Verification> {
-  for (const model of [original, compressed]) checkCall("verifyLayers", model, options);
+  const names = { weightsFor: 1, signal: 1, onProgress: 1 } as const;
+  for (const model of [original, compressed]) checkCall("verifyLayers", model, options, names);
   checkDirection(original, compressed);
   const found: { layer: Layer; described: LayerDescription }[] = [];
   const [missing, unproved, altered]: string[][] = [[], [], []];

@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { InvalidInputError } from "../errors.js";
 import type { LimitOptions } from "../formats/limits.js";
 import { kindOf } from "../matrix.js";
-import { shrinkNames } from "../model/checked.js";
+import { shrinkNames } from "../model/option-tables.js";
 import { usualTexts } from "../model/calibrate/text-files.js";
 import type { Model } from "../model/model.js";
 import type { ShrinkOptions, ShrunkModel } from "../model/quality/shrink.js";

@@ -2,6 +2,7 @@
 import type { Loewner } from "../../types/index.js";
 import { checkedPlan } from "../checked.js";
 import type { Model } from "../model.js";
+import { shrinkNames } from "../option-tables.js";
 import { openPlan } from "../plan.js";
 import { sizesIn, type Plan, type PlanOptions } from "../plan-options.js";
 import { cosineOf, type QualityOptions, usualSensitivity } from "./qualities.js";
@@ -20,7 +21,7 @@ export async function foretell(
   model: Model,
   options: PlanOptions & QualityOptions,
 ): Promise<Foretold> {
-  const { quality, cosine, ...given } = checkedPlan("foretell", model, options);
+  const { quality, cosine, ...given } = checkedPlan("foretell", model, options, shrinkNames);
   const size = sizesIn(given).length ? given : { error: 1 - cosineOf({ quality, cosine }) };
   const { layers, planner, progress, targets } = await openPlan(
     loewner,

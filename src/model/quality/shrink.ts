@@ -16,6 +16,7 @@ import type { SpreadSize } from "../planner.js";
 import type { StoredLayer } from "../stored.js";
 import { rowWeightsOf } from "../tokens/weights.js";
 import { checkedPlan } from "../checked.js";
+import { shrinkNames } from "../option-tables.js";
 import type { Agreement, Answers, AnswersOptions } from "./answers.js";
 import { runnableFiles } from "./laid-out.js";
 import { halvesOf } from "../halves.js";
@@ -71,7 +72,7 @@ const sampledRows = 16;
  */
 export async function shrinkModel(loewner: Loewner, model: Model, options: ShrinkOptions): Promise<ShrunkModel> {
   const started = performance.now();
-  const { quality, cosine, inputs, ...rest } = checkedPlan("shrinkModel", model, options);
+  const { quality, cosine, inputs, ...rest } = checkedPlan("shrinkModel", model, options, shrinkNames);
   if (cosine !== undefined && !(cosine > 0 && cosine < 1))
     throw new InvalidInputError(`cosine must be a number between 0 and 1, such as 0.99; got ${cosine}.`);
   const sized = sizesIn(rest).length > 0;
