@@ -21,7 +21,8 @@ export class PatchedModel {
     const tensor = graph.initializers.get(name);
     if (value.kind !== "trellis" || tensor?.rowType !== "f32" || tensor.data.kind !== "inline") return undefined;
     if (hasExternalData || isView(this.model) || tensor.byteLength !== 4 * value.rows * value.cols) return undefined;
-    const bytes = (this.bytes ??= await source.slice(0, source.size));
+    // A copy: a source in memory gives what it has.
+    const bytes = (this.bytes ??= (await source.slice(0, source.size)).slice());
     this.restore();
     const { start, end } = tensor.data.span;
     const own = bytes.slice(start, end);
