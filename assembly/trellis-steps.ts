@@ -72,16 +72,16 @@ export const far: u32 = 0xffff;
   return m + (((y - table) >> bits) & ~1);
 }
 
-/** bits >= 2: windows in fours, or more, share their m. Constant `bits` leaves as many loads of m as there are different ones. */
+/** bits >= 2: windows in fours, or more, share their m. `shared`: bits, 5 for more; a constant leaves as many loads of m as there are. */
 // @ts-ignore: decorator
-@inline function stepMany(next: usize, m: usize, table: usize, x: v128, plane: usize, bits: u32): void {
+@inline function stepMany(next: usize, m: usize, table: usize, x: v128, plane: usize, bits: u32, shared: u32): void {
   const end = plane << bits;
   for (let o: usize = 0; o < plane; o += 64) {
     let a = i16x8.splat(-1), b = a, c = a, d = a;
     for (let y = table + o, last = y + end; y != last; y += plane) {
       const p = before(m, y, table, bits);
       let m0: v128, m1: v128, m2: v128, m3: v128;
-      if (bits == 2) {
+      if (shared == 2) {
         const all = v128.load(p), low = lowTwice(all), high = highTwice(all);
         m0 = lowPairsTwice(low);
         m1 = highPairsTwice(low);
@@ -89,9 +89,9 @@ export const far: u32 = 0xffff;
         m3 = highPairsTwice(high);
       } else {
         m0 = v128.load16_splat(p);
-        m1 = bits == 3 ? v128.load16_splat(p, 2) : m0;
-        m2 = bits == 3 ? v128.load16_splat(p, 4) : bits == 4 ? v128.load16_splat(p, 2) : m0;
-        m3 = bits == 3 ? v128.load16_splat(p, 6) : m2;
+        m1 = shared == 3 ? v128.load16_splat(p, 2) : m0;
+        m2 = shared == 3 ? v128.load16_splat(p, 4) : shared == 4 ? v128.load16_splat(p, 2) : m0;
+        m3 = shared == 3 ? v128.load16_splat(p, 6) : m2;
       }
       a = i16x8.min_u(a, through(x, v128.load(y), m0));
       b = i16x8.min_u(b, through(x, v128.load(y, 16), m1));
@@ -110,18 +110,6 @@ export const far: u32 = 0xffff;
 @inline function beforeEight(p: usize, bits: u32): v128 {
   if (bits == 1) return lowTwice(v128.load64_zero(p));
   return bits == 2 ? lowPairsTwice(lowTwice(v128.load32_zero(p))) : v128.load16_splat(p);
-}
-
-/** bits >= 4, 16 u: they share their m. */
-function stepSixteen(next: usize, m: usize, table: usize, x: v128, bits: u32): void {
-  let a = i16x8.splat(-1), b = a;
-  for (let y = table, last = table + (32 << bits); y != last; y += 32) {
-    const p = v128.load16_splat(before(m, y, table, bits));
-    a = i16x8.min_u(a, through(x, v128.load(y), p));
-    b = i16x8.min_u(b, through(x, v128.load(y, 16), p));
-  }
-  v128.store(next, a);
-  v128.store(next, b, 16);
 }
 
 /** Fewer than 32 u: eight at a time, or four. */
@@ -188,13 +176,12 @@ export function advance(
       first <<= bits;
       stepInto(next, m, table, all, plane, bits, first, reached);
       first &= states - 1;
-    } else if (plane == 32 && bits >= 4) stepSixteen(next, m, table, all, bits);
-    else if (plane < 64) stepFew(next, m, table, all, plane, bits);
+    } else if (plane < 64) stepFew(next, m, table, all, plane, bits);
     else if (bits == 1) stepOne(next, m, table, all, plane);
-    else if (bits == 2) stepMany(next, m, table, all, plane, 2);
-    else if (bits == 3) stepMany(next, m, table, all, plane, 3);
-    else if (bits == 4) stepMany(next, m, table, all, plane, 4);
-    else stepMany(next, m, table, all, plane, bits);
+    else if (bits == 2) stepMany(next, m, table, all, plane, 2, 2);
+    else if (bits == 3) stepMany(next, m, table, all, plane, 3, 3);
+    else if (bits == 4) stepMany(next, m, table, all, plane, 4, 4);
+    else stepMany(next, m, table, all, plane, bits, 5);
     const least = isWhole && step % often == 0 ? renormalise(next, plane) : 0;
     setTakenOff(next, plane, least);
     sum += least;

@@ -49,8 +49,7 @@ const early: u32 = 64;
 const effort: u32 = 240;
 
 /** Units of 1, where the root mean square of entries is: the finer the grid, the fewer entries lie near enough to their values. */
-// @ts-ignore: decorator
-@inline function unitsOf(bits: u32): f32 {
+function unitsOf(bits: u32): f32 {
   return bits < 3 ? <f32>(16 << bits) : bits == 3 ? 96 : bits == 4 ? 160 : bits == 5 ? 256 : bits == 6 ? 448 : bits == 7 ? 768 : 1280;
 }
 
@@ -66,8 +65,7 @@ const pastLast: f32 = 64;
 const heading: usize = 16;
 
 /** Cells, at most. */
-// @ts-ignore: decorator
-@inline function cellsOf(bits: u32): u32 {
+function cellsOf(bits: u32): u32 {
   return 2 * <u32>(mostValue * unitsOf(bits) + pastLast) / cellUnits + 2;
 }
 
@@ -76,8 +74,7 @@ const heading: usize = 16;
   return ((<usize>n << 2) + 15) & ~15;
 }
 
-// @ts-ignore: decorator
-@inline function cellsBytes(bits: u32, windowBits: u32): usize {
+function cellsBytes(bits: u32, windowBits: u32): usize {
   return (<usize>cellsOf(bits) << 1) << windowBits;
 }
 

@@ -88,5 +88,7 @@ export function identity(n: number): Matrix {
       `A table of ${n} columns in few bits is multiplied by a matrix of ${n} x ${n}, which takes ${4 * n * n} bytes; tables of up to ${widestTable} columns are. Leave the layer out.`,
     );
   }
-  return { data: Float32Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0)), rows: n, cols: n };
+  const data = new Float32Array(n * n);
+  for (let at = 0; at < data.length; at += n + 1) data[at] = 1;
+  return { data, rows: n, cols: n };
 }

@@ -32,6 +32,9 @@ export interface TrellisShared {
 /** Lines whose errors are taken off the later ones together. */
 const panel = 32;
 
+/** Columns of rows that are moved to lines, or back, at a time: as many lines stay near. */
+const strip = 16;
+
 /** What the errors of a panel's lines add up to in the lines past it, by the kernel. */
 function feedbackProduct({ frame }: Job, feedback: Float64Array, lines: number, width: number) {
   const { kernel } = frame;
@@ -51,8 +54,8 @@ function feedbackProduct({ frame }: Job, feedback: Float64Array, lines: number, 
       for (let first = from + count; first < lines; first += blockRows) {
         const here = Math.min(blockRows, lines - first);
         const F = kernel.f64(factors, here * count);
-        for (let r = 0; r < here; ++r)
-          for (let k = 0; k < count; ++k) F[r * count + k] = feedback[(from + k) * lines + first + r];
+        for (let k = 0; k < count; ++k)
+          for (let r = 0, at = (from + k) * lines + first; r < here; ++r, ++at) F[r * count + k] = feedback[at];
         call.packPairs(2, pairs, factors, here, count);
         call.multiply(1, product, pairs, here, count, panels, width, strip);
         const P = kernel.f64(product, here * width);
@@ -114,8 +117,13 @@ export const trellis = operation({
         for (let j = 0; j < cols; ++j) sum += rows[i * cols + j] * rows[i * cols + j];
         number[i] = nearestLevel(levels, Math.sqrt(sum / lines), 0);
         scale[i] = levels[number[i]];
-        if (scale[i] === 0) continue;
-        for (let j = 0; j < cols; ++j) X[j * segment + i] = rows[i * cols + j] / scale[i];
+      }
+      for (let first = 0; first < cols; first += strip) {
+        const end = Math.min(cols, first + strip);
+        for (let i = 0; i < count; ++i) {
+          if (scale[i] === 0) continue;
+          for (let j = first; j < end; ++j) X[j * segment + i] = rows[i * cols + j] / scale[i];
+        }
       }
       rotate(X, segment, rotation, false);
     };
@@ -160,7 +168,11 @@ export const trellis = operation({
         const square = scale[i] * scale[i];
         outputs[0] += square * lineOutputs[i];
         for (let j = cols; j < lines; ++j) outputs[1] += square * Y[j * segment + i] * Y[j * segment + i];
-        for (let j = 0; j < cols; ++j) left[i * cols + j] = rows[i * cols + j] - scale[i] * Y[j * segment + i];
+      }
+      for (let first = 0; first < cols; first += strip) {
+        const end = Math.min(cols, first + strip);
+        for (let i = 0; i < count; ++i)
+          for (let j = first; j < end; ++j) left[i * cols + j] = rows[i * cols + j] - scale[i] * Y[j * segment + i];
       }
       residual.run(rest, count, zeros);
       const own = { ...block, rows: count, first, state: {} } as Block<"weights">;

@@ -127,8 +127,19 @@ export function scaleRows(matrix: Float64Array, scale: Float64Array): Float64Arr
 
 export function transpose(matrix: Float64Array, rows: number, cols: number): Float64Array {
   const result = new Float64Array(rows * cols);
-  for (let i = 0; i < rows; ++i) for (let j = 0; j < cols; ++j) result[j * rows + i] = matrix[i * cols + j];
+  // In strips of columns, whose rows of the result stay near.
+  for (let first = 0; first < cols; first += 16) {
+    const end = Math.min(cols, first + 16);
+    for (let i = 0; i < rows; ++i) for (let j = first; j < end; ++j) result[j * rows + i] = matrix[i * cols + j];
+  }
   return result;
+}
+
+/** Sum of the diagonal of H (d x d). */
+export function trace(H: Float64Array, d: number): number {
+  let sum = 0;
+  for (let at = 0; at < d * d; at += d + 1) sum += H[at];
+  return sum;
 }
 
 /** X (m x k) times Y (k x d). */

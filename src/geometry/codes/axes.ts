@@ -6,7 +6,7 @@
 // scatter, 1976).
 import type { EngineRows } from "../../engine/engine.js";
 import type { RowSource } from "../../matrix.js";
-import { transpose } from "../basis/small-dense.js";
+import { trace, transpose } from "../basis/small-dense.js";
 import { whiten, type Whitening } from "../basis/whiten.js";
 import { profileOf } from "../profile.js";
 import type { Run } from "../run.js";
@@ -112,12 +112,11 @@ async function medians(run: Run, source: RowSource): Promise<Float64Array> {
   const first = (k: number) => Math.floor((k * (rows - count)) / count / sampleRun) * sampleRun;
   const at = Array.from({ length: count }, (_, k) => first(k - (k % sampleRun)) + k);
   const sample = await run.gather(source, at);
+  const column = new Float64Array(count);
   return Float64Array.from({ length: cols }, (_, j) =>
-    Math.fround(sample.filter((_, i) => i % cols === j).sort()[count >> 1]),
+    Math.fround(column.map((_, i) => sample[i * cols + j]).sort()[count >> 1]),
   );
 }
-
-const trace = (H: Float64Array, d: number) => H.reduce((sum, x, i) => (i % (d + 1) === 0 ? sum + x : sum), 0);
 
 /** |T' H T / c - I|_F beside |I|_F, c the mean of its diagonal. */
 async function changeOf(run: Run, H: Float64Array, T: Float64Array, rank: number, d: number): Promise<number> {

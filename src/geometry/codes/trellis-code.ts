@@ -19,7 +19,7 @@ import { rotate, rotationSizes } from "../../rotation.js";
 import { levelCount, segmentOf, trellisBytes } from "../../trellis-codes.js";
 import type { KroneckerRotation, TrellisCode, TrellisCodeOptions, TrellisCodeResult } from "../../types/index.js";
 import { objectiveOf } from "../basis/factors.js";
-import { transpose } from "../basis/small-dense.js";
+import { trace, transpose } from "../basis/small-dense.js";
 import { profile } from "../profile.js";
 import type { Run } from "../run.js";
 import { checkRange } from "./quantise.js";
@@ -167,11 +167,9 @@ async function feedbackOf(
   const added = (damping * trace(moments, d)) / d;
   // Coordinates in reverse: of G = L L' there is L^-T, and U is that of both directions turned around.
   const G = new Float64Array(lines * lines);
-  for (let i = 0; i < lines; ++i)
-    for (let j = 0; j < lines; ++j) {
-      const at = (lines - 1 - i) * lines + lines - 1 - j;
-      G[i * lines + j] = (H[at] + H[(lines - 1 - j) * lines + lines - 1 - i]) / 2 + (i === j ? added : 0);
-    }
+  const turned = transpose(H, lines, lines);
+  for (let i = 0, at = G.length - 1; i < G.length; ++i, --at)
+    G[i] = (H[at] + turned[at]) / 2 + (i % (lines + 1) === 0 ? added : 0);
   const found = await run.engine.dense("inverseCholesky", { matrix: G, n: lines, tolerance: 0 });
   if ("failedPivot" in found) {
     throw new InvalidInputError(
@@ -180,8 +178,9 @@ async function feedbackOf(
   }
   const feedback = new Float64Array(lines * lines);
   const pivots = new Float64Array(lines);
+  const inverse = transpose(found.inverse, lines, lines);
   for (let k = 0; k < lines; ++k) {
-    const U = (r: number) => found.inverse[(lines - 1 - r) * lines + lines - 1 - k];
+    const U = (r: number) => inverse[(lines - 1 - k) * lines + lines - 1 - r];
     const pivot = U(k);
     pivots[k] = 1 / (pivot * pivot);
     for (let r = k + 1; r < lines; ++r) feedback[k * lines + r] = U(r) / pivot;
@@ -211,8 +210,6 @@ function foretold({ feedback, pivots, added }: Feedback, error: number): number 
   });
   return sum / lines;
 }
-
-const trace = (H: Float64Array, d: number) => H.reduce((sum, x, i) => (i % (d + 1) === 0 ? sum + x : sum), 0);
 
 interface RowSizes {
   /** |a_i|_2 */

@@ -2,12 +2,15 @@
 //
 // Errors of answers come close to adding up over layers (measured: docs/quality.md), so that a sum of measures times these foretells them.
 import { throwIfAborted } from "../../errors.js";
+import type { OnnxModel } from "../../formats/onnx/types.js";
 import type { Model } from "../model.js";
+import type { RunnableModel } from "../onnx/runtime.js";
 import type { FittedLayer } from "../fit.js";
 import type { Fits } from "../fit-planned.js";
 import { noCertificate } from "../sizes.js";
 import type { Answers } from "./answers.js";
 import { runnableFiles } from "./laid-out.js";
+import { PatchedModel } from "./patched.js";
 
 /** Models that are run, at most: of more layers those that follow each other are changed together. */
 const mostRuns = 96;
@@ -20,26 +23,36 @@ export interface MeasureOptions {
   readonly onLayer?: (done: number, total: number, layer: string) => void;
 }
 
-/** By name of the layer. Cost: a model written into memory, loaded and run for each. */
+/**
+ * By name of the layer. Cost: a model written into memory, loaded and run for each.
+ * @param original what `model` was opened from
+ */
 export async function sensitivities(
   model: Model,
+  original: OnnxModel,
   answers: Answers,
   { chosen, made }: Fits<FittedLayer>,
   { signal, onLayer }: MeasureOptions,
 ): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   const step = Math.ceil(chosen.length / mostRuns);
+  const patched = new PatchedModel(original);
   for (let first = 0; first < chosen.length; first += step) {
     throwIfAborted(signal);
     onLayer?.(first, chosen.length, chosen[first].layer.name);
     const group = chosen.slice(first, first + step);
-    const files = await model.layOut(made.slice(first, first + step).map(unproved));
-    const { cosine } = await answers.agreement(runnableFiles(model.name, files, signal));
+    const drafts = made.slice(first, first + step);
+    const alone = group.length === 1 && !group[0].layer.copies ? await patched.with(drafts[0]) : undefined;
+    const { cosine } = await answers.agreement(alone ?? (await written(model, drafts, signal)));
     const expected = group.reduce((sum, each) => sum + (each.expected ?? 0), 0);
     if (!(expected > 0)) continue;
     for (const { layer } of group) found.set(layer.name, Math.max(leastError, 1 - cosine) / expected);
   }
   return found;
+}
+
+async function written(model: Model, drafts: readonly FittedLayer[], signal?: AbortSignal): Promise<RunnableModel> {
+  return runnableFiles(model.name, await model.layOut(drafts.map(unproved)), signal);
 }
 
 /** No proof is read where a model runs. */

@@ -21,7 +21,6 @@ import type { Agreement, Answers, AnswersOptions } from "./answers.js";
 import { runnableFiles } from "./laid-out.js";
 import { halvesOf } from "../halves.js";
 import { allowsHalves, cosineOf, type QualityOptions, usualSensitivity } from "./qualities.js";
-import { sensitivities } from "./sensitivity.js";
 import { inStages } from "./stages.js";
 
 /** What a model is calibrated on. */
@@ -125,7 +124,7 @@ class Shrinking {
     private readonly plan: Awaited<ReturnType<typeof openPlan>>,
     private readonly fitting: Fitting,
     /** On all inputs, and on a few of them. */
-    private readonly answers: { all: Answers; sample: Answers } | undefined,
+    private readonly answers: { all: Answers; sample: Answers; original: OnnxModel } | undefined,
   ) {}
 
   static async open(
@@ -160,7 +159,7 @@ class Shrinking {
     if ((size.budget ?? size.bytes ?? size.error) === undefined)
       return compared(await this.fitted({ ...size, sensitivities: usual }));
     // Of layers that stay as they are nothing is measured.
-    const known = new Map([...usual, ...(await this.measured({ ...size, sensitivities: usual }, answers.sample))]);
+    const known = new Map([...usual, ...(await this.measured({ ...size, sensitivities: usual }, answers))]);
     let error = lost;
     let best: Required<Made> | undefined;
     for (let round = 1; ; ++round) {
@@ -179,13 +178,17 @@ class Shrinking {
   }
 
   /** What errors of each layer cost the answers, by drafts. */
-  private async measured(size: SpreadSize, answers: Answers): Promise<Map<string, number>> {
+  private async measured(
+    size: SpreadSize,
+    { sample, original }: { sample: Answers; original: OnnxModel },
+  ): Promise<Map<string, number>> {
     const { plan, fitting, model } = this;
     const { signal, onProgress } = this.options;
     const drafts = await fitting.draft(await plan.targets(size), plan.progress);
     const onLayer = (done: number, total: number, layer: string) =>
       onProgress?.({ stage: "what it costs the answers", layer, done, total });
-    return sensitivities(model, answers, drafts, { signal, onLayer });
+    const { sensitivities } = await import("./sensitivity.js");
+    return sensitivities(model, original, sample, drafts, { signal, onLayer });
   }
 
   private async fitted(size: SpreadSize): Promise<Made> {
@@ -209,14 +212,14 @@ class Shrinking {
 async function answersTo(
   inputs: CalibrationInputs,
   running: Pick<AnswersOptions, "threads" | "width" | "signal">,
-): Promise<{ all: Answers; sample: Answers; ask: () => Promise<void> }> {
+): Promise<{ all: Answers; sample: Answers; original: OnnxModel; ask: () => Promise<void> }> {
   const { Answers } = await import("./answers.js");
   const { runnableModel } = await import("../onnx/runtime.js");
   const { model, runtime, feeds } = inputs;
   const to = (asked: readonly Feed[]) => new Answers({ ...running, runtime, feeds: asked, fault: cannotRun });
   const [all, sample] = [to(feeds), to(sampleOf(feeds))];
   return {
-    ...{ all, sample },
+    ...{ all, sample, original: model },
     async ask() {
       for (const answers of [all, sample]) if (answers.samples === 0) await answers.ask(runnableModel(model));
     },
