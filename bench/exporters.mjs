@@ -1,5 +1,6 @@
 // What compress finds in the models of a folder, as exporters write them: layers found of those that are there, tensors that are stored
-// once where the file has them twice, and float bytes that nothing can be done to, with the reason. A table in Markdown.
+// once where the file has them twice, float bytes of other tensors that can be stored in halves (--quality small), and those that nothing
+// can be done to, with the reason. A table in Markdown.
 //
 //   node bench/exporters.mjs FOLDER
 //
@@ -26,16 +27,21 @@ const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const rows = [];
 for (const name of files) {
   const open = await openModelPath(join(folder, name));
-  const { layers, byteLength } = open.kind === "onnx" ? await onnxModel(open.file) : safetensorsModel(open.file, open);
+  const model = open.kind === "onnx" ? await onnxModel(open.file) : safetensorsModel(open.file, open);
+  const { layers, byteLength } = model;
+  const halvable = new Set(model.floats().map((tensor) => tensor.name));
   const exporter = open.kind === "onnx" ? open.file.producer : "safetensors";
   await open.close();
   const floats = layers.filter(({ dtype }) => /^(F|BF)\d+$/.test(dtype));
   const weights = layers.filter(({ kind }) => kind !== "other");
   const found = weights.filter(({ blocked }) => blocked === undefined);
   const copies = layers.flatMap((layer) => layer.copies ?? []);
-  const blocked = floats.filter((layer) => layer.blocked !== undefined);
+  const left = floats.filter(({ blocked }) => blocked !== undefined);
+  const halves = left.filter(({ name }) => halvable.has(name));
+  const blocked = left.filter(({ name }) => !halvable.has(name));
   const bytes = (list) => list.reduce((sum, each) => sum + each.bytes, 0);
-  const reasons = [...new Set(layers.flatMap((layer) => layer.blocked ?? []))].map((text) => text.replace(/: .*/, ""));
+  const others = layers.filter(({ name }) => !halvable.has(name));
+  const reasons = [...new Set(others.flatMap((layer) => layer.blocked ?? []))].map((text) => text.replace(/: .*/, ""));
   rows.push([
     name.replace(/(\/model)?\.(onnx|safetensors)$/, ""),
     exporter || "-",
@@ -45,9 +51,19 @@ for (const name of files) {
       .map(({ kind }) => kind)
       .join(", ") || "-",
     copies.length ? `${copies.length} (${percent(bytes(copies) / byteLength)})` : "-",
+    percent(bytes(halves) / byteLength),
     percent(bytes(blocked) / byteLength),
     [...new Set(reasons)].join("; ") || "-",
   ]);
 }
-const head = ["model", "written by", "layers found", "by default", "equal tensors (of the file)", "floats left", "why"];
+const head = [
+  "model",
+  "written by",
+  "layers found",
+  "by default",
+  "equal tensors (of the file)",
+  "halves at most",
+  "floats left",
+  "why",
+];
 for (const row of [head, head.map(() => "---"), ...rows]) console.log(`| ${row.join(" | ")} |`);

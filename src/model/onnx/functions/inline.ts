@@ -15,7 +15,7 @@ import { embeddingNodes, isEmbedding } from "./embedding.js";
 import { identity, Renaming, withAttributes } from "./renaming.js";
 
 /** Nodes, and bytes, that a model may grow by: functions that call each other twice at each level grow beyond all bounds. */
-const mostNodes = 2 ** 17;
+const mostNodes = 2 ** 16;
 const mostBytes = 2 ** 28;
 /** Functions in one another. */
 const mostLevels = 100;
