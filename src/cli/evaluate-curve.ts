@@ -34,6 +34,10 @@ export async function evaluateCurveOf(
   const settings = settingsOf(options);
   const known = resume && output !== undefined ? await pointsOf(output, open, scoring, settings) : [];
   await context.checkOutputs(files, { force: force || known.length > 0 });
+  await context.checkOutputs(
+    files.filter((path) => path !== output),
+    { force },
+  );
   const points: CurvePoint[] = [];
   const head = { version, runtime: scoring.runtime.name, data: scoring.data.name, settings };
   const keep = async (curve: Partial<Curve>) => {

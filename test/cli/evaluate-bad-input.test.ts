@@ -66,7 +66,7 @@ describe("bad input is told in a line that says what and where, exit 1, or 2 for
     const { stdout } = evaluate("model.onnx", "--task", "sst2", "--data", long);
     expect(stdout).toContain("1 text is longer than the model takes, and was cut.");
     expect(refused(2, "model.onnx", "--data", long, "--task", "sst2", "--max-length", "64")).toContain(
-      "maxLength must be a whole number from 1 to 32",
+      "--max-length must be a whole number from 1 to 32; got 64",
     );
   });
 

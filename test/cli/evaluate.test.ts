@@ -126,9 +126,12 @@ describe("--curve", () => {
   const curve = (...args: string[]) =>
     evaluate(...["model.onnx", "--data", "dev.tsv", "--task", "sst2", "--curve", "0.5,0.3"], ...args);
 
+  const files = ["-o", "curve.json", "--html", "curve.html", "--svg", "curve.svg"];
+  let made: ReturnType<typeof curve>;
+  beforeAll(() => void (made = curve("--methods", "svd,lewis,int8", ...files)));
+
   test("is printed as a table, and written as JSON, as a page and as a picture", () => {
-    const files = ["-o", "curve.json", "--html", "curve.html", "--svg", "curve.svg"];
-    const { status, stdout, stderr } = curve("--methods", "svd,lewis,int8", ...files);
+    const { status, stdout, stderr } = made;
     expect(stderr).toBe("");
     expect(status).toBe(0);
     expect(stdout).toMatch(/method +keep +size +accuracy +difference +95 % +loss/);
@@ -165,7 +168,9 @@ describe("--curve", () => {
     const known = JSON.parse(readFileSync(join(folder, "curve.json"), "utf8")) as Document;
     const marked = { ...known, points: known.points.slice(0, 1).map((point) => ({ ...point, bytes: 12345 })) };
     writeFileSync(join(folder, "part.json"), JSON.stringify(marked));
-    const { status, stderr } = curve("--methods", "svd", "-o", "part.json", "--resume");
+    const args = ["--methods", "svd", "-o", "part.json", "--resume"];
+    expect(refusedCurve(1, ...args, "--svg", "curve.svg")).toMatch(/curve\.svg.*--force/);
+    const { status, stderr } = curve(...args);
     expect(stderr).toBe("");
     expect(status).toBe(0);
     const { points } = JSON.parse(readFileSync(join(folder, "part.json"), "utf8")) as Document;
