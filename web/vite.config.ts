@@ -25,8 +25,8 @@ function offline(): Plugin {
         const file = bundle[name];
         hash.update(name).update(file.type === "chunk" ? file.code : file.source);
       }
-      // Pages are asked for by their folders.
-      const files = JSON.stringify([...names.map((name) => name.replace(/index\.html$/, "") || "./"), "icon.svg"]);
+      // Pages, which are made after this, are asked for by their folders.
+      const files = JSON.stringify(["./", "picture/", ...names.filter((name) => !name.endsWith(".html")), "icon.svg"]);
       const text = readFileSync(join(root, source), "utf8")
         .replace('"__FILES__"', files)
         .replace("__VERSION__", hash.digest("hex").slice(0, 16));

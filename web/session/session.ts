@@ -176,7 +176,7 @@ async function calibrated(
   const { feeds, source } = await calibrationFeeds(onnx, texts, tokenizerFile, run);
   const onProgress = inStages(run.onProgress);
   return withRuntime(new URL(texts.runtime), signal, async (runtime) => {
-    const made = await job.compress(choice, { signal, onProgress }, { model: onnx, feeds, runtime });
+    const made = await job.compress(choice, { signal, onProgress }, { model: onnx, feeds, runtime, p: texts.p });
     return { ...made, answers: made.answers && { ...made.answers, source } };
   });
 }
