@@ -1,5 +1,5 @@
 // The page: what is open, what is asked for, what runs. All that computes is in session/, in a worker.
-import { megabytes, percent } from "loewner/cli/text.js";
+import { megabytes } from "loewner/cli/text.js";
 import { CalibrationForm, isCalibration, isTokenizer } from "./page/calibration.js";
 import { commandFor, pastedName } from "./page/command.js";
 import { CurveView } from "./page/curve-view.js";
@@ -12,7 +12,7 @@ import { showPicture } from "./page/picture.js";
 import { Predictor } from "./page/predictor.js";
 import { ResultView } from "./page/result.js";
 import { installOffline } from "./page/offline.js";
-import { duration, TimeLeft } from "./page/time-left.js";
+import { progressText, TimeLeft } from "loewner/model/time-left.js";
 import type { SessionError } from "./session/connect.js";
 import { SessionClient } from "./session/connect.js";
 import type { Choice, Outcome, Prediction, ProgressReport, Summary } from "./session/protocol.js";
@@ -244,9 +244,7 @@ async function compress(): Promise<void> {
   let told = 0;
   const onProgress = ({ stage, layer, done, total }: ProgressReport) => {
     byId<HTMLProgressElement>("progress").value = done / total;
-    // How often a model that is calibrated is fitted nobody knows.
-    const left = texts ? undefined : time.seconds(done, total);
-    const text = `${percent(done / total)}${left === undefined ? "" : `, ${duration(left)} left`}`;
+    const text = progressText(time, done, total);
     byId("progress-text").textContent = `${text} · ${layer ? `${layer}: ` : ""}${stage}`;
     if (done / total < told + 0.25) return;
     told = done / total;

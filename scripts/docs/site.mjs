@@ -13,7 +13,20 @@ import { page } from "./page.mjs";
 const order = {
   Start: ["README", "docs/README", "docs/quick-start"],
   Use: [
-    ...["commands", "quality", "compress", "results", "inspect", "tokens", "page", "runtimes", "threads", "large"],
+    ...[
+      "commands",
+      "quality",
+      "compress",
+      "evaluate",
+      "paper",
+      "results",
+      "inspect",
+      "tokens",
+      "page",
+      "runtimes",
+      "threads",
+      "large",
+    ],
     ...["long-runs", "cluster", "exporters", "other-tools", "limits"],
   ].map((name) => `docs/${name}`),
   Mathematics: [

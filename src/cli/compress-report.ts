@@ -1,32 +1,37 @@
 // What compress tells, to people and to programs.
 import type { CompressedLayer, CompressedModel, Model, Plan, ShrunkModel } from "../model/index.js";
 import { InvalidInputError } from "../errors.js";
-import { quote } from "../formats/json.js";
-import { boundOf } from "../model/description.js";
 import type { Target } from "../model/fit.js";
 import { type Layer, shapeOf } from "../model/model.js";
 import { targetBytes } from "../model/sizes.js";
 import type { Context } from "./context.js";
-import { megabytes, number, percent, table } from "./text.js";
-import { version } from "./version.js";
+import { compressedDocument } from "./documents.js";
+import { exactRowsOf, sayLayer } from "./layer-report.js";
+import { answersOf } from "./outcome.js";
+import { megabytes, percent, table } from "./text.js";
 
-export function reportPlan(context: Context, model: Model, { chosen, skipped, bytesAfter }: Plan): void {
+export function reportPlan(
+  context: Context,
+  model: Model,
+  { chosen, skipped, bytesAfter, forecast }: Plan & { forecast?: number },
+): void {
   context.endProgress();
   const layers = chosen.flatMap(({ layer, targets, because }) =>
     targets.map((target) => {
       const [rows, cols] = shapeOf(layer);
       const after = targetBytes(rows, cols, target);
       return {
-        ...{ name: layer.name, kind: layer.kind, rows, cols, dtype: target.type, ...sizeOf(target, rows, cols) },
+        ...{ name: layer.name, kind: layer.kind, shape: [rows, cols], dtype: target.type },
+        ...sizeOf(target, rows, cols),
         ...{ bytesBefore: layer.bytes, bytesAfter: after, explain: because },
       };
     }),
   );
   const bytesBefore = model.byteLength;
-  context.json({ input: model.name, dryRun: true, bytesBefore, bytesAfter, layers, skipped, version });
+  context.json({ input: model.name, dryRun: true, bytesBefore, bytesAfter, layers, skipped, forecast });
   const rows = layers.map((l) => [
     l.name,
-    `${l.rows} x ${l.cols}`,
+    l.shape.join(" x "),
     l.dense ? "full" : String(l.rank ?? "-"),
     l.dtype,
     megabytes(l.bytesBefore),
@@ -35,9 +40,11 @@ export function reportPlan(context: Context, model: Model, { chosen, skipped, by
   if (rows.length) context.sayAll(table([["layer", "shape", "rank", "dtype", "before", "after"], ...rows]));
   if (chosen.some(({ targets }) => targets.length > 1))
     context.say("Where a layer stands more than once, the one that errs least will be taken.");
-  sayTotals(context, bytesBefore, bytesAfter, "would be ");
   saySkipped(context, model, skipped);
-  context.say("Dry run: nothing was written.");
+  const answers = forecast === undefined ? "" : `; ${answersOf({ forecast })}`;
+  context.say(
+    `${sizesOf({ bytesBefore, bytesAfter })}${answers}: what would come of it. Dry run: nothing was written.`,
+  );
 }
 
 /** Of transform codes nothing but their bytes is known before the rows are. */
@@ -48,33 +55,35 @@ function sizeOf(target: Target, rows: number, cols: number): { rank?: number; ke
   return { rank, keep: dense ? 1 : (rank * (rows + groups * cols)) / (rows * cols), dense };
 }
 
-/** @param verification what --verify found */
+/** @param checked what --verify found */
 export function reportJson(
   context: Context,
   input: string,
   output: string,
   result: CompressedModel & Partial<Pick<ShrunkModel, "agreement" | "forecast" | "asked" | "notes" | "halves">>,
   model: Model,
-  verification: unknown,
+  checked: { report: object; failure?: Error } | undefined,
 ): void {
   const { layers, skipped, bytesBefore, bytesAfter, seconds, seed, resumed, notes } = result;
   // JSON has no place for those that are undefined.
   const { agreement, forecast, asked, halves } = result;
   const joined = joinedTensors(model);
   const report = {
-    ...{ input, output, bytesBefore, bytesAfter, layers, skipped, seconds, seed, version },
+    ...{ input, output, bytesBefore, bytesAfter, layers: layers.map(compressedDocument), skipped },
+    ...{ seconds, seed },
     ...(joined.length && { joined }),
     ...(resumed.length && { resumed }),
     ...{ agreement, forecast, asked, halves },
     ...(notes?.length && { notes }),
   };
-  context.json(verification === undefined ? report : { ...report, verification });
+  context.json(checked ? { ...report, verification: checked.report } : report, checked?.failure);
 }
 
-export function reportLayers(context: Context, model: Model, output: string, result: CompressedModel): void {
-  const { layers, skipped, bytesBefore, bytesAfter, seconds, resumed, anew } = result;
-  if (layers.length > mostLayers && !context.options.verbose) sayShortly(context, layers);
-  else for (const layer of layers) sayLayer(context, layer);
+/** What came of each layer; all there is to say of it with --verbose. */
+export function reportLayers(context: Context, model: Model, result: CompressedModel): void {
+  const { layers, skipped, resumed, anew } = result;
+  if (context.options.verbose) for (const layer of layers) sayLayer(context, layer);
+  else if (layers.length) sayShortly(context, layers);
   if (resumed.length) context.say(`Taken up, finished by an earlier run: ${shortList(resumed)}`);
   for (const { name, reason } of anew) context.say(`${name} was computed anew: ${reason}`);
   const joined = joinedTensors(model);
@@ -83,91 +92,59 @@ export function reportLayers(context: Context, model: Model, output: string, res
       `Equal tensors are stored once: ${shortList(joined.map(({ name, of, transposed }) => `${name} (${transposed ? "the transpose of " : ""}${of})`))}`,
     );
   if (layers.length === 0) context.say("No layer was compressed: what was written is the model without these copies.");
-  sayTotals(context, bytesBefore, bytesAfter, "");
-  const before = [...model.described.keys()].map((name) => ({ name, reason: "stored as factors already" }));
+  const before = [...model.described.keys()].map((name) => ({ name, reason: "compressed by loewner before" }));
   saySkipped(context, model, [...skipped, ...before]);
-  context.say(`Written: ${output}  (${seconds.toFixed(1)} s)`);
 }
 
-/** Of more, a line each: --verbose says all. */
+/** Lines for layers, at most: --verbose says all. */
 const mostLayers = 10;
 
+/** The largest layers, in the order of the file. */
 function sayShortly(context: Context, layers: readonly CompressedLayer[]): void {
-  const lines = layers.map(({ name, rows, cols, dtype, bits, rank, groups, bytesBefore, bytesAfter }) => [
-    ...[name, `${rows} x ${cols}`],
-    bits
-      ? `${bits} bits`
-      : dtype === "transform"
-        ? "transform codes"
-        : `rank ${rank}${groups ? ` in ${groups} groups` : ""}, ${dtype}`,
-    ...[megabytes(bytesBefore), megabytes(bytesAfter)],
+  const largest = new Set([...layers].sort((a, b) => b.bytesBefore - a.bytesBefore).slice(0, mostLayers));
+  const shown = layers.filter((layer) => largest.has(layer));
+  const lines = shown.map((layer) => [
+    ...[layer.name, `${layer.rows} x ${layer.cols}`, storedAs(layer)],
+    ...[megabytes(layer.bytesBefore), megabytes(layer.bytesAfter)],
+    layer.relativeError === undefined ? "" : percent(layer.relativeError),
   ]);
-  context.sayAll(table([["layer", "shape", "stored as", "before", "after"], ...lines], [0, 2]));
+  const head = ["layer", "shape", "stored as", "before", "after", "error"];
+  const isKnown = shown.some(({ relativeError }) => relativeError !== undefined);
+  context.sayAll(
+    table(
+      [head, ...lines].map((line) => (isKnown ? line : line.slice(0, -1))),
+      [0, 2],
+    ),
+  );
+  const rest = layers.length - shown.length;
+  if (rest) context.say(`and ${rest} smaller ${rest === 1 ? "layer" : "layers"} (--verbose lists all)`);
+  for (const layer of shown)
+    if (layer.exactRows?.length) context.say(`${layer.name}: rows nearly exact: ${exactRowsOf(layer)}`);
   context.say("");
 }
 
-function sayLayer(context: Context, layer: CompressedLayer): void {
-  const { name, rows, cols, rank, dtype, bytesBefore, bytesAfter, seconds, objective, candidates, certificate, p } =
-    layer;
-  const whose = layer.rowWeights ? " (rows weighted)" : "";
-  // At p = 1 the sum of |entry|^p is l_1 itself.
-  const ofP = (text: string) => (p === 1 ? [] : [text]);
-  const shape =
-    layer.method === "dense"
-      ? dtype
-      : layer.method === "trellis"
-        ? `${layer.bits} bits an entry, ${dtype}`
-        : `${layer.method === "transform" ? "components" : "rank"} ${rank}${layer.groups ? ` in ${layer.groups} groups` : ""}, ${dtype}`;
-  const share = percent(bytesAfter / bytesBefore);
-  context.say(`${name}  ${rows} x ${cols} -> ${shape} (${share} of the layer), ${seconds.toFixed(1)} s`);
-  context.say(`  ${layer.explain}`);
-  if (layer.rowWeights) context.say(`  rows weighted by ${layer.rowWeights}`);
-  if (layer.exactRows?.length) context.say(`  rows nearly exact: ${exactRowsOf(layer, context.options.verbose)}`);
-  const line = (label: string, o: typeof objective, bound: number) => [
-    `  ${label}`,
-    ...ofP(number(o.lp)),
-    number(o.l1),
-    number(o.l21),
-    number(o.l2),
-    number(o.worstRow.norm),
-    number(bound),
-  ];
-  const lines = candidates.map((each, i) =>
-    line(`${each.method}${i === 0 ? " (chosen)" : ""}`, each.objective, each.certificate.bound),
-  );
-  // Stored in few bits, the error is another than that of the factors.
-  if (!candidates.length || candidates[0].objective.l2 !== objective.l2)
-    lines.push(line(`as stored (${dtype})`, objective, certificate.bound));
-  context.sayAll(table([["  method", ...ofP(`l_${p}^${p}`), "l_1", "l_2,1", "l_2", "worst row", "bound"], ...lines]));
-  // Of M's own axes alone: others leave more than sigma_{k+1}(M), which every rank-k matrix leaves.
-  const hasAxesOfM = layer.method === "lewis" || p === 2;
-  const better =
-    hasAxesOfM && certificate.lower > 0 && candidates.length && candidates[0].certificate.bound === certificate.bound
-      ? `; no rank-${rank} matrix is more than ${number(certificate.upper / certificate.lower)} times better`
-      : "";
-  const bound = number(boundOf(certificate));
-  context.say(`  proven: |(A - stored) x|_${p} <= ${bound} |x|_2 for every x${whose}${better}.`);
-  context.say("");
+function storedAs({ bits, dtype, rank, groups, method, exactRows }: CompressedLayer): string {
+  if (bits) return `${bits} bits`;
+  if (dtype === "transform") return exactRows?.length ? `codes, ${exactRows.length} rows exact` : "codes";
+  return method === "dense" ? dtype : `rank ${rank}${groups ? ` in ${groups} groups` : ""}, ${dtype}`;
 }
 
-/** Rows that are named, at most: --verbose names all. */
-const mostRows = 12;
-
-/** By number, and by token where tokens are known. */
-function exactRowsOf({ exactRows = [], exactTokens }: CompressedLayer, all = false): string {
-  const shown = all ? exactRows : exactRows.slice(0, mostRows);
-  const names = shown.map((row, i) => {
-    const token = exactTokens?.[i] ?? undefined;
-    return token === undefined ? String(row) : `${row} ${quote(token)}`;
-  });
-  const rest = exactRows.length - shown.length;
-  return `${names.join(", ")}${rest ? ` and ${rest} more (--verbose)` : ""}`;
+/** Frobenius norm of all errors beside that of what is compressed; undefined where it is not known of each layer. */
+export function relativeErrorOf(layers: readonly CompressedLayer[]): number | undefined {
+  let [error, size] = [0, 0];
+  for (const { objective, relativeError } of layers) {
+    if (relativeError === undefined) return undefined;
+    if (relativeError === 0) continue;
+    error += objective.l2 ** 2;
+    size += (objective.l2 / relativeError) ** 2;
+  }
+  return size > 0 ? Math.sqrt(error / size) : 0;
 }
 
-function sayTotals(context: Context, before: number, after: number, tense: string): void {
-  context.say(
-    `${megabytes(before)} -> ${megabytes(after)}: ${megabytes(before - after)} (${percent(1 - after / before)}) ${tense}removed, ${percent(after / before)} ${tense}kept`,
-  );
+/** "90.36 MB -> 12.91 MB, 85.7 % smaller" */
+export function sizesOf({ bytesBefore, bytesAfter }: { bytesBefore: number; bytesAfter: number }): string {
+  const change = 1 - bytesAfter / bytesBefore;
+  return `${megabytes(bytesBefore)} -> ${megabytes(bytesAfter)}, ${percent(Math.abs(change))} ${change < 0 ? "larger" : "smaller"}`;
 }
 
 /** Tensors that hold what another holds: a result has none of them. */
@@ -177,15 +154,24 @@ export function joinedTensors({ layers }: Model): { name: string; of: string; tr
   );
 }
 
+/** Of a model that loewner has made: the layers that stay as they are. */
+export function compressedBefore({ name, described }: Model): string | undefined {
+  const { size } = described;
+  if (size === 0) return undefined;
+  return `${name} was compressed by loewner before: ${size === 1 ? "one layer stays as it is" : `${size} layers stay as they are`}. For another size or quality start from the original, which loses less.`;
+}
+
 /** For a run that would write the model as it was. */
-export function nothingDone(
-  { name, layers, described }: Model,
-  skipped: CompressedModel["skipped"],
-): InvalidInputError {
+export function nothingDone(model: Model, skipped: CompressedModel["skipped"]): InvalidInputError {
+  const { name, layers } = model;
+  const before = compressedBefore(model);
+  if (before !== undefined)
+    return new InvalidInputError(`Nothing was written: ${before} "loewner inspect" lists what there is.`, {
+      file: name,
+    });
   const size = new Map(layers.map((layer) => [layer.name, layer.bytes]));
   const largest = [...skipped].sort((a, b) => (size.get(b.name) ?? 0) - (size.get(a.name) ?? 0)).slice(0, 3);
-  const stored = described.size ? [`${shortList([...described.keys()])}: stored as factors already`] : [];
-  const reasons = [...largest.map((each) => `${each.name}: ${each.reason}`), ...stored];
+  const reasons = largest.map((each) => `${each.name}: ${each.reason}`);
   const rest = skipped.length > largest.length ? `; and ${skipped.length - largest.length} more` : "";
   const why = reasons.length ? ` ${reasons.join("; ")}${rest}.` : " It has no weight of two dimensions or more.";
   return new InvalidInputError(

@@ -9,11 +9,9 @@ import { noteOriginal, refuseOriginal } from "../node/files/originals.js";
 import {
   compressModel,
   defaultRowWeightsPower,
-  modelObjective,
   planCompression,
   readPlan,
   type CompressedModel,
-  type CompressOptions,
   type Model,
   type OutputFile,
   type PlanFile,
@@ -22,118 +20,35 @@ import {
 } from "../model/index.js";
 import { type FolderJournal, openJournal } from "../node/journal/journal.js";
 import { removeFinishedJournal } from "../node/journal/folder.js";
-import { type Purpose, purposes } from "../model/plan-options.js";
-import { storedTypes } from "../model/stored.js";
 import type { Loewner } from "../types/index.js";
 import { checkCombination } from "./combinations.js";
-import { joinedTensors, nothingDone, reportJson, reportLayers, reportPlan } from "./compress-report.js";
-import { type CommonOptions, runCommand, type Context } from "./context.js";
+import {
+  compressedBefore,
+  joinedTensors,
+  nothingDone,
+  reportJson,
+  reportLayers,
+  reportPlan,
+} from "./compress-report.js";
+import { addCompressOptions, type Options } from "./compress-options.js";
+import { runCommand, type Context } from "./context.js";
 import { withModel, type OpenModel } from "./models.js";
-import {
-  addModelCommon,
-  addFit,
-  addLayers,
-  addRequantise,
-  addModelSize,
-  checkOneSize,
-  collect,
-  parseChoice,
-  parseRank,
-  type SizeOptions,
-} from "./options.js";
-import {
-  addQuality,
-  calibrationInputs,
-  checkQuality,
-  defaultOutput,
-  sayOutcome,
-  tokenizerOf,
-  type QualityOptions,
-} from "./quality.js";
+import { checkOneSize } from "./options.js";
+import { calibrationInputs, checkQuality, defaultOutput, sayOutcome, tokenizerOf } from "./quality.js";
 import { checkShrunk, sayRequantised } from "./requantise.js";
-import { addRowWeights, readRowWeights, type RowWeightOptions } from "./row-weights.js";
+import { readRowWeights } from "./row-weights.js";
 import { verify } from "./verify.js";
 import { version } from "./version.js";
-import { collectShape, prepareRun, type RunOptions } from "./verify-onnx.js";
-
-type Options = CommonOptions &
-  SizeOptions &
-  RowWeightOptions &
-  QualityOptions &
-  Pick<RunOptions, "inputs" | "shape" | "runtime"> &
-  Pick<
-    CompressOptions,
-    "p" | "method" | "groups" | "objective" | "tolerance" | "seed" | "maxWork" | "minRank" | "multipleOf" | "operators"
-  > & {
-    output?: string;
-    layers?: string[];
-    exclude?: string[];
-    dtype?: CompressOptions["dtype"];
-    for?: Purpose;
-    plan?: string;
-    dryRun?: boolean;
-    verify?: boolean;
-    force?: boolean;
-    resume?: boolean;
-    requantise?: boolean;
-  };
+import { prepareRun, whyNotRun } from "./verify-onnx.js";
 
 export function addCompress(program: Command): void {
-  const command = program
-    .command("compress <model>")
-    .description(
-      "make a model (.onnx or .safetensors) as small as its answers allow, each layer with a proven error bound",
-    )
-    .option("-o, --output <file>", "the smaller model (default: MODEL.small.onnx or .safetensors)");
-  addRowWeights(addRequantise(addLayers(addFit(addModelSize(addQuality(command)), modelObjective))));
-  addModelCommon(
-    command
-      .option(
-        "--dtype <type>",
-        `how layers are stored: ${storedTypes.join(", ")}, or auto (default: auto; with --rank, --energy or --method the layer's own type)`,
-        parseChoice(...storedTypes, "auto"),
-      )
-      .option("--min-rank <k>", "smallest rank that --budget and --bytes give", parseRank)
-      .option("--multiple-of <k>", "ranks are multiples of this (default: 1, below 8 bits 8)", parseRank)
-      .option("--plan <file>", "JSON: size, dtype, p and method of each layer; inspect --plan writes one")
-      .option(
-        "--operators <set>",
-        "of an ONNX result: standard, or onnxruntime's own too",
-        parseChoice("standard", "onnxruntime"),
-      )
-      .option(
-        "--for <purpose>",
-        "ONNX: download, the fewest bytes, unpacked as the model loads; or memory, what onnxruntime computes with as it lies (default: download)",
-        parseChoice(...purposes),
-      )
-      .option("--verify", "check the result against the original when it is written; ONNX: run both")
-      .option(
-        "--inputs <file>",
-        "with --verify: what to run on, x.npy or name=x.npy (may be given more than once)",
-        collect,
-      )
-      .option(
-        "--shape <name=n,m>",
-        "with --verify: shape of a made-up input, ids=2,128 (may be given more than once)",
-        collectShape,
-      )
-      .option("--runtime <name>", "with --verify or --calibrate: node or web", parseChoice("node", "web"))
-      .option("--dry-run", "say what would be done, write nothing")
-      .option("--force", "replace the output if it exists")
-      .option("--resume", "take up the layers that a run which ended early had finished (OUT.partial)"),
-  )
-    .addHelpText(
-      "after",
-      `
-Examples:
-  loewner compress model.onnx
-  loewner compress model.onnx --calibrate texts.txt --tokenizer tokenizer.json
-  loewner compress model.onnx -o small.onnx --bytes 12MB --dtype auto
-
-Layers are kept in OUT.partial as they are finished, until the output is there. A run that was killed, or that had no room on the
-disk, goes on where it was when the same command is given with --resume: the output is the same, to the byte.`,
-    )
-    .action((model: string, options: Options) => runCommand(options, (context) => compress(context, model, options)));
+  addCompressOptions(
+    program
+      .command("compress <model>")
+      .description(
+        "make a model (.onnx or .safetensors) as small as its answers allow, each layer with a proven error bound",
+      ),
+  ).action((model: string, options: Options) => runCommand(options, (context) => compress(context, model, options)));
 }
 
 async function compress(context: Context, path: string, options: Options): Promise<void> {
@@ -151,7 +66,8 @@ async function compress(context: Context, path: string, options: Options): Promi
       );
     const output = options.output ?? defaultOutput(open, open.path === path || isInside(open.path, path));
     // Fitting may take long: what --verify lacks is told first.
-    if (options.verify && open.kind === "onnx") await prepareRun(open, options);
+    if (options.verify && open.kind === "onnx" && (await whyNotRun(options)) === undefined)
+      await prepareRun(open, options);
     const weights = await weightsOf(options);
     const tokenizer = (await tokenizerOf(context, open, options.tokenizer)) ?? weights?.tokenizer;
     const inputs = dryRun ? undefined : await calibrationInputs(context, open, options);
@@ -185,21 +101,23 @@ async function compress(context: Context, path: string, options: Options): Promi
       });
       return reportPlan(context, open.model, planned);
     }
+    const before = compressedBefore(open.model);
     const isShrunk = isOpen || inputs !== undefined;
     const result: ShrunkModel = await write(context, open.model, output, options, async (loewner, journal) => {
       if (!isShrunk) return { ...(await compressModel(loewner, open.model, { ...wanted, journal })), notes: [] };
       const { shrinkModel } = await import("../model/quality/shrink.js");
       return shrinkModel(loewner, open.model, { ...wanted, quality, cosine, inputs, journal });
     });
-    reportLayers(context, open.model, output, result);
+    if (before !== undefined) result.notes.push(before);
+    reportLayers(context, open.model, result);
     await sayRequantised(context, open.model, result);
     // Without factors there is nothing to prove.
     const checked =
       options.verify && result.layers.length
         ? await withModel(context, output, (small) => verify(context, open, small, options))
         : undefined;
-    reportJson(context, path, output, result, open.model, checked?.report);
-    if (isShrunk) sayOutcome(context, open, result);
+    reportJson(context, path, output, result, open.model, checked);
+    sayOutcome(context, open, output, result, checked !== undefined);
     if (checked?.failure) throw checked.failure;
   };
   await withModel(context, path, compressOpen, options);

@@ -5,12 +5,14 @@ import { createLoewner } from "../create.js";
 import { InvalidInputError, isLoewnerError, printable } from "../errors.js";
 import type { ReadLimits } from "../formats/limits.js";
 import { checkTarget } from "../node/files/file.js";
+import { progressText, TimeLeft } from "../model/time-left.js";
 import { keepOriginals, realOf } from "../node/files/originals.js";
 import { asidesIn } from "../node/files/publish.js";
 import { removeTemporaryFiles } from "../node/files/temporary.js";
 import type { Loewner, Progress } from "../types/index.js";
+import { failureOf } from "./documents.js";
 import { redisAddress } from "./options.js";
-import { note, print, printJson } from "./output.js";
+import { hasAnswered, note, print, printJson } from "./output.js";
 
 /** Rows that each thread keeps: a model's largest table may be of any size, and the file is read again at little cost. */
 const residentBytes = 64 << 20;
@@ -39,6 +41,7 @@ export class Context {
   onInterrupt: (() => string | undefined) | undefined;
   private bar: SingleBar | undefined;
   private Bar: typeof SingleBar | undefined;
+  private time = new TimeLeft();
 
   constructor(readonly options: CommonOptions) {}
 
@@ -61,9 +64,12 @@ export class Context {
     for (const line of lines) this.say(line);
   }
 
-  /** The answer for programs: with --json the only thing on stdout. */
-  json(value: unknown): void {
-    if (this.options.json) printJson(value);
+  /**
+   * The answer for programs: with --json the only thing on stdout.
+   * @param failure that the command ends with all the same
+   */
+  json(value: object, failure?: Error): void {
+    if (this.options.json) printJson(failure ? { ...value, error: failureOf(failure, failure.message) } : value);
   }
 
   /**
@@ -71,6 +77,10 @@ export class Context {
    * writes checks once more.
    */
   async checkOutputs(paths: readonly string[], { force }: { force?: boolean }): Promise<void> {
+    if (paths.includes("-"))
+      throw new InvalidInputError(
+        "Nothing is written to stdout: an output is put in place whole, once it is finished. Name a file in place of -.",
+      );
     if (new Set(paths.map(realOf)).size < paths.length)
       throw new InvalidInputError(`Two outputs have the same name: ${paths.join(", ")}.`);
     this.tellAsides(paths);
@@ -98,15 +108,18 @@ export class Context {
     // Layers are worked on side by side: one bar for all of them, another for other work.
     if (!this.bar || progress.total !== this.bar.getTotal()) {
       this.bar?.stop();
+      this.time = new TimeLeft();
       this.bar = new this.Bar({
-        format: "{bar} {percentage} % | {eta} s left | {label}",
+        format: "{bar} {text} | {label}",
         barsize: 24,
         clearOnComplete: true,
         hideCursor: true,
       });
-      this.bar.start(progress.total, progress.done, { label });
+      this.bar.start(progress.total, progress.done, { label, text: "" });
     }
-    this.bar.update(progress.done, { label: label.slice(0, Math.max(10, (process.stderr.columns ?? 80) - 50)) });
+    const text = progressText(this.time, progress.done, progress.total);
+    const room = Math.max(10, (process.stderr.columns ?? 80) - 24 - text.length - 6);
+    this.bar.update(progress.done, { text, label: label.slice(0, room) });
     if (progress.done >= progress.total) this.endProgress();
   };
 
@@ -154,7 +167,9 @@ export async function runCommand(options: CommonOptions, body: (context: Context
     context.endProgress();
     const stays = context.onInterrupt?.();
     removeTemporaryFiles();
-    note(`loewner: interrupted; no unfinished file is left.${stays ? ` ${stays}` : ""}`);
+    const message = `interrupted; no unfinished file is left.${stays ? ` ${stays}` : ""}`;
+    note(`loewner: ${message}`);
+    if (options.json && !hasAnswered()) printJson({ error: { code: "ABORTED", message } });
     if (!context.leave) process.exit(code);
     context.leave();
     setTimeout(() => process.exit(code), leaveMs);

@@ -4,7 +4,6 @@ import { runCommand } from "./context.js";
 import { addMatrixOptions, matrixFile, writeAll, type MatrixOptions } from "./npy-files.js";
 import { parseChoice, parseP, parseRank, parseSeed, readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
-import { version } from "./version.js";
 
 export function addCoreset(program: Command): void {
   type Options = MatrixOptions &
@@ -62,8 +61,8 @@ export function addCoreset(program: Command): void {
             indices: options.indices,
             weights: options.weights,
             output,
-            rows: source.rows,
-            cols: source.cols,
+            shape: [source.rows, source.cols],
+            dtype: source.dtype,
             p,
             size,
             seed,
@@ -76,7 +75,6 @@ export function addCoreset(program: Command): void {
             residual,
             converged,
             seconds,
-            version,
           });
           const { measured, proved, directions } = realised;
           context.say(`${path}  ${source.rows} x ${source.cols}, rank ${rank}; ${indices.length} rows chosen`);

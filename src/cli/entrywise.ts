@@ -12,7 +12,6 @@ import {
   withMatrix,
 } from "./options.js";
 import { number, percent } from "./text.js";
-import { version } from "./version.js";
 
 export function addEntrywise(program: Command): void {
   type Options = MatrixOptions &
@@ -61,8 +60,8 @@ export function addEntrywise(program: Command): void {
             input: path,
             left: options.left,
             right: options.right,
-            rows: source.rows,
-            cols: source.cols,
+            shape: [source.rows, source.cols],
+            dtype: source.dtype,
             rank,
             p,
             method: report.method,
@@ -73,7 +72,6 @@ export function addEntrywise(program: Command): void {
             converged,
             seconds,
             seed,
-            version,
           });
           const least = report.starts.reduce((least, { projection }) => Math.min(least, projection), Infinity);
           context.say(

@@ -6,7 +6,7 @@ import type { CurveMethod } from "../model/evaluate/curve-methods.js";
 import { writeAtomically } from "../node/files/file.js";
 import type { Context } from "./context.js";
 import type { EvaluateCommand, OpenOnnx, Scoring } from "./evaluate.js";
-import { shown } from "./evaluate-report.js";
+import { sayAbout, shown } from "./evaluate-report.js";
 import { megabytes, percent, table } from "./text.js";
 import { version } from "./version.js";
 
@@ -46,6 +46,7 @@ export async function evaluateCurveOf(
     scoring.curve(loewner, open, {
       ...{ sizes, methods: methods as CurveMethod[], layers, exclude, p, known },
       async onPoint(point) {
+        checkMetric(point, metric);
         points.push(point);
         await keep({ ...about, points });
       },
@@ -63,8 +64,15 @@ export async function evaluateCurveOf(
     if (svg !== undefined) await writeText(svg, curvePicture(whole, metric), force);
     if (html !== undefined) await writeText(html, curvePage(whole, metric), force);
   }
-  context.json({ command: "evaluate", ...head, ...whole });
+  context.json({ ...head, ...whole });
   sayCurve(context, whole, files);
+}
+
+/** Before more points are made. @throws {InvalidInputError} for a metric that is not measured */
+function checkMetric({ scores }: CurvePoint, metric: string | undefined): void {
+  if (metric === undefined || !scores || scores.some((score) => score.metric === metric)) return;
+  const names = scores.map((score) => score.metric).join(", ");
+  throw new InvalidInputError(`There is no metric "${metric}" to draw (--metric); there are ${names}.`);
 }
 
 const writeText = (path: string, text: string, force?: boolean) => {
@@ -95,21 +103,25 @@ async function pointsOf(
     // as another file
   }
   const own = { model: path, bytes: model.byteLength, data: data.name, settings };
-  const other = Object.entries(own).find(
-    ([name, value]) => JSON.stringify(found[name as keyof CurveFile]) !== JSON.stringify(value),
-  );
+  const differs = (name: keyof typeof own) => JSON.stringify(found[name]) !== JSON.stringify(own[name]);
+  const other = (["model", "bytes", "data", "settings"] as const).find(differs);
   if (!other && Array.isArray(found.points)) return found.points;
+  const what = {
+    model: "model differs",
+    bytes: "model's size differs",
+    data: "data differs",
+    settings: "options differ",
+  };
+  const why = other && Array.isArray(found.points) ? ` (its ${what[other]})` : "";
   throw new InvalidInputError(
-    `${output} holds no points of this curve${other ? ` (its ${other[0]} differs)` : ""}, so there is nothing to resume. Name another file, or leave --resume out and give --force.`,
+    `${output} holds no points of this curve${why}, so there is nothing to resume. Name another file, or leave --resume out and give --force.`,
     { file: output },
   );
 }
 
 function sayCurve(context: Context, curve: Curve, files: readonly string[]): void {
-  const { task, reads, examples, truncated, notes, bytes, scores, points } = curve;
-  context.say(`${task}, ${examples} examples; read: ${reads}`);
-  for (const note of notes) context.say(note);
-  if (truncated > 0) context.say(`${truncated} texts are longer than the model takes, and were cut.`);
+  const { bytes, scores, points } = curve;
+  sayAbout(context, curve);
   const rowOf = (own: Curve["scores"]) =>
     own.flatMap((score, i) => [
       shown(score, score.value),

@@ -9,13 +9,21 @@ export function shown({ better }: Pick<Score, "better">, value: number): string 
   return better === "higher" ? (100 * value).toFixed(2) : value.toFixed(4);
 }
 
-export function sayScores(context: Context, { task, reads, examples, truncated, notes, models }: Evaluations): void {
-  context.say(`${task}, ${examples} examples; read: ${reads}`);
+/** What was scored, and what there is to say of the data. */
+export function sayAbout(context: Context, about: Omit<Evaluations, "models">): void {
+  const { task, reads, examples, truncated, notes } = about;
+  context.say(`${task}, ${examples} ${examples === 1 ? "example" : "examples"}; read: ${reads}`);
   for (const note of notes) context.say(note);
-  if (truncated > 0) context.say(`${truncated} texts are longer than the model takes, and were cut.`);
+  if (truncated === 1) context.say("1 text is longer than the model takes, and was cut.");
+  if (truncated > 1) context.say(`${truncated} texts are longer than the model takes, and were cut.`);
+}
+
+export function sayScores(context: Context, { models, ...about }: Evaluations): void {
+  sayAbout(context, about);
   context.sayAll(["", ...table(rowsOf(models), [0]), ""]);
   for (const { model, nonFinite } of models)
-    if (nonFinite > 0) context.say(`${model}: ${nonFinite} answers hold NaN or infinity.`);
+    if (nonFinite > 0)
+      context.say(`${model}: ${nonFinite === 1 ? "1 answer holds" : `${nonFinite} answers hold`} NaN or infinity.`);
   context.sayAll(scoreLines(models));
 }
 

@@ -23,7 +23,6 @@ import {
   parseSeed,
   parseShare,
 } from "./options.js";
-import { version } from "./version.js";
 
 export type EvaluateCommand = CommonOptions &
   Pick<EvaluateOptions, "text" | "label" | "labels" | "k" | "maxLength" | "maskShare" | "batch" | "samples" | "seed"> &
@@ -127,22 +126,22 @@ function parseMethods(text: string): string[] {
 async function evaluate(context: Context, paths: readonly string[], options: EvaluateCommand): Promise<void> {
   checkCurve(paths, options);
   await withOnnx(context, paths, [], async (models) => {
-    const scoring = await Scoring.open(context, models[0].path, options);
+    const scoring = await Scoring.open(context, paths[0], models[0].path, options);
     if (options.curve) {
       const { evaluateCurveOf } = await import("./evaluate-curve.js");
       return evaluateCurveOf(context, models[0], scoring, options);
     }
     const result = await scoring.score(models);
     context.endProgress();
-    context.json({ command: "evaluate", version, runtime: scoring.runtime.name, data: scoring.data.name, ...result });
+    context.json({ runtime: scoring.runtime.name, data: scoring.data.name, ...result });
     sayScores(context, result);
   });
 }
 
 /** @throws {InvalidInputError} for options that would be read by nothing */
 function checkCurve(paths: readonly string[], options: EvaluateCommand): void {
-  const { curve, methods, p, metric, output, html, svg, resume, layers, exclude } = options;
-  const own = Object.entries({ methods, p, metric, output, html, svg, resume, layers, exclude });
+  const { curve, methods, p, metric, output, html, svg, force, resume, layers, exclude } = options;
+  const own = Object.entries({ methods, p, metric, output, html, svg, force, resume, layers, exclude });
   const unread = own.find(([, value]) => value !== undefined);
   if (curve === undefined && unread)
     throw new InvalidInputError(`--${unread[0]} is for a curve: give --curve too, or leave it out.`);
@@ -185,14 +184,26 @@ export class Scoring {
     private readonly options: Omit<EvaluateOptions, "runtime">,
   ) {}
 
-  /** Whatever is missing is told before anything runs. @param first path of the model that all is read off */
-  static async open(context: Context, first: string, options: EvaluateCommand): Promise<Scoring> {
+  /**
+   * Whatever is missing is told before anything runs.
+   * @param address of the model that all is read off, as it was given
+   * @param first its path
+   */
+  static async open(context: Context, address: string, first: string, options: EvaluateCommand): Promise<Scoring> {
     const { data: paths = [], passages, relevance, limit: limits, threads = "auto" } = options;
-    const { readEvaluationData, classNames, tokenizerBeside } = await import("../node/evaluation-data.js");
+    const { readEvaluationData, classNames, tokenizerOf } = await import("../node/evaluation-data.js");
     const { loadRuntime } = await import("../node/onnxruntime.js");
     const task = options.task === undefined ? undefined : await taskOf(options.task);
-    const data = await readEvaluationData({ data: paths, passages, relevance, columns: task?.columns, limits });
-    const tokenizer = data.table && (options.tokenizer ?? (await tokenizerBeside(first)));
+    const data = await readEvaluationData({
+      data: paths,
+      passages,
+      relevance,
+      columns: task?.columns,
+      ragged: task?.ragged,
+      limits,
+    });
+    const hub = { limits, signal: context.signal, offline: options.offline };
+    const tokenizer = data.table && (options.tokenizer ?? (await tokenizerOf(address, first, hub)));
     const { loadTokenizer } = await import("../node/tokenizers.js");
     const { text, label, k, pooling, maskShare, maxLength, batch, samples, seed } = options;
     const { labels = await classNames(first, { limits }) } = options;

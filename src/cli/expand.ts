@@ -10,7 +10,6 @@ import { type CommonOptions, runCommand } from "./context.js";
 import { withModel } from "./models.js";
 import { addModelCommon } from "./options.js";
 import { megabytes } from "./text.js";
-import { version } from "./version.js";
 
 export function addExpand(program: Command): void {
   addModelCommon(
@@ -45,16 +44,17 @@ export function addExpand(program: Command): void {
             const { tensors, metadata, byteLength } = expanded;
             const target = await realpath(output).catch(() => output);
             await checkSpace(dirname(target), byteLength, output, "name a file elsewhere with -o");
-            context.say(`${megabytes(bytesBefore)} -> ${megabytes(byteLength)}`);
             await writeAtomically(output, { force, signal, byteLength }, (sink) =>
               writeSafetensors(sink, { tensors, metadata }, { signal }),
             );
             return expanded;
           });
           context.endProgress();
-          context.json({ input: model, output, bytesBefore, bytesAfter: byteLength, layers, version });
-          for (const name of layers) context.say(`${name}: left * right`);
-          context.say(`Written: ${output}`);
+          context.json({ input: model, output, bytesBefore, bytesAfter: byteLength, layers });
+          if (context.options.verbose) for (const name of layers) context.say(`${name}: left * right`);
+          context.say(
+            `${megabytes(bytesBefore)} -> ${megabytes(byteLength)}; ${layers.length} ${layers.length === 1 ? "layer" : "layers"} multiplied back. Written: ${output}`,
+          );
         }),
       ),
     );

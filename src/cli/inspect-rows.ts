@@ -110,6 +110,14 @@ export function footnotes(layers: readonly InspectedLayer[]): { mark: string; te
 
 /** What compress does without further options. */
 export function defaultOutcome({ layers, bytes, keep }: Inspection): string {
+  const stored = storedLayers(layers).flatMap((layer) => layer.stored ?? []);
+  if (stored.length > 0) {
+    const saved =
+      stored.reduce((sum, { bytesBefore }) => sum + bytesBefore, 0) -
+      storedLayers(layers).reduce((sum, layer) => sum + layer.bytes, 0);
+    const count = stored.length === 1 ? "One layer is" : `${stored.length} layers are`;
+    return `${count} compressed already: the model has ${inMegabytes(bytes)} MB, and had about ${inMegabytes(bytes + saved)} MB.`;
+  }
   const chosen = layers.filter(({ byDefault, atKeep }) => byDefault && atKeep && atKeep.bytesSaved > 0);
   if (chosen.length === 0) {
     const could = layers.some(({ atKeep }) => atKeep);

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { writeAllAtomically } from "../node/files/file.js";
 import { inspectModel, newPlan, type Inspection, type Model } from "../model/index.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
+import { inspectionDocument } from "./documents.js";
 import { inspectionPage } from "./inspect-html.js";
 import { inspectionReport } from "./inspect-report.js";
 import { type OpenModel, withModel } from "./models.js";
@@ -62,7 +63,7 @@ async function inspect(context: Context, path: string, options: Options): Promis
     );
     context.endProgress();
     await write(context, model, inspection, options);
-    context.json(inspection);
+    context.json({ ...inspectionDocument(inspection), plan, html });
     context.sayAll(inspectionReport(inspection, { all, width: terminalWidth() }).split("\n"));
     if (plan !== undefined) {
       context.say(`Plan written: ${plan}. Edit it, then: loewner compress ${path} --plan ${plan} -o OUTPUT`);

@@ -5,7 +5,6 @@ import { runCommand } from "./context.js";
 import { addMatrixOptions, matrixFile, writeAll, type MatrixOptions, type NpyFile } from "./npy-files.js";
 import { parsePositive, parsePWithin, parseRank, parseSeed, readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
-import { version } from "./version.js";
 
 /** In the type of the input, unless its range is passed: H goes like a^2, contacts like 1 / a. */
 function rangedFile(path: string, matrix: Matrix<Float64Array>, { dtype }: RowSource): NpyFile {
@@ -57,9 +56,9 @@ export function addLevelSet(program: Command): void {
             input: path,
             output: options.output,
             contacts: options.contacts,
-            rows: source.rows,
-            cols: source.cols,
-            p: p === Infinity ? "inf" : p,
+            shape: [source.rows, source.cols],
+            dtype: source.dtype,
+            p,
             tolerance,
             seed,
             rank,
@@ -71,7 +70,6 @@ export function addLevelSet(program: Command): void {
             residual,
             converged,
             seconds,
-            version,
           });
           context.say(`${path}  ${source.rows} x ${source.cols}, rank ${rank}; log det H = ${number(logDet)}`);
           context.say(

@@ -3,7 +3,6 @@ import { runCommand } from "./context.js";
 import { addMatrixOptions, vectorFile, writeAll, type MatrixOptions } from "./npy-files.js";
 import { readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
-import { version } from "./version.js";
 
 export function addLeverage(program: Command): void {
   addMatrixOptions(
@@ -26,11 +25,10 @@ export function addLeverage(program: Command): void {
           context.json({
             input: path,
             output: options.output,
-            rows: source.rows,
-            cols: source.cols,
+            shape: [source.rows, source.cols],
+            dtype: source.dtype,
             rank,
             seconds,
-            version,
           });
           context.say(
             `${path}  ${source.rows} x ${source.cols}, rank ${rank}; largest score ${number(scores.reduce((a, b) => Math.max(a, b), 0))}`,

@@ -4,7 +4,6 @@ import { runCommand } from "./context.js";
 import { addMatrixOptions, matrixFile, vectorFile, writeAll, type MatrixOptions } from "./npy-files.js";
 import { parseP, parsePositive, readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
-import { version } from "./version.js";
 
 export function addLewisWeights(program: Command): void {
   type Options = MatrixOptions & Pick<LewisOptions, "p" | "tolerance"> & { output: string; gram?: string };
@@ -44,8 +43,8 @@ export function addLewisWeights(program: Command): void {
             input: path,
             output: options.output,
             gram: options.gram,
-            rows: source.rows,
-            cols: source.cols,
+            shape: [source.rows, source.cols],
+            dtype: source.dtype,
             p,
             rank,
             certificate,
@@ -53,7 +52,6 @@ export function addLewisWeights(program: Command): void {
             residual,
             converged,
             seconds,
-            version,
           });
           context.say(
             `${path}  ${source.rows} x ${source.cols}, rank ${rank}; largest weight ${number(weights.reduce((a, b) => Math.max(a, b), 0))}`,

@@ -9,7 +9,6 @@ import { runCommand, type Context } from "./context.js";
 import { addMatrixOptions, type MatrixOptions } from "./npy-files.js";
 import { addFit, addSize, checkOneSize, readRowWeights, withMatrix, type SizeOptions } from "./options.js";
 import { number, percent } from "./text.js";
-import { version } from "./version.js";
 
 export function addLowRank(program: Command): void {
   const command = program
@@ -69,8 +68,8 @@ export function addLowRank(program: Command): void {
             left: options.left,
             right: options.right,
             ...(result.groups && { groupNumbers: options.groupNumbers, groups: count }),
-            rows: source.rows,
-            cols: source.cols,
+            shape: [source.rows, source.cols],
+            dtype: source.dtype,
             rank: result.rank,
             p: result.p,
             method: result.method,
@@ -82,7 +81,6 @@ export function addLowRank(program: Command): void {
             converged: result.converged,
             seconds: result.seconds,
             seed: report.seed,
-            version,
           });
           const share = (result.rank * (source.rows + count * source.cols)) / (source.rows * source.cols);
           context.say(

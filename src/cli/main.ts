@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { InvalidInputError, isLoewnerError } from "../errors.js";
-import { note } from "./output.js";
+import { failureOf, isPlaced } from "./documents.js";
+import { hasAnswered, note, printJson } from "./output.js";
+import { unknownCommand, usageMessage } from "./usage.js";
 import { version } from "./version.js";
 
 /** In the order that help lists them. Only the one that runs is loaded: most of a short run would be loading the others. */
@@ -23,19 +25,47 @@ const commands: Record<string, () => Promise<(program: Command) => void>> = {
   serve: async () => (await import("./serve.js")).addServe,
   worker: async () => (await import("./worker.js")).addWorker,
   cluster: async () => (await import("./cluster.js")).addCluster,
+  completion: async () => (await import("./completion.js")).addCompletion,
 };
 
+/** What help says above a command, and those that follow it. */
+const headings: Partial<Record<string, string>> = {
+  inspect: "Models:",
+  "low-rank": "Matrices (.npy files):",
+  serve: "The page, clusters, shells:",
+};
+
+const names = Object.keys(commands);
+const words = process.argv.slice(2);
+// "help compress" and "compress --help" are one.
+if (words[0] === "help") words.splice(0, 1, ...words.splice(1, 1), "--help");
+const [first = ""] = words;
+
 const program = new Command("loewner")
-  .description("Robust l_p low-rank compression of neural networks, with a proven error bound.")
-  .version(version)
-  .showHelpAfterError('(run "loewner --help" for what there is)')
+  .description(
+    "Shrinks a model's weights to a tenth without retraining; the output is still a normal ONNX or safetensors file.",
+  )
+  .version(version, "-v, --version", "tell the version")
+  .helpOption("-h, --help", "list commands, or the options of one")
+  .helpCommand(false)
+  .addHelpText(
+    "after",
+    `
+Start with one of these:
+  loewner compress model.onnx        writes model.small.onnx, which answers the same
+  loewner inspect model.onnx         what is in it
+  loewner compress --help            all options of a command`,
+  )
+  .configureOutput({ outputError: () => undefined })
   .exitOverride();
-const wanted = commands[process.argv[2]];
-for (const load of wanted ? [wanted] : process.argv[2] === "--version" ? [] : Object.values(commands))
-  (await load())(program);
-for (const command of program.commands) {
-  command.exitOverride().showHelpAfterError(`(run "loewner ${command.name()} --help" for what there is)`);
+const wanted = commands[first];
+// Help and completions are of all of them.
+const isAlone = wanted !== undefined && first !== "completion";
+for (const name of isAlone ? [first] : /^(-v|--version)$/.test(first) ? [] : names) {
+  if (headings[name] !== undefined) program.commandsGroup(headings[name]);
+  (await commands[name]())(program);
 }
+for (const command of program.commands) command.exitOverride().configureOutput({ outputError: () => undefined });
 
 // What cannot be printed is no reason to stop: the work is done, and the exit code is its own. A reader that closes early (head) is
 // not even told.
@@ -49,12 +79,7 @@ process.stderr.on("error", () => undefined);
 /** 0 done, 1 could not do it, 2 bad usage. 130 and 143 are set where signals are caught. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  return error instanceof InvalidInputError &&
-    error.place.file === undefined &&
-    error.place.tensor === undefined &&
-    error.place.row === undefined
-    ? 2
-    : 1;
+  return error instanceof InvalidInputError && !isPlaced(error) ? 2 : 1;
 }
 
 /** Options of the library that a message names, as the command line spells them. */
@@ -70,16 +95,32 @@ function stackOf({ name, message, stack = "" }: Error): string[] {
   return stack.startsWith(head) ? [head, ...stack.slice(head.length).trim().split("\n")] : stack.split("\n");
 }
 
+/** One line of what went wrong, or more with --verbose; "" where it has been said. */
+function told(error: unknown): string {
+  if (error instanceof CommanderError) {
+    if (error.code === "commander.help" || error.exitCode === 0) return "";
+    return usageMessage(
+      error,
+      program.commands.find((command) => command.name() === first),
+      words.slice(1),
+    );
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  if (isLoewnerError(error)) return inOptions(message);
+  return `${message} (this is a bug in loewner${isVerbose ? "" : "; --verbose shows where"})`;
+}
+
+const isVerbose = words.includes("--verbose");
 try {
-  await program.parseAsync();
+  if (first !== "" && !first.startsWith("-") && !wanted) throw new InvalidInputError(unknownCommand(first, names));
+  await program.parseAsync(words, { from: "user" });
 } catch (error) {
   process.exitCode = exitCodeOf(error);
-  // commander has said its own already.
-  if (!(error instanceof CommanderError)) {
-    const verbose = process.argv.includes("--verbose");
-    const message = error instanceof Error ? error.message : String(error);
-    if (isLoewnerError(error)) note(`loewner: ${inOptions(message)}`);
-    else note(`loewner: ${message} (this is a bug in loewner${verbose ? "" : "; --verbose shows where"})`);
-    if (verbose && error instanceof Error) note(stackOf(error));
+  const message = told(error);
+  if (message) {
+    note(`loewner: ${message}`);
+    const failure = error instanceof CommanderError ? { code: "USAGE", message } : failureOf(error, message);
+    if (words.includes("--json") && !hasAnswered()) printJson({ error: failure });
   }
+  if (isVerbose && error instanceof Error && !(error instanceof CommanderError)) note(stackOf(error));
 }

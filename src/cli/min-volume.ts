@@ -6,7 +6,6 @@ import { runCommand, type CommonOptions } from "./context.js";
 import { matrixFile, vectorFile, writeAll, type NpyFile } from "./npy-files.js";
 import { addCommon, parsePositive, withMatrix } from "./options.js";
 import { number } from "./text.js";
-import { version } from "./version.js";
 
 type Options = CommonOptions &
   Pick<MinVolumeOptions, "freeCenter" | "tolerance"> & {
@@ -59,8 +58,8 @@ export function addMinVolume(program: Command): void {
             output: options.output,
             basis: options.basis,
             weights: options.weights,
-            rows: source.rows,
-            cols: source.cols,
+            shape: [source.rows, source.cols],
+            dtype: source.dtype,
             freeCenter,
             john,
             tolerance,
@@ -72,7 +71,6 @@ export function addMinVolume(program: Command): void {
             residual,
             converged,
             seconds,
-            version,
           });
           context.say(
             `${path}  ${source.rows} x ${source.cols}, rank ${rank}; log det H ${number(logDet)}, ${contacts.length} rows touch`,

@@ -1,104 +1,27 @@
-// Options that several commands take, parsed strictly: a mistyped number is an error that names the option.
-import { InvalidArgumentError, type Command } from "commander";
+// Options that several commands take.
+import { type Command } from "commander";
 import { InvalidInputError } from "../errors.js";
 import type { ByteSource } from "../formats/bytes.js";
 import { isHttpAddress, openHttp } from "../formats/http-bytes.js";
 import { openFile, type FileSource } from "../node/files/file.js";
-import { defaultLimits, limitFlag, type LimitOptions, limitsOf, type ReadLimits } from "../formats/limits.js";
+import type { LimitOptions } from "../formats/limits.js";
 import { openNpy } from "../formats/npy.js";
 import { readRows, type RowSource } from "../matrix.js";
-import { describeRange, isInRange, type PRange } from "../options.js";
 import type { ObjectiveName } from "../types/index.js";
+import {
+  collect,
+  parseBytes,
+  parseChoice,
+  parseLimit,
+  parseP,
+  parsePositive,
+  parseRank,
+  parseSeed,
+  parseShare,
+  parseThreads,
+} from "./values.js";
 
-export function parseNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value))
-    throw new InvalidArgumentError("a number was expected, such as 0.5.");
-  return value;
-}
-
-export function parseRank(text: string): number {
-  const value = parseNumber(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError("a whole number of at least 1 was expected.");
-  return value;
-}
-
-export function parseShare(text: string): number {
-  const value = parseNumber(text);
-  if (!(value > 0 && value <= 1))
-    throw new InvalidArgumentError("a share above 0 and at most 1 was expected, such as 0.72.");
-  return value;
-}
-
-/** p within a range, `inf` included where the range is. */
-export function parsePWithin(range: PRange) {
-  return (text: string): number => {
-    const value = /^inf(inity)?$/i.test(text.trim()) ? Infinity : parseNumber(text);
-    if (!isInRange(value, range)) throw new InvalidArgumentError(`a number with ${describeRange(range)} was expected.`);
-    return value;
-  };
-}
-
-/** 0 < p, `inf` included. */
-export const parseP = parsePWithin({ above: 0, to: Infinity });
-
-export function parsePositive(text: string): number {
-  const value = parseNumber(text);
-  if (!(value > 0)) throw new InvalidArgumentError("a number above 0 was expected.");
-  return value;
-}
-
-const units: Record<string, number> = {
-  "": 1,
-  b: 1,
-  kb: 1e3,
-  mb: 1e6,
-  gb: 1e9,
-  kib: 2 ** 10,
-  mib: 2 ** 20,
-  gib: 2 ** 30,
-};
-
-/** "25MB" (10^6 bytes), "800kB", "1.5GiB" (2^30), or bytes. */
-export function parseBytes(text: string): number {
-  const found = /^([\d.]+)\s*([a-z]*)$/i.exec(text.trim());
-  const unit = found && units[found[2].toLowerCase()];
-  const value = found ? Number(found[1]) * (unit ?? NaN) : NaN;
-  if (!(value >= 1)) throw new InvalidArgumentError("a size was expected, such as 25MB, 800kB, 1.5GiB or 1000000.");
-  return Math.floor(value);
-}
-
-export function parseSeed(text: string): number {
-  const value = parseNumber(text);
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new InvalidArgumentError("a whole number of at least 0 was expected.");
-  return value;
-}
-
-/** A whole number of at least 0. */
-export const parseCount = parseSeed;
-
-export function parseChoice(...allowed: string[]) {
-  return (text: string) => {
-    if (!allowed.includes(text)) throw new InvalidArgumentError(`one of ${allowed.join(", ")} was expected.`);
-    return text;
-  };
-}
-
-export function collect(text: string, previous: string[] = []): string[] {
-  return [...previous, text];
-}
-
-/** A port to listen on, `least` or above. */
-export function parsePort(least: 0 | 1) {
-  return (text: string): number => {
-    const port = Number(text);
-    if (!/^\d+$/.test(text) || port < least || port > 65535)
-      throw new InvalidArgumentError(`a whole number from ${least} to 65535 was expected.`);
-    return port;
-  };
-}
+export * from "./values.js";
 
 /** Holds the address of Redis, which may have a password in it that a command line would show to everybody on the machine. */
 export const redisVariable = "LOEWNER_REDIS";
@@ -119,58 +42,33 @@ export function redisAddress(given: string | true | undefined): string {
   return address;
 }
 
-/** As many as `createLoewner` takes; it checks the range. */
-export function parseThreads(text: string): number | "auto" {
-  if (text === "auto") return text;
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError("a whole number of at least 1, or auto, was expected.");
-  return value;
+/** Adds options under a heading of their own in --help. */
+export function grouped(command: Command, heading: string, add: (command: Command) => Command): Command {
+  const before = command.optionsGroup();
+  return add(command.optionsGroup(heading)).optionsGroup(before);
 }
 
-/** name=value, one of many; names as in `ReadLimits`, with dashes. */
-export function parseLimit(text: string, previous: Partial<ReadLimits> = {}): Partial<ReadLimits> {
-  const names = Object.keys(defaultLimits) as (keyof ReadLimits)[];
-  const [, flag, value] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
-  const name = names.find((each) => limitFlag(each) === flag);
-  if (name === undefined)
-    throw new InvalidArgumentError(`name=value was expected, of ${names.map(limitFlag).join(", ")}.`);
-  const limits = { ...previous, [name]: /Bytes$/.test(name) ? parseBytes(value) : parseRank(value) };
-  try {
-    limitsOf({ limits });
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
-  return limits;
-}
-
-/** --threads, --memory, --redis, --storage, --limit, --json, --quiet, --verbose. */
+/** --json, --quiet, --verbose; --threads, --memory, --limit, --redis, --storage. */
 export function addCommon(command: Command): Command {
-  return command
-    .option(
-      "--threads <n>",
-      "threads for matrices of more than 8 MiB, or auto: one a core; never changes the output",
-      parseThreads,
-      "auto",
-    )
-    .option(
-      "--memory <size>",
-      "what the computation may hold at most, such as 512MB; never changes the output",
-      parseBytes,
-    )
-    .option(
-      "--redis [url]",
-      `let the workers of a cluster compute (see "loewner worker"); without a URL the one in ${redisVariable}; never changes the output`,
-    )
-    .option("--storage <folder>", "with --redis: name files from this folder on; workers may have it elsewhere")
-    .option(
-      "--limit <name=value>",
-      "what may be read of a file, such as header-bytes=200MB (may be given more than once; docs/limits.md)",
-      parseLimit,
-    )
-    .option("--json", "print one JSON document on stdout and nothing else there")
+  const printing = command
+    .option("--json", "print one JSON document on stdout and nothing else there (docs/json.md)")
     .option("--quiet", "print nothing but errors")
     .option("--verbose", "say more: every layer, the stack of an error");
+  return grouped(printing, "Memory, threads, and a cluster (none of them changes the output):", (each) =>
+    each
+      .option("--threads <n>", "threads for matrices of more than 8 MiB, or auto: one a core", parseThreads, "auto")
+      .option("--memory <size>", "what the computation may hold at most, such as 512MB", parseBytes)
+      .option(
+        "--limit <name=value>",
+        "what may be read of a file, such as header-bytes=200MB (may be given more than once; docs/limits.md)",
+        parseLimit,
+      )
+      .option(
+        "--redis [url]",
+        `let the workers of a cluster compute (see "loewner worker"); without a URL the one in ${redisVariable}`,
+      )
+      .option("--storage <folder>", "with --redis: name files from this folder on; workers may have it elsewhere"),
+  );
 }
 
 export function addSize(command: Command): Command {
@@ -201,11 +99,7 @@ export function addFit(command: Command, objective: ObjectiveName): Command {
       parseChoice("auto", "lewis", "svd", "level-set", "subspace", "entrywise", "clusters"),
       "auto",
     )
-    .option(
-      "--groups <n>",
-      "of --method clusters: groups of rows, each with a subspace of its own (default: 4)",
-      parseRank,
-    )
+    .option("--groups <n>", "of --method clusters: groups of rows with a subspace each (default: 4)", parseRank)
     .option("--max-work <flops>", "operations that auto may spend beyond lewis and svd (default: 2e11)", parsePositive)
     .option(
       "--objective <name>",

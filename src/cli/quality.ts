@@ -1,20 +1,21 @@
 // Options of compress that say how good the result has to be, and on what inputs.
 import { basename, dirname, join } from "node:path";
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import { InvalidInputError } from "../errors.js";
 import { usualTexts } from "../model/calibrate/text-files.js";
 import { jsonBytes } from "../formats/limits.js";
-import type { Quality, ShrinkOptions, ShrunkModel } from "../model/index.js";
+import type { CompressedModel, Quality, ShrinkOptions, ShrunkModel } from "../model/index.js";
 import { qualityNames } from "../model/quality/qualities.js";
 import { checkTokenizer } from "../model/tokens/row-tokens.js";
 import { readTokenizer, type Tokenizer } from "../model/tokens/tokenizer.js";
 import { openFile } from "../node/files/file.js";
 import type { RuntimeKind } from "../node/onnxruntime.js";
+import { relativeErrorOf, sizesOf } from "./compress-report.js";
 import type { Context } from "./context.js";
 import type { OpenModel } from "./models.js";
-import { collect, parseChoice, parseNumber, parseP, parseRank } from "./options.js";
-import { answersOf, faultOf } from "./outcome.js";
-import { megabytes } from "./text.js";
+import { collect, parseChoice, parseFraction, parseP, parseRank } from "./options.js";
+import { answersOf, faultOf, type Told } from "./outcome.js";
+import { percent } from "./text.js";
 
 export interface QualityOptions {
   quality?: Quality;
@@ -35,11 +36,11 @@ export function addQuality(command: Command): Command {
       `how much may be lost where no size is given: ${qualityNames.join(", ")} (default: high)`,
       parseChoice(...qualityNames),
     )
-    .option("--cosine <c>", "the same as a number: mean cosine between its answers and the original's", parseCosine)
+    .option("--cosine <c>", "the same as a number: mean cosine between its answers and the original's", parseFraction)
     .option(
       "--max-error <e>",
       "relative error that each layer may have, such as 0.05, in place of --quality",
-      parseCosine,
+      parseFraction,
     )
     .option(
       "--calibrate <file>",
@@ -61,12 +62,6 @@ export function addQuality(command: Command): Command {
       "with --calibrate: norm of second moments; below 2 far inputs count for less",
       parseP,
     );
-}
-
-function parseCosine(text: string): number {
-  const value = parseNumber(text);
-  if (!(value > 0 && value < 1)) throw new InvalidArgumentError("a number between 0 and 1 was expected, such as 0.99.");
-  return value;
 }
 
 /** @throws {InvalidInputError} for options that would be read by nothing, or contradict each other */
@@ -138,23 +133,36 @@ export function defaultOutput({ kind, path }: OpenModel, isHere: boolean): strin
   return isHere ? join(dirname(path), name) : name;
 }
 
-/** The last line: what came of it, plainly. */
-export function sayOutcome(context: Context, { kind }: OpenModel, result: ShrunkModel): void {
-  const { bytesBefore, bytesAfter, agreement, notes } = result;
+/** The last line, after what there is to say of it: sizes, error, where it is, what next. */
+export function sayOutcome(
+  context: Context,
+  { kind, path }: OpenModel,
+  output: string,
+  result: CompressedModel & Partial<ShrunkModel>,
+  isVerified: boolean,
+): void {
+  const { agreement, notes = [], forecast, seconds, layers } = result;
   for (const note of notes) context.say(note);
-  const sizes = `${megabytes(bytesBefore)} -> ${megabytes(bytesAfter)}`;
-  const answers = answersOf(result);
-  if (!agreement) {
-    const way = kind === "onnx" ? ": --calibrate with a few inputs does that, and errs less" : "";
-    context.say(`${[sizes, answers].filter(Boolean).join("; ")}. They were not compared${way}.`);
-    return;
-  }
-  const fault = faultOf(result);
+  if (forecast !== undefined && !agreement && kind === "onnx")
+    context.say("Answers were not compared: --calibrate with a few inputs does that, and errs less.");
+  const fault = faultOf(result as Told);
   if (fault === "missed")
     context.say(
       `Answers agree less than the ${result.asked} that was asked for: no layer has more bits to take. Use --exclude for layers that err most.`,
     );
   else if (fault === "far")
     context.say("Answers differ much: allow more bytes, or leave the layers that err most out with --exclude.");
-  context.say(`${sizes}; ${answers}`);
+  const error = relativeErrorOf(layers);
+  const told =
+    answersOf(result as Told) || (layers.length && error !== undefined ? `weights are ${percent(error)} off` : "");
+  const next = isVerified ? "" : ` Next: ${program} verify ${shellWord(path)} ${shellWord(output)}`;
+  context.say(
+    `${[sizesOf(result), told].filter(Boolean).join("; ")}. Written: ${output} (${seconds.toFixed(1)} s).${next}`,
+  );
 }
+
+/** As it was called, which a line that is copied needs: npm says that npx did. */
+const program = process.env.npm_command === "exec" ? "npx loewner" : "loewner";
+
+/** As a shell reads it as one word. */
+const shellWord = (text: string) => (/^[\w@%+=:,./\\-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -4,7 +4,6 @@ import { runCommand } from "./context.js";
 import { addMatrixOptions, vectorFile, writeAll, type MatrixOptions } from "./npy-files.js";
 import { parseP, parsePositive, readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
-import { version } from "./version.js";
 
 export function addSensitivities(program: Command): void {
   type Options = MatrixOptions & Pick<SensitivityOptions, "p" | "tolerance"> & { output: string };
@@ -38,8 +37,8 @@ export function addSensitivities(program: Command): void {
           context.json({
             input: path,
             output: options.output,
-            rows: source.rows,
-            cols: source.cols,
+            shape: [source.rows, source.cols],
+            dtype: source.dtype,
             p,
             rank,
             total,
@@ -47,7 +46,6 @@ export function addSensitivities(program: Command): void {
             residual,
             converged,
             seconds,
-            version,
           });
           context.say(
             `${path}  ${source.rows} x ${source.cols}, rank ${rank}; the bounds sum to ${number(total)}, the largest is ${number(scores.reduce((a, b) => Math.max(a, b), 0))}`,

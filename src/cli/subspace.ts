@@ -4,7 +4,6 @@ import { runCommand } from "./context.js";
 import { addMatrixOptions, vectorFile, writeAll, type MatrixOptions } from "./npy-files.js";
 import { parsePositive, parsePWithin, parseRank, parseSeed, readRowWeights, withMatrix } from "./options.js";
 import { number } from "./text.js";
-import { version } from "./version.js";
 
 export function addSubspace(program: Command): void {
   type Options = MatrixOptions & Omit<SubspaceOptions, "rowWeights"> & { output: string };
@@ -46,8 +45,8 @@ export function addSubspace(program: Command): void {
           context.json({
             input: path,
             output: options.output,
-            rows: source.rows,
-            cols: source.cols,
+            shape: [source.rows, source.cols],
+            dtype: source.dtype,
             rank,
             p,
             restarts,
@@ -58,7 +57,6 @@ export function addSubspace(program: Command): void {
             residual,
             converged,
             seconds,
-            version,
           });
           context.say(`${path}  ${source.rows} x ${source.cols}, rank ${rank}; sum of dist^${p}: ${number(objective)}`);
           context.say(

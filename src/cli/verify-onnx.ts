@@ -1,12 +1,13 @@
 // verify, for ONNX: both models are run on the same inputs.
 import { type Command, InvalidArgumentError } from "commander";
-import { VerificationError } from "../errors.js";
+import { isLoewnerError, VerificationError } from "../errors.js";
 import type { OnnxModel } from "../formats/onnx/types.js";
 import { readNamedArrays } from "../node/named-arrays.js";
 import type { RuntimeKind } from "../node/onnxruntime.js";
 import type { ComparedOutput } from "../model/onnx/output-difference.js";
 import type { OnnxComparison } from "../model/onnx/run.js";
 import type { CommonOptions, Context } from "./context.js";
+import { dtypeOf } from "./documents.js";
 import { collect, parseChoice, parseRank, parseSeed } from "./options.js";
 import { megabytes, number, percent, table } from "./text.js";
 
@@ -27,7 +28,10 @@ export interface RunOptions {
 }
 
 /** What --json prints of the runs. */
-export interface OnnxRunReport extends OnnxComparison {
+export interface OnnxRunReport extends Omit<OnnxComparison, "seconds" | "bytes"> {
+  readonly runSeconds: OnnxComparison["seconds"];
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
   readonly runtime: string;
   readonly inputs: readonly { name: string; dtype: string; shape: readonly number[]; source: string }[];
   /** No output has NaN or infinities that the original has not, or another shape. Loss of accuracy is not judged. */
@@ -77,6 +81,21 @@ export async function prepareRun(
   return { inputs, more, runtime: await loadRuntime(kind) };
 }
 
+/**
+ * Why models cannot be run here; undefined where they can.
+ * @throws {InvalidInputError} the same, for options that are of nothing but a run
+ */
+export async function whyNotRun({ inputs, shape, runtime }: RunOptions): Promise<string | undefined> {
+  const { loadRuntime } = await import("../node/onnxruntime.js");
+  try {
+    await loadRuntime(runtime);
+    return undefined;
+  } catch (error) {
+    if ((inputs ?? shape ?? runtime) !== undefined || !isLoewnerError(error, "INVALID_INPUT")) throw error;
+    return `The models were not run: ${error.message}`;
+  }
+}
+
 const isSame = (a: ArrayLike<unknown>, b: ArrayLike<unknown>) => {
   for (let i = 0; i < a.length; ++i) if (a[i] !== b[i]) return false;
   return true;
@@ -96,7 +115,11 @@ export async function verifyOnnx(
   const { runnableFile } = await import("../node/onnxruntime.js");
   const { runtime, inputs, more } = await prepareRun(original, options);
   const { repeats } = options;
-  const comparison = await compareOnnx(
+  const {
+    seconds: runSeconds,
+    bytes,
+    ...rest
+  } = await compareOnnx(
     runtime,
     runnableFile(runtime, original.path, original.file),
     runnableFile(runtime, compressed.path, compressed.file),
@@ -106,9 +129,11 @@ export async function verifyOnnx(
   context.endProgress();
   const report: OnnxRunReport = {
     runtime: runtime.name,
-    inputs: inputs.map(({ name, dtype, shape, source }) => ({ name, dtype, shape, source })),
-    ...comparison,
-    ok: comparison.outputs.every((output) => faultOf(output) === undefined),
+    inputs: inputs.map(({ name, dtype, shape, source }) => ({ name, dtype: dtypeOf(dtype), shape, source })),
+    ...rest,
+    outputs: rest.outputs.map((output) => ({ ...output, dtype: dtypeOf(output.dtype) })),
+    ...{ runSeconds, bytesBefore: bytes.before, bytesAfter: bytes.after },
+    ok: rest.outputs.every((output) => faultOf(output) === undefined),
     notes: await notesOf(original, compressed),
   };
   say(context, report, repeats);
@@ -146,7 +171,7 @@ function faultOf({ name, shapes, newNonFinite, elements }: ComparedOutput): stri
 }
 
 function say(context: Context, report: OnnxRunReport, repeats = 5): void {
-  const { runtime, inputs, outputs, seconds, loadSeconds, bytes, rows } = report;
+  const { runtime, inputs, outputs, runSeconds, loadSeconds, bytesBefore, bytesAfter, rows } = report;
   const shapeOf = (shape: readonly number[]) => shape.join(" x ") || "scalar";
   context.say(`run in ${runtime}`);
   const fed = inputs.map(({ name, dtype, shape, source }) => [name, dtype, shapeOf(shape), source]);
@@ -164,11 +189,11 @@ function say(context: Context, report: OnnxRunReport, repeats = 5): void {
   const head = ["output", "type", "cosine", "largest difference", "relative (l_2)", "same top 1", "equal"];
   context.sayAll(["", ...table([head, ...compared], [0, 1])]);
   const ms = (s: number) => `${number(1e3 * s)} ms`;
-  const { original, compressed, ratio } = seconds;
+  const { original, compressed, ratio } = runSeconds;
   const each = rows === undefined ? "a run" : `a run of ${rows} rows`;
   context.sayAll([
     "",
     `${each}: ${ms(original)}, compressed ${ms(compressed)}, ${number(ratio)} times (median of ${repeats}); loading: ${ms(loadSeconds.original)}, compressed ${ms(loadSeconds.compressed)}`,
   ]);
-  context.say(`size: ${megabytes(bytes.before)}, compressed ${megabytes(bytes.after)}`);
+  context.say(`size: ${megabytes(bytesBefore)}, compressed ${megabytes(bytesAfter)}`);
 }

@@ -1,12 +1,26 @@
 import type { Command } from "commander";
 import { InvalidInputError, VerificationError } from "../errors.js";
-import { compareUntouched, verifyLayers, type Untouched, type Verification } from "../model/index.js";
+import {
+  compareUntouched,
+  verifyLayers,
+  type Untouched,
+  type Verification,
+  type VerifiedLayer,
+} from "../model/index.js";
 import { type CommonOptions, runCommand, type Context } from "./context.js";
 import { withModel, type OpenModel } from "./models.js";
 import { addModelCommon } from "./options.js";
 import { addRowWeights, readRowWeights, type RowWeightOptions, type RowWeightsFile } from "./row-weights.js";
 import { number } from "./text.js";
-import { addRunOptions, prepareRun, runFailure, verifyOnnx, type RunOptions } from "./verify-onnx.js";
+import {
+  addRunOptions,
+  prepareRun,
+  runFailure,
+  verifyOnnx,
+  whyNotRun,
+  type OnnxRunReport,
+  type RunOptions,
+} from "./verify-onnx.js";
 
 type Options = CommonOptions & RowWeightOptions & RunOptions & { run?: boolean };
 
@@ -33,7 +47,7 @@ Examples:
           (original) =>
             withModel(context, compressed, async (small) => {
               const { report, failure } = await verify(context, original, small, options);
-              context.json({ input: original.path, output: small.path, ...report });
+              context.json({ input: original.path, compressed: small.path, ...report }, failure);
               if (failure) throw failure;
             }),
           { requantise: true },
@@ -44,7 +58,9 @@ Examples:
 
 /** What verify found, for --json, and the error to end with where that is a fault. People have been told already. */
 export async function verify(context: Context, original: OpenModel, compressed: OpenModel, options: Options) {
-  const runs = original.kind === "onnx" && compressed.kind === "onnx" && options.run !== false;
+  const isAsked = original.kind === "onnx" && compressed.kind === "onnx" && options.run !== false;
+  const notRun = isAsked ? await whyNotRun(options) : undefined;
+  const runs = isAsked && notRun === undefined;
   // Proofs may take long: an input that cannot be read is told first.
   if (runs) await prepareRun(original, options);
   const proved = await proveLayers(context, original, compressed, options);
@@ -52,7 +68,10 @@ export async function verify(context: Context, original: OpenModel, compressed: 
   sayLayers(context, proved, original);
   const answers = runs ? await verifyOnnx(context, original, compressed, options) : undefined;
   const failure = faults ?? (answers && runFailure(answers, compressed.path));
-  return { report: { ...proved, ...answers, ok: failure === undefined }, failure };
+  if (notRun !== undefined) context.say(notRun);
+  if (!failure) context.say(outcomeOf(proved, answers, compressed));
+  const notes = notRun === undefined ? {} : { notes: [notRun] };
+  return { report: { ...proved, ...answers, ...notes, ok: failure === undefined }, failure };
 }
 
 async function proveLayers(
@@ -102,16 +121,40 @@ function sayLayers(
   { layers, unproved, altered, untouched }: Verification & Partial<Untouched>,
   { path }: OpenModel,
 ): void {
-  for (const { name, ok, difference, saved, computed, faults } of layers) {
-    context.say(`${ok ? "ok    " : "FAILED"}  ${name}`);
-    context.say(`        errors as saved to ${difference.toExponential(1)}; l_1 ${number(computed.objective.l1)}`);
-    context.say(`        bound saved ${number(saved.bound)}, proved afresh ${number(computed.bound)}`);
-    for (const fault of faults) context.say(`        the file says that ${fault}`);
-  }
+  const isAll = context.options.verbose || layers.length <= mostLayers;
+  for (const layer of layers) if (isAll || !layer.ok) sayLayer(context, layer);
   for (const name of unproved)
     context.say(`not proved  ${name}: ${path} holds it as the same factors, so there is no table to prove it by`);
   for (const name of altered) context.say(`FAILED  ${name}: ${path} holds it as factors too, but not as these`);
   if (untouched !== undefined) context.say(`${untouched} other tensors are the same to the byte`);
+}
+
+/** Layers that are named though they are as they should be, at most: --verbose names all. */
+const mostLayers = 10;
+
+function sayLayer(context: Context, { name, ok, difference, saved, computed, faults }: VerifiedLayer): void {
+  context.say(`${ok ? "ok    " : "FAILED"}  ${name}`);
+  for (const fault of faults) context.say(`        the file says that ${fault}`);
+  if (!context.options.verbose) return;
+  context.say(`        errors as saved to ${difference.toExponential(1)}; l_1 ${number(computed.objective.l1)}`);
+  context.say(`        bound saved ${number(saved.bound)}, proved afresh ${number(computed.bound)}`);
+}
+
+/** The last line of what is well. */
+function outcomeOf(
+  { layers, unproved }: Verification,
+  answers: OnnxRunReport | undefined,
+  { path }: OpenModel,
+): string {
+  const count = `${layers.length} ${layers.length === 1 ? "layer" : "layers"}`;
+  const rest = unproved.length ? ` (${unproved.length} not proved)` : "";
+  const cosines = answers?.outputs.flatMap(({ cosine }) => cosine ?? []) ?? [];
+  const agreement = cosines.length
+    ? ` Its answers agree to ${Math.min(...cosines).toFixed(4)} with the original's (cosine).`
+    : answers
+      ? " It runs, as the original does."
+      : "";
+  return `${path} is what it says it is: errors and bounds of ${count} proved afresh${rest}.${agreement}`;
 }
 
 function faultsOf(

@@ -166,15 +166,21 @@ async function readHeader(source: ByteSource, limits: ReadLimits): Promise<Uint8
   const start = await source.slice(0, Math.min(sniffedBytes, source.size));
   const length = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(Math.max(MAX_SAFETENSORS_HEADER, source.size))) {
+    const other = sniff(start);
     throw bad(
-      `not a safetensors file, or damaged: its first 8 bytes give a header of ${length} bytes, over the format's limit of ${MAX_SAFETENSORS_HEADER}.${sniff(start)}`,
+      other
+        ? `not a safetensors file.${other}`
+        : `not a safetensors file, or damaged: its first 8 bytes give a header of ${length} bytes, over the format's limit of ${MAX_SAFETENSORS_HEADER}.`,
       0,
     );
   }
   const end = 8 + Number(length);
   if (source.size > 8 && end > 8 && start[8] !== 0x7b) {
+    const other = sniff(start);
     throw bad(
-      `not a safetensors file, or damaged: its header begins with byte 0x${start[8].toString(16).padStart(2, "0")}, not with '{'.${sniff(start)}`,
+      other
+        ? `not a safetensors file.${other}`
+        : `not a safetensors file, or damaged: its header begins with byte 0x${start[8].toString(16).padStart(2, "0")}, not with '{'.`,
       8,
     );
   }

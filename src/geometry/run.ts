@@ -74,7 +74,8 @@ export class Run {
       onRows: (count) => {
         // More sweeps than expected: creep towards the end, which only finish() reaches.
         const left = Math.max(0, this.total - 1 - this.done);
-        this.done += Math.min(count * workPerRow, left / 2);
+        const work = count * workPerRow;
+        this.done += work <= left ? work : left / 2;
         this.options.onProgress?.({ stage, done: Math.floor(this.done), total: this.total });
       },
     });

@@ -1,7 +1,8 @@
 // The methods: each gives an orthonormal basis of the row space, of which the first `rank` vectors are projected on; or, where
 // it does not project, the pair of factors itself.
 import type { Eigen } from "../engine/dense.js";
-import { entrywiseFactors, entrywiseWork } from "../geometry/entrywise/entrywise.js";
+import { entrywiseFactors } from "../geometry/entrywise/entrywise.js";
+import { entrywiseWork } from "../geometry/entrywise/work.js";
 import { basisSize } from "../geometry/basis/factors.js";
 import { noCache } from "../geometry/matrix-cache.js";
 import { levelSetGram } from "../geometry/level-set/level-set.js";

@@ -5,6 +5,7 @@ import { trellisError } from "../code-trellis.js";
 import { errorWeights, type ErrorWeights } from "../geometry/codes/error-weights.js";
 import type { Aim, CodeBits, TrellisBits } from "../types/index.js";
 import type { Choice } from "./budget.js";
+import type { ClusterTails } from "./cluster-forecast.js";
 import { codeCurve, type CodePoint } from "./code-curve.js";
 import { bitsOf, isByOutputs, type PairTarget, type Target } from "./fit.js";
 import { costOf, type ExpectedError } from "./measure.js";
@@ -18,6 +19,8 @@ export interface Spectra {
   readonly singularValues: Float64Array;
   /** Of its rows less their mean: what transform codes are planned by. Default: as if the mean were 0. */
   readonly centred?: Float64Array;
+  /** Of rows that lie in several subspaces: what clusters of them would lose. */
+  readonly clusters?: readonly ClusterTails[];
 }
 
 /** A layer in the planner's eyes. */
@@ -101,14 +104,23 @@ export class Forecast {
   }
 
   /** Rounding errs evenly in all that is kept. */
-  private ofPair({ rank, type, dense = false }: PairTarget): ExpectedError {
-    const { tails, noise, lost, weights } = this;
+  private ofPair({ rank, type, dense = false, groups }: PairTarget): ExpectedError {
+    const { tails, noise, lost, weights, layer } = this;
     const bits = bitsOf(type);
-    const tail = dense ? 0 : tails[rank];
+    const ofGroups = layer.clusters?.find((each) => each.groups === groups)?.tails[rank];
+    const tail = dense ? 0 : (ofGroups ?? tails[rank]);
     const rounding = bits ? (1 - tail) * quantisationError(bits, dense ? blockOf(true) : rank) : 0;
     const squared = rounding + tail;
     if (!weights) return { squared, measure: squared };
-    const kept = Math.min(rank, lost.length - 1);
+    // Errors of groups have axes of their own: they count as those of a rank that loses as much.
+    const like =
+      ofGroups === undefined
+        ? rank
+        : Math.max(
+            1,
+            tails.findIndex((each) => each <= ofGroups),
+          );
+    const kept = Math.min(like, lost.length - 1);
     return { squared, measure: (rounding / kept) * noise[kept] + lost[lost.length - 1] - lost[kept] };
   }
 }
@@ -133,8 +145,8 @@ const leastForTrellis = 2 ** 14;
 const trellisWidths: readonly TrellisBits[] = [1, 2, 3, 4, 5, 6, 7, 8];
 
 /**
- * Every rank from `minRank` in steps of `multipleOf`, stored as `type` ("auto": in 8, 4, 3 and 2 bits, the table itself in as many, and
- * in transform codes), while smaller than the layer; and the layer as it is, which has no target.
+ * Every rank from `minRank` in steps of `multipleOf`, stored as `type` ("auto": in 8, 4, 3 and 2 bits, in clusters of rows where there are
+ * any, the table itself in as many, and in transform codes), while smaller than the layer; and the layer as it is, which has no target.
  * @param groups factors are those of clusters of rows, in so many groups
  * @param packed "auto" offers only what onnxruntime computes with as it lies: all of it in 8, 4 and 2 bits
  */
@@ -173,8 +185,13 @@ export function optionsFor(
   }
   if (type === "trellis" || (type === "auto" && layer.isMultiplied && bytes >= leastForTrellis))
     for (const bits of trellisWidths) add({ type: "trellis", bits });
+  const clusters = (type === "auto" && layer.clusters) || [];
   for (const each of pairTypes(type)) {
     const step = multipleOf ?? (bitsOf(each) ? 8 : 1);
+    for (const { groups: count, tails } of clusters) {
+      for (let rank = Math.ceil(minRank / step) * step; rank < tails.length; rank += step)
+        add({ rank, type: each, groups: count });
+    }
     for (let rank = Math.ceil(minRank / step) * step; rank <= Math.min(rows, cols); rank += step) {
       add({ rank, type: each, ...(groups !== undefined && { groups }) });
     }
@@ -217,7 +234,7 @@ export function shortlist(options: readonly Option[], bytes: number, tried = 3):
   for (const option of options) {
     const { target } = option;
     if (target === undefined || option.bytes > bytes) continue;
-    const kind = isDense(target) ? "dense" : target.type;
+    const kind = isDense(target) ? "dense" : "groups" in target ? `${target.type} in groups` : target.type;
     const known = found.get(kind);
     if (!known || option.error < known.error) found.set(kind, option);
   }

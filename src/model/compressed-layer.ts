@@ -29,6 +29,8 @@ export interface CompressedLayer {
   p: number;
   /** Of what is stored. */
   objective: Objective;
+  /** Frobenius norm of the error beside the layer's own, rows weighted alike; absent where the layer's was not asked for. */
+  relativeError?: number;
   candidates: readonly Candidate[];
   certificate: LowRankCertificate;
   /** Why this rank, this method, this way to store it. */
@@ -56,7 +58,8 @@ export function compressedLayer(
 ): CompressedLayer {
   const report = reportOf(planned.layer, stored, `${planned.because}; ${why(stored, planned, objective)}`);
   const exactTokens = report.exactRows && tokensOfRows(planned.layer, report.exactRows, tokenizer);
-  return { ...report, ...(exactTokens && { exactTokens }) };
+  const relativeError = planned.norm ? stored.objective.l2 / planned.norm : undefined;
+  return { ...report, ...(relativeError !== undefined && { relativeError }), ...(exactTokens && { exactTokens }) };
 }
 
 function why(

@@ -19,7 +19,6 @@ import { factorsOf, openValue, sharedTensorsOf, tensorsOf } from "./kinds/index.
 import { rowsOf } from "./kinds/pair.js";
 import type { Model } from "./model.js";
 import { passThrough, safetensorsModel } from "./safetensors/model.js";
-import type { StoredPair } from "./stored.js";
 
 export interface ExpandedModel {
   tensors: SafetensorsInput[];
@@ -86,9 +85,10 @@ function product(
   const { signal } = options;
   async function* blocks() {
     const value = await openValue(model, described);
-    if (value.kind === "pair" && value.right)
-      yield* productBlocks(loewner, model, name, { left: value.left, right: value.right }, options);
-    else yield* rowBlocks((await factorsOf(value)).left);
+    const left = value.kind === "pair" ? rowsOf(value.left) : (await factorsOf(value)).left;
+    if ("right" in value && value.right)
+      yield* productBlocks(loewner, model, name, { left, right: rowsOf(value.right) }, options);
+    else yield* rowBlocks(left);
   }
   /** Some at a time: a block of a wide table is large. */
   async function* encoded(values: Float32Array | Float64Array) {
@@ -180,10 +180,10 @@ async function* productBlocks(
   loewner: Loewner,
   model: Model,
   name: string,
-  { left, right }: Required<Pick<StoredPair, "left" | "right">>,
+  { left, right }: { left: RowSource; right: RowSource },
   options: RunOptions,
 ): AsyncGenerator<Float32Array | Float64Array> {
-  const whole = await matrixOf(model, name, rowsOf(right), options);
+  const whole = await matrixOf(model, name, right, options);
   let ready: ((block: Float32Array | Float64Array | undefined) => void) | undefined;
   let taken: (() => void) | undefined;
   let wanted = true;
@@ -192,7 +192,7 @@ async function* productBlocks(
   const abort = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
   const work = loewner.multiply(
-    { left: rowsOf(left), right: whole },
+    { left, right: whole },
     (_start, block) =>
       new Promise<void>((resolve) => {
         if (!wanted) return resolve(); // nobody waits for what is made until the abort is seen

@@ -1,11 +1,11 @@
 // Planned layers fitted, side by side, each once for each way to store it.
 import { score } from "../low-rank.js";
 import type { Loewner, LowRankOptions, ObjectiveName, OpenMatrix } from "../types/index.js";
-import { callsOf, fitLayer, laidOut, proveLayer, type FitOptions, type FittedLayer } from "./fit.js";
+import { fitLayer, laidOut, proveLayer, type FitOptions, type FittedLayer } from "./fit.js";
 import type { Calibration } from "./calibrate/calibrate.js";
 import type { LayerJournal } from "./journal.js";
 import { matrixOf, type Layer, type Model } from "./model.js";
-import type { ModelProgress } from "./model-progress.js";
+import { type ModelProgress, worksOf } from "./model-progress.js";
 import { notFinite } from "./not-finite.js";
 import { weightsOf, type Plan, type PlannedLayer, type PlanOptions, type Skipped } from "./plan-options.js";
 import { byLayer, sideBySide } from "./side-by-side.js";
@@ -85,6 +85,9 @@ export class Fitting {
     progress: ModelProgress,
     fit: (planned: PlannedLayer, signal: AbortSignal) => Promise<Fitted>,
   ): Promise<Fits<Fitted>> {
+    progress.share(
+      new Map(chosen.map(({ layer, targets }) => [layer.name, worksOf(layer, targets).reduce((a, b) => a + b, 0)])),
+    );
     for (const { name } of skipped) progress.end(name);
     const fitted = await sideBySide(
       chosen,
@@ -180,11 +183,7 @@ function fitOptions(
     rowWeights: weightsOf(layer, options.weights),
     rowWeightsPower: options.weights?.power,
     uniform: operators === "onnxruntime",
-    onProgress: progress.calls(
-      layer.name,
-      share,
-      targets.reduce((sum, target) => sum + callsOf(target), 1),
-    ),
+    onProgress: progress.calls(layer.name, share, worksOf(layer, targets)),
   };
 }
 

@@ -135,12 +135,6 @@ export async function proveLayer(
   };
 }
 
-/** Calls that fitting takes: progress is told by them. */
-export function callsOf(target: Target): number {
-  if (target.type === "transform" || target.type === "trellis") return 1;
-  return target.dense || bitsOf(target.type) === undefined ? 1 : 2;
-}
-
 /** Bits of a code, undefined for a float type. */
 export function bitsOf(type: PairType): CodeBits | undefined {
   return type.startsWith("int") ? (Number(type.slice(3)) as CodeBits) : undefined;
@@ -151,19 +145,26 @@ type Fitted = Pick<
   "value" | "rank" | "method" | "objective" | "candidates" | "certificate" | "outputError"
 >;
 
+/** What of it `lowRank` takes. */
+function lowRankOptions(options: FitOptions) {
+  const { p, method, objective, tolerance, seed, maxWork, rowWeights, signal, onProgress } = options;
+  return { p, method, objective, tolerance, seed, maxWork, rowWeights, signal, onProgress };
+}
+
 async function floatFactors(
   loewner: Loewner,
   source: RowSource,
   name: string,
   rank: number,
   type: RowType,
-  { spill, spillBytes = usualSpillBytes, uniform: _, rowWeightsPower: __, ...options }: FitOptions,
+  options: FitOptions,
 ): Promise<Fitted> {
+  const { spill, spillBytes = usualSpillBytes } = options;
   const { rows } = source;
   const big = spill && rows * rank * rowTypeBytes[type] > spillBytes ? await spill() : undefined;
   const result = await loewner
     .lowRank(source, {
-      ...{ ...options, rank, factorType: type },
+      ...{ ...lowRankOptions(options), rank, factorType: type },
       ...(big && {
         left: async (start: number, block: Float32Array | Float64Array) => {
           checkRange(name, block, type, start * rank, rank);
@@ -202,12 +203,14 @@ async function codedFactors(
   layer: Layer,
   source: RowSource,
   { rank, bits, dense }: { rank: number; bits: CodeBits; dense: boolean },
-  { spill: _, spillBytes: __, uniform, rowWeightsPower: ___, ...options }: FitOptions,
+  options: FitOptions,
 ): Promise<Fitted> {
-  const { p = 1, seed = 0, rowWeights, signal, onProgress } = options;
+  const { p = 1, seed = 0, uniform, rowWeights, signal, onProgress } = options;
   // Codes hold what the layer's own type may not: trial factors are not rounded to it.
   const factorType = source.dtype === "f64" ? "f64" : "f32";
-  const result = dense ? undefined : await loewner.lowRank(source, { ...options, rank, left: false, factorType });
+  const result = dense
+    ? undefined
+    : await loewner.lowRank(source, { ...lowRankOptions(options), rank, left: false, factorType });
   const levels = uniform ? ("uniform" as const) : undefined;
   const coding = { bits, seed, p, rowWeights, levels, scale: scaleFor(layer), signal, onProgress };
   if (result?.groups) {

@@ -6,7 +6,7 @@ import { excludedBy, type Selection } from "./layers.js";
 import type { Model } from "./model.js";
 
 /** Tensors of fewer numbers save less than the node that makes floats of them takes. */
-const leastNumbers = 256;
+const leastNumbers = 128;
 /** Numbers that are read at once. */
 const atATime = 2 ** 18;
 const largestHalf = 65504;

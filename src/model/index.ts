@@ -17,13 +17,46 @@ export {
   type HeadMetricResult,
 } from "./calibrate/head-metric.js";
 export { type Moments } from "./calibrate/pass.js";
-export { textFeeds, type TextFeedOptions } from "./calibrate/texts.js";
-export { textTokenizer, type TextTokenizer, type TokenizerClass } from "./calibrate/text-tokenizer.js";
+export { type Sequence, textFeeds, type TextFeedOptions } from "./calibrate/texts.js";
+export {
+  type EncodeOptions,
+  type Text,
+  textTokenizer,
+  type TextTokenizer,
+  type TextTokens,
+  type TokenizerClass,
+} from "./calibrate/text-tokenizer.js";
 export { type Description, type LayerDescription } from "./description.js";
 export type { PartDescription } from "./kinds/pair-description.js";
 export type { PairDescription } from "./kinds/pair.js";
-export { type Evaluations } from "./evaluate/evaluate.js";
-export { type Pooling } from "./evaluate/pooling.js";
+export { type Curve, type CurveOptions, type CurvePoint, evaluateCurve } from "./evaluate/curve.js";
+export { type CurveMethod, curveMethods } from "./evaluate/curve-methods.js";
+export {
+  type EvaluatedModel,
+  evaluateModel,
+  evaluateModels,
+  type EvaluateOptions,
+  type Evaluation,
+  type Evaluations,
+  type Score,
+  taskNames,
+} from "./evaluate/evaluate.js";
+export { guessTask } from "./evaluate/guess.js";
+export type { Interval } from "./evaluate/interval.js";
+export type { ModelOutput, OutputKind } from "./evaluate/outputs.js";
+export type { Pooling } from "./evaluate/pooling.js";
+export { readTable, type Table, type TableOptions } from "./evaluate/table.js";
+export type {
+  Answer,
+  Answers,
+  Encoder,
+  EvaluationData,
+  Metric,
+  Setting,
+  Task,
+  TaskOptions,
+  Trial,
+} from "./evaluate/task.js";
 export { type ExpandedModel, expandModel } from "./expand.js";
 export { type Spill } from "./spill.js";
 export {

@@ -110,7 +110,7 @@ export async function inspectModel(loewner: Loewner, model: Model, options: Insp
     chosen,
     byLayer(loewner, model, (layer) => layer, signal),
     async (layer, stop) => {
-      const run = { signal: stop, onProgress: progress.calls(layer.name, 1, 2) };
+      const run = { signal: stop, onProgress: progress.calls(layer.name, 1, [1, 2]) };
       const source = loewner.open(matrixOf(model, layer));
       try {
         const values = await loewner.singularValues(source, run);

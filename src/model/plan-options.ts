@@ -73,6 +73,8 @@ export interface PlannedLayer {
   readonly targets: readonly Target[];
   /** What the squared error of each counts for in the measure; absent where there is nothing to compare. */
   readonly costs?: readonly number[];
+  /** Frobenius norm of the layer, its rows weighted as the fit has them; absent where no spectrum was asked for. */
+  readonly norm?: number;
   /** The measure that is expected of the first, of a size of the whole. */
   readonly expected?: number;
   /** Why these. */

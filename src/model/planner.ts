@@ -74,7 +74,7 @@ export class Planner {
       if (rank === 0)
         return `keep ${size.keep} leaves it no rank${this.stepOf(layer, type) > 1 ? ` that is a multiple of ${this.stepOf(layer, type)}` : " at all"}`;
     } else if (size.energy !== undefined) {
-      const { singularValues } = await this.candidatesFor(layer, false, signal);
+      const { singularValues } = await this.candidatesFor(layer, { codes: false, own }, signal);
       rank = rankForEnergy(size.energy, singularValues, most);
       because = `rank ${rank}: the smallest that holds ${size.energy} of the sum of squared singular values`;
     }
@@ -82,7 +82,7 @@ export class Planner {
     const bytes = targetBytes(rows, cols, target);
     if (bytes >= layer.bytes)
       return `would not shrink: rank ${rank} takes ${bytes} bytes, the layer has ${layer.bytes}`;
-    return { layer, own, targets: [target], because };
+    return { layer, own, targets: [target], norm: this.normOf(layer), because };
   }
 
   /** `keep` of a layer's bytes, whatever way stores it best. */
@@ -101,7 +101,8 @@ export class Planner {
     const bytes = keep * layer.bytes;
     const trials = shortlist(await this.optionsOf(layer, own, signal), bytes);
     if (trials.length === 0) return `nothing fits into ${Math.floor(bytes)} bytes, ${keep} of it`;
-    return { layer, own, ...apart(trials), because: `the best found in ${keep} of its ${layer.bytes} bytes` };
+    const norm = this.normOf(layer);
+    return { layer, own, ...apart(trials), norm, because: `the best found in ${keep} of its ${layer.bytes} bytes` };
   }
 
   /** `keep` of a layer's bytes in transform codes. */
@@ -171,7 +172,7 @@ export class Planner {
         if (target === undefined) return [];
         const trials = this.typeOf(layer, own) === "auto" ? shortlist(lists[i], bytes) : [{ target, cost }];
         const expected = error / (sensitivities?.get(layer.name) ?? 1);
-        return [{ layer, own, ...apart(trials), expected, because: because(bytes) }];
+        return [{ layer, own, ...apart(trials), norm: this.normOf(layer), expected, because: because(bytes) }];
       });
     const note = (chosen: readonly Option[], reason: string) =>
       shared.forEach(({ layer: { name } }, i) => {
@@ -251,6 +252,19 @@ export class Planner {
     return own.dtype ?? this.options.dtype ?? (dtype.toLowerCase() as StoredType);
   }
 
+  /** Rows that are read or compared one by one, in whatever way they are stored best. */
+  private mayCluster(layer: Layer, own: LayerPlan): boolean {
+    const { method = "auto", p = 1 } = { ...this.options, ...own };
+    const { purpose } = this.options;
+    return (
+      this.typeOf(layer, own) === "auto" &&
+      method === "auto" &&
+      p <= 2 &&
+      purpose !== "memory" &&
+      aimOf(layer) !== "error"
+    );
+  }
+
   /** Of a target's: groups of rows where clusters are asked for. */
   private groupsOf(own: LayerPlan): { groups?: number } {
     const { method, groups } = own.method === undefined ? this.options : own;
@@ -291,7 +305,8 @@ export class Planner {
     // Unlike keep, which says how many, a budget has no use for 8-bit ranks between eights: bytes are the same.
     const least = type === "auto" || isOfCodes(type) || bitsOf(type) ? 8 : 1;
     const multipleOf = this.options.multipleOf ?? Math.max(least, this.stepOf(layer, type));
-    const candidates = await this.candidatesFor(layer, type === "auto" || type === "transform", signal);
+    const isAuto = type === "auto";
+    const candidates = await this.candidatesFor(layer, { codes: isAuto || type === "transform", own }, signal);
     return optionsFor(
       { ...candidates, sensitivity },
       {
@@ -301,8 +316,21 @@ export class Planner {
     );
   }
 
-  /** @param codes transform codes are among the ways to store it */
-  private async candidatesFor(layer: Layer, codes: boolean, signal?: AbortSignal): Promise<Candidates> {
+  /** Of a layer whose spectrum is known. */
+  private normOf({ name }: Layer): number | undefined {
+    const values = this.candidates.get(name)?.singularValues;
+    if (!values) return undefined;
+    // Squares of what is beside the largest neither overflow nor vanish.
+    const top = values[0] || 1;
+    return top * Math.sqrt(values.reduce((sum, x) => sum + (x / top) * (x / top), 0));
+  }
+
+  /** @param codes transform codes are among the ways to store it, and so may clusters be */
+  private async candidatesFor(
+    layer: Layer,
+    { codes, own }: { codes: boolean; own: LayerPlan },
+    signal?: AbortSignal,
+  ): Promise<Candidates> {
     let found = this.candidates.get(layer.name);
     if (!found) {
       const [rows, cols] = shapeOf(layer);
@@ -314,11 +342,16 @@ export class Planner {
         const compute = () => this.loewner.singularValues(source, { rowWeights, centred, signal, onProgress });
         return this.journal ? this.journal.numbers(layer, name, rowWeights, signal, compute) : compute();
       };
+      const clustersOf = async () => {
+        const { clusterTails } = await import("./cluster-forecast.js");
+        return clusterTails(this.loewner, matrixOf(this.model, layer), rowWeights, { signal });
+      };
       try {
         const singularValues = await spectrum("singular values", false);
         const centred = codes ? await spectrum("singular values of centred rows", true) : undefined;
+        const clusters = codes && this.mayCluster(layer, own) ? await clustersOf() : undefined;
         found = {
-          ...{ rows, cols, bytes: layer.bytes, singularValues, centred, aim: aimOf(layer) },
+          ...{ rows, cols, bytes: layer.bytes, singularValues, centred, clusters, aim: aimOf(layer) },
           outputsByInputs: shapeOf(outputsByInputs(layer)),
           isMultiplied: layer.inputAxis !== undefined && isOnlyMultiplied(layer),
         };

@@ -32,7 +32,8 @@ export async function storedCertificate(
   const size = rows * cols * (dtype === "f64" ? 8 : 4);
   if (p >= 1 && (cols > rows || size > residualBytes)) {
     // In f64: the products that `quantise` measures itself by may be in f32, whose rounding a bound must not be below.
-    const { l21 } = known ?? (await loewner.residual(source, { left, right }, proofOptions({ ...options, p })));
+    const run = { p, rowWeights, signal: options.signal, onProgress: options.onProgress };
+    const { l21 } = known ?? (await loewner.residual(source, { left, right }, run));
     return rowNormCertificate(l21, rowWeights);
   }
   const certify = { ...proofOptions(options), left };

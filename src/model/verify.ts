@@ -83,7 +83,7 @@ export async function verifyLayers(
     found,
     byLayer(loewner, original, ({ layer }) => layer, options.signal),
     async ({ layer, described }, signal) => {
-      const run = { ...options, signal, onProgress: progress.calls(layer.name, 1, 4) };
+      const run = { ...options, signal, onProgress: progress.calls(layer.name, 1, [1, 1, 1, 1]) };
       const verified = await verifyLayer(loewner, original, compressed, layer, described, run);
       progress.end(layer.name);
       return verified;

@@ -1,15 +1,17 @@
 // Examples in files: texts and labels (.tsv, .csv, .jsonl), or arrays of token ids (.npz, .npy, a folder of these).
 import { readdir, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { InvalidInputError } from "../errors.js";
+import { basename, dirname, join, resolve } from "node:path";
+import { FileError, InvalidInputError, isLoewnerError } from "../errors.js";
 import { jsonBytes, type LimitOptions } from "../formats/limits.js";
 import { type NpyTensor, readNpyArray } from "../formats/npy-array.js";
 import { readNpz } from "../formats/npz.js";
 import { checkTextBytes } from "../model/calibrate/text-files.js";
 import { classNamesIn } from "../model/evaluate/class-names.js";
 import type { EvaluationData } from "../model/evaluate/task.js";
-import { readTable, type Table } from "../model/evaluate/table.js";
+import { readTable, type Table, type TableOptions } from "../model/evaluate/table.js";
+import { parseHubAddress } from "../model/hub-address.js";
 import { openFile } from "./files/file.js";
+import { resolveModel, type ResolveOptions } from "./hub/hub.js";
 
 export interface EvaluationFiles extends LimitOptions {
   /** One table, one .npz, or .npy files: named by their own names (`input_ids.npy`) or by `name=x.npy`. A folder stands for those in it. */
@@ -20,6 +22,8 @@ export interface EvaluationFiles extends LimitOptions {
   readonly relevance?: string;
   /** Names of columns, where the file of the data has no row of them. */
   readonly columns?: readonly string[];
+  /** Take rows with too many fields by their first ones, and leave out rows with too few. Default false: an error. */
+  readonly ragged?: boolean;
 }
 
 /**
@@ -28,7 +32,7 @@ export interface EvaluationFiles extends LimitOptions {
  * @throws {InvalidInputError} when a name ends in something else, or files of several kinds are given.
  */
 export async function readEvaluationData(files: EvaluationFiles): Promise<EvaluationData> {
-  const { passages, relevance, columns, ...rest } = files;
+  const { passages, relevance, columns, ragged, ...rest } = files;
   const data = (await Promise.all(files.data.map(filesOf))).flat();
   const [first] = data;
   if (first === undefined) throw new InvalidInputError("There is no data to score on: give --data FILE.");
@@ -41,7 +45,7 @@ export async function readEvaluationData(files: EvaluationFiles): Promise<Evalua
     throw new InvalidInputError(`${data[1]}: one file of texts is read at a time, and ${first} is given already.`, {
       file: data[1],
     });
-  return { name: first, table: await tableIn(first, columns), ...others };
+  return { name: first, table: await tableIn(first, { columns, ragged }), ...others };
 }
 
 const isArray = (path: string) => /\.np[yz]$/i.test(path);
@@ -58,11 +62,11 @@ async function filesOf(path: string): Promise<string[]> {
   );
 }
 
-async function tableIn(path: string, columns?: readonly string[]): Promise<Table> {
+async function tableIn(path: string, options?: TableOptions): Promise<Table> {
   const source = await openFile(path);
   try {
     checkTextBytes(path, source.size);
-    return await readTable(await source.slice(0, source.size), path, { columns });
+    return await readTable(await source.slice(0, source.size), path, options);
   } finally {
     await source.close();
   }
@@ -87,9 +91,10 @@ async function arraysOf(paths: readonly string[], reading: LimitOptions): Promis
   return arrays;
 }
 
-/** Names of classes out of the config.json beside a model; undefined where there is none, or it says only LABEL_0. */
+/** Names of classes out of the config.json of a model; undefined where there is none, or it says only LABEL_0. */
 export async function classNames(model: string, reading: LimitOptions = {}): Promise<string[] | undefined> {
-  const source = await openFile(join(dirname(model), "config.json")).catch(() => undefined);
+  const path = await besideModel(model, "config.json");
+  const source = path === undefined ? undefined : await openFile(path).catch(() => undefined);
   if (!source) return undefined;
   try {
     const text = new TextDecoder().decode(await jsonBytes(source, reading));
@@ -101,10 +106,31 @@ export async function classNames(model: string, reading: LimitOptions = {}): Pro
   }
 }
 
-/** The tokenizer.json beside a model, or, as on the hub, a folder above; undefined where there is none. */
-export async function tokenizerBeside(model: string): Promise<string | undefined> {
-  for (const folder of [dirname(model), join(dirname(model), "..")]) {
-    const path = join(folder, "tokenizer.json");
+/**
+ * The tokenizer.json of a model: of its repository on the hub, which brings it here; beside its file; or, of a folder `onnx`, in the
+ * folder above. Undefined where there is none.
+ * @param address as it was given: `hf:owner/name`, or a path
+ * @param path of its file on this machine
+ * @throws {FileError} when its repository has none, or the hub cannot be reached
+ */
+export async function tokenizerOf(address: string, path: string, options: ResolveOptions): Promise<string | undefined> {
+  const hub = parseHubAddress(address);
+  if (!hub) return besideModel(path, "tokenizer.json");
+  try {
+    return (await resolveModel(`hf:${hub.repo}@${encodeURIComponent(hub.revision)}/tokenizer.json`, options)).path;
+  } catch (error) {
+    if (!isLoewnerError(error, "FILE")) throw error;
+    throw new FileError(`${error.message} A tokenizer from elsewhere is given by --tokenizer.`, error.place, {
+      cause: error,
+    });
+  }
+}
+
+/** As repositories are laid out on the hub: beside the model, or above its folder `onnx`. */
+async function besideModel(model: string, name: string): Promise<string | undefined> {
+  const folder = dirname(resolve(model));
+  for (const each of [folder, ...(basename(folder) === "onnx" ? [dirname(folder)] : [])]) {
+    const path = join(each, name);
     if (await stat(path).catch(() => undefined)) return path;
   }
   return undefined;

@@ -2,8 +2,8 @@
 import type { MemoryNeeds } from "../engine/memory.js";
 import { blockRows } from "../engine/sweep.js";
 import { candidatesOf } from "../low-rank/candidates.js";
+import { askedRank } from "../low-rank/rank.js";
 import { rowTypeBytes, type RowSource } from "../matrix.js";
-import { rankForKeep } from "../options.js";
 import type { CertifyOptions, LowRankFactorOptions, LowRankOptions, TrellisCodeOptions } from "../types/index.js";
 
 /** Where nothing better is known: as much as any primitive without factors has. */
@@ -46,9 +46,12 @@ export function needsOfTrellisCode(
 
 export function needsOfLowRank(options: LowRankOptions | LowRankFactorOptions, source: RowSource): MemoryNeeds {
   if (options.p === Infinity) return defaultNeeds;
-  if (!candidatesOf(options, source).methods.includes("entrywise")) return needsOfEllipsoid();
+  const { methods } = candidatesOf(options, source);
+  if (!methods.includes("entrywise") && !methods.includes("clusters")) return needsOfEllipsoid();
   const { rows: n, cols: d } = source;
-  const { rank = options.keep === undefined ? Math.min(n, d) : rankForKeep(options.keep, n, d) } = options;
+  const rank = askedRank(options, n, d) || Math.min(n, d);
+  // Of clusters: left, and what is left of A.
+  if (!methods.includes("entrywise")) return { columns: ellipsoidColumns, bytes: 8 * n * rank + residualBytes(source) };
   const { columns, bytes = 0 } = needsOfEntrywise({ rank }, source);
   return { columns, bytes: bytes + residualBytes(source) };
 }

@@ -17,17 +17,18 @@ export interface EntrywiseOptions extends WeightedOptions {
   /** Stop when a step lowers the error by less than this share, three times in a row. Default 1e-8. */
   tolerance?: number;
   /**
-   * Random starts besides the projections by SVD and by Lewis weights (splitting takes the better of these two). Default: up to 8 by
-   * reweighting, up to 2 by splitting, as far as they cost little.
+   * Random starts besides the projections by SVD and by Lewis weights (splitting takes the better of these two), and nothing beside them.
+   * Default: up to 8 by reweighting, up to 2 by splitting, as far as they cost little; and by reweighting up to 40 hops then, each a start
+   * near the best pair so far.
    */
   starts?: number;
-  /** Of the random starts. Default 0. */
+  /** Of the random starts and hops. Default 0. */
   seed?: number;
 }
 
 /** One start, and what became of it. */
 export interface EntrywiseStart {
-  start: "svd" | "lewis" | "random";
+  start: "svd" | "lewis" | "random" | "hop";
   /** sum_ij s_i |r_ij|^p of the projection A right' right. */
   projection: number;
   /** The same after refining; absent where this start was not refined. */

@@ -27,6 +27,8 @@ describe("compress, verify, expand", () => {
       expect(status).toBe(0);
       const report = JSON.parse(stdout);
       expect(Object.keys(report)).toEqual([
+        "command",
+        "version",
         "input",
         "output",
         "bytesBefore",
@@ -35,10 +37,9 @@ describe("compress, verify, expand", () => {
         "skipped",
         "seconds",
         "seed",
-        "version",
       ]);
       expect(report.layers).toHaveLength(1);
-      expect(report.layers[0]).toMatchObject({ name: word, kind: "embedding", rows: 400, cols: 16, rank: 7, p: 1 });
+      expect(report.layers[0]).toMatchObject({ name: word, kind: "embedding", shape: [400, 16], rank: 7, p: 1 });
       expect(report.skipped.map((x: { name: string }) => x.name)).toEqual([
         "embeddings.position_embeddings.weight",
         "layer.0.ffn.weight",
@@ -99,11 +100,15 @@ describe("compress, verify, expand", () => {
     expect(bytesOf(folder, "again.safetensors").equals(bytesOf(folder, "small.safetensors"))).toBe(true);
   });
 
-  test("people read bytes removed and bytes kept", () => {
+  test("people read the sizes, where it is and what next in the last line; every error with --verbose", () => {
     const { stdout, stderr } = compress("--keep", "0.72", "--dtype", "f32");
-    expect(stdout).toMatch(/removed, [\d.]+ % kept/);
-    expect(stdout).toContain("lewis");
-    expect(stdout).toContain("Written: small.safetensors");
+    expect(stdout.trimEnd().split("\n").at(-1)).toMatch(
+      /^\d+ B -> \d+ B, [\d.]+ % smaller\. Written: small\.safetensors \([\d.]+ s\)\. Next: loewner verify model\.safetensors small\.safetensors$/,
+    );
+    for (const word of ["l_2,1", "worst row", "bound", "lewis"]) expect(stdout).not.toContain(word);
+    expect(compress("--keep", "0.72", "--dtype", "f32", "--verbose", "--force").stdout).toMatch(
+      /worst row +bound\n +lewis \(chosen\)/,
+    );
     expect(stderr).toBe("");
   });
 
@@ -112,7 +117,7 @@ describe("compress, verify, expand", () => {
     rmSync(join(folder, "small.safetensors"));
     const { status, stdout } = compress("--keep", "0.5", "--dtype", "f32", "--dry-run");
     expect(status).toBe(0);
-    expect(stdout).toContain("would be removed");
+    expect(stdout).toMatch(/% smaller: what would come of it\. Dry run: nothing was written\.\n$/);
     expect(listing(folder)).toEqual(["model.safetensors"]);
   });
 

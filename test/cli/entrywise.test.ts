@@ -41,7 +41,7 @@ describe("entrywise", () => {
     expect(status).toBe(0);
     const report = JSON.parse(stdout);
     expect(report).toMatchObject({
-      ...{ input: "A.npy", left: "L.npy", right: "R.npy", rows: 120, cols: 9, rank: 3, p: 1, method: "reweighting" },
+      ...{ input: "A.npy", left: "L.npy", right: "R.npy", shape: [120, 9], rank: 3, p: 1, method: "reweighting" },
       ...{ seed: 5, converged: false, iterations: 30 },
     });
     expect(report.starts.map((s: { start: string }) => s.start)).toEqual(["svd", "lewis", "random", "random"]);

@@ -36,7 +36,7 @@ test("says how large the output is, before and as JSON", async () => {
   const [before, after] = ["small", "model"].map((name) => bytesOf(folder, `${name}.safetensors`).length);
   const { status, stdout } = run(folder, "expand", "small.safetensors", "-o", "dense.safetensors");
   expect(status).toBe(0);
-  expect(stdout.split("\n")[0]).toMatch(/^\d+ B -> 0\.19 MB$/);
+  expect(stdout).toMatch(/^\d+ B -> 0\.19 MB; 1 layer multiplied back\. Written: dense\.safetensors\n$/);
   const report = JSON.parse(run(folder, "expand", "small.safetensors", "-o", "again.safetensors", "--json").stdout);
   const written = bytesOf(folder, "again.safetensors").length;
   expect([report.bytesBefore, report.bytesAfter]).toEqual([before, written]);

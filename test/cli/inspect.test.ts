@@ -180,8 +180,8 @@ describe("the table of models that are too large to write here", () => {
 describe("--json", () => {
   test("has the keys that docs/inspect.md names", () => {
     const inspection = json("model.safetensors");
-    expect(Object.keys(inspection)).toEqual(["file", "format", "bytes", "keep", "layers"]);
-    expect(inspection).toMatchObject({ file: "model.safetensors", format: "safetensors", keep: 0.5 });
+    expect(Object.keys(inspection)).toEqual(["command", "version", "input", "format", "bytes", "keep", "layers"]);
+    expect(inspection).toMatchObject({ input: "model.safetensors", format: "safetensors", keep: 0.5 });
     const layer = inspection.layers.find(({ name }) => name === word)!;
     expect(Object.keys(layer).sort()).toEqual(
       ["atKeep", "byDefault", "bytes", "dtype", "kind", "name", "shape", "share", "spectrum", "transposed"].sort(),

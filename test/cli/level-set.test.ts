@@ -33,7 +33,7 @@ test.each([
   );
   expect(status).toBe(0);
   const report = JSON.parse(stdout);
-  expect(report).toMatchObject({ input: "A.npy", output: "H.npy", rows: 40, cols: 3, p: 1, rank: 3, converged: true });
+  expect(report).toMatchObject({ input: "A.npy", output: "H.npy", shape: [40, 3], p: 1, rank: 3, converged: true });
   expect(report).toMatchObject({ center: [0, 0, 0], certificate: { lower: 1 } });
   expect(report.factor).toBeGreaterThanOrEqual(1);
   for (const key of ["logDet", "residual", "iterations", "seconds", "version"]) expect(report).toHaveProperty(key);

@@ -27,7 +27,7 @@ describe("min-volume", () => {
     expect(done.status).toBe(0);
     const report = JSON.parse(done.stdout);
     expect(report).toMatchObject({
-      ...{ input: "A.npy", output: "H.npy", weights: "u.npy", rows: 300, cols: 5 },
+      ...{ input: "A.npy", output: "H.npy", weights: "u.npy", shape: [300, 5] },
       ...{ freeCenter: true, john: false, tolerance: 1e-7, rank: 5, converged: true },
     });
     expect(report.residual).toBeLessThanOrEqual(1e-7);

@@ -55,14 +55,13 @@ describe("options", () => {
   test("--json is one document, with the keys that are documented; verify and inspect agree with it", () => {
     const report = json("--keep", "0.5", "--dtype", "f32");
     expect(Object.keys(report)).toEqual(
-      ["input", "output", "bytesBefore", "bytesAfter", "layers", "skipped", "seconds", "seed", "version"], // prettier-ignore
+      ["command", "version", "input", "output", "bytesBefore", "bytesAfter", "layers", "skipped", "seconds", "seed"], // prettier-ignore
     );
     const [layer] = report.layers;
     for (const key of [
       "name",
       "kind",
-      "rows",
-      "cols",
+      "shape",
       "rank",
       "keep",
       "method",
@@ -74,7 +73,7 @@ describe("options", () => {
     ])
       // prettier-ignore
       expect(layer).toHaveProperty(key);
-    expect(layer).toMatchObject({ name: words.name, kind: "embedding", rows: 2000, cols: 24, rank: 11, dtype: "f32" });
+    expect(layer).toMatchObject({ name: words.name, kind: "embedding", shape: [2000, 24], rank: 11, dtype: "f32" });
     expect(report.skipped).toEqual([{ name: inner.name, reason: expect.stringMatching(/--layers/) }]);
     expect(report.bytesAfter).toBe(bytesOf(folder, "small.onnx").length);
     const inspected = JSON.parse(run(folder, "inspect", "small.onnx", "--json").stdout);
@@ -134,7 +133,7 @@ describe("options", () => {
     const { layers } = json("--plan", "plan.json");
     expect(layers).toMatchObject([
       { name: words.name, rank: 11, dtype: "f32" },
-      { name: inner.name, rank: 5, dtype: "f16", method: "svd", rows: 96, cols: 24 },
+      { name: inner.name, rank: 5, dtype: "f16", method: "svd", shape: [96, 24] },
     ]);
   });
 

@@ -52,7 +52,7 @@ describe("without any option", () => {
     expect(status).toBe(0);
     expect(listing(folder)).toEqual(["input_ids.npy", "model.onnx", "model.small.onnx"]);
     expect(stdout.trimEnd().split("\n").at(-1)).toMatch(
-      /^\d\S* \S+ -> \d\S* \S+; answers should agree to about 0\.99\d\. They were not compared: --calibrate/,
+      /^\d\S* \S+ -> \d\S* \S+, [\d.]+ % smaller; answers should agree to about 0\.99\d\. Written: model\.small\.onnx \([\d.]+ s\)\. Next: loewner verify model\.onnx model\.small\.onnx$/,
     );
   });
 

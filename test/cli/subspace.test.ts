@@ -26,7 +26,7 @@ test.each([
   expect(status).toBe(0);
   const report = JSON.parse(stdout);
   expect(report).toMatchObject({
-    ...{ input: "A.npy", output: "V.npy", rows: 200, cols: 7, rank: 3, p: 1.5, restarts: 3, seed: 5, tolerance: 1e-7 },
+    ...{ input: "A.npy", output: "V.npy", shape: [200, 7], rank: 3, p: 1.5, restarts: 3, seed: 5, tolerance: 1e-7 },
     ...{ converged: true, iterations: expect.any(Number), seconds: expect.any(Number), version: expect.any(String) },
   });
   expect(report.residual).toBeLessThanOrEqual(1e-7);

@@ -63,14 +63,14 @@ test("made-up inputs: the report, and what is said", async () => {
   expect(report).toMatchObject({
     ...{ runtime: "onnxruntime-web 1.30.0", ok: true },
     inputs: [
-      { name: "a", dtype: "float32", shape: [5, 3], source: "normal" },
-      { name: "b", dtype: "float32", shape: [3], source: "normal" },
+      { name: "a", dtype: "f32", shape: [5, 3], source: "normal" },
+      { name: "b", dtype: "f32", shape: [3], source: "normal" },
     ],
-    outputs: [{ name: "y", dtype: "float32", cosine: 1, maxDifference: 0, top1Agreement: 1, top1Vectors: 65 }],
+    outputs: [{ name: "y", dtype: "f32", cosine: 1, maxDifference: 0, top1Agreement: 1, top1Vectors: 65 }],
     // 5 rows each.
     runs: 13,
   });
-  expect(report.bytes.before).toBeGreaterThan(100);
+  expect(report.bytesBefore).toBeGreaterThan(100);
   expect(said.split("\n").map((line) => line.replace(/[\d.e+-]+ ms|[\d.]+ times/g, "#"))).toMatchInlineSnapshot(`
     [
       "run in onnxruntime-web 1.30.0",

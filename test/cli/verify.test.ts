@@ -16,7 +16,7 @@ const verify = (...args: string[]) => run(folder, "verify", ...args);
 
 test("a table past 16,000 rows, which compress takes its start from a sample of, is what its file says", async () => {
   await writeModel(folder, "T.safetensors", [tensor("wte.weight", 20000, 128, { kind: "plain" })]);
-  const how = ["-o", "small.safetensors", "--rank", "20", "--method", "lewis", "--verify"];
+  const how = ["-o", "small.safetensors", "--rank", "20", "--method", "lewis", "--verify", "--verbose"];
   const { status, stdout, stderr } = run(folder, "compress", "T.safetensors", ...how);
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   expect(stdout).toMatch(

@@ -88,6 +88,7 @@ export const calls: Record<string, (loewner: Loewner, a: MatrixLike, rowWeights:
         results.push(await loewner.residual(a, { left, right }, { p: 3, rowWeights }));
         results.push(await loewner.certify(a, right, { p: 1, rowWeights }));
       }
+      results.push(await loewner.lowRank(a, { rank: 2, method: "clusters", groups: 3, rowWeights }));
       // f16 would end at 65504.
       results.push(await loewner.lowRank(a, { rank: 4, p: 2, rowWeights, factorType: "bf16" }));
       return results;

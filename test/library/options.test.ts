@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { createLoewner, type Loewner, type Matrix } from "../../src/index.js";
 import { methodNames } from "../../src/method-options.js";
-import { nearest } from "../../src/option-names.js";
+import { nearest } from "../../src/nearest.js";
 import { matrix } from "./matrices.js";
 
 const loewner = await createLoewner();

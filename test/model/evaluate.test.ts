@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { createLoewner } from "../../src/index.js";
 import type { NpyTensor } from "../../src/formats/npy-array.js";
 import type { OnnxModel } from "../../src/formats/onnx/types.js";
-import type { TextTokenizer } from "../../src/model/calibrate/text-tokenizer.js";
+import type { Text, TextTokenizer } from "../../src/model/calibrate/text-tokenizer.js";
 import { evaluateCurve } from "../../src/model/evaluate/curve.js";
 import { evaluateModel, evaluateModels, type EvaluateOptions } from "../../src/model/evaluate/evaluate.js";
 import { guessTask } from "../../src/model/evaluate/guess.js";
@@ -68,11 +68,11 @@ const language = () =>
 const tokenizer: TextTokenizer = {
   padId: 0,
   maskId: 3,
-  encode(text, { add_special_tokens: around = true, text_pair: pair } = {}) {
+  encode(text, { specialTokens: isAround = true, maxLength = Infinity } = {}) {
     const plain = (each: string) => (each.match(/\w+/g) ?? []).map((word) => Number(/\d+/.exec(word)?.[0] ?? 50));
-    const both = pair === undefined ? [plain(text)] : [plain(text), plain(pair)];
-    const all = around ? [1, ...both.flatMap((each) => [...each, 2])] : both.flat();
-    return { ids: all };
+    const both = [text].flat().map(plain);
+    const all = isAround ? [1, ...both.flatMap((each) => [...each, 2])] : both.flat();
+    return { ids: all.slice(0, maxLength), isCut: all.length > maxLength };
   },
 };
 
@@ -175,7 +175,7 @@ describe("likeness of two texts", () => {
     ["max", (all: readonly number[]) => row(0).map((_, j) => Math.max(...all.map((word) => row(word)[j])))],
   ] as const)("Pearson of cosines, vectors by %s", async (pooling, vector) => {
     const data = { name: "d", table: await tsv(["sentence1", "sentence2", "score"], rows) };
-    const own = { ...tokenizer, encode: (each: string) => tokenizer.encode(each, { add_special_tokens: false }) };
+    const own = { ...tokenizer, encode: (each: Text) => tokenizer.encode(each, { specialTokens: false }) };
     const found = await evaluateModel(await encoder(), data, "stsb", options({ pooling, tokenizer: own }));
     const cosines = pairs.map(([a, b]) => cosine(vector(a), vector(b)));
     const centred = (x: readonly number[]) => x.map((each) => each - x.reduce((sum, y) => sum + y, 0) / x.length);

@@ -69,6 +69,18 @@ describe("which", () => {
     expect([...(await halvesOf(await safetensors(), {}))].sort()).toEqual(["bias", "wpe.weight", "zeros"]);
   });
 
+  test("not a copy of a layer, which goes with it", async () => {
+    const table = numbers(tokens * 32, 8);
+    const turned = Float32Array.from(table, (_, i) => table[(i % tokens) * 32 + Math.floor(i / tokens)]);
+    const bytes = model({
+      inputs: [valueInfo("ids", ["n"], 7)],
+      outputs: [valueInfo("y")],
+      initializers: [tensor("word_embeddings.weight", [tokens, 32], table), tensor("head", [32, tokens], turned)],
+      nodes: [node("Gather", ["word_embeddings.weight", "ids"], ["rows"]), node("MatMul", ["rows", "head"], ["y"])],
+    });
+    expect([...(await halvesOf(await onnxModel(await openOnnx(bytesSource(bytes))), {}))]).toEqual([]);
+  });
+
   test("not an excluded table", async () => {
     const exclude = ["*position*"];
     expect([...(await halvesOf(await onnx(), { exclude }))].sort()).toEqual(["bias", "zeros"]);

@@ -13,7 +13,6 @@ import { rowErrors } from "./row-errors.js";
 import { withRuntime } from "./runtime.js";
 import { serve, type Run } from "./serve.js";
 import { Spectra } from "./spectra.js";
-import { inStages } from "./stages.js";
 import { compareModels } from "./verify.js";
 
 interface Open {
@@ -171,10 +170,9 @@ async function calibrated(
     throw new InvalidInputError(
       `${job.summary.name} has no graph that could be run, so it cannot be calibrated: export the model to ONNX, or take the texts away.`,
     );
-  const { signal } = run;
+  const { signal, onProgress } = run;
   const { calibrationFeeds } = await import("./calibration.js");
   const { feeds, source } = await calibrationFeeds(onnx, texts, tokenizerFile, run);
-  const onProgress = inStages(run.onProgress);
   return withRuntime(new URL(texts.runtime), signal, async (runtime) => {
     const made = await job.compress(choice, { signal, onProgress }, { model: onnx, feeds, runtime, p: texts.p });
     return { ...made, answers: made.answers && { ...made.answers, source } };

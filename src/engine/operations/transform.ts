@@ -5,6 +5,7 @@ import { residualOf } from "./factors.js";
 import { gramSums, profileReductions, profiler } from "./gram.js";
 import { squaredProducts } from "./lewis.js";
 import { formOf, operation, packer, product, type Block, type Flag, type Job } from "./operation.js";
+import { searchWork } from "./trellis.js";
 
 /** Rows less their centre, times a power of two, in memory of their own and of the rows' type. */
 function centredRows({ frame, cols, dtype }: Job, centre: Float64Array, unit: number) {
@@ -197,7 +198,9 @@ export const transform = operation({
     return Object.fromEntries([...names, ...rest].map((name) => [name, "concat" as const]));
   },
   work: (cols, { windowBits }, { basis, metricRoot }) =>
-    2 * basis.length + (basis.length / cols) * 2 ** windowBits + (metricRoot ? metricRoot.length + basis.length : 0),
+    2 * basis.length +
+    (basis.length / cols) * searchWork(windowBits) +
+    (metricRoot ? metricRoot.length + basis.length : 0),
   prepare(job: Job, params: TransformParams, shared: TransformShared) {
     const { frame, cols } = job;
     const { windowBits, unbiased, firstLevel, p, unit } = params;

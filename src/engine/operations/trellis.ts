@@ -62,13 +62,16 @@ function feedbackProduct({ frame }: Job, feedback: Float64Array, lines: number, 
   };
 }
 
+/** Finding an entry's code, in multiply-adds of other sweeps that take as long: a step over every state of the trellis. */
+export const searchWork = (windowBits: number) => 8 * 2 ** windowBits;
+
 /**
  * Codes and the numbers of scales' levels, handed on; the report of what they decode to; `output`: the error of products, by pivots;
  * `beyond`: squares of what coordinates decode to that the rotation adds to those of A, where rows are 0.
  */
 export const trellis = operation({
   reduce: { ...reportReductions, codes: "concat", scales: "concat", output: "sum", beyond: "sum" },
-  work: (cols, { windowBits }, { feedback }) => cols * 2 ** windowBits + (feedback ? cols * cols : 0),
+  work: (cols, { windowBits }, { feedback }) => cols * searchWork(windowBits) + (feedback ? cols * cols : 0),
   prepare(job: Job, params: TrellisParams, shared: TrellisShared) {
     const { frame, cols, dtype } = job;
     const { bits, windowBits, rows: n, segment, p } = params;

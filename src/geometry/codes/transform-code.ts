@@ -2,6 +2,7 @@
 //
 // Goyal, Theoretical foundations of transform coding (2001). A row is coded in three sweeps: scatter matrix, what coding would leave, codes. Nothing of size n is kept but codes, scales, and a few numbers a row.
 import type { EngineRows } from "../../engine/engine.js";
+import { searchWork } from "../../engine/operations/trellis.js";
 import { InvalidInputError } from "../../errors.js";
 import type { RowSource } from "../../matrix.js";
 import { checkOneOf, checkP, checkSeed } from "../../options.js";
@@ -53,7 +54,7 @@ export async function transformCode(
 ): Promise<TransformCodeResult> {
   const { rows: n, cols: d } = source;
   const { bytes, bitsPerEntry = 0, maxError, windowBits = 10, seed = 0 } = options;
-  run.expect(n * (5 * d * d + (d / 2) * 2 ** windowBits));
+  run.expect(n * (5 * d * d + (d / 2) * searchWork(windowBits)));
   const rows = run.open(source);
   const metric = await metricOf(run, options.metric, d);
   const planner = new CodePlanner(run, rows, options, metric);

@@ -10,6 +10,7 @@
 //           feedback after each column all the same
 import { trellisError, trellisTable } from "../../code-trellis.js";
 import type { EngineRows } from "../../engine/engine.js";
+import { searchWork } from "../../engine/operations/trellis.js";
 import { blockRows } from "../../engine/sweep.js";
 import { InvalidInputError } from "../../errors.js";
 import { rowsRead, rowTypeBytes, type RowSource } from "../../matrix.js";
@@ -58,7 +59,8 @@ export async function trellisCode(
 ): Promise<TrellisCodeResult> {
   const { rows: n, cols: d } = source;
   const { bits, moments, damping = 0.01, p = 2, windowBits = 10, seed = 0 } = options;
-  run.expect(n * d * (2 ** windowBits + (moments ? d : 0)));
+  const segment = segmentOf(n);
+  run.expect(Math.ceil(n / segment) * blockRows * d * (searchWork(windowBits) + (moments ? d : 0)));
   const rows = run.open(source);
   const known = await run.cache.once("profile", () => profile(run, rows));
   checkRange(known, source);
@@ -67,7 +69,6 @@ export async function trellisCode(
   const feedback = moments && (await feedbackOf(run, moments, d, rotation, damping));
   const { sizes, squares, products } = await rowSizes(run, rows, moments);
   const lines = rotation.signs.length;
-  const segment = segmentOf(n);
   const root = Math.sqrt(lines);
   const wanted = sizes.map((size) => size / root);
   const zero = sizes.some((size) => size === 0) ? [0] : [];

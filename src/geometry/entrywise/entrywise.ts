@@ -17,8 +17,10 @@ import {
   checkTolerance,
 } from "../../options.js";
 import type { EntrywiseOptions, EntrywiseResult, EntrywiseStart, FactorType, Objective } from "../../types/index.js";
-import { reweight } from "./reweight.js";
+import { hopBasis, hopFloors } from "./hops.js";
+import { reweight, type Floors } from "./reweight.js";
 import { split } from "./split.js";
+import { defaultSteps, hopsFrom, isSmall, randomStarts } from "./work.js";
 import { basisSize, factors, placing, residual as residualOf, roundTo, unitRoundoff } from "../basis/factors.js";
 import { lewisEllipsoid } from "../lewis/ellipsoid.js";
 import { orient, orthonormalise } from "../basis/orthonormal.js";
@@ -26,12 +28,6 @@ import { profile, type Profile } from "../profile.js";
 import { setWeights, type Run, type Ending } from "../run.js";
 import { spectrum } from "../basis/spectrum.js";
 
-/** Multiply-adds that 100 steps of reweighting from one start may take; above, the rank counts as large. */
-const smallWork = 3e10;
-/** Multiply-adds that go into random starts unless the caller says how many. */
-const randomWork = 6e10;
-/** Multiply-adds that splitting may take unless the caller says how many steps: 20 at least, 100 at most. */
-const splitBudget = 1e11;
 const defaultTolerance = 1e-8;
 /** Streams of random numbers used here: start number i draws from this one plus i. */
 const randomStream = 4096;
@@ -95,29 +91,6 @@ async function problemOf(
   return { run, rows, profile: scales, rank, p, factorType, tolerance, maxIterations, small, mean, entries };
 }
 
-type Size = Pick<EntrywiseOptions, "rank" | "method">;
-
-function isSmall(n: number, d: number, { rank, method = "auto" }: Size): boolean {
-  return method === "auto" ? 100 * reweightWork(n, d, rank) <= smallWork : method === "reweighting";
-}
-
-function defaultSteps(n: number, d: number, size: Size): number {
-  if (isSmall(n, d, size)) return 200;
-  return Math.max(20, Math.min(100, Math.floor(splitBudget / splitWork(n, d, size.rank))));
-}
-
-/** Multiply-adds of entrywiseFactors from one start, about. */
-export function entrywiseWork(n: number, d: number, rank: number): number {
-  const size = { rank };
-  return isSmall(n, d, size) ? 100 * reweightWork(n, d, rank) : defaultSteps(n, d, size) * splitWork(n, d, rank);
-}
-
-function randomStarts(n: number, d: number, size: Size): number {
-  const small = isSmall(n, d, size);
-  const work = small ? 100 * reweightWork(n, d, size.rank) : defaultSteps(n, d, size) * splitWork(n, d, size.rank);
-  return Math.min(small ? 8 : 2, Math.floor(randomWork / work));
-}
-
 /** Error of the projection A V V'. */
 async function scoreOf(
   { run, rows, profile, p, rank, factorType }: EntrywiseProblem,
@@ -165,12 +138,13 @@ async function refine(
   problem: EntrywiseProblem,
   basis: Float64Array,
   projection: Objective,
+  floors?: Floors,
 ): Promise<EntrywiseFactors> {
   const done = isDone(problem, projection);
   if (done || problem.maxIterations === 0) {
     return { ...(await project(problem, basis)), iterations: 0, residual: done ? 0 : 1, converged: done };
   }
-  const found = await (problem.small ? refineSmall(problem, basis) : refineLarge(problem, basis, projection));
+  const found = await (problem.small ? refineSmall(problem, basis, floors) : refineLarge(problem, basis, projection));
   const { iterations, residual, converged } = found;
   // Also where the refined pair is no number: an overflow of its type.
   if (!(found.objective.lp < projection.lp))
@@ -178,7 +152,7 @@ async function refine(
   return { ...found, projection, method: problem.small ? "reweighting" : "splitting" };
 }
 
-async function refineSmall(problem: EntrywiseProblem, basis: Float64Array) {
+async function refineSmall(problem: EntrywiseProblem, basis: Float64Array, floors?: Floors) {
   const { run, rows, profile, rank, p, factorType, tolerance, maxIterations, mean } = problem;
   const { rows: n, cols: d } = rows.source;
   const { unit } = profile;
@@ -191,7 +165,16 @@ async function refineSmall(problem: EntrywiseProblem, basis: Float64Array) {
     sink: placing(left, rank),
   });
   for (let i = 0; i < left.length; ++i) left[i] *= unit;
-  const request = { left, right: basis.slice(0, rank * d), rank, p, size: mean * unit, tolerance, maxIterations };
+  const request = {
+    left,
+    right: basis.slice(0, rank * d),
+    rank,
+    p,
+    size: mean * unit,
+    tolerance,
+    maxIterations,
+    floors,
+  };
   const pair = await reweight(run, rows, profile, request);
   for (let i = 0; i < left.length; ++i) pair.left[i] /= unit;
   const right = await roundTo(run, pair.right, factorType);
@@ -232,7 +215,8 @@ export async function entrywiseLowRank(
   const rows = run.open(source);
   const factorType = dtype === "f64" ? "f64" : "f32";
   const count = p === 2 ? 0 : (options.starts ?? randomStarts(n, d, options));
-  expectWork(run, source, options, count);
+  const hops = hopsFrom(n, d, options);
+  expectWork(run, source, options, count + hops);
 
   const scales = await profile(run, rows);
   setWeights(rows, options);
@@ -259,6 +243,14 @@ export async function entrywiseLowRank(
     const found = await refine(problem, basis, projection);
     report[at] = { ...report[at], refined: found.objective.lp, iterations: found.iterations };
     if (!best || found.objective.lp < best.objective.lp) best = found;
+  }
+  for (let index = 0; index < hops && !isDone(problem, best!.objective); ++index) {
+    const basis = await hopBasis(run, source, best!.right, { rank, seed, index });
+    const projection = await scoreOf(problem, basis);
+    const found = await refine(problem, basis, projection, hopFloors);
+    const { iterations, objective } = found;
+    report.push({ start: "hop", projection: projection.lp, refined: objective.lp, iterations });
+    if (objective.lp < best!.objective.lp) best = found;
   }
   run.finish();
   const { left, right, objective, method, iterations, residual, converged } = best!;

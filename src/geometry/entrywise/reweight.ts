@@ -18,7 +18,17 @@ export interface ReweightRequest {
   size: number;
   tolerance: number;
   maxIterations: number;
+  floors?: Floors;
 }
+
+/** The smoothing, beside mean |A|: where it starts, and what it is multiplied by after each step. */
+export interface Floors {
+  readonly from: number;
+  readonly factor: number;
+}
+
+/** What gets past most minima. */
+const wide: Floors = { from: 0.5, factor: 0.9 };
 
 /** A pair, right with orthonormal rows, of A times unit. */
 export interface ReweightResult extends Ending {
@@ -32,7 +42,7 @@ export async function reweight(
   { unit }: Profile,
   request: ReweightRequest,
 ): Promise<ReweightResult> {
-  const { rank: k, p, size, tolerance, maxIterations } = request;
+  const { rank: k, p, size, tolerance, maxIterations, floors = wide } = request;
   const { rows: n, cols: d } = rows.source;
   let { right } = request;
   rows.state.set("left", request.left);
@@ -43,9 +53,9 @@ export async function reweight(
   let iterations = 0;
   // Newton's step for p > 2 (the full one overshoots), the exact minimum of a bound for p <= 2.
   const damping = p > 2 ? 1 / (p - 1) : 1;
-  let shrink = 1;
+  let floor = floors.from;
   for (; iterations < maxIterations && still < 3; ++iterations) {
-    const eps = Math.max(0.5 * shrink, smallest) * size;
+    const eps = Math.max(floor, smallest) * size;
     const before = iterations === 0 ? (await rows.state.get("left"))!.slice() : undefined;
     const params = { rank: k, p, unit, eps, damping };
     const sums = await run.sweep("entrywiseReweight", rows, "reweighting", params, { right });
@@ -57,12 +67,12 @@ export async function reweight(
     if (value < best.value) best = { value, left: (await rows.state.get("left"))!.slice(), right };
     // A number is as small as rounding lets it be: nothing left to gain.
     residual = value > 0 ? Math.abs(previous - value) / value : 0;
-    still = residual <= tolerance && (eps * n * d <= settled * value || 0.5 * shrink <= smallest) ? still + 1 : 0;
+    still = residual <= tolerance && (eps * n * d <= settled * value || floor <= smallest) ? still + 1 : 0;
     if (value === 0) still = 3;
     previous = value;
     const step = await run.engine.dense("solve", { systems: sums.systems, sides: sums.sides, count: d, n: k });
     right = right.map((x, at) => x + damping * step[(at % d) * k + Math.floor(at / d)]);
-    shrink *= 0.9;
+    floor *= floors.factor;
   }
   rows.state.delete("left");
   orthonormalise(best.left, best.right, n, k, d);

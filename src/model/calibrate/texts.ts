@@ -4,7 +4,7 @@ import type { NpyTensor } from "../../formats/npy-array.js";
 import type { OnnxModel, OnnxValue } from "../../formats/onnx/types.js";
 import { declaredInput, fill, type ModelInput, onnxInputs, typeOf } from "../onnx/inputs.js";
 import { turn } from "../onnx/runner.js";
-import type { TextTokenizer } from "./text-tokenizer.js";
+import type { Text, TextTokenizer } from "./text-tokenizer.js";
 import { type Feed, feedOf, inputsOf, isMaskName } from "./feeds.js";
 import { checkOptions, type Names } from "../../option-names.js";
 
@@ -39,7 +39,7 @@ const defaultLength = 512;
  * in a batch. Texts without tokens are left out.
  * @throws {InvalidInputError} when there is no text, the model takes no token ids, or wants inputs that texts do not give.
  */
-export async function textFeeds(model: OnnxModel, texts: readonly string[], options: TextFeedOptions): Promise<Feed[]> {
+export async function textFeeds(model: OnnxModel, texts: readonly Text[], options: TextFeedOptions): Promise<Feed[]> {
   checkOptions("textFeeds", options, textFeedsNames);
   const inputs = textInputs(model);
   const { tokenizer, signal } = options;
@@ -53,8 +53,8 @@ export async function textFeeds(model: OnnxModel, texts: readonly string[], opti
   for (const [i, text] of texts.entries()) {
     if (i % 64 === 0) await turn();
     throwIfAborted(signal);
-    const ids = encode(tokenizer, text, maxLength);
-    if (ids.length > 0) encoded.push({ ids });
+    const tokens = tokenizer.encode(text, { maxLength });
+    if (tokens.ids.length > 0) encoded.push(tokens);
   }
   if (encoded.length === 0) {
     const what = texts.length ? `none of ${texts.length} texts has a token in it` : "no texts were given";
@@ -64,18 +64,6 @@ export async function textFeeds(model: OnnxModel, texts: readonly string[], opti
   for (const batch of batchesOf(encoded, inputs, calibrationBatch))
     feeds.push(await feedOfTexts(model, inputs, batch, tokenizer.padId ?? 0));
   return feeds;
-}
-
-/** With the tokenizer's own tokens around it; a text that is too long is cut inside of these. */
-export function encode(tokenizer: TextTokenizer, text: string, maxLength: number): readonly number[] {
-  const { ids } = tokenizer.encode(text);
-  if (ids.length <= maxLength) return ids;
-  const inner = tokenizer.encode(text, { add_special_tokens: false }).ids;
-  const around = ids.length - inner.length;
-  const matches = (start: number) => inner.every((id, i) => id === ids[start + i]);
-  const start = Array.from({ length: around + 1 }, (_, i) => i).find(matches);
-  if (start === undefined || around >= maxLength) return ids.slice(0, maxLength);
-  return [...ids.slice(0, start), ...inner.slice(0, maxLength - around), ...ids.slice(start + inner.length)];
 }
 
 /** The inputs of a model that texts give. */

@@ -2,7 +2,7 @@
 import { InvalidInputError } from "../../errors.js";
 import type { OnnxModel } from "../../formats/onnx/types.js";
 import type { TextTokenizer } from "../calibrate/text-tokenizer.js";
-import { encode, positionsOf, type Sequence, textInputs } from "../calibrate/texts.js";
+import { positionsOf, type Sequence, textInputs } from "../calibrate/texts.js";
 import type { Encoder } from "./task.js";
 
 /** Tokens a text, where neither the tokenizer's file nor the model says how many. */
@@ -35,15 +35,17 @@ class Cutting implements CountingEncoder {
   ) {}
 
   get maskId(): number | undefined {
-    return (this.tokenizer as { maskId?: number }).maskId;
+    return this.tokenizer.maskId;
   }
 
   encode(text: string, pair?: string): Sequence {
-    void pair;
-    return { ids: encode(this.tokenizer, text, this.maxLength) };
+    const { maxLength } = this;
+    const tokens = this.tokenizer.encode(pair === undefined ? text : [text, pair], { maxLength });
+    if (tokens.isCut) ++this.truncated;
+    return tokens;
   }
 
   plain(text: string): readonly number[] {
-    return this.tokenizer.encode(text, { add_special_tokens: false }).ids;
+    return this.tokenizer.encode(text, { specialTokens: false }).ids;
   }
 }

@@ -83,6 +83,7 @@ export class Evaluator {
     private readonly trial: Trial,
     private readonly encoder: CountingEncoder | undefined,
     private readonly options: EvaluateOptions,
+    private readonly notes: readonly string[],
   ) {}
 
   /** Reads the data; nothing has run yet. @throws {InvalidInputError} as `evaluateModels` */
@@ -103,7 +104,7 @@ export class Evaluator {
     });
     const { sequences } = trial;
     const empty = sequences.findIndex(({ ids }) => ids.length === 0);
-    if (empty < 0) return new Evaluator(chosen, trial, encoder, options);
+    if (empty < 0) return new Evaluator(chosen, trial, encoder, options, [...leftOut(data), ...trial.notes]);
     throw new InvalidInputError(
       `${data.name}: text ${empty + 1} of ${sequences.length} has no token in it. Leave it out.`,
       { file: data.name, row: empty },
@@ -150,8 +151,8 @@ export class Evaluator {
   }
 
   get about(): Omit<Evaluations, "models"> {
-    const { task, trial, encoder } = this;
-    const { output, examples, notes } = trial;
+    const { task, trial, encoder, notes } = this;
+    const { output, examples } = trial;
     return {
       task: task.name,
       reads: `${output.description}${output.kind === "states" ? `, ${inWords[this.options.pooling ?? "mean"]}` : ""}`,
@@ -217,6 +218,17 @@ export function taskNamed(name: string): Task {
   const found = tasks.find((task) => task.name === name);
   if (found) return found;
   throw new InvalidInputError(`There is no task "${name}"; there are ${taskNames.join(", ")}.`);
+}
+
+/** Lines of the data that are no examples. */
+function leftOut({ table }: EvaluationData): string[] {
+  const { emptyLines = 0, leftOut: short = 0 } = table ?? {};
+  const counted = (count: number, one: string, more: string) =>
+    count === 0 ? [] : [count === 1 ? `1 ${one} is left out.` : `${count} ${more} are left out.`];
+  return [
+    ...counted(emptyLines, "empty line", "empty lines"),
+    ...counted(short, "line with too few fields", "lines with too few fields"),
+  ];
 }
 
 const inWords: Record<Pooling, string> = {

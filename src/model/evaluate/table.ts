@@ -4,7 +4,7 @@ import { quote } from "../../formats/json.js";
 import { sniffedBytes, standIn } from "../../formats/sniff.js";
 import { csvRows, type Row } from "./csv.js";
 import { type JsonRow, jsonRows, shownField } from "./jsonl.js";
-import { nearest } from "./nearest.js";
+import { nearest } from "../../nearest.js";
 
 export interface TableOptions {
   /** Of .tsv and .csv: names of the columns, where the first line is a row already (GLUE's CoLA has none: source, label, star, sentence). */

@@ -94,12 +94,14 @@ export interface Task {
   readonly name: string;
   /** What it scores, in a few words. */
   readonly description: string;
+  /** Columns of the text, or of the two of a pair, unless others are named. */
+  readonly text?: readonly string[];
+  /** Column of the label, unless another is named. */
+  readonly label?: string;
   /** Names of columns, of files that have no row of them. */
   readonly columns?: readonly string[];
-  /** Columns of the text, or of the two texts of a pair, that are read where none are named. */
-  readonly text?: readonly string[];
-  /** Column of the label that is read where none is named; undefined: nothing is labelled. */
-  readonly label?: string;
+  /** Of files with a few damaged rows: fields behind the last column are left out, and so are rows with too few. Default false. */
+  readonly ragged?: boolean;
   /** Reads the data; nothing has run yet. @throws {InvalidInputError} for data that does not fit */
   prepare(setting: Setting): Trial | Promise<Trial>;
 }

@@ -33,6 +33,10 @@ export class Builder {
   /** ValueInfoProto messages by the name of the value. */
   readonly values = new Map<string, Uint8Array>();
   private readonly taken: Set<string>;
+  /** By what was wanted, the last number that was put to it. */
+  private readonly numbers = new Map<string, number>();
+  private readonly nodeNames = new Set<string>();
+  private readonly stored = new Set<string>();
   /** Names of what was written once, by its key. */
   private readonly helpers = new Map<string, string>();
   /** Nodes of constants alone, which come before all others. */
@@ -49,7 +53,10 @@ export class Builder {
   /** A name that nothing else has: `wanted`, or `wanted_2`, `wanted_3`, ... */
   fresh(wanted: string): string {
     let name = wanted;
-    for (let i = 2; this.taken.has(name); ++i) name = `${wanted}_${i}`;
+    for (let i = this.numbers.get(wanted) ?? 2; this.taken.has(name); ++i) {
+      name = `${wanted}_${i}`;
+      this.numbers.set(wanted, i + 1);
+    }
     this.taken.add(name);
     return name;
   }
@@ -62,7 +69,9 @@ export class Builder {
   }
 
   /**
-   * A node with one output; gives the output's name: a fresh one after `name`, unless `output` says what it must be.
+   * A node with one output; gives the output's name: a fresh one after the last part of `name`, unless `output` says what it must be. Names
+   * are most of what a small model takes: a node has one of its own where it puts out a value of the original, or reads what is stored,
+   * so that other tools can be told of it.
    */
   node(
     opType: string,
@@ -74,16 +83,24 @@ export class Builder {
       domain = "",
     }: { name: string; output?: string; attributes?: Readonly<Record<string, Attribute>>; domain?: string },
   ): string {
-    const made = output ?? this.fresh(name);
+    const made = output ?? this.fresh(name.slice(name.lastIndexOf("/") + 1));
+    const isTold = inputs.some((input) => this.stored.has(input));
+    const own = output !== undefined ? this.nodeName(name) : isTold ? made : undefined;
     if (domain) this.domains.add(domain);
     const node = create(NodeProtoSchema, {
-      ...{ opType, input: [...inputs], output: [made], name: this.fresh(`${name}/${opType}`), domain },
+      ...{ opType, input: [...inputs], output: [made], ...(own && { name: own }), ...(domain && { domain }) },
       attribute: Object.entries(attributes).map(([key, value]) => attributeOf(key, value)),
     });
     const isConstant = inputs.every((input) => input === "" || this.constants.has(input));
     if (isConstant && output === undefined) this.constants.add(made);
     (isConstant ? this.constant : this.others).push(toBinary(NodeProtoSchema, node));
     return made;
+  }
+
+  private nodeName(wanted: string): string {
+    const name = this.nodeNames.has(wanted) ? this.fresh(wanted) : wanted;
+    this.nodeNames.add(name);
+    return name;
   }
 
   /** Writes down a value's shape: of what operators put out that shape inference does not know. */
@@ -99,6 +116,7 @@ export class Builder {
     const name = this.fresh(wanted);
     const streamed = data instanceof Uint8Array ? { byteLength: data.byteLength, chunks: () => [data] } : data;
     this.tensors.push({ name, dataType, dims, data: streamed });
+    this.stored.add(name);
     this.constants.add(name);
     return name;
   }

@@ -1,6 +1,6 @@
 // A layer whose rows are in groups in the graph: a row is its left factor in the columns of its group, between zeros, times the right factors
-// of all groups below each other. Two operators mask what a Gather of whole right factors would copy, rank x cols numbers a row: for 16
-// groups or fewer the longer product takes less time, and a hundredth of the memory (docs/clusters.md).
+// of all groups below each other. To gather the group's own right factor would copy rank x cols numbers for each row: what is masked here is
+// count x rank of them, for a longer product (docs/clusters.md).
 import type { RowType } from "../../matrix.js";
 import { bytesOf } from "../kinds/matrix-journal.js";
 import type { StoredClusters, StoredLayer } from "../stored.js";

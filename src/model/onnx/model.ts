@@ -48,13 +48,16 @@ export async function onnxModel(given: OnnxModel): Promise<Model> {
   function halvable(): OnnxTensor[] {
     const inputs = new Set(model.graph.inputs.map(({ name }) => name));
     const isSmallTable = ({ kind, copies }: Layer) => kind === "position" && copies === undefined;
+    // What holds the numbers of a layer goes with it.
     const kept = new Set(
-      layers.filter((layer) => weights.has(layer.name) && !isSmallTable(layer)).map(({ name }) => name),
+      layers.flatMap((layer) =>
+        isSmallTable(layer) ? [] : (weights.get(layer.name)?.places.map(({ tensor }) => tensor) ?? []),
+      ),
     );
-    return [...initializers.values()].filter(
-      ({ name, rowType, byteLength }) =>
-        rowType === "f32" && byteLength > 0 && !inputs.has(name) && !kept.has(name) && !factors.has(name),
-    );
+    return [...initializers.values()].filter((tensor) => {
+      const { name, rowType, byteLength } = tensor;
+      return rowType === "f32" && byteLength > 0 && !inputs.has(name) && !kept.has(tensor) && !factors.has(name);
+    });
   }
 
   async function layOut(stored: readonly StoredLayer[], options: LayOutOptions = {}): Promise<OutputFile[]> {

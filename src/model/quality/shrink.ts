@@ -21,6 +21,7 @@ import { runnableFiles } from "./laid-out.js";
 import { halvesOf } from "../halves.js";
 import { allowsHalves, cosineOf, type QualityOptions, usualSensitivity } from "./qualities.js";
 import { sensitivities } from "./sensitivity.js";
+import { inStages } from "./stages.js";
 
 /** What a model is calibrated on. */
 export interface CalibrationInputs {
@@ -81,7 +82,10 @@ export async function shrinkModel(loewner: Loewner, model: Model, options: Shrin
   const shrinking = await Shrinking.open(
     loewner,
     model,
-    { dtype: "auto", ...rest, ...(!sized && { error: 1 - asked }), halves },
+    {
+      ...{ dtype: "auto", ...rest, ...(!sized && { error: 1 - asked }), halves },
+      ...(inputs && rest.onProgress && { onProgress: inStages(rest.onProgress) }),
+    },
     inputs,
   );
   const made = await shrinking.made(size, sized || isOfFile(rest) ? undefined : 1 - asked);

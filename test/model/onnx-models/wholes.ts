@@ -86,6 +86,40 @@ export const wholeCases: readonly OnnxCase[] = [
     table,
   ),
   whole(
+    "EmbedLayerNormalization with segments, a mask and positions, and all that it puts out",
+    {
+      ids: ids([2, 5], 96, "int32"),
+      segments: ids([2, 5], 2, "int32"),
+      mask: { type: "int32", dims: [2, 5], data: Int32Array.of(1, 1, 1, 0, 0, 1, 1, 1, 1, 0) },
+      places: ids([2, 5], 8, "int32"),
+    },
+    (data) => ({
+      nodes: [
+        node(
+          "EmbedLayerNormalization",
+          ["ids", "segments", "W", "positions", "kinds", "gamma", "beta", "mask", "places"],
+          ["y", "count", "sum"],
+          { domain: microsoft, attributes: { epsilon: { float: 1e-3 } } },
+        ),
+      ],
+      initializers: [
+        floats("W", [96, 16], data),
+        floats("positions", [8, 16], weight("positions", 8, 16, 9).data),
+        floats("kinds", [2, 16], weight("kinds", 2, 16, 10).data),
+        floats("gamma", [16], weight("gamma", 2, 8, 11).data),
+        floats("beta", [16], weight("beta", 2, 8, 12).data),
+      ],
+      inputs: ["ids", "segments", "mask", "places"].map((name) => value(name, Type.int32, [2, 5])),
+      outputs: [
+        value("y", Type.float, [2, 5, 16]),
+        value("count", Type.int32, [2]),
+        value("sum", Type.float, [2, 5, 16]),
+      ],
+      domains: { [microsoft]: 1 },
+    }),
+    table,
+  ),
+  whole(
     "Attention",
     { h: randomFloats([2, 5, 16]) },
     (data) => ({

@@ -22,6 +22,8 @@ export interface Classes {
   readonly label: string;
   /** Names of columns, of files that have no row of them. */
   readonly columns?: readonly string[];
+  /** As of a task. */
+  readonly ragged?: boolean;
   /** Names of the classes, in the usual order. */
   readonly labels?: readonly string[];
   /** Besides the loss. Default: accuracy. */
@@ -30,9 +32,9 @@ export interface Classes {
 
 /** A task of classes. Labels of a table are whole numbers or the classes' names; of arrays, `labels`. */
 export function classes(own: Classes): Task {
-  const { name, description, columns, text, label, metrics = [{ name: "accuracy", score: accuracy }] } = own;
+  const { name, description, columns, ragged, metrics = [{ name: "accuracy", score: accuracy }] } = own;
   return {
-    ...{ name, description, columns, text, label },
+    ...{ name, description, text: own.text, label: own.label, columns, ragged },
     prepare(setting): Trial {
       const output = setting.output("scores");
       const { data, options } = setting;

@@ -19,6 +19,7 @@ export const retrieval: Task = {
   name: "retrieval",
   description: "passages that answer a query: recall, nDCG",
   text: ["text"],
+  label: "relevant",
   prepare({ data, options, encoder, output: outputOf }): Trial {
     const output = outputOf("vector", "states");
     const { text: [column = "text"] = [], label = "relevant", k = usualK } = options;

@@ -3,7 +3,7 @@ import { InvalidInputError } from "../../../errors.js";
 import type { Sequence } from "../../calibrate/texts.js";
 import { checkExamples, numbersOf, required, sequencesOf, sequencesOfArrays } from "../examples.js";
 import { pearson } from "../metrics/pearson.js";
-import { spearman } from "../metrics/spearman.js";
+import { spearmanOf } from "../metrics/spearman.js";
 import type { Answer, Answers, Metric, Setting, Task, Trial } from "../task.js";
 import { cosine, Vectors } from "../vectors.js";
 
@@ -61,10 +61,10 @@ abstract class Correlated implements Answers {
   metrics(): readonly Metric[] {
     const { gold } = this;
     const values = this.values();
-    return Object.entries({ spearman, pearson }).map(([name, score]) => ({
-      ...{ name, better: "higher" as const },
-      score: (rows) => score(values, gold, rows),
-    }));
+    return [
+      { name: "spearman", better: "higher", score: spearmanOf(values, gold) },
+      { name: "pearson", better: "higher", score: (rows) => pearson(values, gold, rows) },
+    ];
   }
 }
 

@@ -1,6 +1,6 @@
 // Bodies of a model's own functions in place of the calls that take weights (ONNX IR specification, "Model-local functions"): names of the
 // body become fresh ones, or those that the call has for inputs and outputs; attributes that refer to those of the function become the
-// call's, or the function's defaults.
+// call's, or the function's defaults. So with an operator of onnxruntime's that would read a table as a whole (embedding.ts).
 import { toBinary } from "@bufbuild/protobuf";
 import { readNode } from "../../../formats/index.js";
 import { editedSource } from "../../../formats/onnx/layout.js";
@@ -11,6 +11,7 @@ import type { OnnxModel, OnnxNode } from "../../../formats/onnx/types.js";
 import { type Scope, Values } from "../values.js";
 import { isWeight } from "../weights.js";
 import { Bodies, type Called } from "./bodies.js";
+import { embeddingNodes, isEmbedding } from "./embedding.js";
 import { identity, Renaming, withAttributes } from "./renaming.js";
 
 /** Nodes, and bytes, that a model may grow by: functions that call each other twice at each level grow beyond all bounds. */
@@ -69,11 +70,7 @@ class Inliner {
     const replaced = new Map<OnnxNode, Uint8Array[]>();
     for (const scope of this.values.scopes) {
       for (const node of scope.graph.nodes) {
-        const called = this.bodies.calledBy(node.domain, node.opType);
-        if (!called || node.subgraphs.length > 0) continue;
-        const kinds = new Map(node.inputs.map((name) => [name, this.kindIn(scope, name)]));
-        if (!called.holdsWeights && ![...kinds.values()].includes("weight")) continue;
-        const body = await this.bodyOf(await readNode(this.model, node), kinds, []);
+        const body = await this.insteadOf(node, scope);
         if (!body) continue;
         const written = body.map((each) => toBinary(NodeProtoSchema, each));
         this.bytes += written.reduce((sum, { byteLength }) => sum + byteLength, 0);
@@ -82,6 +79,16 @@ class Inliner {
       }
     }
     return replaced;
+  }
+
+  private async insteadOf(node: OnnxNode, scope: Scope): Promise<NodeProto[] | undefined> {
+    if (isEmbedding(this.model, this.values, { node, scope }))
+      return embeddingNodes(await readNode(this.model, node), new Renaming(this.taken, node.name || node.outputs[0]));
+    const called = this.bodies.calledBy(node.domain, node.opType);
+    if (!called || node.subgraphs.length > 0) return undefined;
+    const kinds = new Map(node.inputs.map((name) => [name, this.kindIn(scope, name)]));
+    if (!called.holdsWeights && ![...kinds.values()].includes("weight")) return undefined;
+    return this.bodyOf(await readNode(this.model, node), kinds, []);
   }
 
   /** Functions that only calls which are gone had use for. */

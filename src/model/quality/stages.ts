@@ -1,14 +1,12 @@
 // Progress of a model that is calibrated, as one share that never goes back: calibration, a first fit, what each layer costs the answers,
 // and fits until these agree, whose number nobody knows before.
-import type { ProgressReport } from "./protocol.js";
-
-type Listener = (progress: ProgressReport) => void;
+import type { ProgressListener } from "../model-progress.js";
 
 /** What was done before each stage, of the whole. */
 const starts = { calibration: 0, fit: 0.15, costs: 0.5, more: 0.75 };
 
 /** @returns what `shrinkModel` is to tell */
-export function inStages(tell: Listener): Listener {
+export function inStages(tell: ProgressListener): ProgressListener {
   let share = 0;
   let [layers, fitted] = [1, 0];
   let stage: keyof typeof starts = "calibration";

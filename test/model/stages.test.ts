@@ -1,6 +1,6 @@
 // Progress of a model that is calibrated: its stages one after another, as one share.
 import { expect, test } from "vitest";
-import { inStages } from "../../web/session/stages.js";
+import { inStages } from "../../src/model/quality/stages.js";
 
 test("the share never goes back, passes each stage's start, and stays below the whole while fits are made anew", () => {
   const told: number[] = [];
