@@ -40,7 +40,10 @@ export interface Choice {
   readonly layers: readonly string[];
   /** A quality, or the mean cosine between answers; a share of each layer, or bytes of the whole. */
   readonly size:
-    { readonly quality: Quality } | { readonly cosine: number } | { readonly keep: number } | { readonly bytes: number };
+    | { readonly quality: Quality }
+    | { readonly cosine: number }
+    | { readonly keep: number }
+    | { readonly bytes: number };
   readonly p: number;
   readonly method: Method;
   readonly type: NumberType;
