@@ -5,7 +5,7 @@ import { commandFor, pastedName } from "./page/command.js";
 import { CurveView } from "./page/curve-view.js";
 import { announce, byId } from "./page/dom.js";
 import { foretoldText } from "./page/foretold.js";
-import { Form } from "./page/form.js";
+import { Form, isPromise } from "./page/form.js";
 import { chooseFiles, takeFiles } from "./page/intake.js";
 import { LayerTable } from "./page/layer-table.js";
 import { showPicture } from "./page/picture.js";
@@ -152,7 +152,7 @@ function addTexts(files: readonly File[]): void {
 
 function choiceNow(): Choice | undefined {
   const choice = form.choice;
-  opened?.table.choose(form.quality === undefined ? "size" : "quality");
+  opened?.table.choose(form.isPromise ? "quality" : "size");
   return opened && choice && { ...choice, layers: opened.table.chosen };
 }
 
@@ -172,7 +172,7 @@ function chosen(): void {
   }
   // Of a worker that has ended nothing is asked before the next run opens the files again.
   if (lost) return;
-  if ("quality" in choice.size && opened.size !== JSON.stringify(choice.size)) {
+  if (isPromise(choice.size) && opened.size !== JSON.stringify(choice.size)) {
     byId("bytes-after").textContent = "…";
     byId("outcome-note").textContent = "Its layers are being looked at, to tell how small it gets.";
   }
@@ -195,7 +195,7 @@ function showPrediction(choice: Choice, prediction: Prediction): void {
   opened.size = JSON.stringify(choice.size);
   const { bytes } = opened.summary;
   byId("form-fault").textContent = form.fault ?? "";
-  byId("bytes-after").textContent = `${"quality" in choice.size ? "about " : ""}${megabytes(prediction.bytesAfter)}`;
+  byId("bytes-after").textContent = `${isPromise(choice.size) ? "about " : ""}${megabytes(prediction.bytesAfter)}`;
   byId("outcome-note").textContent = foretoldText(choice, prediction, bytes, calibration.texts !== undefined);
   opened.table.show(prediction);
   curves.showRank(prediction);

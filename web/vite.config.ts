@@ -25,7 +25,8 @@ function offline(): Plugin {
         const file = bundle[name];
         hash.update(name).update(file.type === "chunk" ? file.code : file.source);
       }
-      const files = JSON.stringify(["./", ...names.filter((name) => name !== "index.html"), "icon.svg"]);
+      // Pages, which are made after this, are asked for by their folders.
+      const files = JSON.stringify(["./", "picture/", ...names.filter((name) => !name.endsWith(".html")), "icon.svg"]);
       const text = readFileSync(join(root, source), "utf8")
         .replace('"__FILES__"', files)
         .replace("__VERSION__", hash.digest("hex").slice(0, 16));
@@ -91,6 +92,8 @@ export default defineConfig({
     target: "es2022",
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    // The picture has an address of its own, too.
+    rolldownOptions: { input: { index: join(root, "index.html"), picture: join(root, "picture/index.html") } },
   },
   worker: { format: "es", plugins: () => [noteModules()] },
   plugins: [noteModules(), licenses(), offline(), runtime()],

@@ -176,6 +176,10 @@ test("is cancelled in the middle, and goes on working", async () => {
 
 describe("what is wrong is said where it is", () => {
   const cases: Record<string, [files: Parameters<typeof drop>[1], message: RegExp]> = {
+    "a model of llama.cpp": [
+      [file("model.gguf", "GGUF\x03\0\0\0 and more")],
+      /It is a GGUF file: start from the model's safetensors/,
+    ],
     "a file of another kind": [[file("notes.txt", "plain text, and no model")], /notes\.txt is neither an ONNX model/],
     "nothing in it": [[file("empty.onnx", "")], /empty\.onnx.*empty/],
     "a model that is cut off": [[file("cut.onnx", model.subarray(0, 5000))], /cut\.onnx/],

@@ -89,6 +89,23 @@ describe("without texts", () => {
     expect(await tab.evaluate("document.getElementById('type').value")).toBe("own");
   });
 
+  test("an agreement is asked for by its number, as `--cosine` has it", async () => {
+    await open();
+    await tab.click("#advanced summary");
+    await tab.click("label[for=mode-cosine]");
+    await tab.fill("#amount", "0.98");
+    await untilText(tab, "command", /-o model\.small\.onnx --cosine 0\.98$/);
+    await untilText(tab, "outcome-note", /answers should agree to about 0\.98/);
+    await compress(tab);
+    const { bytes } = await saved(tab);
+    const folder = onCommandLine(await tab.textContent("#command"), "model.onnx", model);
+    expect(hash(bytes)).toBe(hash(bytesOf(folder, "model.small.onnx")));
+    await tab.fill("#amount", "1.5");
+    await untilText(tab, "form-fault", /a number between 0 and 1 was expected/);
+    await tab.click("label[for=mode-keep]");
+    expect(await tab.evaluate("document.getElementById('type').value")).toBe("own");
+  });
+
   test("a matrix has no answers: its size is asked for at once", async () => {
     await drop(tab, [file("A.npy", readFileSync(new URL("../fixtures/formats/matrix-f8.npy", import.meta.url)))]);
     await untilText(tab, "model-name", /A\.npy/);
@@ -122,6 +139,23 @@ describe("with texts", () => {
     // Another run begins anew.
     await compress(tab);
     expect(hash((await saved(tab)).bytes)).toBe(hash(bytes));
+  });
+
+  test("fewer of them, and another norm of the inputs, as the command line has them", async () => {
+    await open(tokenizer);
+    await paste(texts);
+    await tab.click("#advanced summary");
+    await tab.fill("#most-texts", "12");
+    await tab.fill("#calibration-p", "1.5");
+    await untilText(tab, "command", /--texts 12 --calibration-p 1\.5 --runtime web$/);
+    await compress(tab);
+    await untilText(tab, "result", /Calibrated on 12 of 30 texts of what was pasted/);
+    const { bytes } = await saved(tab);
+    const folder = onCommandLine(await tab.textContent("#command"), "model.onnx", model, {
+      "pasted.txt": texts.join("\n"),
+      "tokenizer.json": textTokenizer(),
+    });
+    expect(hash(bytes)).toBe(hash(bytesOf(folder, "model.small.onnx")));
   });
 
   test("in files, dropped with the model or later, a tokenizer too; to a size of the whole", async () => {

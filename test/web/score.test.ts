@@ -87,7 +87,7 @@ describe("examples", () => {
     await untilText(tab, "live", /accuracy/);
     const told = await tab.textContent("#live");
     const expected = await inNode("dev.tsv", numbered, {});
-    expect(rows[0]).toEqual(["", "model.onnx", "model.small.onnx", "difference"]);
+    expect(rows[0]).toEqual(["score", "original", "smaller", "difference"]);
     expect(rows[1][0]).toBe("size");
     expect(rows.slice(2)).toEqual(rowsOf(expected));
     expect(told).toBe(scoreLines(expected)[0].replaceAll(" -> ", " → "));

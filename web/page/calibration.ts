@@ -12,11 +12,34 @@ export const isCalibration = (file: File) => /\.(txt|jsonl|tsv|csv|npz)$/i.test(
 const hasColumns = ({ name }: File) => /\.(jsonl|tsv|csv)$/i.test(name);
 const isArrays = ({ name }: File) => /\.npz$/i.test(name);
 
+/** As the command line has them. */
+export const [usualTexts, usualP] = [200, 2];
+
+/** A number that is as it usually is where the field holds none. */
+class NumberField {
+  readonly element: HTMLInputElement;
+
+  constructor(
+    id: string,
+    private readonly usual: number,
+  ) {
+    this.element = byId<HTMLInputElement>(id);
+  }
+
+  get value(): number {
+    const { valueAsNumber: value, step } = this.element;
+    const given = step === "1" ? Math.floor(value) : value;
+    return given > 0 ? given : this.usual;
+  }
+}
+
 export class CalibrationForm {
   private readonly element = byId<HTMLDetailsElement>("calibration");
   private readonly pasted = byId<HTMLTextAreaElement>("texts");
   private readonly column = byId<HTMLInputElement>("column");
   private readonly list = byId("text-list");
+  private readonly most = new NumberField("most-texts", usualTexts);
+  private readonly p = new NumberField("calibration-p", usualP);
   private files: readonly File[] = [];
   private summary: Summary | undefined;
 
@@ -24,6 +47,7 @@ export class CalibrationForm {
   constructor(private readonly changed: () => void) {
     this.pasted.addEventListener("input", () => this.show());
     this.column.addEventListener("input", changed);
+    for (const field of [this.most, this.p]) field.element.addEventListener("input", changed);
   }
 
   /** For another model. */
@@ -32,7 +56,7 @@ export class CalibrationForm {
     this.pasted.value = this.column.value = "";
     this.element.open = false;
     // What has no graph cannot be run.
-    this.element.hidden = summary.format !== "onnx";
+    this.element.hidden = byId("inputs-fields").hidden = summary.format !== "onnx";
     this.summary = summary;
     this.show();
   }
@@ -56,7 +80,7 @@ export class CalibrationForm {
     const pasted = this.pasted.value.trim() === "" ? "" : this.pasted.value;
     if (this.element.hidden || (pasted === "" && this.files.length === 0)) return undefined;
     const columns = this.column.value.trim() && this.files.some(hasColumns) ? [this.column.value.trim()] : [];
-    return { pasted, files: this.files, columns, runtime: runtimeFolder() };
+    return { pasted, files: this.files, columns, most: this.most.value, p: this.p.value, runtime: runtimeFolder() };
   }
 
   private show(): void {

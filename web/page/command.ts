@@ -1,5 +1,6 @@
 // The command that does the same: for larger files, and for scripts.
 import type { CalibrationTexts, Choice, Prediction, Summary } from "../session/protocol.js";
+import { usualP, usualTexts } from "./calibration.js";
 import { asGlob } from "../session/glob.js";
 import { smallName } from "../session/small-name.js";
 
@@ -30,6 +31,7 @@ export function commandFor(
     words.push("compress", quoted(name), "-o", quoted(smallName(name)));
     if ("keep" in size) words.push(`--keep ${size.keep}`);
     else if ("bytes" in size) words.push(`--bytes ${size.bytes}`);
+    else if ("cosine" in size) words.push(`--cosine ${size.cosine}`);
     else if (size.quality !== "high") words.push(`--quality ${size.quality}`);
     // Unless each layer is given a size the command takes all layers. How they are stored is open, if it is not told, nor how factors are fitted.
     const isShared = !("keep" in size);
@@ -49,13 +51,15 @@ export function commandFor(
 }
 
 /** With the runtime of the page, so that the bytes are the same. */
-function calibrationWords({ pasted, files, columns }: CalibrationTexts, { tokenizer }: Summary): string[] {
+function calibrationWords({ pasted, files, columns, most, p }: CalibrationTexts, { tokenizer }: Summary): string[] {
   const names = [...(pasted === "" ? [] : [pastedName]), ...files.map(({ name }) => name)];
   const hasTexts = names.some((name) => !/\.npz$/i.test(name));
   return [
     ...names.map((name) => `--calibrate ${quoted(name)}`),
     ...(hasTexts ? [`--tokenizer ${quoted(tokenizer ?? "tokenizer.json")}`] : []),
     ...columns.map((column) => `--column ${quoted(column)}`),
+    ...(most === usualTexts ? [] : [`--texts ${most}`]),
+    ...(p === usualP ? [] : [`--calibration-p ${p}`]),
     "--runtime web",
   ];
 }

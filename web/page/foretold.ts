@@ -2,6 +2,7 @@
 import { percent } from "loewner/cli/text.js";
 import type { Choice, Prediction } from "../session/protocol.js";
 import { unbroken } from "./dom.js";
+import { isPromise } from "./form.js";
 import { number3 } from "./layer-table.js";
 
 /** @param bytes of the model as it is */
@@ -14,7 +15,7 @@ export function foretoldText(choice: Choice, prediction: Prediction, bytes: numb
 }
 
 function expected({ size }: Choice, { error, forecast }: Prediction, hasTexts: boolean): string {
-  if ("quality" in size && forecast !== undefined) {
+  if (isPromise(size) && forecast !== undefined) {
     const texts = hasTexts ? "; with your texts it gets smaller, and answers are compared" : "";
     return `answers should agree to about ${forecast.toFixed(3)}${texts}`;
   }

@@ -6,9 +6,16 @@ import { byId } from "./dom.js";
 
 type Size = Choice["size"];
 
+/** What the slider and the number beside it say. */
+type Mode = "keep" | "bytes" | "cosine";
+const modeNames: readonly Mode[] = ["keep", "bytes", "cosine"];
+
+/** How the answers are to come out, of which the size follows. */
+export const isPromise = (size: Size) => "quality" in size || "cosine" in size;
+
 /**
- * A quality, unless a size is asked for under "Advanced". The slider and the number beside it say the same, in percent of each layer or
- * in MB of the file; whoever moves them wants that size.
+ * A quality, unless a size is asked for under "Advanced". The slider and the number beside it say the same, in percent of each layer, in
+ * MB of the file, or as a cosine between answers; whoever moves them wants that.
  */
 export class Form {
   readonly element = byId<HTMLFormElement>("form");
@@ -18,16 +25,15 @@ export class Form {
   private readonly method = byId<HTMLSelectElement>("method");
   private readonly type = byId<HTMLSelectElement>("type");
   private readonly qualities = [...document.querySelectorAll<HTMLInputElement>("#qualities input")];
-  private readonly modes = [byId<HTMLInputElement>("mode-keep"), byId<HTMLInputElement>("mode-bytes")];
+  private readonly modes = modeNames.map((name) => byId<HTMLInputElement>(`mode-${name}`));
   private wholeBytes = 1e6;
-  /** The size is that of the whole file. */
-  private isOfFile = false;
+  private mode: Mode = "keep";
 
   /** @param changed told of every change that makes another choice */
   constructor(changed: () => void) {
     this.slider.addEventListener("input", () => {
       this.takeSize();
-      this.amount.value = this.isOfFile ? megabytesText(Number(this.slider.value)) : this.slider.value;
+      this.amount.value = this.mode === "bytes" ? megabytesText(Number(this.slider.value)) : this.slider.value;
       changed();
     });
     this.amount.addEventListener("input", () => {
@@ -37,7 +43,7 @@ export class Form {
     });
     for (const mode of this.modes)
       mode.addEventListener("change", () => {
-        this.setMode();
+        this.setMode(mode.value as Mode);
         changed();
       });
     for (const quality of this.qualities)
@@ -52,9 +58,9 @@ export class Form {
   reset(bytes: number, isMatrix: boolean): void {
     this.wholeBytes = bytes;
     // Factors of a matrix are files of its own type, and it has no answers.
+    this.setMode("keep");
     this.type.value = "own";
-    this.modes[0].checked = true;
-    this.setMode();
+    document.querySelector<HTMLElement>("label[for=mode-cosine]")!.hidden = this.modes[2].hidden = isMatrix;
     byId("type-field").hidden = byId("qualities").hidden = isMatrix;
     byId<HTMLDetailsElement>("advanced").open = isMatrix;
     if (!isMatrix) this.takeQuality("high");
@@ -63,6 +69,10 @@ export class Form {
   /** Undefined: a size is asked for. */
   get quality(): Quality | undefined {
     return this.qualities.find(({ checked }) => checked)?.value as Quality | undefined;
+  }
+
+  get isPromise(): boolean {
+    return this.quality !== undefined || this.mode === "cosine";
   }
 
   set disabled(disabled: boolean) {
@@ -85,16 +95,21 @@ export class Form {
     const amount = Number(this.amount.value);
     if (!(Number(this.p.value) > 0)) return "p: a number above 0 was expected, such as 1.";
     if (this.quality !== undefined) return undefined;
-    if (!(amount > 0)) return `Size: a number above 0 was expected${this.isOfFile ? ", in MB" : ", in percent"}.`;
-    if (!this.isOfFile && amount > 100) return "Size: at most 100 % of a layer can be kept.";
+    if (this.mode === "cosine")
+      return amount > 0 && amount < 1 ? undefined : "Agreement: a number between 0 and 1 was expected, such as 0.99.";
+    if (!(amount > 0))
+      return `Size: a number above 0 was expected${this.mode === "bytes" ? ", in MB" : ", in percent"}.`;
+    if (this.mode === "keep" && amount > 100) return "Size: at most 100 % of a layer can be kept.";
     return undefined;
   }
 
   private get size(): Size {
-    if (this.quality !== undefined) return { quality: this.quality };
+    const { quality } = this;
+    if (quality !== undefined) return { quality };
     const amount = Number(this.amount.value);
+    if (this.mode === "cosine") return { cosine: amount };
     // Percents with two decimals, so that 72 is the 0.72 of the command line.
-    return this.isOfFile ? { bytes: Math.floor(amount * 1e6) } : { keep: Math.round(amount * 100) / 1e4 };
+    return this.mode === "bytes" ? { bytes: Math.floor(amount * 1e6) } : { keep: Math.round(amount * 100) / 1e4 };
   }
 
   private takeQuality(quality: Quality): void {
@@ -103,26 +118,37 @@ export class Form {
     if (this.type.value === "own") this.type.value = "auto";
   }
 
-  private takeSize(): void {
-    if (this.quality !== undefined && this.type.value === "auto") this.type.value = "own";
+  /** @param before what was asked for until now */
+  private takeSize(before: Mode = this.mode): void {
+    const was = this.quality !== undefined || before === "cosine";
+    const is = this.mode === "cosine";
+    if (was && !is && this.type.value === "auto") this.type.value = "own";
+    if (is && this.type.value === "own") this.type.value = "auto";
     for (const each of this.qualities) each.checked = false;
-    this.modes[Number(this.isOfFile)].checked = true;
+    for (const each of this.modes) each.checked = each.value === this.mode;
   }
 
-  private setMode(): void {
-    const { slider, amount } = this;
-    this.isOfFile = this.modes[1].checked;
-    this.takeSize();
+  private setMode(mode: Mode): void {
+    const { slider, amount, mode: before } = this;
+    this.mode = mode;
+    this.takeSize(before);
     const whole = this.wholeBytes / 1e6;
-    const what = this.isOfFile ? "Size of the file" : "Share of each layer to keep";
-    const [min, max, step, value] = this.isOfFile ? [whole / 20, whole, whole / 500, whole / 2] : [5, 95, 1, 50];
+    const { what, unit, inUnit, range } = {
+      keep: { what: "Share of each layer to keep", unit: "%", inUnit: ", in percent", range: [5, 95, 1, 50] },
+      bytes: {
+        ...{ what: "Size of the file", unit: "MB", inUnit: ", in megabytes" },
+        range: [whole / 20, whole, whole / 500, whole / 2],
+      },
+      cosine: { what: "Cosine between answers", unit: "", inUnit: "", range: [0.9, 0.9999, 0.0001, 0.99] },
+    }[mode];
+    const [min, max, step, value] = range;
     Object.assign(slider, { min: String(min), max: String(max), step: String(step), value: String(value) });
-    amount.max = this.isOfFile ? "" : "100";
-    amount.min = this.isOfFile ? "0" : "0.1";
-    amount.value = this.isOfFile ? megabytesText(value) : String(value);
+    amount.max = { keep: "100", bytes: "", cosine: "0.9999" }[mode];
+    amount.min = mode === "keep" ? "0.1" : "0";
+    amount.value = mode === "bytes" ? megabytesText(value) : String(value);
     slider.setAttribute("aria-label", what);
-    amount.setAttribute("aria-label", `${what}, in ${this.isOfFile ? "megabytes" : "percent"}`);
-    byId("unit").textContent = this.isOfFile ? "MB" : "%";
+    amount.setAttribute("aria-label", `${what}${inUnit}`);
+    byId("unit").textContent = unit;
   }
 }
 

@@ -40,7 +40,7 @@ function notesOf({ task, examples, reads, truncated, notes, models }: Evaluation
 
 /** A score a row: of the original, of the smaller one, and the difference, each with its interval below. */
 function tableOf([original, small]: Evaluations["models"]): HTMLElement {
-  const heads = ["", original.model, small.model, "difference"].map((text, i) =>
+  const heads = ["score", "original", "smaller", "difference"].map((text, i) =>
     h("th", { scope: "col", class: i ? undefined : "text" }, text),
   );
   const rowOf = (name: string, cells: readonly (Node | string)[]) =>

@@ -3,7 +3,7 @@ import { Tokenizer } from "@huggingface/tokenizers";
 import { InvalidInputError } from "loewner";
 import { blobSource, type OnnxModel, readNpz } from "loewner/formats";
 import { arrayFeeds, type Feed, textFeeds, textTokenizer } from "loewner/model";
-import { checkTextBytes, evenly, isTextFile, textsIn, usualTexts } from "loewner/model/calibrate/text-files.js";
+import { checkTextBytes, evenly, isTextFile, textsIn } from "loewner/model/calibrate/text-files.js";
 import type { CalibrationTexts } from "./protocol.js";
 import type { Run } from "./serve.js";
 
@@ -13,10 +13,10 @@ export interface CalibrationFeeds {
   readonly source: string;
 }
 
-/** As the command line reads the same files: arrays first, then texts, at most 200 of them. */
+/** As the command line reads the same files: arrays first, then texts, at most so many of them. */
 export async function calibrationFeeds(
   model: OnnxModel,
-  { pasted, files, columns }: CalibrationTexts,
+  { pasted, files, columns, most }: CalibrationTexts,
   tokenizer: File | undefined,
   { signal, onProgress }: Run,
 ): Promise<CalibrationFeeds> {
@@ -41,7 +41,7 @@ export async function calibrationFeeds(
     if (!tokenizer) throw new InvalidInputError(withoutTokenizer(model));
     onProgress({ stage: "cutting texts into tokens", done: 0, total: 1 });
     const cutting = textTokenizer(Tokenizer, new Uint8Array(await tokenizer.arrayBuffer()), tokenizer.name);
-    const used = evenly(texts, usualTexts);
+    const used = evenly(texts, most);
     feeds.push(...(await textFeeds(model, used, { tokenizer: cutting, signal })));
     const count = used.length < texts.length ? `${used.length} of ${texts.length}` : `${texts.length}`;
     sources.push(`${count} ${texts.length === 1 ? "text" : "texts"} of ${names.join(", ")}`);

@@ -38,8 +38,12 @@ export type NumberType = "own" | "f32" | "f16" | "bf16" | "int8" | "int4" | "int
 /** What the form says. */
 export interface Choice {
   readonly layers: readonly string[];
-  /** A quality, share of each layer, or bytes of the whole. */
-  readonly size: { readonly quality: Quality } | { readonly keep: number } | { readonly bytes: number };
+  /** A quality, or the mean cosine between answers; a share of each layer, or bytes of the whole. */
+  readonly size:
+    | { readonly quality: Quality }
+    | { readonly cosine: number }
+    | { readonly keep: number }
+    | { readonly bytes: number };
   readonly p: number;
   readonly method: Method;
   readonly type: NumberType;
@@ -53,6 +57,10 @@ export interface CalibrationTexts {
   readonly files: readonly File[];
   /** Columns of .tsv and .csv files, or fields of .jsonl files, that hold texts; none: the only one, or "text". */
   readonly columns: readonly string[];
+  /** Texts that are used, at most. */
+  readonly most: number;
+  /** Norm of second moments: below 2 far inputs count for less. */
+  readonly p: number;
   /** Address of onnxruntime-web's folder. */
   readonly runtime: string;
 }

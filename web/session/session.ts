@@ -174,7 +174,7 @@ async function calibrated(
   const { calibrationFeeds } = await import("./calibration.js");
   const { feeds, source } = await calibrationFeeds(onnx, texts, tokenizerFile, run);
   return withRuntime(new URL(texts.runtime), signal, async (runtime) => {
-    const made = await job.compress(choice, { signal, onProgress }, { model: onnx, feeds, runtime });
+    const made = await job.compress(choice, { signal, onProgress }, { model: onnx, feeds, runtime, p: texts.p });
     return { ...made, answers: made.answers && { ...made.answers, source } };
   });
 }
