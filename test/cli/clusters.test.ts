@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { bytesSource, openNpy, openSafetensors, tensorRows } from "../../src/formats/index.js";
+import { bytesSource, openNpy, openSafetensors, readNpyArray, tensorRows } from "../../src/formats/index.js";
 import { readRows } from "../../src/matrix.js";
 import { strays, unionOfSubspaces } from "../library/unions.js";
 import { bytesOf, listing, run, temporaryFolder, writeMatrix, writeModel } from "./run.js";
@@ -22,13 +22,17 @@ test("low-rank: factors of three groups, and the group of each row", async () =>
   const { status, stdout } = run(folder, "low-rank", "A.npy", ...flags);
   expect(status).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ method: "clusters", rank: 3, groups: 3, groupNumbers: "G.npy" });
-  const [left, right, groups] = [await numbersOf("L.npy"), await numbersOf("R.npy"), await numbersOf("G.npy")];
+  const [left, right, groups] = [
+    await numbersOf("L.npy"),
+    await numbersOf("R.npy"),
+    (await readNpyArray(bytesSource(bytesOf(folder, "G.npy"), "G.npy"))).data,
+  ];
   expect([left.length, right.length, groups.length]).toEqual([400 * 3, 9 * 24, 400]);
-  expect(strays(truth, Uint8Array.from(groups), 3)).toBe(0);
+  expect(strays(truth, Uint8Array.from(groups, Number), 3)).toBe(0);
   for (let i = 0; i < 400; ++i)
     for (let j = 0; j < 24; ++j) {
       let x = 0;
-      for (let t = 0; t < 3; ++t) x += left[i * 3 + t] * right[(groups[i] * 3 + t) * 24 + j];
+      for (let t = 0; t < 3; ++t) x += left[i * 3 + t] * right[(Number(groups[i]) * 3 + t) * 24 + j];
       expect(Math.abs(x - a.data[i * 24 + j])).toBeLessThan(0.5);
     }
 });
