@@ -38,7 +38,16 @@ test.each([
   const first = run(folder, "sensitivities", "A.npy", "--p", "1.5", "--row-weights", "s.npy", "-o", "b.npy", "--json");
   expect(first.status).toBe(0);
   expect(JSON.parse(first.stdout)).toMatchObject({
-    ...{ input: "A.npy", output: "b.npy", shape: [300, 5], dtype: descr === "<f4" ? "f32" : "f64", p: 1.5, rank: 5, total: bounds.total, converged: true },
+    ...{
+      input: "A.npy",
+      output: "b.npy",
+      shape: [300, 5],
+      dtype: descr === "<f4" ? "f32" : "f64",
+      p: 1.5,
+      rank: 5,
+      total: bounds.total,
+      converged: true,
+    },
     ...{ iterations: bounds.iterations, residual: bounds.residual },
   });
   expect((await load("b.npy")).descr).toBe(descr);
@@ -50,7 +59,14 @@ test.each([
   const second = run(folder, "coreset", "A.npy", ...options, ...outputs, "--json");
   expect(second.status).toBe(0);
   expect(JSON.parse(second.stdout)).toMatchObject({
-    ...{ input: "A.npy", indices: "i.npy", weights: "w.npy", output: "rows.npy", shape: [300, 5], dtype: descr === "<f4" ? "f32" : "f64" },
+    ...{
+      input: "A.npy",
+      indices: "i.npy",
+      weights: "w.npy",
+      output: "rows.npy",
+      shape: [300, 5],
+      dtype: descr === "<f4" ? "f32" : "f64",
+    },
     ...{ p: 1.5, size: 30, seed: 9, scheme: "mixed", rank: 5, chosen: 30, expected: chosen.expected },
     ...{ realised: chosen.realised, converged: true },
   });

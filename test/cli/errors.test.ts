@@ -148,7 +148,12 @@ describe("errors: one line that says what and where, the exit code, and nothing 
     ["a web address", 1, /is a web address; write hf:owner\/name/, ["inspect", "https://example.com/owner/name"]],
     ["a matrix where a model belongs", 1, /use "loewner low-rank/, ["inspect", "A.npy"]],
     ["unknown command", 2, /Unknown command 'squeeze': there are inspect, compress, /, ["squeeze"]],
-    ["unknown option", 2, /Unknown option '--kep': did you mean --keep\?/, ["compress", "model.safetensors", "--kep", "1"]],
+    [
+      "unknown option",
+      2,
+      /Unknown option '--kep': did you mean --keep\?/,
+      ["compress", "model.safetensors", "--kep", "1"],
+    ],
   ];
   test.each(cases)("%s", (_, code, message, args) => {
     const { status, stdout, stderr } = run(folder, ...args);

@@ -67,7 +67,10 @@ describe("words of other tools", () => {
     [["compress", "--model", "model.safetensors"], /named without an option/],
     [["compress", "model.safetensors", "small.safetensors"], /an output is named by -o: -o small\.safetensors/],
     [["compress"], /compress needs a model, such as: loewner compress model\.onnx/],
-    [["verify", "model.safetensors"], /verify needs the compressed model too, such as: loewner verify model\.onnx small\.onnx/],
+    [
+      ["verify", "model.safetensors"],
+      /verify needs the compressed model too, such as: loewner verify model\.onnx small\.onnx/,
+    ],
     [["expand", "model.safetensors"], /expand needs -o, --output <file>/],
     [["compress", "model.safetensors", "--keep"], /--keep <share> needs/],
     [["quantize", "model.safetensors"], /did you mean compress\?/],

@@ -76,7 +76,12 @@ describe("row weights from a file", () => {
     ["no numbers", "INVALID_INPUT", npy("<f4", "(0,)", new Float32Array(0)), /shape \(0\)/],
     ["a negative count", "INVALID_INPUT", npy("<f4", "(2,)", Float32Array.of(1, -1)), /bad: The count of row 1 is -1/],
     ["only zeros", "INVALID_INPUT", npy("<f4", "(2,)", new Float32Array(2)), /All 2 counts are 0/],
-    ["complex numbers", "INVALID_FORMAT", npy("<c8", "(1,)", new Float32Array(2)), /complex64 \('<c8'\) is not supported/],
+    [
+      "complex numbers",
+      "INVALID_FORMAT",
+      npy("<c8", "(1,)", new Float32Array(2)),
+      /complex64 \('<c8'\) is not supported/,
+    ],
     ["a truncated array", "INVALID_FORMAT", npy("<f4", "(9,)", new Float32Array(6)), /truncated/],
     ["text", "INVALID_FORMAT", "1 2 3", /an \.npy vector of counts or from a tokenizer\.json; this is neither/],
     ["an archive", "INVALID_FORMAT", "PK\x03\x04....", /neither. It is a zip archive/],
