@@ -30,7 +30,6 @@ export function addLowRank(program: Command): void {
       runCommand(options, async (context) => {
         checkOneSize(options);
         checkGroups(options);
-        checkGroupNumbers(options);
         const rowWeights = await readRowWeights(options.rowWeights, context);
         await withMatrix(path, context, async (source) => {
           const outputs = [
@@ -39,6 +38,7 @@ export function addLowRank(program: Command): void {
             ...(options.groupNumbers === undefined ? [] : [options.groupNumbers]),
           ];
           await context.checkOutputs(outputs, options);
+          checkGroupNumbers(options);
           const { keep, rank, energy, p, method, groups, objective, tolerance, seed, maxWork } = options;
           const fit = (left: LeftSink) =>
             context.withLoewner((loewner) =>

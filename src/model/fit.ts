@@ -147,8 +147,8 @@ type Fitted = Pick<
 
 /** What of it `lowRank` takes. */
 function lowRankOptions(options: FitOptions) {
-  const { p, method, objective, tolerance, seed, maxWork, rowWeights, signal, onProgress } = options;
-  return { p, method, objective, tolerance, seed, maxWork, rowWeights, signal, onProgress };
+  const { p, method, groups, objective, tolerance, seed, maxWork, rowWeights, signal, onProgress } = options;
+  return { p, method, groups, objective, tolerance, seed, maxWork, rowWeights, signal, onProgress };
 }
 
 async function floatFactors(

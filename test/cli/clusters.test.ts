@@ -41,7 +41,7 @@ test("compress, verify, expand: the rows come back near what they were", async (
   const bytes = new Uint8Array(a.data.buffer);
   const tensor = { name: "wte.weight", dtype: "F32" as const, shape: [400, 24], byteLength: bytes.length };
   await writeModel(folder, "model.safetensors", [{ ...tensor, chunks: () => [bytes] }]);
-  const wanted = "--layers all --rank 3 --method clusters --groups 3 --verify".split(" ");
+  const wanted = "--layers all --rank 3 --method clusters --groups 3 --verify --verbose".split(" ");
   const { status, stdout, stderr } = run(folder, "compress", "model.safetensors", "-o", "small.safetensors", ...wanted);
   expect([status, stderr]).toEqual([0, ""]);
   expect(stdout).toContain("rank 3 in 3 groups, f32");

@@ -54,6 +54,10 @@ const calls: Call[] = [
   compress("m.index.json", [...shards, "config.json"], "--keep", "0.5"),
   compress("m.onnx", ["m.data", "config.json"], "--keep", "0.5"),
   compress("m.onnx", ["ids.npy"], "--keep", "0.5", "--calibrate", "ids.npy", "--runtime", "web"),
+  {
+    ...{ command: "evaluate", args: ["m.onnx", "--data", "d.tsv", "--curve", "0.5", "--runtime", "web"] },
+    reads: ["m.onnx", "m.data", "d.tsv", "tokenizer.json"],
+  },
   { command: "expand", args: ["m.safetensors"], reads: ["m.safetensors", "config.json"] },
   { command: "inspect", args: ["m.safetensors"], reads: ["m.safetensors", "config.json"] },
   { command: "inspect", args: ["alone"], reads: ["alone/model.safetensors", "alone/config.json"] },
@@ -62,9 +66,12 @@ const calls: Call[] = [
 ];
 
 /** Options with a file that is read; whatever else takes a file writes it. */
-const readOptions = new Set(["--row-weights", "--inputs", "compress --plan", "--calibrate", "--tokenizer"]);
+const readOptions = new Set([
+  ...["--row-weights", "--inputs", "compress --plan", "--calibrate", "--tokenizer"],
+  ...["--data", "--passages", "--relevance"],
+]);
 /** Commands that write no file at all. */
-const writesNothing = new Set(["verify", "serve", "worker", "cluster"]);
+const writesNothing = new Set(["verify", "serve", "worker", "cluster", "completion"]);
 
 const sources = fileURLToPath(new URL("../../src/cli/", import.meta.url));
 /** As main.ts makes them, in this process: a file of src/cli that adds a command is one. */
@@ -130,6 +137,7 @@ beforeAll(async () => {
   );
   writeFileSync(inside("m.data"), new Uint8Array(Float32Array.from({ length: rows * cols }, (_, i) => Math.sin(i)).buffer)); // prettier-ignore
   writeFileSync(inside("ids.npy"), idsFile(6));
+  writeFileSync(inside("d.tsv"), "text\tlabel\na\t1\n");
   writeFileSync(inside("config.json"), "{}");
   copyFileSync(fileURLToPath(new URL("../fixtures/tokenizers/wordpiece.json", import.meta.url)), inside("tokenizer.json")); // prettier-ignore
   symlinkSync("in", join(folder, "other-way"));

@@ -17,7 +17,7 @@ import {
 import * as fs from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -437,15 +437,18 @@ describe("in a process of its own", () => {
   let js: string;
   beforeAll(() => {
     js = mkdtempSync(join(tmpdir(), "loewner-formats-js-"));
-    for (const folder of ["formats", "node/files"]) mkdirSync(join(js, folder), { recursive: true });
     writeFileSync(join(js, "package.json"), '{"type":"module"}');
-    const parts = ["faults", "file", "originals", "owner", "publish", "temporary"].map((part) => `node/files/${part}`);
-    for (const name of ["errors", "formats/bytes", "formats/names", ...parts]) {
+    // And of all that these import.
+    const names = ["node/files/file", "node/files/temporary"];
+    for (const name of names) {
       const source = readFileSync(fileURLToPath(new URL(`../../src/${name}.ts`, import.meta.url)), "utf8");
-      writeFileSync(
-        join(js, `${name}.js`),
-        ts.transpile(source, { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext }),
-      );
+      const code = ts.transpile(source, { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext });
+      mkdirSync(dirname(join(js, name)), { recursive: true });
+      writeFileSync(join(js, `${name}.js`), code);
+      for (const [, path] of code.matchAll(/^(?:import|export) .*from "(\.[^"]+)\.js";/gm)) {
+        const imported = posix.join(posix.dirname(name), path);
+        if (!names.includes(imported)) names.push(imported);
+      }
     }
     writeFileSync(
       join(js, "write.js"),

@@ -68,8 +68,8 @@ const hub = (entries: object[], { list, bytes, revision }: Faults = {}) =>
 const entry = (path: unknown, size: unknown = file.length) => ({ type: "file", path, size });
 const good = [entry("model.safetensors")];
 
-const resolve = (endpoint: string, options: ResolveOptions & { address?: string } = {}) =>
-  resolveModel(options.address ?? "hf:o/n", { cache: join(base, "cache"), endpoint, token, ...options });
+const resolve = (endpoint: string, { address = "hf:o/n", ...options }: ResolveOptions & { address?: string } = {}) =>
+  resolveModel(address, { cache: join(base, "cache"), endpoint, token, ...options });
 const files = () => (readdirSync(base, { recursive: true }) as string[]).filter((name) => !/\.json$|refs/.test(name));
 
 describe("names from a list are not paths until they are checked", () => {
