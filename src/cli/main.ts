@@ -48,6 +48,7 @@ const program = new Command("loewner")
   .version(version, "-v, --version", "tell the version")
   .helpOption("-h, --help", "list commands, or the options of one")
   .helpCommand(false)
+  .enablePositionalOptions()
   .addHelpText(
     "after",
     `

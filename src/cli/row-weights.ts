@@ -92,7 +92,7 @@ export async function readRowWeights(
 
 async function fromCounts(source: FileSource, power: number, options: LimitOptions): Promise<RowWeightsFile> {
   const file = source.name;
-  const { data, dtype, shape } = await readNpyArray(source, options);
+  const { data, dtype, shape } = await readNpyArray(source, { limits: options.limits });
   if (data.length === 0 || !(shape.length === 1 || (shape.length === 2 && shape[1] === 1))) {
     throw new InvalidInputError(
       `${file} has the shape (${shape.join(", ")}); counts are a vector, one number a row: save it after .reshape(-1).`,

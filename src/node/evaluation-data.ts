@@ -72,7 +72,7 @@ async function tableIn(path: string, options?: TableOptions): Promise<Table> {
   }
 }
 
-async function arraysOf(paths: readonly string[], reading: LimitOptions): Promise<Record<string, NpyTensor>> {
+async function arraysOf(paths: readonly string[], { limits }: LimitOptions): Promise<Record<string, NpyTensor>> {
   const arrays: Record<string, NpyTensor> = {};
   for (const given of paths) {
     const [, own, path = given] = /^([\w.]+)=(.+\.npy)$/i.exec(given) ?? [];
@@ -82,8 +82,8 @@ async function arraysOf(paths: readonly string[], reading: LimitOptions): Promis
       });
     const source = await openFile(path);
     try {
-      if (/\.npz$/i.test(path)) for (const [name, array] of await readNpz(source, reading)) arrays[name] = array;
-      else arrays[own ?? basename(path).replace(/\.npy$/i, "")] = await readNpyArray(source, reading);
+      if (/\.npz$/i.test(path)) for (const [name, array] of await readNpz(source, { limits })) arrays[name] = array;
+      else arrays[own ?? basename(path).replace(/\.npy$/i, "")] = await readNpyArray(source, { limits });
     } finally {
       await source.close();
     }

@@ -40,7 +40,7 @@ export async function readNamedArrays(
     if (Object.hasOwn(given, name)) throw new InvalidInputError(`${option} gives "${name}" twice.`);
     const source = await openFile(path);
     try {
-      given[name] = { ...(await readNpyArray(source, reading)), source: path };
+      given[name] = { ...(await readNpyArray(source, { limits: reading.limits })), source: path };
     } finally {
       await source.close();
     }

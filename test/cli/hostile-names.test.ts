@@ -74,7 +74,7 @@ const cases: [string, number, ...string[]][] = [
   ["inspect", 0, "s.safetensors"],
   ["verify", 0, "m.safetensors", "s.safetensors"],
   ["verify", 1, "other.safetensors", "s.safetensors"],
-  ["expand", 0, "s.safetensors", "-o", "d.safetensors"],
+  ["expand", 0, "s.safetensors", "-o", "d.safetensors", "--verbose"],
   ["inspect", 1, "model.safetensors.index.json"],
 ];
 

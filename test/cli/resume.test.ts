@@ -60,7 +60,7 @@ describe("killed", () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     const report = JSON.parse(stdout);
     expect(Object.keys(report)).toEqual(
-      ["input", "output", "bytesBefore", "bytesAfter", "layers", "skipped", "seconds", "seed", "version", "resumed"], // prettier-ignore
+      ["command", "version", "input", "output", "bytesBefore", "bytesAfter", "layers", "skipped", "seconds", "seed", "resumed"], // prettier-ignore
     );
     expect(report.layers.map(({ name }: { name: string }) => name)).toHaveLength(4);
     expect(report.resumed).toContain("h.0.wte.weight");

@@ -30,7 +30,7 @@ test("--threads never changes the output", () => {
 });
 
 test.each([
-  ["0", 2, /'--threads <n>' argument '0' is invalid. a whole number of at least 1, or auto, was expected/],
+  ["0", 2, /--threads <n>: '0' is invalid, a whole number of at least 1, or auto, was expected/],
   ["many", 2, /a whole number of at least 1, or auto/],
   ["300", 2, /^loewner: threads must be a whole number from 1 to 256, or "auto"; got 300\.\n$/],
 ])("--threads %s is refused", (threads, expected, message) => {

@@ -74,12 +74,12 @@ test("made-up inputs: the report, and what is said", async () => {
   expect(said.split("\n").map((line) => line.replace(/[\d.e+-]+ ms|[\d.]+ times/g, "#"))).toMatchInlineSnapshot(`
     [
       "run in onnxruntime-web 1.30.0",
-      "input  type     shape  numbers",
-      "a      float32  5 x 3  normal",
-      "b      float32  3      normal",
+      "input  type  shape  numbers",
+      "a      f32   5 x 3  normal",
+      "b      f32   3      normal",
       "",
-      "output  type       cosine  largest difference  relative (l_2)     same top 1    equal",
-      "y       float32  1.000000                   0               0  100.0 % of 65  100.0 %",
+      "output  type    cosine  largest difference  relative (l_2)     same top 1    equal",
+      "y       f32   1.000000                   0               0  100.0 % of 65  100.0 %",
       "",
       "a run: #, compressed #, # (median of 1); loading: #, compressed #",
       "size: 164 B, compressed 164 B",
