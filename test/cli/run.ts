@@ -21,11 +21,11 @@ export const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.
 export const temporaryFolder = () => mkdtempSync(join(tmpdir(), "loewner-cli-"));
 
 /** As if no npx had run it, whatever runs the tests. */
-const env = { ...process.env, npm_command: undefined };
+const own = () => ({ ...process.env, npm_command: undefined });
 
 export function run(folder: string, ...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [...engineFlags, main, ...args], {
-    ...{ cwd: folder, env, encoding: "utf8" },
+    ...{ cwd: folder, env: own(), encoding: "utf8" },
   });
   return { status, stdout, stderr };
 }
