@@ -5,8 +5,8 @@ import type { Curve, CurvePoint } from "../model/evaluate/curve.js";
 import type { CurveMethod } from "../model/evaluate/curve-methods.js";
 import { writeAtomically } from "../node/files/file.js";
 import type { Context } from "./context.js";
-import type { EvaluateCommand, OpenOnnx, Scoring } from "./evaluate.js";
 import { sayAbout, shown } from "./evaluate-report.js";
+import type { EvaluateCommand, OpenOnnx, Scoring } from "./evaluate-scoring.js";
 import { megabytes, percent, table } from "./text.js";
 import { version } from "./version.js";
 

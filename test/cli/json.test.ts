@@ -5,6 +5,7 @@ import Ajv from "ajv";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { model, node, tensor, valueInfo } from "../formats/onnx/build.js";
 import { matrix } from "../library/matrices.js";
+import { filledFolder } from "./evaluate-files.js";
 import { bytesOf, listing, run, smallModel, start, temporaryFolder, writeMatrix, writeModel } from "./run.js";
 
 const read = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), "utf8");
@@ -31,6 +32,10 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+let scored: string;
+beforeAll(async () => void (scored = await filledFolder()));
+afterAll(() => rmSync(scored, { recursive: true, force: true }));
+
 /** What is wrong with a document: of the alternatives that are about its command. */
 function faultsOf(document: { command?: string; error?: unknown }): unknown {
   if (ajv.validate("documents", document)) return [];
@@ -44,7 +49,11 @@ function faultsOf(document: { command?: string; error?: unknown }): unknown {
 }
 
 function documentOf(code: number, ...args: string[]): Record<string, unknown> {
-  const { status, stdout } = run(folder, ...args, "--json");
+  return documentIn(folder, code, ...args);
+}
+
+function documentIn(where: string, code: number, ...args: string[]): Record<string, unknown> {
+  const { status, stdout } = run(where, ...args, "--json");
   const document = JSON.parse(stdout) as Record<string, unknown>;
   expect(faultsOf(document)).toEqual([]);
   expect(status).toBe(code);
@@ -85,6 +94,15 @@ describe("a document of every command keeps to docs/json-schema.json", () => {
     documentOf(0, "verify", "model.onnx", "v.onnx", "--runtime", "web");
     documentOf(0, "inspect", "v.onnx", "--spectrum", "all");
     documentOf(0, "inspect", "model.onnx", "--spectrum", "all", "--plan", "plan.json", "--html", "page.html");
+  });
+
+  test("loewner evaluate, of models and of a curve with a size that a method cannot give", () => {
+    const data = ["--data", "dev.tsv", "--task", "sst2", "--runtime", "web"];
+    const { models } = documentIn(scored, 0, "evaluate", "model.onnx", "other.onnx", ...data);
+    expect(models).toMatchObject([{ model: "model.onnx" }, { scores: [{ difference: {} }, {}] }]);
+    const curve = ["--curve", "0.5,0.0001", "--methods", "svd", "--samples", "0"];
+    const { points } = documentIn(scored, 0, "evaluate", "model.onnx", ...data, ...curve);
+    expect(points).toMatchObject([{ scores: expect.any(Array) }, { reason: expect.any(String) }]);
   });
 });
 

@@ -4,6 +4,7 @@ import { blockRows } from "../sweep.js";
 import { residualOf } from "./factors.js";
 import { gramSums, profileReductions, profiler } from "./gram.js";
 import { squaredProducts } from "./lewis.js";
+import { nearestLevel } from "./levels.js";
 import { formOf, operation, packer, product, type Block, type Flag, type Job } from "./operation.js";
 import { searchWork } from "./trellis.js";
 
@@ -154,17 +155,6 @@ function bandsOf({ frame }: Job, windowBits: number, { bands, tables }: Transfor
     first += cols;
     return { ...band, codes: frame.bytes(blockRows * rowBytes), sums: frame.f64(3 * blockRows) };
   });
-}
-
-/** The level nearest to x, not below level `first`; the lower one of two. */
-export function nearestLevel(levels: Float64Array, x: number, first: number): number {
-  let [low, high] = [first, levels.length - 1];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (x > (levels[middle] + levels[middle + 1]) / 2) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Squared errors of packed rows, in other coordinates. */

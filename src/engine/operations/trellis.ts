@@ -3,8 +3,8 @@ import { rotate } from "../../rotation.js";
 import type { KroneckerRotation } from "../../types/index.js";
 import { blockRows } from "../sweep.js";
 import { reporter, reportReductions, residualOf } from "./factors.js";
+import { nearestLevel } from "./levels.js";
 import { formOf, operation, type Block, type Job } from "./operation.js";
-import { nearestLevel } from "./transform.js";
 
 export interface TrellisParams {
   bits: number;
