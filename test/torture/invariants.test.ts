@@ -65,7 +65,7 @@ test("rows too small for their squares, and far row weights: the same in threads
     expect(pieces).toEqual([...factors.left.data]);
     results.push(
       await instance.residual(rows, factors, { p: 1 }),
-      await instance.certify(rows, factors.right, factors),
+      await instance.certify(rows, factors.right, { left: factors.left, p: 1 }),
     );
     return bitsOf(results);
   };
