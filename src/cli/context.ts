@@ -1,4 +1,5 @@
 // What every command shares: the library instance, progress, output, interruption.
+import { setMaxListeners } from "node:events";
 import { dirname } from "node:path";
 import type { SingleBar } from "cli-progress";
 import { createLoewner } from "../create.js";
@@ -43,7 +44,10 @@ export class Context {
   private Bar: typeof SingleBar | undefined;
   private time = new TimeLeft();
 
-  constructor(readonly options: CommonOptions) {}
+  constructor(readonly options: CommonOptions) {
+    // Every call that runs listens: a model has many layers.
+    setMaxListeners(0, this.signal);
+  }
 
   get signal(): AbortSignal {
     return this.abort.signal;
