@@ -27,7 +27,10 @@ const badReads: Record<string, [read: (start: number, count: number) => unknown,
     (_, count) => new DataView(new ArrayBuffer(4 * cols * count)),
     /gave a DataView .* must return a Uint8Array/,
   ],
-  "an ArrayBuffer": [(_, count) => new ArrayBuffer(4 * cols * count), /gave an ArrayBuffer .* must return a Uint8Array/],
+  "an ArrayBuffer": [
+    (_, count) => new ArrayBuffer(4 * cols * count),
+    /gave an ArrayBuffer .* must return a Uint8Array/,
+  ],
   "numbers in place of bytes": [
     (_, count) => new Float32Array(cols * count),
     /gave a Float32Array .* must return a Uint8Array/,
