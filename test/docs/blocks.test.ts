@@ -98,11 +98,20 @@ test("what is not run is listed here, with the reason", () => {
       "docs/cluster.md: a Redis server",
       "docs/cluster.md: what may be given, not a command",
       "docs/compress.md: PyTorch",
+      "docs/evaluate.md: examples of a task",
+      "docs/evaluate.md: examples of a task",
       "docs/fuzzing.md: half an hour",
       "docs/inspect.md: a trained model",
       "docs/long-runs.md: a run that is killed",
       "docs/other-tools.md: onnx and onnxruntime for Python",
       "docs/page.md: a server that goes on until it is stopped",
+      "docs/paper.md: the hub, which test/docs/paper.test.ts stands in for",
+      "docs/paper.md: the hub, which test/docs/paper.test.ts stands in for",
+      "docs/paper.md: the hub, which test/docs/paper.test.ts stands in for",
+      "docs/paper.md: the hub, which test/docs/paper.test.ts stands in for",
+      "docs/paper.md: the hub, which test/docs/paper.test.ts stands in for",
+      "docs/paper.md: the hub, which test/docs/paper.test.ts stands in for",
+      "docs/paper.md: the hub, which test/docs/paper.test.ts stands in for",
       "docs/runtimes.md: esbuild, which test/package runs",
       "docs/runtimes.md: Rollup, which test/package runs",
       "docs/runtimes.md: workerd, which test/examples runs",
@@ -117,6 +126,8 @@ test("blocks in languages that nothing here runs", () => {
   expect(other.map(({ place, language }) => `${place.split(":")[0]}: ${language}`)).toMatchInlineSnapshot(`
     [
       "docs/inspect.md: json",
+      "docs/page.md: html",
+      "docs/paper.md: python",
       "docs/runtimes.md: html",
     ]
   `);

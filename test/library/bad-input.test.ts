@@ -27,7 +27,10 @@ const badReads: Record<string, [read: (start: number, count: number) => unknown,
     (_, count) => new DataView(new ArrayBuffer(4 * cols * count)),
     /gave a DataView .* must return a Uint8Array/,
   ],
-  "an ArrayBuffer": [(_, count) => new ArrayBuffer(4 * cols * count), /gave a ArrayBuffer .* must return a Uint8Array/],
+  "an ArrayBuffer": [
+    (_, count) => new ArrayBuffer(4 * cols * count),
+    /gave an ArrayBuffer .* must return a Uint8Array/,
+  ],
   "numbers in place of bytes": [
     (_, count) => new Float32Array(cols * count),
     /gave a Float32Array .* must return a Uint8Array/,
@@ -37,7 +40,7 @@ const badReads: Record<string, [read: (start: number, count: number) => unknown,
     (_, count) => new SharedArrayBuffer(4 * cols * count),
     /gave a SharedArrayBuffer .* must return a Uint8Array/,
   ],
-  "a list of numbers": [(_, count) => Array.from({ length: 4 * cols * count }, () => 0), /gave a Array /],
+  "a list of numbers": [(_, count) => Array.from({ length: 4 * cols * count }, () => 0), /gave an Array /],
   nothing: [() => undefined, /gave undefined .* must return a Uint8Array/],
 };
 
@@ -84,7 +87,7 @@ describe.each([1, 2])("%i threads", (threads) => {
     "a number": [1, /rowWeights is a number; pass a Float64Array/],
     null: [null, /rowWeights is null; pass a Float64Array/],
     "a DataView": [new DataView(new ArrayBuffer(8 * rows)), /rowWeights is a DataView; pass a Float64Array/],
-    "an ArrayBuffer": [new ArrayBuffer(8 * rows), /rowWeights is a ArrayBuffer; pass a Float64Array/],
+    "an ArrayBuffer": [new ArrayBuffer(8 * rows), /rowWeights is an ArrayBuffer; pass a Float64Array/],
     "shared memory itself": [new SharedArrayBuffer(8 * rows), /rowWeights is a SharedArrayBuffer; pass a Float64Array/],
     "an array whose memory went to another thread": [
       detached(),

@@ -128,12 +128,12 @@ const cases: Case[] = [
     { rank: 2, p: 1, maxIterations: 4, method: "reweighting" },
     {
       profile: 1,
-      "residual of other rows": 11,
+      "residual of other rows": 51,
       gram: 1,
       lewisStart: 1,
       lewisStep: 6,
-      project: 20,
-      entrywiseReweight: 40,
+      project: 100,
+      entrywiseReweight: 200,
     },
   ],
   [
