@@ -33,13 +33,15 @@ const bundled = { core: "@assemblyscript/loader", picomatch: "picomatch", protob
 const isBundled = (id) => Object.values(bundled).some((name) => id === name || id.startsWith(`${name}/`));
 
 /**
- * Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. What names the
- * workers' scripts is beside the kernel's text, which no worker loads: see worker-script.ts.
+ * Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. What a command
+ * needs for its options comes without the work itself. What names the workers' scripts is beside the kernel's text, which no worker
+ * loads: see worker-script.ts.
  */
 const groups = {
   base: /^(index|errors|matrix|options|codes|code-levels|half)\.js$/,
   onnx: /^(formats|model)\/onnx\/(?!location|http-|types)/,
   calibrate: /^model\/calibrate\//,
+  "evaluate-names": /^model\/evaluate\/(pooling|curve-methods)\.js$/,
   protobuf: /@bufbuild\/protobuf/,
   picomatch: /node_modules\/picomatch\//,
   kernel: /^(create|schedule\/worker-script|kernel\/(inlined|wasm\.generated))\.js$/,

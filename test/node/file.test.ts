@@ -472,6 +472,13 @@ describe("in a process of its own", () => {
   });
   afterAll(() => rmSync(js, { recursive: true }));
 
+  /** Once it says so; a process that ends without a word is a failure at once. */
+  const halfWay = (stdout: NodeJS.ReadableStream) =>
+    new Promise((resolve, reject) => {
+      stdout.once("data", resolve);
+      stdout.once("end", () => reject(new Error("The process ended before it had written anything.")));
+    });
+
   test.each([
     ["SIGKILL", 1, null],
     ["SIGINT", 0, 130],
@@ -480,7 +487,7 @@ describe("in a process of its own", () => {
       stdio: ["ignore", "pipe", "inherit"],
     });
     const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
-    await new Promise((resolve) => child.stdout.once("data", resolve));
+    await halfWay(child.stdout);
     child.kill(signal);
     expect(await ended).toBe(code);
     expect(existsSync(at("out"))).toBe(false);
@@ -499,7 +506,7 @@ describe("in a process of its own", () => {
         stdio: ["ignore", "pipe", "inherit"],
       });
       const ended = new Promise((resolve) => child.on("exit", resolve));
-      await new Promise((resolve) => child.stdout.once("data", resolve));
+      await halfWay(child.stdout);
       setTimeout(() => child.kill("SIGKILL"), round);
       await ended;
       if (existsSync(target)) expect(statSync(target).size).toBe(200 * 65536);

@@ -8,8 +8,10 @@ let child: ReturnType<typeof start>;
 let port: number;
 beforeAll(async () => {
   child = start(temporaryFolder(), "serve", "--port", "0");
-  const [text] = (await once(child.stdout!, "data")) as [Buffer];
+  // Nothing more once it has ended, as it does at an error.
+  const [text = ""] = (await Promise.race([once(child.stdout!, "data"), once(child.stdout!, "end")])) as [Buffer?];
   port = Number(/^The page is at http:\/\/127\.0\.0\.1:(\d+)\/\n/.exec(String(text))?.[1]);
+  expect(port).toBeGreaterThan(0);
 });
 afterAll(() => void child.kill("SIGKILL"));
 

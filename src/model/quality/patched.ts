@@ -28,7 +28,8 @@ export class PatchedModel {
     const own = bytes.slice(start, end);
     this.restore = () => bytes.set(own, start);
     bytes.set(encodeNumbers(numbersOf(value, transposed), "f32"), start);
-    return { name: source.name, byteLength, load: () => Promise.resolve({ model: bytes }) };
+    // Another copy: a page gives what it loads away to the worker that runs it.
+    return { name: source.name, byteLength, load: () => Promise.resolve({ model: bytes.slice() }) };
   }
 }
 
