@@ -90,6 +90,9 @@ test("a layer's numbers in the original's place answer as its codes in a file do
     const fitted = await fitLayer(loewner, layer, source, { type: "trellis", bits: 2 }, {});
     const files = await found.layOut([{ ...fitted, certificate: noCertificate }]);
     const [one, other] = [(await patched.with(fitted))!, runnableFiles("codes", files)];
+    // As the page gives a model to the worker that runs it.
+    const { buffer } = (await one.load()).model as Uint8Array<ArrayBuffer>;
+    structuredClone(buffer, { transfer: [buffer] });
     const [a, b, plain] = [await hidden(one), await hidden(other), await hidden(runnableModel(opened))];
     const apart = (x: Float32Array) => Math.sqrt(a.reduce((sum, y, i) => sum + (y - x[i]) ** 2, 0));
     expect(apart(b)).toBeLessThan(1e-4 * apart(plain));

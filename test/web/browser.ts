@@ -132,18 +132,16 @@ export const slide = (tab: Tab, value: number) =>
   })()`);
 
 /**
- * Resolves once the expression is true. Asked again and again from outside: what would wait inside the page is a string that is
- * evaluated there, which the page's policy refuses.
+ * Resolves once the expression is true; rejects once the page says that it has a fault of its own. Asked again and again from outside:
+ * what would wait inside the page is a string that is evaluated there, which the page's policy refuses.
  */
 export async function until(tab: Tab, expression: string, seconds = 120): Promise<void> {
   const deadline = Date.now() + 1000 * seconds;
+  const faults = '[...document.querySelectorAll(".fault")].map((it) => it.textContent).join(" ")';
   while (!(await tab.evaluate(`Boolean(${expression})`))) {
-    if (Date.now() > deadline) {
-      const faults = await tab.evaluate(
-        '[...document.querySelectorAll(".fault")].map((it) => it.textContent).join(" ")',
-      );
-      throw new Error(`After ${seconds} s it is still not so: ${expression}. The page says: ${String(faults)}`);
-    }
+    const said = await tab.evaluate<string>(faults);
+    if (Date.now() > deadline || said.includes("this is a fault of the page"))
+      throw new Error(`It is not so, after ${seconds} s or a fault of the page: ${expression}. The page says: ${said}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
