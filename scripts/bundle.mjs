@@ -37,8 +37,10 @@ const isBundled = (id) => Object.values(bundled).some((name) => id === name || i
  * workers' scripts is beside the kernel's text, which no worker loads: see worker-script.ts.
  */
 const groups = {
-  base: /^(index|errors|matrix|options|codes|code-levels|half)\.js$/,
+  base: /^(index|errors|matrix|options|codes|code-levels|half|option-names|nearest)\.js$/,
   onnx: /^(formats|model)\/onnx\/(?!location|http-|types)/,
+  // What the command line says of scores, without what makes them.
+  scores: /^model\/evaluate\/(pooling|curve-methods)\.js$/,
   calibrate: /^model\/calibrate\//,
   protobuf: /@bufbuild\/protobuf/,
   picomatch: /node_modules\/picomatch\//,
