@@ -38,8 +38,10 @@ const isBundled = (id) => Object.values(bundled).some((name) => id === name || i
  * loads: see worker-script.ts.
  */
 const groups = {
-  base: /^(index|errors|matrix|options|codes|code-levels|half)\.js$/,
+  base: /^(index|errors|matrix|options|codes|code-levels|half|option-names|nearest)\.js$/,
   onnx: /^(formats|model)\/onnx\/(?!location|http-|types)/,
+  // What the command line says of scores, without what makes them.
+  scores: /^model\/evaluate\/(pooling|curve-methods)\.js$/,
   calibrate: /^model\/calibrate\//,
   "evaluate-names": /^model\/evaluate\/(pooling|curve-methods)\.js$/,
   protobuf: /@bufbuild\/protobuf/,
