@@ -43,7 +43,6 @@ const groups = {
   // What the command line says of scores, without what makes them.
   scores: /^model\/evaluate\/(pooling|curve-methods)\.js$/,
   calibrate: /^model\/calibrate\//,
-  "evaluate-names": /^model\/evaluate\/(pooling|curve-methods)\.js$/,
   protobuf: /@bufbuild\/protobuf/,
   picomatch: /node_modules\/picomatch\//,
   kernel: /^(create|schedule\/worker-script|kernel\/(inlined|wasm\.generated))\.js$/,
