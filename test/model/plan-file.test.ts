@@ -60,7 +60,11 @@ describe("what is no plan", () => {
     ["a method that there is not", layer({ method: "pca" }), /method is "pca"; one of auto, lewis, svd/],
     ["a dtype that there is not", layer({ dtype: "int5" }), /dtype is "int5"; auto or one of f64/],
     ["three sizes", layer({ rank: 1, keep: 0.5, energy: 0.5 }), /has rank and keep and energy; one of them at most/],
-    ["a misspelt key", layer({ keeps: 0.5 }), /has "keeps"; only skip, rank, keep, energy, dtype, p, method may/],
+    [
+      "a misspelt key",
+      layer({ keeps: 0.5 }),
+      /has "keeps"; only skip, rank, keep, energy, dtype, p, method, groups may/,
+    ],
     ["a key that objects have of their own", layer({ constructor: 1 }), /has "constructor"; only skip/],
     ["__proto__", '{"version":1,"layers":{"W":{"__proto__":{}}}}', /layer "W": has "__proto__"/],
   ])("%s", async (_, plan, message) => {
