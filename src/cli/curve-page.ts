@@ -1,10 +1,9 @@
 // Score against bytes as a picture, and as a page of one file that loads nothing: picture, table, and what was measured.
-import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import type { Score } from "../model/evaluate/evaluate.js";
 import type { Curve, CurvePoint } from "../model/evaluate/curve.js";
-import { InvalidInputError } from "../errors.js";
-import { shown } from "./evaluate-report.js";
+import { metricAt, rangeText, shown } from "./evaluate-report.js";
+import { escape, standalonePage } from "./html.js";
 import { megabytes, percent } from "./text.js";
 import { version } from "./version.js";
 
@@ -18,28 +17,20 @@ const colours = [
   ...[["#a8528a", "#e59cc9"] as const, ["#8a6d00", "#e6c229"] as const, ["#595959", "#b8b8b8"] as const],
 ];
 
-const escape = (text: string) =>
-  text.replace(/[&<>"]/g, (char) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[char]!);
-
 interface Drawing {
-  readonly at: number;
   readonly original: Score;
   readonly methods: readonly { name: string; points: readonly { bytes: number; score: Score }[] }[];
 }
 
 /** @throws {InvalidInputError} for a metric that was not measured */
 function drawingOf({ scores, points }: Drawn, metric: string | undefined): Drawing {
-  const at = metric === undefined ? 0 : scores.findIndex((score) => score.metric === metric);
-  if (at < 0)
-    throw new InvalidInputError(
-      `There is no metric "${metric}" to draw; there are ${scores.map((score) => score.metric).join(", ")}.`,
-    );
+  const at = metricAt(scores, metric);
   const names = [...new Set(points.map(({ method }) => method))];
   const methods = names.map((name) => ({
     name,
     points: points.flatMap((point) => pointsOf(point, name, at)).sort((a, b) => a.bytes - b.bytes),
   }));
-  return { at, original: scores[at], methods: methods.filter(({ points: own }) => own.length > 0) };
+  return { original: scores[at], methods: methods.filter(({ points: own }) => own.length > 0) };
 }
 
 function pointsOf({ method, bytes, scores }: CurvePoint, name: string, at: number) {
@@ -159,8 +150,6 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.
 th:first-child,td:first-child{text-align:left}svg{width:100%;height:auto}div{overflow-x:auto}.quiet{opacity:.75}`;
   const picture = curvePicture(curve, metric);
   const inner = /<style>([^]*?)<\/style>/.exec(picture)![1];
-  const hash = (text: string) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-  const policy = `default-src 'none'; style-src ${hash(style)} ${hash(inner)}; base-uri 'none'; form-action 'none'`;
   const file = escape(basename(curve.model));
   const heads = [
     "method",
@@ -176,17 +165,10 @@ th:first-child,td:first-child{text-align:left}svg{width:100%;height:auto}div{ove
       ...(scores && bytes !== undefined ? [megabytes(bytes), ...cells(scores)] : [reason]),
     ]),
   ];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${file}: what compressing costs</title>
-<style>${style}</style>
-</head>
-<body>
-<h1>${file}</h1>
+  return standalonePage({
+    title: `${file}: what compressing costs`,
+    ...{ style, styles: [inner] },
+    body: `<h1>${file}</h1>
 <p>${escape(curve.task)}, ${curve.examples} examples; read: ${escape(curve.reads)}. As it is: ${escape(original.metric)} ${shown(original, original.value)} at ${megabytes(curve.bytes)}.</p>
 ${picture}
 <p class="quiet">Bars and ranges: 95 % of scores on examples drawn anew; those of differences are of the same examples under both models.</p>
@@ -196,18 +178,15 @@ ${picture}
 ${rows.map((row) => `<tr>${row.map((cell, i) => `<td${row.length < heads.length && i === row.length - 1 ? ` colspan="${heads.length - i}"` : ""}>${escape(cell)}</td>`).join("")}</tr>`).join("\n")}
 </tbody>
 </table></div>
-<p class="quiet">Made by loewner ${version}.</p>
-</body>
-</html>
-`;
+<p class="quiet">Made by loewner ${version}.</p>`,
+  });
 }
 
 function cells(scores: readonly Score[]): string[] {
   return scores.flatMap((score, i) => {
     if (i > 0) return [shown(score, score.value)];
     const { value, interval } = score.difference ?? {};
-    const range =
-      interval && !Number.isNaN(interval.low) ? `${shown(score, interval.low)} to ${shown(score, interval.high)}` : "";
+    const range = rangeText(score, interval, "");
     return [shown(score, score.value), value === undefined ? "" : shown(score, value), range];
   });
 }

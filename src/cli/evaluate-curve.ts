@@ -5,7 +5,7 @@ import type { Curve, CurvePoint } from "../model/evaluate/curve.js";
 import type { CurveMethod } from "../model/evaluate/curve-methods.js";
 import { writeAtomically } from "../node/files/file.js";
 import type { Context } from "./context.js";
-import { sayAbout, shown } from "./evaluate-report.js";
+import { metricAt, rangeText, sayAbout, shown } from "./evaluate-report.js";
 import type { EvaluateCommand, OpenOnnx, Scoring } from "./evaluate-scoring.js";
 import { megabytes, percent, table } from "./text.js";
 import { version } from "./version.js";
@@ -50,7 +50,8 @@ export async function evaluateCurveOf(
     scoring.curve(loewner, open, {
       ...{ sizes, methods: methods as CurveMethod[], layers, exclude, p, known },
       async onPoint(point) {
-        checkMetric(point, metric);
+        // Before more points are made.
+        if (point.scores) metricAt(point.scores, metric);
         points.push(point);
         await keep({ ...about, points });
       },
@@ -70,13 +71,6 @@ export async function evaluateCurveOf(
   }
   context.json({ ...head, ...whole });
   sayCurve(context, whole, files);
-}
-
-/** Before more points are made. @throws {InvalidInputError} for a metric that is not measured */
-function checkMetric({ scores }: CurvePoint, metric: string | undefined): void {
-  if (metric === undefined || !scores || scores.some((score) => score.metric === metric)) return;
-  const names = scores.map((score) => score.metric).join(", ");
-  throw new InvalidInputError(`There is no metric "${metric}" to draw (--metric); there are ${names}.`);
 }
 
 const writeText = (path: string, text: string, force?: boolean) => {
@@ -130,7 +124,7 @@ function sayCurve(context: Context, curve: Curve, files: readonly string[]): voi
     own.flatMap((score, i) => [
       shown(score, score.value),
       ...(i === 0 ? [score.difference ? shown(score, score.difference.value) : ""] : []),
-      ...(i === 0 && score.interval ? [within(own[0].difference?.interval, score)] : []),
+      ...(i === 0 && score.interval ? [rangeText(score, score.difference?.interval, "")] : []),
     ]);
   const head = scores.flatMap(({ metric, interval }, i) => [
     metric,
@@ -146,9 +140,4 @@ function sayCurve(context: Context, curve: Curve, files: readonly string[]): voi
   const original = ["as it is", "", megabytes(bytes), ...rowOf(scores)];
   context.sayAll(["", ...table([["method", "keep", "size", ...head], original, ...rows], [0]), ""]);
   if (files.length > 0) context.say(`written: ${files.join(", ")}`);
-}
-
-function within(interval: { low: number; high: number } | undefined, score: Curve["scores"][number]): string {
-  if (!interval || Number.isNaN(interval.low)) return "";
-  return `${shown(score, interval.low)} to ${shown(score, interval.high)}`;
 }

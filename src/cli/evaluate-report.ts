@@ -1,4 +1,6 @@
 // Scores for people.
+import { InvalidInputError } from "../errors.js";
+import type { Interval } from "../model/evaluate/interval.js";
 import type { Evaluations, Score } from "../model/evaluate/evaluate.js";
 import type { Context } from "./context.js";
 import { megabytes, table } from "./text.js";
@@ -40,21 +42,31 @@ function rowsOf(models: Evaluations["models"]): string[][] {
     megabytes(bytes),
     ...own.flatMap((score, i) => [
       shown(score, score.value),
-      ...(score.interval ? [range(score, score.interval)] : []),
+      ...(score.interval ? [rangeText(score, score.interval)] : []),
       ...(compared && i === 0 ? difference(score) : []),
     ]),
   ]);
   return [["model", "size", ...head], ...rows];
 }
 
-function range(score: Score, { low, high }: { low: number; high: number }): string {
-  return Number.isNaN(low) ? "-" : `${shown(score, low)} to ${shown(score, high)}`;
+/** @param none where the interval is unknown or undefined */
+export function rangeText(score: Score, interval: Interval | undefined, none = "-"): string {
+  if (!interval || Number.isNaN(interval.low)) return none;
+  return `${shown(score, interval.low)} to ${shown(score, interval.high)}`;
+}
+
+/** Which of the scores a metric is; the first unless one is named. @throws {InvalidInputError} for a metric that is not measured */
+export function metricAt(scores: readonly Score[], metric: string | undefined): number {
+  const at = metric === undefined ? 0 : scores.findIndex((score) => score.metric === metric);
+  if (at >= 0) return at;
+  const names = scores.map((score) => score.metric).join(", ");
+  throw new InvalidInputError(`There is no metric "${metric}" to draw (--metric); there are ${names}.`);
 }
 
 function difference(score: Score): string[] {
   const own = score.difference;
   if (!own) return ["", ...(score.interval ? [""] : [])];
-  return [signed(score, own.value), ...(own.interval ? [range(score, own.interval)] : [])];
+  return [signed(score, own.value), ...(own.interval ? [rangeText(score, own.interval)] : [])];
 }
 
 const signed = (score: Score, value: number) => (value > 0 ? "+" : "") + shown(score, value);

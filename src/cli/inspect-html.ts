@@ -1,11 +1,11 @@
 // The page that inspect --html writes: one file that loads nothing else and holds to that by its own Content-Security-Policy, which
 // allows the scripts and styles written here, by their hashes, and no request at all.
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { shapeOf } from "../model/model.js";
 import { relativeErrors } from "../model/inspect.js";
 import type { Inspection, InspectedLayer } from "../model/index.js";
+import { escape, standalonePage } from "./html.js";
 import type { PageData, PlottedLayer } from "./inspect-page.js";
 import {
   blockedByReason,
@@ -32,31 +32,15 @@ export async function inspectionPage(inspection: Inspection, { all = false } = {
   );
   const scripts = [chart, page].map(inScript);
   const style = `${chartStyle}\n${pageStyle}`;
-  const policy = [
-    "default-src 'none'",
-    `script-src ${scripts.map(hashOf).join(" ")}`,
-    `style-src ${hashOf(style)}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join("; ");
   const file = escape(basename(inspection.file));
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${file}: layers and spectra</title>
-<style>${style}</style>
-</head>
-<body>
-${body(inspection, listing(inspection, all), file)}
+  return standalonePage({
+    title: `${file}: layers and spectra`,
+    ...{ style, scripts },
+    body: `${body(inspection, listing(inspection, all), file)}
 <script type="application/json" id="spectra">${inScript(JSON.stringify(pageData(inspection)))}</script>
 <script>${scripts[0]}</script>
-<script type="module">${scripts[1]}</script>
-</body>
-</html>
-`;
+<script type="module">${scripts[1]}</script>`,
+  });
 }
 
 function body(inspection: Inspection, list: Listing, file: string): string {
@@ -214,12 +198,6 @@ function pageData(inspection: Inspection): PageData {
   return { keep: inspection.keep, layers };
 }
 
-const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-
-function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character]);
-}
-
 /** Long names break between their words. */
 function breakable(name: string): string {
   return escape(name).replace(/[._/](?=\w)/g, "$&<wbr>");
@@ -228,8 +206,4 @@ function breakable(name: string): string {
 /** Nothing may end a script but its own end tag; JSON, strings and regular expressions read "\x3c" as "<". */
 function inScript(text: string): string {
   return text.replace(/<(?=\/script|script|!--)/gi, text.startsWith("{") ? "\\u003c" : "\\x3c");
-}
-
-function hashOf(text: string): string {
-  return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 }

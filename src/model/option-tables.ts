@@ -23,7 +23,7 @@ const planNames: Names<PlanOptions> = {
 
 export const compressNames = {
   ...planNames,
-  ...({ method: 1, objective: 1, tolerance: 1, seed: 1, maxWork: 1, calibration: 1, spill: 1, spillBytes: 1 } as const),
+  ...({ objective: 1, tolerance: 1, seed: 1, maxWork: 1, calibration: 1, spill: 1, spillBytes: 1 } as const),
   ...({ journal: 1, mayGrow: 1, tokenizer: 1 } as const),
 };
 

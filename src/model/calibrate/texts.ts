@@ -43,8 +43,7 @@ export async function textFeeds(model: OnnxModel, texts: readonly Text[], option
   checkOptions("textFeeds", options, textFeedsNames);
   const inputs = textInputs(model);
   const { tokenizer, signal } = options;
-  const most = Math.min(tokenizer.maxLength ?? defaultLength, positionsOf(model), inputs.sequence ?? Infinity);
-  const { maxLength = most } = options;
+  const { maxLength = usualLength(model, inputs, tokenizer) } = options;
   if (!Number.isSafeInteger(maxLength) || maxLength < 1 || maxLength > (inputs.sequence ?? Infinity))
     throw new InvalidInputError(
       `maxLength must be a whole number from 1 to ${inputs.sequence ?? "the positions of the model"}; got ${maxLength}.`,
@@ -64,6 +63,15 @@ export async function textFeeds(model: OnnxModel, texts: readonly Text[], option
   for (const batch of batchesOf(encoded, inputs, calibrationBatch))
     feeds.push(await feedOfTexts(model, inputs, batch, tokenizer.padId ?? 0));
   return feeds;
+}
+
+/** Tokens of a text, at most: as many as the tokenizer's file says, or 512, if the model has as many positions. */
+export function usualLength(
+  model: OnnxModel,
+  { sequence = Infinity }: TextInputs,
+  { maxLength }: TextTokenizer,
+): number {
+  return Math.min(maxLength ?? defaultLength, positionsOf(model), sequence);
 }
 
 /** The inputs of a model that texts give. */

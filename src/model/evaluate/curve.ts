@@ -126,7 +126,7 @@ async function pointOf(
   return { method, keep, bytes: result.bytesAfter, scores, seconds: { compress, run } };
 }
 
-function storedBy(method: CurveMethod): Pick<CompressOptions, "method" | "type"> {
+function storedBy(method: CurveMethod): Pick<CompressOptions, "method" | "dtype"> {
   switch (method) {
     case "auto":
     case "transform":
@@ -134,7 +134,7 @@ function storedBy(method: CurveMethod): Pick<CompressOptions, "method" | "type">
     case "int4":
     case "int3":
     case "int2":
-      return { type: method };
+      return { dtype: method };
     default:
       return { method };
   }

@@ -2,11 +2,8 @@
 import { InvalidInputError } from "../../errors.js";
 import type { OnnxModel } from "../../formats/onnx/types.js";
 import type { TextTokenizer } from "../calibrate/text-tokenizer.js";
-import { positionsOf, type Sequence, textInputs } from "../calibrate/texts.js";
+import { positionsOf, type Sequence, textInputs, usualLength } from "../calibrate/texts.js";
 import type { Encoder } from "./task.js";
-
-/** Tokens a text, where neither the tokenizer's file nor the model says how many. */
-const usualLength = 512;
 
 export interface CountingEncoder extends Encoder {
   /** Texts, or pairs, that were cut. */
@@ -18,9 +15,9 @@ export interface CountingEncoder extends Encoder {
  * @throws {InvalidInputError} when maxLength is out of range, or the model takes no token ids
  */
 export function encoderFor(model: OnnxModel, tokenizer: TextTokenizer, maxLength?: number): CountingEncoder {
-  const { sequence = Infinity } = textInputs(model);
-  const most = Math.min(positionsOf(model), sequence);
-  const length = maxLength ?? Math.min(tokenizer.maxLength ?? usualLength, most);
+  const inputs = textInputs(model);
+  const most = Math.min(positionsOf(model), inputs.sequence ?? Infinity);
+  const length = maxLength ?? usualLength(model, inputs, tokenizer);
   if (!(Number.isSafeInteger(length) && length >= 1 && length <= most))
     throw new InvalidInputError(`maxLength must be a whole number from 1 to ${most}; got ${length}.`);
   return new Cutting(tokenizer, length);
