@@ -46,6 +46,20 @@ const groups = {
   protobuf: /@bufbuild\/protobuf/,
   picomatch: /node_modules\/picomatch\//,
   kernel: /^(create|schedule\/worker-script|kernel\/(inlined|wasm\.generated))\.js$/,
+  // Methods, each with the operations that it sweeps with: loaded when one of them is called.
+  // For the worker in a page alone.
+  everything: /^schedule\/everything\.js$/,
+  "method-low-rank":
+    /^(low-rank\b|schedule\/(primitives\/low-rank|low-rank-needs)|geometry\/(lewis\/(?!check)|entrywise\/work|subspace\/row-groups))/,
+  "method-codes":
+    /^(geometry\/codes|schedule\/primitives\/codes|engine\/operations\/(codes|quantise|transform|trellis|levels)\b)/,
+  "method-coresets":
+    /^(schedule\/primitives\/coresets|engine\/operations\/coreset|geometry\/coreset\/(?!check|stream|far-weights))/,
+  "method-ellipsoids":
+    /^(schedule\/primitives\/ellipsoids|geometry\/(ellipsoid|level-set)\/|engine\/operations\/level-set)/,
+  "method-entrywise": /^(geometry\/entrywise\/|engine\/operations\/entrywise)/,
+  "method-clusters": /^geometry\/subspace\/cluster/,
+  "method-robust": /^(geometry\/subspace\/|engine\/operations\/subspace|schedule\/primitives\/robust)/,
   core: /^(?!(formats|model|node|cli|cluster)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
 };
 

@@ -1,13 +1,14 @@
 import type { Engine } from "./engine/engine.js";
 import type { WorkerScript } from "./engine/threads/spawn.js";
-import { checkCoresetStream, openCoresetStream } from "./geometry/coreset/stream.js";
+import { checkCoresetStream } from "./geometry/coreset/check.js";
+import { openCoresetStream } from "./geometry/coreset/stream.js";
 import type { MultiplyOptions } from "./geometry/basis/pair.js";
 import { InvalidInputError } from "./errors.js";
 import { createNames, methodNames } from "./method-options.js";
 import { toRowSource, type Matrix, type MatrixLike, type MatrixShape } from "./matrix.js";
 import { checkOptions } from "./option-names.js";
 import { checkRowWeights } from "./options.js";
-import { primitiveNamed, type OptionsOf, type PrimitiveName, type ResultOf } from "./schedule/primitives.js";
+import { loadPrimitive, type OptionsOf, type PrimitiveName, type ResultOf } from "./schedule/primitives/index.js";
 import { Scheduler, type SchedulerOptions } from "./schedule/scheduler.js";
 import type {
   CertifyOptions,
@@ -178,9 +179,12 @@ class Instance implements Loewner {
     checkOptions(name, asked, methodNames[name]);
     const options = { ...asked, ...given } as OptionsOf<Name> & WeightedOptions;
     const source = toRowSource(a);
-    primitiveNamed(name).check?.({ ...options }, source);
     checkRowWeights(options.rowWeights, source);
-    return this.scheduler.run(name, source, withOwnNumbers(options));
+    // Before anything is waited for: the caller's arrays may change then.
+    const own = withOwnNumbers(options);
+    const { check } = await loadPrimitive(name);
+    check?.({ ...options }, source);
+    return this.scheduler.run(name, source, own);
   }
 }
 

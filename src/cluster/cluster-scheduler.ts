@@ -12,7 +12,7 @@ import { checkBytes } from "../options.js";
 import { bytesToSend, sendOptions } from "../schedule/transfer.js";
 import { runPrimitive } from "../schedule/far-scales.js";
 import { CountedMatrix } from "../schedule/open-rows.js";
-import type { OptionsOf, PrimitiveName, ResultOf } from "../schedule/primitives.js";
+import type { OptionsOf, PrimitiveName, ResultOf } from "../schedule/primitives/index.js";
 import { Scheduler } from "../schedule/scheduler.js";
 import { workerScript } from "../schedule/worker-script.js";
 import type { OpenMatrix, WeightedOptions } from "../types/index.js";

@@ -6,7 +6,7 @@ import { withFrameAsync, type Frame } from "../kernel/frame.js";
 import type { Kernel } from "../kernel/load.js";
 import { rowsRead, rowTypeBytes, type RowSource } from "../matrix.js";
 import { rowsOfTile, tileBytes } from "./memory.js";
-import { operationNamed } from "./operations/index.js";
+import { loadOperation, operationNamed } from "./operations/index.js";
 import type { PartialResults } from "./operations/operation.js";
 import { untilAborted } from "./read-ahead.js";
 import { blockRows, type Sweep, type SweepResult } from "./sweep.js";
@@ -42,6 +42,7 @@ export async function sweepBlocks(
   hooks: SweepHooks & { tileRows?: number },
 ): Promise<SweepResult[]> {
   throwIfAborted(hooks.signal);
+  await loadOperation(sweep.op);
   return withFrameAsync(kernel, async (frame) => {
     const { source, subtrees } = local;
     const { cols, dtype } = source;

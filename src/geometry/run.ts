@@ -1,6 +1,7 @@
 // One call of a primitive: its engine, its signal, its progress. Drivers sweep through it.
 import type { Engine, EngineRows, SweepHooks } from "../engine/engine.js";
 import {
+  loadOperation,
   operationNamed,
   sweepOf,
   type OperationName,
@@ -66,6 +67,7 @@ export class Run {
     shared: SharedOf<Name>,
     sink?: Pick<SweepHooks, "emit" | "anyOrder">,
   ): Promise<ResultOf<Name>> {
+    await loadOperation(name);
     const sweep = sweepOf(name, params, shared);
     const workPerRow = operationNamed(name).work(rows.source.cols, sweep.params, sweep.reads.shared);
     const result = await this.engine.sweep(rows, sweep, {

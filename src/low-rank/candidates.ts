@@ -1,15 +1,12 @@
 // The methods: each gives an orthonormal basis of the row space, of which the first `rank` vectors are projected on; or, where
 // it does not project, the pair of factors itself.
 import type { Eigen } from "../engine/dense.js";
-import { entrywiseFactors } from "../geometry/entrywise/entrywise.js";
 import { entrywiseWork } from "../geometry/entrywise/work.js";
 import { basisSize } from "../geometry/basis/factors.js";
 import { noCache } from "../geometry/matrix-cache.js";
-import { levelSetGram } from "../geometry/level-set/level-set.js";
 import type { LewisEllipsoid } from "../geometry/lewis/ellipsoid.js";
 import { orient } from "../geometry/basis/orthonormal.js";
 import type { Ending, Run } from "../geometry/run.js";
-import { subspaceBasis } from "../geometry/subspace/subspace.js";
 import type { RowSource } from "../matrix.js";
 import { isInRange, type PRange } from "../options.js";
 import type { ChosenMethod, LowRankOptions, Objective, ObjectiveName } from "../types/index.js";
@@ -87,6 +84,7 @@ export const fitters: Record<ChosenMethod, Fitter> = {
   "level-set": {
     async fit(problem) {
       const { run, rows, profile, p, seed, tolerance } = problem;
+      const { levelSetGram } = await import("../geometry/level-set/level-set.js");
       const ellipsoid = await levelSetGram(run, rows, profile, { p, seed, tolerance });
       return { ...(await byEllipsoid(problem, ellipsoid)), ellipsoid };
     },
@@ -96,6 +94,7 @@ export const fitters: Record<ChosenMethod, Fitter> = {
   },
   subspace: {
     async fit({ run, rows, profile, rank, p, seed, spectrum }) {
+      const { subspaceBasis } = await import("../geometry/subspace/subspace.js");
       const start = spectrum!.vectors.slice();
       const found = await subspaceBasis(run, rows, profile, { rank, p, seed, start, tolerance: subspaceTolerance });
       const { iterations, residual, converged } = found;
@@ -110,6 +109,7 @@ export const fitters: Record<ChosenMethod, Fitter> = {
       const { run, rows, profile, rank, p, factorType } = problem;
       const basis = (problem.best ?? (p === 2 ? await fitters.svd.fit(problem) : await fitters.lewis.fit(problem)))
         .basis;
+      const { entrywiseFactors } = await import("../geometry/entrywise/entrywise.js");
       const pair = await entrywiseFactors(run, rows, profile, { basis: basis.slice(), rank, p, factorType });
       const { iterations, residual, converged } = pair;
       return { basis, pair, iterations, residual, converged };

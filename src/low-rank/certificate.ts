@@ -3,7 +3,6 @@ import type { EngineRows } from "../engine/engine.js";
 import { InvalidInputError } from "../errors.js";
 import { pseudoInverse, residual, smallestStep, unitRoundoff } from "../geometry/basis/factors.js";
 import { rowFactors } from "../geometry/codes/decoded-rows.js";
-import { levelSetGram } from "../geometry/level-set/level-set.js";
 import { lewisEllipsoid, type LewisEllipsoid } from "../geometry/lewis/ellipsoid.js";
 import { checkPairShapes, multiplyRows } from "../geometry/basis/pair.js";
 import { leastColumn, profile, type Profile } from "../geometry/profile.js";
@@ -305,7 +304,9 @@ export async function certify(
     p === 2
       ? undefined
       : options.ellipsoid === "level-set"
-        ? await levelSetGram(run, rows, scales, { p, seed, tolerance })
+        ? await (
+            await import("../geometry/level-set/level-set.js")
+          ).levelSetGram(run, rows, scales, { p, seed, tolerance })
         : await lewisEllipsoid(run, rows, scales, { p, tolerance, cache: run.cache });
   const plain =
     p === 2 ? await spectrum(run, rows, scales, { cut: () => rank, vectors: 0, cache: run.cache }) : undefined;

@@ -7,7 +7,7 @@ import { exponentOf, scaledWeights, timesPowerOfTwo, weightExponent } from "../g
 import { Run, TooSmall } from "../geometry/run.js";
 import { isRowSource, toRowSource, widenRows, type MatrixLike, type RowSource } from "../matrix.js";
 import type { FactorType, LeftSink, Progress, RowWeights, RunOptions } from "../types/index.js";
-import { primitiveNamed } from "./primitives.js";
+import { loadPrimitive } from "./primitives/index.js";
 import { Scale } from "./scale.js";
 
 type Options = Readonly<Record<string, unknown>> & { rowWeights?: RowWeights; p?: number };
@@ -25,7 +25,7 @@ export async function runPrimitive(
   name: string,
   { engine, source, options, hooks, cache }: PrimitiveCall,
 ): Promise<unknown> {
-  const { run, restore, scalesRows } = primitiveNamed(name);
+  const { run, restore, scalesRows } = await loadPrimitive(name);
   const weights = weightExponent(options.rowWeights);
   const rowWeights = weights === 0 ? options.rowWeights : scaledWeights(options.rowWeights!, weights);
   const attempt = async (own: Run, entries: number) => {

@@ -1,10 +1,8 @@
 // What calls hold beside tiles and d x d matrices, for the memory budget: row state here and with the workers, and whole matrices.
 import type { MemoryNeeds } from "../engine/memory.js";
 import { blockRows } from "../engine/sweep.js";
-import { candidatesOf } from "../low-rank/candidates.js";
-import { askedRank } from "../low-rank/rank.js";
-import { rowTypeBytes, type RowSource } from "../matrix.js";
-import type { CertifyOptions, LowRankFactorOptions, LowRankOptions, TrellisCodeOptions } from "../types/index.js";
+import type { RowSource } from "../matrix.js";
+import type { TrellisCodeOptions } from "../types/index.js";
 
 /** Where nothing better is known: as much as any primitive without factors has. */
 export const defaultNeeds: MemoryNeeds = { columns: 8, kernelColumns: 1 };
@@ -16,7 +14,7 @@ export const noNeeds = (): MemoryNeeds => ({ columns: 0 });
 export const needsOfLeverage = (): MemoryNeeds => ({ columns: 2 });
 
 /** logWeight, before, scale and rowDistortion, of which two are brought together; of robust subspaces distance and scale. */
-const ellipsoidColumns = 6;
+export const ellipsoidColumns = 6;
 
 export const needsOfEllipsoid = (): MemoryNeeds => ({ columns: ellipsoidColumns });
 
@@ -25,9 +23,6 @@ export function needsOfEntrywise({ rank }: { rank: number }, { rows, cols, dtype
   const dual = dtype === "f64" ? cols : Math.ceil(cols / 2);
   return { columns: ellipsoidColumns + rank + dual + 1, bytes: 16 * rows * rank };
 }
-
-/** Certifying a pair by its residual takes that matrix. */
-const residualBytes = ({ rows, cols, dtype }: RowSource) => rows * cols * rowTypeBytes[dtype === "f64" ? "f64" : "f32"];
 
 /** Three sums of each row, its size and its error, sorted ones beside them. */
 export const needsOfTransformCode = (): MemoryNeeds => ({ columns: 10 });
@@ -42,21 +37,4 @@ export function needsOfTrellisCode(
 ): MemoryNeeds {
   const paths = 4 * 2 ** (windowBits - bits) * (blockRows + 4) + 10 * 2 ** windowBits;
   return { columns: 6, sweepBytes: paths + 20 * blockRows * cols + (moments ? 1 << 20 : 0) };
-}
-
-export function needsOfLowRank(options: LowRankOptions | LowRankFactorOptions, source: RowSource): MemoryNeeds {
-  if (options.p === Infinity) return defaultNeeds;
-  const { methods } = candidatesOf(options, source);
-  if (!methods.includes("entrywise") && !methods.includes("clusters")) return needsOfEllipsoid();
-  const { rows: n, cols: d } = source;
-  const rank = askedRank(options, n, d) || Math.min(n, d);
-  // Of clusters: left, and what is left of A.
-  if (!methods.includes("entrywise")) return { columns: ellipsoidColumns, bytes: 8 * n * rank + residualBytes(source) };
-  const { columns, bytes = 0 } = needsOfEntrywise({ rank }, source);
-  return { columns, bytes: bytes + residualBytes(source) };
-}
-
-export function needsOfCertify({ left, by, p, residualStore }: CertifyOptions, source: RowSource): MemoryNeeds {
-  const bytes = left && by !== "projection" && !residualStore ? residualBytes(source) : 0;
-  return { ...(p === Infinity ? defaultNeeds : needsOfEllipsoid()), bytes };
 }

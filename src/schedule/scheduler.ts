@@ -15,7 +15,7 @@ import type { OpenMatrix, WeightedOptions } from "../types/index.js";
 import { bytesToSend, serialReads } from "./transfer.js";
 import { runPrimitive } from "./far-scales.js";
 import { OpenRows } from "./open-rows.js";
-import { primitiveNamed, type OptionsOf, type PrimitiveName, type ResultOf } from "./primitives.js";
+import { primitiveNamed, type OptionsOf, type PrimitiveName, type ResultOf } from "./primitives/index.js";
 import { Queue, type Place, type Task } from "./queue.js";
 import { RemoteCall } from "./remote-call.js";
 

@@ -5,7 +5,7 @@ import { MatrixCache, type Cache } from "../../src/geometry/matrix-cache.js";
 import { inlinedKernel } from "../../src/kernel/inlined.js";
 import { toRowSource } from "../../src/matrix.js";
 import { runPrimitive } from "../../src/schedule/far-scales.js";
-import type { OptionsOf, PrimitiveName } from "../../src/schedule/primitives.js";
+import type { OptionsOf, PrimitiveName } from "../../src/schedule/primitives/index.js";
 import { matrix } from "./matrices.js";
 
 let engine: InlineEngine;

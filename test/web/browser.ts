@@ -61,7 +61,10 @@ export async function servePage(): Promise<Served> {
   if (!existsSync(`${folder}index.html`)) throw new Error('The page is not built: "node scripts/setup.mjs --page".');
   const requests: string[] = [];
   const server: Server = pageServer(folder);
-  server.on("request", ({ url = "" }) => requests.push(url));
+  server.on("request", ({ url = "" }) => {
+    // A browser looks when it likes whether there is a newer one.
+    if (url !== "/service-worker.js") requests.push(url);
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   const close = () => {

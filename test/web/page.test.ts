@@ -314,7 +314,8 @@ describe("manners", () => {
     expect(await tab.evaluate("document.activeElement.id")).toBe("result-title");
   });
 
-  test("is on the screen for less than 150 kB, compressed", async () => {
+  test("is on the screen for less than 150 kB, compressed, with its picture", async () => {
+    await until(tab, "document.querySelector('[data-drawn]')");
     const loaded = await tab.evaluate<string[]>("performance.getEntriesByType('resource').map(({ name }) => name)");
     const folder = new URL("../../dist/web/", import.meta.url);
     const files = ["index.html", ...loaded.map((name) => name.slice(fresh.served.address.length))];

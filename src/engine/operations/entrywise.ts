@@ -4,11 +4,7 @@ import { blockRows } from "../sweep.js";
 import { reporter, reportReductions, residualOf } from "./factors.js";
 import { gramSums } from "./gram.js";
 import { formOf, operation, packer, panels, product, type Block, type Flag, type Job } from "./operation.js";
-
-/** Multiply-adds of a step of reweighting, all n rows. */
-export function reweightWork(n: number, d: number, k: number): number {
-  return n * (2 * d * ((k * (k + 1)) / 2 + 3 * k) + (k * k * k) / 6);
-}
+import { reweightWork, splitWork } from "./work.js";
 
 export interface ReweightParams {
   rank: number;
@@ -176,11 +172,6 @@ function splitter(job: Job, { p, unit, outside, wide: isWide }: SplitParams, { i
 export interface SplitStepParams extends SplitParams, SplitStep {
   /** A typical base: penalties are relative to it. */
   size: number;
-}
-
-/** Multiply-adds of a step of the splitting, all n rows. */
-export function splitWork(n: number, d: number, k: number): number {
-  return n * d * (2 * Math.min(k, d - k) + d / 2);
 }
 
 /** One step of the splitting (assembly/entrywise-split.ts): L of this step's basis, its error, the next target's Gram matrix. */

@@ -1,48 +1,46 @@
 // Every operation of a sweep by its name, which is all that crosses to a worker; the kernels that it runs on a block are in its
-// family's file. Every engine runs these.
+// family's file. Every engine runs these. Those that low rank by Lewis weights does not need are loaded when they are asked for.
 import { InvalidInputError } from "../../errors.js";
 import type { Reduction, Sweep } from "../sweep.js";
-import { lewisScale, norms, sensitivity } from "./coreset.js";
-import { entrywiseRefit, entrywiseReweight, entrywiseSplit } from "./entrywise.js";
 import { multiply, project, residual } from "./factors.js";
 import { gram, profile } from "./gram.js";
-import { levelSetBreaks, levelSetFaces, levelSetGram, levelSetSlopes, levelSetTrials } from "./level-set.js";
 import { leverage, lewisStart, lewisStep } from "./lewis.js";
 import type { Flag, Operation, Reductions } from "./operation.js";
-import { quantise } from "./quantise.js";
-import { subspace } from "./subspace.js";
-import { scatter, transform } from "./transform.js";
-import { lengths, trellis } from "./trellis.js";
 
-const operations = {
-  profile,
-  gram,
-  leverage,
-  lewisStart,
-  lewisStep,
-  project,
-  residual,
-  multiply,
-  quantise,
-  scatter,
-  transform,
-  trellis,
-  lengths,
-  subspace,
-  entrywiseReweight,
-  entrywiseSplit,
-  entrywiseRefit,
-  lewisScale,
-  sensitivity,
-  norms,
-  levelSetSlopes,
-  levelSetBreaks,
-  levelSetFaces,
-  levelSetTrials,
-  levelSetGram,
+const always = { profile, gram, leverage, lewisStart, lewisStep, project, residual, multiply };
+
+const families = {
+  codes: () => import("./codes.js"),
+  coreset: () => import("./coreset.js"),
+  entrywise: () => import("./entrywise.js"),
+  levelSet: () => import("./level-set.js"),
+  subspace: () => import("./subspace.js"),
 };
 
-type Operations = typeof operations;
+const later = {
+  quantise: "codes",
+  scatter: "codes",
+  transform: "codes",
+  trellis: "codes",
+  lengths: "codes",
+  subspace: "subspace",
+  entrywiseReweight: "entrywise",
+  entrywiseSplit: "entrywise",
+  entrywiseRefit: "entrywise",
+  lewisScale: "coreset",
+  sensitivity: "coreset",
+  norms: "coreset",
+  levelSetSlopes: "levelSet",
+  levelSetBreaks: "levelSet",
+  levelSetFaces: "levelSet",
+  levelSetTrials: "levelSet",
+  levelSetGram: "levelSet",
+} as const;
+
+/** Of each family, what its file exports. */
+export type Families = { [Family in keyof typeof families]: Awaited<ReturnType<(typeof families)[Family]>> };
+type Operations = typeof always & { [Name in keyof typeof later]: OperationIn<Families[(typeof later)[Name]], Name> };
+type OperationIn<Exports, Name> = Name extends keyof Exports ? Exports[Name] : never;
 export type OperationName = keyof Operations;
 
 /** Drivers give flags as booleans. */
@@ -62,12 +60,33 @@ export type ResultOf<Name extends OperationName> = {
 type Numbers = Readonly<Record<string, number>>;
 type Arrays = Readonly<Record<string, Float64Array>>;
 
-/** As those see it who were only told a name. */
-export function operationNamed(name: string): Operation<Numbers, Arrays, string, Reductions> {
-  if (!Object.hasOwn(operations, name)) {
+type Named = Operation<Numbers, Arrays, string, Reductions>;
+
+const loaded = new Map(Object.entries(always as unknown as Record<string, Named>));
+
+/**
+ * Loads the family of an operation, once. Everything that runs sweeps calls it before the first of a name.
+ * @throws {InvalidInputError} where there is none of this name
+ */
+export async function loadOperation(name: string): Promise<void> {
+  if (loaded.has(name)) return;
+  if (!Object.hasOwn(later, name)) {
     throw new InvalidInputError(`There is no operation "${name}": the other side is another version of loewner.`);
   }
-  return operations[name as OperationName] as unknown as Operation<Numbers, Arrays, string, Reductions>;
+  const family = (await families[later[name as keyof typeof later]]()) as unknown as Record<string, Named>;
+  loaded.set(name, family[name]);
+}
+
+/** For whoever has the families at hand and must not load: see web-worker.ts. */
+export function registerOperations(families: Families): void {
+  for (const [name, family] of Object.entries(later)) {
+    loaded.set(name, (families[family] as unknown as Record<string, Named>)[name]);
+  }
+}
+
+/** As those see it who were only told a name; it is loaded. */
+export function operationNamed(name: string): Named {
+  return loaded.get(name)!;
 }
 
 /** An operation on these scalars and arrays as data; those that are undefined are left out. */

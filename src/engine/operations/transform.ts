@@ -6,7 +6,7 @@ import { gramSums, profileReductions, profiler } from "./gram.js";
 import { squaredProducts } from "./lewis.js";
 import { nearestLevel } from "./levels.js";
 import { formOf, operation, packer, product, type Block, type Flag, type Job } from "./operation.js";
-import { searchWork } from "./trellis.js";
+import { searchWork } from "./work.js";
 
 /** Rows less their centre, times a power of two, in memory of their own and of the rows' type. */
 function centredRows({ frame, cols, dtype }: Job, centre: Float64Array, unit: number) {

@@ -5,6 +5,7 @@ import { blockRows } from "../sweep.js";
 import { reporter, reportReductions, residualOf } from "./factors.js";
 import { nearestLevel } from "./levels.js";
 import { formOf, operation, type Block, type Job } from "./operation.js";
+import { searchWork } from "./work.js";
 
 export interface TrellisParams {
   bits: number;
@@ -64,9 +65,6 @@ function feedbackProduct({ frame }: Job, feedback: Float64Array, lines: number, 
     },
   };
 }
-
-/** Finding an entry's code, in multiply-adds of other sweeps that take as long: a step over every state of the trellis. */
-export const searchWork = (windowBits: number) => 8 * 2 ** windowBits;
 
 /**
  * Codes and the numbers of scales' levels, handed on; the report of what they decode to; `output`: the error of products, by pivots;

@@ -2,7 +2,7 @@
 //
 // Goyal, Theoretical foundations of transform coding (2001). A row is coded in three sweeps: scatter matrix, what coding would leave, codes. Nothing of size n is kept but codes, scales, and a few numbers a row.
 import type { EngineRows } from "../../engine/engine.js";
-import { searchWork } from "../../engine/operations/trellis.js";
+import { searchWork } from "../../engine/operations/work.js";
 import { InvalidInputError } from "../../errors.js";
 import type { RowSource } from "../../matrix.js";
 import { checkOneOf, checkP, checkSeed } from "../../options.js";

@@ -10,7 +10,7 @@
 //           feedback after each column all the same
 import { trellisError, trellisTable } from "../../code-trellis.js";
 import type { EngineRows } from "../../engine/engine.js";
-import { searchWork } from "../../engine/operations/trellis.js";
+import { searchWork } from "../../engine/operations/work.js";
 import { blockRows } from "../../engine/sweep.js";
 import { InvalidInputError } from "../../errors.js";
 import { rowsRead, rowTypeBytes, type RowSource } from "../../matrix.js";

@@ -6,32 +6,20 @@
 import type { EngineRows } from "../../engine/engine.js";
 import { InvalidInputError } from "../../errors.js";
 import type { Matrix, RowSource } from "../../matrix.js";
-import { checkOneARow, checkOneOf, checkSeed } from "../../options.js";
+import { checkOneARow } from "../../options.js";
 import type { CoresetOptions, CoresetResult, CoresetScheme } from "../../types/index.js";
+import { checkCoresetChoice } from "./check.js";
 import { realisedError, realisedWork } from "./error.js";
 import { leverageScores } from "../lewis/leverage.js";
-import { checkLewis, convergedWeights } from "../lewis/weights.js";
+import { convergedWeights } from "../lewis/weights.js";
 import { Parts } from "../parts.js";
 import { profile } from "../profile.js";
 import type { Run } from "../run.js";
 import { inclusionProbabilities, orderBy, pivotalSample } from "./sample.js";
-import { checkFiniteP, lewisWork, scaleByWeights, sum, weightedEllipsoid } from "./sensitivities.js";
+import { lewisWork, scaleByWeights, sum, weightedEllipsoid } from "./sensitivities.js";
 
 /** Stream of assembly/random.ts that rows are chosen by: one number a row. */
 export const sampleStream = 16;
-const schemes: readonly CoresetScheme[] = ["lewis", "leverage", "mixed", "uniform"];
-
-export function checkCoresetChoice(options: Omit<CoresetOptions, "scores">): void {
-  const { size, seed = 0, scheme = "lewis", p, tolerance } = options;
-  if (!(Number.isSafeInteger(size) && size >= 1)) {
-    throw new InvalidInputError(`size must be a whole number of rows, at least 1; got ${size}.`);
-  }
-  checkSeed(seed);
-  checkOneOf("scheme", scheme, schemes);
-  checkFiniteP(p);
-  checkLewis({ p, tolerance });
-}
-
 export function checkCoreset(options: CoresetOptions, source: RowSource): void {
   checkCoresetChoice(options);
   checkOneARow("scores", "scores", options.scores, source);

@@ -2,12 +2,13 @@
 // score_i = s_i q_i^(p/2) / lower^p, where lower |Mx|_2 <= |Ax|_p is the certificate of the very weights that q comes from, so
 // the bound holds for weights that have not converged too. At p = 2 the leverage scores: exact.
 import type { EngineRows } from "../../engine/engine.js";
-import { InvalidInputError } from "../../errors.js";
 import type { RowSource } from "../../matrix.js";
 import type { SandwichCertificate, SensitivityOptions, SensitivityResult } from "../../types/index.js";
 import { sandwich, termsOf } from "../certificate.js";
 import { leverageScores } from "../lewis/leverage.js";
-import { checkLewis, convergedWeights } from "../lewis/weights.js";
+import { checkLewis } from "../lewis/check.js";
+import { convergedWeights } from "../lewis/weights.js";
+import { checkFiniteP } from "./check.js";
 import { Parts } from "../parts.js";
 import { profile } from "../profile.js";
 import type { Run } from "../run.js";
@@ -70,14 +71,6 @@ export async function scaledGram(run: Run, rows: EngineRows, columnScale: Float6
 
 /** Multiply-adds of the Lewis weights of n x d, roughly: 14 sweeps. */
 export const lewisWork = (n: number, d: number) => n * (2 * d + 58 * d * d);
-
-export function checkFiniteP(p = 1): void {
-  if (p === Infinity) {
-    throw new InvalidInputError(
-      "p must be finite: at p = Infinity there is no sum of |a_i x|^p to share out or to sample.",
-    );
-  }
-}
 
 export function checkSensitivities(options: SensitivityOptions): void {
   checkFiniteP(options.p);

@@ -5,7 +5,7 @@
 // Small rank by alternating reweighted least squares (entrywise-reweight.ts), large rank by splitting (entrywise-split.ts).
 // Which of the two follows from an estimate of the multiply-adds, never from the clock.
 import type { EngineRows } from "../../engine/engine.js";
-import { reweightWork, splitWork } from "../../engine/operations/entrywise.js";
+import { reweightWork, splitWork } from "../../engine/operations/work.js";
 import { toRowSource, type Matrix, type RowSource } from "../../matrix.js";
 import {
   checkMaxIterations,

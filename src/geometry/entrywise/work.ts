@@ -1,5 +1,5 @@
 // What entrywise low rank costs, and how much of it is tried: from estimates, never by the clock.
-import { reweightWork, splitWork } from "../../engine/operations/entrywise.js";
+import { reweightWork, splitWork } from "../../engine/operations/work.js";
 import type { EntrywiseOptions } from "../../types/index.js";
 
 /** Multiply-adds that 100 steps of reweighting from one start may take; above, the rank counts as large. */

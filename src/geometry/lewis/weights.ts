@@ -1,7 +1,6 @@
 // l_p Lewis weights: the w with w_i = tau_i(W^(1/2-1/p) A), to a tolerance of that property.
 import { InvalidInputError } from "../../errors.js";
 import type { RowSource } from "../../matrix.js";
-import { checkMaxIterations, checkP, checkTolerance } from "../../options.js";
 import type { LewisOptions, LewisResult, SandwichCertificate } from "../../types/index.js";
 import { sandwich } from "../certificate.js";
 import { johnWeights } from "./john.js";
@@ -11,12 +10,6 @@ import { areLewisScalesNarrow } from "../basis/narrow.js";
 import { profile } from "../profile.js";
 import type { Run } from "../run.js";
 import { whiten } from "../basis/whiten.js";
-
-export function checkLewis({ p = 1, tolerance = 1e-6, maxIterations = 0 }: LewisOptions): void {
-  checkP(p, { above: 0, to: Infinity });
-  checkTolerance(tolerance);
-  checkMaxIterations(maxIterations);
-}
 
 /** About three times what the semi-iteration takes to 1e-8. */
 function sweepLimit(p: number): number {
