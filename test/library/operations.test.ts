@@ -52,11 +52,14 @@ describe("sweepOf", () => {
   });
 });
 
-test.each(["nothing", "toString", "__proto__"])("an operation named %s, which there is not, is refused", async (name) => {
-  const error: unknown = await loadOperation(name).catch((reason: unknown) => reason);
-  expect(String(error)).toContain(`There is no operation "${name}"`);
-  expect(isLoewnerError(error, "INVALID_INPUT")).toBe(true);
-});
+test.each(["nothing", "toString", "__proto__"])(
+  "an operation named %s, which there is not, is refused",
+  async (name) => {
+    const error: unknown = await loadOperation(name).catch((reason: unknown) => reason);
+    expect(String(error)).toContain(`There is no operation "${name}"`);
+    expect(isLoewnerError(error, "INVALID_INPUT")).toBe(true);
+  },
+);
 
 test("a Cholesky factor that fails says at which pivot, and one that does not is inverted", () => {
   const inverse = (matrix: number[]) =>
