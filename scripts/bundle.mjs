@@ -19,8 +19,8 @@ const entries = ["index", "workerd", "formats/index", "model/index", "node", "cl
 const modules = readdirSync(lib, { recursive: true }).map((path) => path.replaceAll("\\", "/"));
 const named = (file) => modules.find((path) => path.endsWith(`/${file}`));
 
-/** Modules that look for these beside themselves end up in chunks/, as deep as they were before. */
-const workers = ["node-worker.js", "web-worker.js"];
+// Modules that look for workers' scripts beside themselves end up in chunks/, as deep as they were before. A page's worker is one file with
+// every method: Vite builds no other unless it is told to.
 /** A script that is read as text by inspect --html, and imported by nobody: it goes beside uPlot, with which it is put into the page. */
 const page = "inspect-page.js";
 const chart = "uplot";
@@ -29,8 +29,8 @@ const chart = "uplot";
  * A page without a bundler resolves no package: those that the library, formats and models need are in dist/. By the chunk that they
  * are in; all of their licenses ask to be named.
  */
-const bundled = { core: "@assemblyscript/loader", picomatch: "picomatch", protobuf: "@bufbuild/protobuf" };
-const isBundled = (id) => Object.values(bundled).some((name) => id === name || id.startsWith(`${name}/`));
+const packages = { core: "@assemblyscript/loader", picomatch: "picomatch", protobuf: "@bufbuild/protobuf" };
+const isBundled = (id) => Object.values(packages).some((name) => id === name || id.startsWith(`${name}/`));
 
 /**
  * Without the first two there would be a chunk for each set of entry points that share a module; ONNX brings protobuf. What a command
@@ -47,16 +47,13 @@ const groups = {
   picomatch: /node_modules\/picomatch\//,
   kernel: /^(create|schedule\/worker-script|kernel\/(inlined|wasm\.generated))\.js$/,
   // Methods, each with the operations that it sweeps with: loaded when one of them is called.
-  // For the worker in a page alone.
-  everything: /^schedule\/everything\.js$/,
   "method-low-rank":
-    /^(low-rank\b|schedule\/(primitives\/low-rank|low-rank-needs)|geometry\/(lewis\/(?!check)|entrywise\/work|subspace\/row-groups))/,
+    /^(low-rank\b|schedule\/(primitives\/low-rank|low-rank-needs)|geometry\/(lewis\/(?!check)|ellipsoid\/|entrywise\/work|subspace\/(row-groups|starts)|codes\/decoded-rows))/,
   "method-codes":
     /^(geometry\/codes|schedule\/primitives\/codes|engine\/operations\/(codes|quantise|transform|trellis|levels)\b)/,
   "method-coresets":
     /^(schedule\/primitives\/coresets|engine\/operations\/coreset|geometry\/coreset\/(?!check|stream|far-weights))/,
-  "method-ellipsoids":
-    /^(schedule\/primitives\/ellipsoids|geometry\/(ellipsoid|level-set)\/|engine\/operations\/level-set)/,
+  "method-level-set": /^(schedule\/primitives\/ellipsoids|geometry\/level-set\/|engine\/operations\/level-set)/,
   "method-entrywise": /^(geometry\/entrywise\/|engine\/operations\/entrywise)/,
   "method-clusters": /^geometry\/subspace\/cluster/,
   "method-robust": /^(geometry\/subspace\/|engine\/operations\/subspace|schedule\/primitives\/robust)/,
@@ -65,7 +62,8 @@ const groups = {
 
 /** Whose work is in a chunk, and where Deno finds an entry's types. */
 function head({ name, isEntry }) {
-  if (bundled[name]) return `// With ${titleOf(factsOf(bundled[name]))}: see LICENSES.txt.`;
+  const inside = packages[name === "chunks/web-worker" ? "core" : name];
+  if (inside) return `// With ${titleOf(factsOf(inside))}: see LICENSES.txt.`;
   return isEntry && entries.includes(name) && name !== "cli/main"
     ? `/* @ts-self-types="./${basename(name)}.d.ts" */`
     : "";
@@ -86,32 +84,39 @@ const sources = {
   },
 };
 
-const bundle = await rolldown({
-  plugins: withMaps ? [sources] : [],
-  input: {
-    ...Object.fromEntries(entries.map((name) => [name, join(lib, `${name}.js`)])),
-    ...Object.fromEntries(workers.map((file) => [`chunks/${file.slice(0, -3)}`, join(lib, named(file))])),
-  },
-  // Other packages stay packages.
-  external: (id) => !isBundled(id) && (!/^[./]|^[A-Za-z]:/.test(id) || id.endsWith(".wasm")),
-  platform: "neutral",
-});
-const { output } = await bundle.write({
-  dir: dist,
-  format: "es",
-  sourcemap: withMaps && "hidden",
-  entryFileNames: "[name].js",
-  chunkFileNames: "chunks/[name].js",
-  banner: head,
-  codeSplitting: {
+/** Files of dist/ from entry points, which are modules of build/lib/ by the name of what is made of them. */
+async function bundled(input, codeSplitting) {
+  const bundle = await rolldown({
+    plugins: withMaps ? [sources] : [],
+    input: Object.fromEntries(Object.entries(input).map(([name, file]) => [name, join(lib, file)])),
+    // Other packages stay packages.
+    external: (id) => !isBundled(id) && (!/^[./]|^[A-Za-z]:/.test(id) || id.endsWith(".wasm")),
+    platform: "neutral",
+  });
+  const { output } = await bundle.write({
+    dir: dist,
+    format: "es",
+    sourcemap: withMaps && "hidden",
+    entryFileNames: "[name].js",
+    chunkFileNames: "chunks/[name].js",
+    banner: head,
+    codeSplitting,
+  });
+  await bundle.close();
+  return output;
+}
+
+const output = await bundled(
+  { ...Object.fromEntries(entries.map((name) => [name, `${name}.js`])), "chunks/node-worker": named("node-worker.js") },
+  {
     includeDependenciesRecursively: false,
     groups: Object.entries(groups).map(([name, files]) => ({
       name,
       test: (id) => files.test(id.startsWith(lib) ? relative(lib, id).replaceAll("\\", "/") : id),
     })),
   },
-});
-await bundle.close();
+);
+output.push(...(await bundled({ "chunks/web-worker": named("web-worker.js") }, false)));
 for (const { fileName } of output.filter(({ fileName }) => fileName.endsWith(".map"))) {
   const to = join(lib, "../maps", fileName);
   mkdirSync(dirname(to), { recursive: true });

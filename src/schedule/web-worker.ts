@@ -1,9 +1,7 @@
-// The worker's script in a page. It is one file, with all that it may be asked for: Vite before version 8 builds no other without a
-// setting.
+// The worker's script in a page.
 import type { Order } from "../engine/threads/protocol.js";
 import { serve, type WorkerOptions } from "../engine/threads/serve.js";
 import { callServer } from "./call-server.js";
-import { registerEverything } from "./everything.js";
 
 interface Scope {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
@@ -11,8 +9,6 @@ interface Scope {
 }
 
 const scope = globalThis as unknown as Scope;
-
-registerEverything();
 
 // The first message says how; the orders follow.
 scope.onmessage = ({ data }: MessageEvent<WorkerOptions>) =>

@@ -38,7 +38,7 @@ const later = {
 } as const;
 
 /** Of each family, what its file exports. */
-export type Families = { [Family in keyof typeof families]: Awaited<ReturnType<(typeof families)[Family]>> };
+type Families = { [Family in keyof typeof families]: Awaited<ReturnType<(typeof families)[Family]>> };
 type Operations = typeof always & { [Name in keyof typeof later]: OperationIn<Families[(typeof later)[Name]], Name> };
 type OperationIn<Exports, Name> = Name extends keyof Exports ? Exports[Name] : never;
 export type OperationName = keyof Operations;
@@ -75,13 +75,6 @@ export async function loadOperation(name: string): Promise<void> {
   }
   const family = (await families[later[name as keyof typeof later]]()) as unknown as Record<string, Named>;
   loaded.set(name, family[name]);
-}
-
-/** For whoever has the families at hand and must not load: see web-worker.ts. */
-export function registerOperations(families: Families): void {
-  for (const [name, family] of Object.entries(later)) {
-    loaded.set(name, (families[family] as unknown as Record<string, Named>)[name]);
-  }
 }
 
 /** As those see it who were only told a name; it is loaded. */

@@ -9,9 +9,7 @@ const families = {
   coresets: () => import("./coresets.js"),
 };
 
-/** Of each family, what its file exports. */
-export type Families = { [Family in keyof typeof families]: Awaited<ReturnType<(typeof families)[Family]>> };
-type In<Family extends keyof Families> = Families[Family]["primitives"];
+type In<Family extends keyof typeof families> = Awaited<ReturnType<(typeof families)[Family]>>["primitives"];
 type Primitives = In<"lowRank"> & In<"ellipsoids"> & In<"codes"> & In<"robust"> & In<"coresets">;
 
 export type PrimitiveName = keyof Primitives;
@@ -47,17 +45,9 @@ const loaded = new Map<string, Named>();
 export async function loadPrimitive(name: string): Promise<Named> {
   const known = loaded.get(name);
   if (known) return known;
-  register(await families[familyOf[name as PrimitiveName]]());
+  const { primitives } = await families[familyOf[name as PrimitiveName]]();
+  for (const [own, each] of Object.entries(primitives)) loaded.set(own, each as unknown as Named);
   return loaded.get(name)!;
-}
-
-function register({ primitives }: Families[keyof Families]): void {
-  for (const [name, each] of Object.entries(primitives)) loaded.set(name, each as unknown as Named);
-}
-
-/** For whoever has the families at hand and must not load: see web-worker.ts. */
-export function registerPrimitives(families: Families): void {
-  for (const family of Object.values(families)) register(family);
 }
 
 /** One that is loaded. */
