@@ -31,6 +31,8 @@ let opened: Opened | undefined;
 let running: AbortController | undefined;
 /** Of what nobody waits for. */
 let background = new AbortController();
+/** Of what is said of the model that is open. */
+let showing = new AbortController();
 /** The worker ended, and with it what was open there. */
 let lost = false;
 
@@ -107,12 +109,26 @@ function show(files: readonly File[], summary: Summary): void {
   showFacts();
   form.reset(summary.bytes, summary.format === "npy");
   calibration.reset(summary);
+  showStored(summary);
   byId("opened").hidden = false;
   curves.open(summary.layers.filter(({ blocked }) => blocked === undefined).map(({ name }) => name));
   announce(`${summary.name} is open: ${megabytes(summary.bytes)}, ${table.chosen.length} layers chosen.`);
   byId("model-name").focus({ preventScroll: true });
   byId("opened").scrollIntoView({ block: "start", behavior: "smooth" });
   chosen();
+}
+
+/** Of a model that was made smaller before. */
+function showStored(summary: Summary): void {
+  showing.abort();
+  showing = new AbortController();
+  const { signal } = showing;
+  const place = byId("stored");
+  place.replaceChildren();
+  if (summary.stored.length === 0) return;
+  void import("./page/stored-view.js").then(({ storedView }) => {
+    if (!signal.aborted) place.append(storedView(session, summary, signal));
+  });
 }
 
 function showFacts(): void {

@@ -4,7 +4,8 @@ import { usualP, usualTexts } from "./calibration.js";
 import { asGlob } from "../session/glob.js";
 import { smallName } from "../session/small-name.js";
 
-const quoted = (text: string) => (/^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+/** As a shell takes it for one word. */
+export const quoted = (text: string) => (/^[\w./:=@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 /** What pasted texts are called on the command line. */
 export const pastedName = "pasted.txt";

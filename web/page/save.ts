@@ -1,10 +1,16 @@
 // A file of the result, taken home: written where the person says, as it is made, or handed over whole.
 import type { SessionClient } from "../session/connect.js";
+import type { SavedFile } from "../session/protocol.js";
 
 type Picker = (options: { suggestedName: string }) => Promise<FileSystemFileHandle>;
 
 /** @returns false when the person thought better of it */
-export async function save(session: SessionClient, file: number, name: string, signal: AbortSignal): Promise<boolean> {
+export async function save(
+  session: SessionClient,
+  file: SavedFile,
+  name: string,
+  signal: AbortSignal,
+): Promise<boolean> {
   const picker = (globalThis as { showSaveFilePicker?: Picker }).showSaveFilePicker;
   if (picker) {
     let handle: FileSystemFileHandle;

@@ -11,15 +11,42 @@ const [same, near] = [0.99, 0.96];
 
 export function verifyView(session: SessionClient, signal: AbortSignal): HTMLElement {
   const button = h("button", { type: "button", class: "button", id: "verify" }, "Run both models");
-  const status = h("p", { class: "quiet", role: "status" });
-  const fault = h("p", { class: "fault", role: "alert" });
-  const place = h("div");
+  const comparison = new ComparisonView(signal);
   button.addEventListener("click", async () => {
-    fault.textContent = "";
     button.disabled = true;
+    await comparison.run((onProgress) => session.call("verify", [runtimeFolder()], { signal, onProgress }));
+    button.disabled = false;
+  });
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "verify-title" },
+    h("h3", { id: "verify-title" }, "Does it still answer the same?"),
+    h(
+      "p",
+      { class: "quiet" },
+      "Runs the original and the smaller model on made-up inputs in onnxruntime-web (14 MB, loaded now, from where this page is).",
+    ),
+    h("div", { class: "actions" }, button),
+    comparison.element,
+  );
+}
+
+/** How two models were found to answer, or why they were not. */
+export class ComparisonView {
+  readonly element: HTMLElement;
+  private readonly status = h("p", { class: "quiet", role: "status" });
+  private readonly fault = h("p", { class: "fault", role: "alert" });
+  private readonly place = h("div");
+
+  constructor(private readonly signal: AbortSignal) {
+    this.element = h("div", {}, this.status, this.fault, this.place);
+  }
+
+  async run(compare: (onProgress: (progress: { stage: string }) => void) => Promise<OnnxComparison>): Promise<void> {
+    const { status, fault, place, signal } = this;
+    fault.textContent = "";
     try {
-      const onProgress = ({ stage }: { stage: string }) => (status.textContent = `${stage} …`);
-      const comparison = await session.call("verify", [runtimeFolder()], { signal, onProgress });
+      const comparison = await compare(({ stage }) => (status.textContent = `${stage} …`));
       const { outputs, seconds, bytes } = comparison;
       const cells = outputs.map(({ name, cosine, top1Agreement, top1Vectors, relativeDifference }) => [
         name,
@@ -43,24 +70,8 @@ export function verifyView(session: SessionClient, signal: AbortSignal): HTMLEle
     } catch (error) {
       status.textContent = "";
       if (!signal.aborted) fault.textContent = (error as SessionError).message;
-    } finally {
-      button.disabled = false;
     }
-  });
-  return h(
-    "section",
-    { class: "card", "aria-labelledby": "verify-title" },
-    h("h3", { id: "verify-title" }, "Does it still answer the same?"),
-    h(
-      "p",
-      { class: "quiet" },
-      "Runs the original and the smaller model on made-up inputs in onnxruntime-web (14 MB, loaded now, from where this page is).",
-    ),
-    h("div", { class: "actions" }, button),
-    status,
-    fault,
-    place,
-  );
+  }
 }
 
 /** What the cosines come to, of the output that differs most; undefined where there are none. */

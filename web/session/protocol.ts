@@ -24,8 +24,10 @@ export interface Summary {
   readonly bytes: number;
   /** Largest first. */
   readonly layers: readonly LayerSummary[];
-  /** Layers that are stored as factors already. */
+  /** Layers that are stored as factors or codes already. */
   readonly stored: readonly string[];
+  /** They can be multiplied back into one file. */
+  readonly canExpand?: boolean;
   /** Of the tokenizer.json that came along. */
   readonly vocabulary?: number;
   /** Its name. */
@@ -189,6 +191,9 @@ export interface RowErrors {
   readonly exact: number;
 }
 
+/** A file of the result by its number, or the model multiplied back. */
+export type SavedFile = number | "expanded";
+
 export interface Session {
   /** A model with what it needs beside it: external data, shards, config.json; a tokenizer.json too. */
   open(files: readonly File[]): Summary;
@@ -200,12 +205,15 @@ export interface Session {
   curves(layer: string, p: number): Curves;
   compress(choice: Choice, texts?: CalibrationTexts): Outcome;
   rowErrors(layer: string): RowErrors;
-  /** Writes a file of the result where the person said. */
-  save(file: number, handle: FileSystemFileHandle): void;
-  /** A file of the result. */
-  blob(file: number): Blob;
+  /** Multiplies layers that are stored already back, into a file that is saved as "expanded". */
+  expand(): { readonly file: string; readonly bytes: number };
+  /** Writes a file where the person said. */
+  save(file: SavedFile, handle: FileSystemFileHandle): void;
+  blob(file: SavedFile): Blob;
   /** Runs the model and its result; `runtime` is the address of onnxruntime-web's folder. */
   verify(runtime: string): OnnxComparison;
+  /** Runs the model that is open, and the one that it was made of: `files` are that and what lies beside it. */
+  compareWith(files: readonly File[], runtime: string): OnnxComparison;
   /** What is in a file of examples; `task` where its columns are named by that. */
   examples(file: File, task?: string): Examples;
   /** Scores the model and its result. */

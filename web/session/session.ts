@@ -1,19 +1,27 @@
 // The worker's script: holds what is open, and does all that computes, so that the page never waits.
 import { createLoewner, InvalidInputError, type Loewner } from "loewner";
-import { blobSource, openNpy, openOnnx, type OnnxModel } from "loewner/formats";
-import { onnxModel, openSafetensorsSet, readTokenizer, safetensorsModel, type Tokenizer } from "loewner/model";
+import { blobSource, openNpy, openOnnx, writeSafetensors, type OnnxModel, type SafetensorsFile } from "loewner/formats";
+import {
+  onnxModel,
+  openSafetensorsSet,
+  type OutputFile,
+  readTokenizer,
+  safetensorsModel,
+  type Tokenizer,
+} from "loewner/model";
 import { curves } from "./curves.js";
 import { sortFiles } from "./files.js";
 import type { Job, Made } from "./job.js";
 import { MatrixJob } from "./matrix-job.js";
 import { ModelJob } from "./model-job.js";
 import { blobOf, saveTo } from "./outputs.js";
-import type { CalibrationTexts, Choice, Summary } from "./protocol.js";
+import type { CalibrationTexts, Choice, SavedFile, Summary } from "./protocol.js";
 import { rowErrors } from "./row-errors.js";
 import { withRuntime } from "./runtime.js";
 import { serve, type Run } from "./serve.js";
+import { wholeName } from "./small-name.js";
 import { Spectra } from "./spectra.js";
-import { compareModels } from "./verify.js";
+import { compareModels, openResult } from "./verify.js";
 
 interface Open {
   readonly job: Job;
@@ -25,6 +33,9 @@ interface Open {
   /** config.json, where one lay beside the model. */
   readonly config?: Record<string, unknown>;
   made?: Made;
+  /** Of a single safetensors file, which can be multiplied back where layers are stored already. */
+  readonly whole?: SafetensorsFile;
+  expanded?: OutputFile;
   /** Spectra that are computed while nobody waits for them. */
   background?: AbortController;
 }
@@ -47,14 +58,21 @@ function made(): Made {
   throw new InvalidInputError("Nothing has been compressed yet.");
 }
 
+function saved(file: SavedFile): OutputFile {
+  const found = file === "expanded" ? current().expanded : made().files[file];
+  if (found) return found;
+  throw new InvalidInputError("There is no such file to be saved.");
+}
+
 function runnable(): OnnxModel {
   const { onnx } = current();
   if (onnx) return onnx;
   throw new InvalidInputError("Only ONNX models can be run here.");
 }
 
-const summaryOf = ({ job, tokenizer, tokenizerFile }: Open): Summary => ({
+const summaryOf = ({ job, whole, tokenizer, tokenizerFile }: Open): Summary => ({
   ...job.summary,
+  canExpand: whole !== undefined && job.summary.stored.length > 0,
   vocabulary: tokenizer?.size,
   tokenizer: tokenizerFile?.name,
 });
@@ -74,6 +92,7 @@ serve({
     const spectra = new Spectra(loewner);
     let job: Job;
     let onnx: OnnxModel | undefined;
+    let whole: SafetensorsFile | undefined;
     if (kind === "npy") job = new MatrixJob(await openNpy(source), main.size, loewner, spectra);
     else if (kind === "onnx") {
       onnx = await openOnnx(source, { external: beside });
@@ -81,8 +100,9 @@ serve({
     } else {
       const set = await openSafetensorsSet(source, beside);
       job = new ModelJob(safetensorsModel(set, { config: described }), spectra);
+      if (set.index === undefined) whole = set;
     }
-    open = { job, spectra, onnx, config: described, tokenizer: tokens, tokenizerFile: tokenizer };
+    open = { job, spectra, onnx, whole, config: described, tokenizer: tokens, tokenizerFile: tokenizer };
     return summaryOf(open);
   },
 
@@ -139,12 +159,32 @@ serve({
     return rowErrors(await library(), await made().pair(layer), (row) => tokenizer?.tokens.get(row), run);
   },
 
-  save: ({ signal }, file, handle) => saveTo(made().files[file], handle, signal),
+  async expand({ signal, onProgress }) {
+    const now = current();
+    if (!now.whole) throw new InvalidInputError("Only a single safetensors file can be written out whole.");
+    const { expandModel } = await import("loewner/model/expand.js");
+    const { tensors, metadata, byteLength } = await expandModel(await library(), now.whole, { signal, onProgress });
+    const file = wholeName(now.job.summary.name);
+    const write: OutputFile["write"] = (sink, options) => writeSafetensors(sink, { tensors, metadata }, options);
+    now.expanded = { name: file, byteLength, write };
+    return { file, bytes: byteLength };
+  },
 
-  blob: ({ signal }, file) => blobOf(made().files[file], signal),
+  save: ({ signal }, file, handle) => saveTo(saved(file), handle, signal),
+
+  blob: ({ signal }, file) => blobOf(saved(file), signal),
 
   verify(run, runtime) {
-    return compareModels(runnable(), made().files, new URL(runtime), run);
+    const { files } = made();
+    return compareModels(runnable(), () => openResult(files, run.signal), new URL(runtime), run);
+  },
+
+  async compareWith(run, files, runtime) {
+    const { kind, main, beside } = await sortFiles(files);
+    if (kind !== "onnx")
+      throw new InvalidInputError(`${main.name} is no ONNX model, so it cannot be run beside this one.`);
+    const original = await openOnnx(blobSource(main), { external: beside });
+    return compareModels(original, async () => runnable(), new URL(runtime), run);
   },
 
   async examples(_, file, task) {

@@ -4,3 +4,7 @@ export function smallName(name: string): string {
   const [, stem, ending] = /^(.*?)(\.(?:onnx|safetensors|safetensors\.index\.json))$/i.exec(base) ?? [];
   return stem === undefined ? `${base}.small` : `${stem}.small${ending}`;
 }
+
+/** What a model is called when it is whole again. */
+export const wholeName = (name: string) =>
+  `${name.replace(/^.*[/\\]/, "").replace(/(\.small)?\.safetensors$/i, "")}.whole.safetensors`;

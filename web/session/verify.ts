@@ -15,18 +15,18 @@ export async function openResult(files: readonly OutputFile[], signal: AbortSign
 }
 
 /**
- * @param files the result, the main file last
+ * @param smaller opened once the runtime is there
  * @param folder where ort.wasm.min.mjs lies
  */
 export function compareModels(
   original: OnnxModel,
-  files: readonly OutputFile[],
+  smaller: () => Promise<OnnxModel>,
   folder: URL,
   { signal, onProgress }: Run,
 ): Promise<OnnxComparison> {
   onProgress({ stage: "loading onnxruntime-web", done: 0, total: 1 });
   return withRuntime(folder, signal, async (runtime) => {
-    const compressed = await openResult(files, signal);
+    const compressed = await smaller();
     const inputs = await onnxInputs(original);
     return compareOnnx(runtime, runnableModel(original), runnableModel(compressed), inputs, { signal, onProgress });
   });
