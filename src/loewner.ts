@@ -182,15 +182,16 @@ class Instance implements Loewner {
     checkRowWeights(options.rowWeights, source);
     // Before anything is waited for: the caller's arrays may change then.
     const own = withOwnNumbers(options);
-    const { check } = await loadPrimitive(name);
-    check?.({ ...options }, source);
-    return this.scheduler.run(name, source, own);
+    const checked = loadPrimitive(name).then(({ check }) => check?.({ ...own }, source));
+    checked.catch(() => undefined); // also where the call ends before it waits for this
+    return this.scheduler.run(name, source, own, checked);
   }
 }
 
 /** With copies of what is one number a row: the call may wait for its turn, and the caller's arrays change meanwhile. */
 function withOwnNumbers<Options extends WeightedOptions & { scores?: ArrayLike<number> }>(options: Options): Options {
   const own = { ...options };
-  for (const key of ["rowWeights", "scores"] as const) if (own[key]) own[key] = Float64Array.from(own[key]);
+  // What is no array, or holds nothing, is refused as it is.
+  for (const key of ["rowWeights", "scores"] as const) if (own[key]?.length) own[key] = Float64Array.from(own[key]);
   return own;
 }

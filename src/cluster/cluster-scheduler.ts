@@ -93,19 +93,22 @@ export class ClusterScheduler implements Calls {
     name: Name,
     given: RowSource,
     options: OptionsOf<Name> & WeightedOptions,
+    checked: Promise<void>,
   ): Promise<ResultOf<Name>> {
     this.check();
     const opened = given instanceof ClusterRowsOpen && given.owner === this ? given : undefined;
     const source = opened?.source ?? given;
     opened?.enter();
     try {
+      await checked;
       const plain = options as unknown as Options;
       const isTransferable = bytesToSend(source, plain) < Infinity;
       const isLarge = this.isLarge(source) || !isTransferable;
       const stored = isLarge && source.cols > mostCols ? undefined : await locationOf(source);
       const isWorthIt = bytesOf(source) >= 2 * leastShareBytes || this.options.shares !== undefined;
       if (!stored) this.noticeHere(source);
-      if (!stored || (isLarge && !isWorthIt)) return await this.local.run(name, opened?.here ?? source, options);
+      if (!stored || (isLarge && !isWorthIt))
+        return await this.local.run(name, opened?.here ?? source, options, checked);
       const matrices: ClusterMatrices = opened?.matrices ?? {};
       try {
         const result = isLarge

@@ -88,16 +88,22 @@ export class Scheduler {
     );
   }
 
-  /** Runs a primitive when its turn comes; its options are checked already. */
+  /**
+   * Runs a primitive when its turn comes.
+   * @param checked resolves when the primitive is loaded and its options are checked; rows that are closed meanwhile are still this call's
+   */
   async run<Name extends PrimitiveName>(
     name: Name,
     source: RowSource,
     options: OptionsOf<Name> & WeightedOptions,
+    checked: Promise<void>,
   ): Promise<ResultOf<Name>> {
     this.check();
     const call = this.callOf(name, source, { ...options });
     call.opened?.enter();
     try {
+      await checked;
+      this.check();
       const wants = (alone: boolean) => this.placeOf(call, alone);
       const start = (place: Place) => (typeof place === "number" ? this.inWorker(call, place) : this.here(call, place));
       return (await this.enqueue(wants, start, options.signal)) as ResultOf<Name>;
