@@ -300,14 +300,11 @@ export async function certify(
     run.finish();
     return certificate;
   }
-  const ellipsoid =
-    p === 2
-      ? undefined
-      : options.ellipsoid === "level-set"
-        ? await (
-            await import("../geometry/level-set/level-set.js")
-          ).levelSetGram(run, rows, scales, { p, seed, tolerance })
-        : await lewisEllipsoid(run, rows, scales, { p, tolerance, cache: run.cache });
+  let ellipsoid: LewisEllipsoid | undefined;
+  if (p !== 2 && options.ellipsoid === "level-set") {
+    const { levelSetGram } = await import("../geometry/level-set/level-set.js");
+    ellipsoid = await levelSetGram(run, rows, scales, { p, seed, tolerance });
+  } else if (p !== 2) ellipsoid = await lewisEllipsoid(run, rows, scales, { p, tolerance, cache: run.cache });
   const plain =
     p === 2 ? await spectrum(run, rows, scales, { cut: () => rank, vectors: 0, cache: run.cache }) : undefined;
   const shared = { run, rows, profile: scales, p, rank, rowWeights, tolerance, seed, ellipsoid } as const;

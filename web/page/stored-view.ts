@@ -33,13 +33,13 @@ export function storedView(
 function comparing(session: SessionClient, signal: AbortSignal): HTMLElement[] {
   const input = h("input", { class: "visually-hidden", id: "original-files", type: "file", multiple: true });
   const comparison = new ComparisonView(signal);
-  input.addEventListener("change", async () => {
+  input.addEventListener("change", () => {
     const files = [...(input.files ?? [])];
     input.value = "";
     if (files.length === 0) return;
-    input.disabled = true;
-    await comparison.run((onProgress) => session.call("compareWith", [files, runtimeFolder()], { signal, onProgress }));
-    input.disabled = false;
+    void comparison.run(input, (onProgress) =>
+      session.call("compareWith", [files, runtimeFolder()], { signal, onProgress }),
+    );
   });
   return [
     h(

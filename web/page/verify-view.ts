@@ -12,11 +12,9 @@ const [same, near] = [0.99, 0.96];
 export function verifyView(session: SessionClient, signal: AbortSignal): HTMLElement {
   const button = h("button", { type: "button", class: "button", id: "verify" }, "Run both models");
   const comparison = new ComparisonView(signal);
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    await comparison.run((onProgress) => session.call("verify", [runtimeFolder()], { signal, onProgress }));
-    button.disabled = false;
-  });
+  button.addEventListener("click", () =>
+    comparison.run(button, (onProgress) => session.call("verify", [runtimeFolder()], { signal, onProgress })),
+  );
   return h(
     "section",
     { class: "card", "aria-labelledby": "verify-title" },
@@ -42,9 +40,14 @@ export class ComparisonView {
     this.element = h("div", {}, this.status, this.fault, this.place);
   }
 
-  async run(compare: (onProgress: (progress: { stage: string }) => void) => Promise<OnnxComparison>): Promise<void> {
+  /** @param control what asks for it, which waits meanwhile */
+  async run(
+    control: HTMLButtonElement | HTMLInputElement,
+    compare: (onProgress: (progress: { stage: string }) => void) => Promise<OnnxComparison>,
+  ): Promise<void> {
     const { status, fault, place, signal } = this;
     fault.textContent = "";
+    control.disabled = true;
     try {
       const comparison = await compare(({ stage }) => (status.textContent = `${stage} …`));
       const { outputs, seconds, bytes } = comparison;
@@ -70,6 +73,8 @@ export class ComparisonView {
     } catch (error) {
       status.textContent = "";
       if (!signal.aborted) fault.textContent = (error as SessionError).message;
+    } finally {
+      control.disabled = false;
     }
   }
 }
