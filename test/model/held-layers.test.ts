@@ -54,7 +54,7 @@ describe("layers held for several sizes", () => {
   test.each([
     ["as much as there is", 2 ** 30],
     ["no layer, for want of memory", 0],
-  ])("give the very bytes of one compression alone: %s", { timeout: 120_000 }, async (_, most) => {
+  ])("give the very bytes of one compression alone: %s", async (_, most) => {
     const shared = await onnxModel(file);
     const held = new HeldLayers(loewner, shared, most);
     try {

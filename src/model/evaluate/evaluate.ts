@@ -122,7 +122,7 @@ export class Evaluator {
     const started = performance.now();
     const answers = this.trial.answers();
     const nonFinite = await runSequences(model, runnable, sequences, output, answers, {
-      ...{ runtime, threads, batch, pooling, padId: tokenizer?.padId ?? 0, signal, onProgress },
+      ...{ runtime, threads, batch, pooling, padding: tokenizer, signal, onProgress },
     });
     return { metrics: answers.metrics(), nonFinite, seconds: (performance.now() - started) / 1e3 };
   }
