@@ -33,11 +33,7 @@ export async function evaluateCurveOf(
   const files = [output, html, svg].filter((path) => path !== undefined);
   const settings = settingsOf(options);
   const known = resume && output !== undefined ? await pointsOf(output, open, scoring, settings) : [];
-  await context.checkOutputs(files, { force: force || known.length > 0 });
-  await context.checkOutputs(
-    files.filter((path) => path !== output),
-    { force },
-  );
+  await context.checkOutputs(files, { force, own: known.length > 0 ? output : undefined });
   const points: CurvePoint[] = [];
   const head = { version, runtime: scoring.runtime.name, data: scoring.data.name, settings };
   const keep = async (curve: Partial<Curve>) => {
