@@ -126,14 +126,14 @@ function sayCurve(context: Context, curve: Curve, files: readonly string[]): voi
     metric,
     ...(i === 0 ? ["difference", ...(interval ? ["95 %"] : [])] : []),
   ]);
-  const rows = points.map(({ method, keep, bytes: size, scores: own, reason = "" }) => [
+  const rows = points.map(({ method, keep, bytes: size, scores: own }) => [
     method,
     percent(keep),
-    ...(own && size !== undefined
-      ? [megabytes(size), ...rowOf(own)]
-      : ["-", ...head.map((_, i) => (i === 0 ? reason.slice(0, 60) : ""))]),
+    ...(own && size !== undefined ? [megabytes(size), ...rowOf(own)] : ["-", ...head.map(() => "")]),
   ]);
   const original = ["as it is", "", megabytes(bytes), ...rowOf(scores)];
   context.sayAll(["", ...table([["method", "keep", "size", ...head], original, ...rows], [0]), ""]);
+  for (const { method, keep, reason } of points)
+    if (reason !== undefined) context.say(`${method}, ${percent(keep)}: ${reason}`);
   if (files.length > 0) context.say(`written: ${files.join(", ")}`);
 }

@@ -211,6 +211,7 @@ describe("--curve", () => {
     const args = ["model.onnx", "--data", "dev.tsv", "--task", "sst2", "--methods", "svd"];
     const found = document(...args, "--curve", "0.5,0.0001");
     expect(found.points[1].reason).toBeTruthy();
+    expect(evaluate(...args, "--curve", "0.5,0.0001").stdout).toMatch(/^svd +0\.0 % +-$[^]*^svd, 0\.0 %: /m);
     expect(refused(1, ...args, "--curve", "0.0001")).toContain("no point of the curve could be made");
   });
 });

@@ -13,6 +13,7 @@ import type { EvaluationData, Task } from "./task.js";
 
 export interface CurveOptions
   extends EvaluateOptions, Pick<CompressOptions, "layers" | "exclude" | "p" | "weights" | "objective" | "maxWork"> {
+  /** What is given twice is made once. */
   readonly methods: readonly CurveMethod[];
   /** Shares of each layer's bytes that are kept. */
   readonly sizes: readonly number[];
@@ -60,7 +61,8 @@ export async function evaluateCurve(
   task: string | Task,
   options: CurveOptions,
 ): Promise<Curve> {
-  const { methods, sizes, known = [], onPoint, signal, onProgress } = options;
+  const { known = [], onPoint, signal, onProgress } = options;
+  const [methods, sizes] = [[...new Set(options.methods)], [...new Set(options.sizes)]];
   if (methods.length === 0 || sizes.length === 0)
     throw new InvalidInputError("A curve needs at least one method and one size.");
   const evaluator = await Evaluator.open(file, data, task, options);
@@ -69,18 +71,22 @@ export async function evaluateCurve(
   progress("the model as it is", 0);
   const original = await evaluator.run(file, runnable, undefined);
   const points: CurvePoint[] = [];
-  // A table in 4 bits is one at every size above its own.
+  // By layers and their errors: a table in 4 bits is one at every size above its own, and may be what auto takes.
   const alike = new Map<string, readonly Score[]>();
   const model = await onnxModel(file);
   const held = new HeldLayers(loewner, model);
   const pointAt = (at: Pick<CurvePoint, "method" | "keep">) =>
     pointOf(loewner, { model, held }, at, options, async (small, layers) => {
-      const key = JSON.stringify(layers.map(({ name, rank, dtype, bytesAfter }) => [name, rank, dtype, bytesAfter]));
-      const same = alike.get(at.method + key);
+      const key = JSON.stringify(
+        layers.map(({ name, rank, dtype, method, bytesAfter, objective: { l1, l2 } }) => [
+          ...[name, rank, dtype, method, bytesAfter, l1, l2],
+        ]),
+      );
+      const same = alike.get(key);
       if (same) return { scores: same, seconds: 0 };
       const answered = await evaluator.run(file, small, undefined);
       const scores = evaluator.scores([original, answered])[1];
-      alike.set(at.method + key, scores);
+      alike.set(key, scores);
       return { scores, seconds: answered.seconds };
     });
   try {
