@@ -43,7 +43,7 @@ const methods: CompressOptions[] = [
   { dtype: "transform" },
   { dtype: "auto" },
 ];
-const sizes = [0.8, 0.3, 0.12];
+const sizes = [0.8, 0.3];
 
 async function bytesOf(compress: Promise<{ files: Parameters<typeof runnableFiles>[1] }>): Promise<Uint8Array> {
   const { model } = await runnableFiles("small.onnx", (await compress).files).load();
