@@ -44,7 +44,7 @@ export async function entrywise({ rows, cols, rank, runs = 1, seed = 1 }) {
 }
 
 /** The default against 60 random starts, on small matrices with spikes. */
-async function smallMatrices({ count = 40, rows = 30, cols = 8, rank = 2, starts = 60 } = {}) {
+export async function smallMatrices({ count = 40, rows = 30, cols = 8, rank = 2, starts = 60 } = {}) {
   const loewner = await createLoewner();
   let [seconds, secondsOfStarts] = [0, 0];
   const gaps = [];

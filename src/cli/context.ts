@@ -79,8 +79,9 @@ export class Context {
   /**
    * Before any work, and once every input is open: each output may be written, and none is another one or what was read. Whoever
    * writes checks once more.
+   * @param own of the paths one that may be there all the same: what a run goes on from
    */
-  async checkOutputs(paths: readonly string[], { force }: { force?: boolean }): Promise<void> {
+  async checkOutputs(paths: readonly string[], { force, own }: { force?: boolean; own?: string }): Promise<void> {
     if (paths.includes("-"))
       throw new InvalidInputError(
         "Nothing is written to stdout: an output is put in place whole, once it is finished. Name a file in place of -.",
@@ -88,7 +89,7 @@ export class Context {
     if (new Set(paths.map(realOf)).size < paths.length)
       throw new InvalidInputError(`Two outputs have the same name: ${paths.join(", ")}.`);
     this.tellAsides(paths);
-    for (const path of paths) await checkTarget(path, { force });
+    for (const path of paths) await checkTarget(path, { force: force || path === own });
   }
 
   /** What runs that were killed have set aside beside these files: it may be the only copy, so it is told with --quiet too. */

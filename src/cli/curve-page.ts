@@ -105,13 +105,15 @@ function spanOf(scores: readonly Score[]): [number, number] {
   const room = Math.max((high - low) / 2, 1e-3);
   const lows = scores.map(({ interval, value }) => (interval && !Number.isNaN(interval.low) ? interval.low : value));
   const highs = scores.map(({ interval, value }) => (interval && !Number.isNaN(interval.high) ? interval.high : value));
-  return [Math.max(low - room, Math.min(...lows)), Math.min(high + room, Math.max(...highs))];
+  const [bottom, top] = [Math.max(low - room, Math.min(...lows)), Math.min(high + room, Math.max(...highs))];
+  return top > bottom ? [bottom, top] : [low - room, high + room];
 }
 
+/** Four to ten. */
 function evenTicks(low: number, high: number): number[] {
-  const rough = (high - low) / 5;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((k) => k * power).find((each) => each >= rough)!;
+  const widest = (high - low) / 4;
+  const power = 10 ** Math.floor(Math.log10(widest));
+  const step = [5, 2, 1].map((k) => k * power).find((each) => each <= widest) ?? power;
   const first = Math.ceil(low / step);
   return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => (first + i) * step);
 }

@@ -28,7 +28,7 @@ export function addEntrywise(program: Command): void {
       .requiredOption("--right <file>", "right factor, rank x cols")
       .requiredOption("--rank <k>", "rank of the factors", parseRank)
       .option("--p <p>", "power, 0 < p < 4", parsePWithin({ above: 0, below: 4 }), 1)
-      .option("--steps <n>", "most steps from each start (default: 20 to 200, by size)", parseCount)
+      .option("--steps <n>", "most steps from each start and each hop (default: 20 to 200, by size)", parseCount)
       .option("--starts <n>", "random starts (default: up to 8, where they cost little)", parseCount)
       .option("--tolerance <t>", "stop when steps lower the sum by less than this share", parsePositive, 1e-8)
       .option("--seed <n>", "of the random starts", parseSeed, 0),

@@ -33,18 +33,20 @@ export async function evaluateCurveOf(
   const files = [output, html, svg].filter((path) => path !== undefined);
   const settings = settingsOf(options);
   const known = resume && output !== undefined ? await pointsOf(output, open, scoring, settings) : [];
-  await context.checkOutputs(files, { force: force || known.length > 0 });
-  await context.checkOutputs(
-    files.filter((path) => path !== output),
-    { force },
-  );
-  const points: CurvePoint[] = [];
+  await context.checkOutputs(files, { force, own: known.length > 0 ? output : undefined });
+  // What the file has beyond what is asked for now stays in it.
+  const isAsked = ({ method, keep: size }: CurvePoint) => methods.includes(method) && sizes.includes(size);
+  const others = known.filter((point) => !isAsked(point));
+  const points = [...others];
   const head = { version, runtime: scoring.runtime.name, data: scoring.data.name, settings };
   const keep = async (curve: Partial<Curve>) => {
     if (output === undefined) return;
     const text = `${JSON.stringify({ ...head, ...curve }, null, 2)}\n`;
     await writeText(output, text, true);
   };
+  if (output !== undefined)
+    context.onInterrupt = () =>
+      points.length > 0 ? `${output} has the points so far: --resume goes on from them.` : "";
   const about = { model: open.path, bytes: open.model.byteLength };
   const curve = await context.withLoewner((loewner) =>
     scoring.curve(loewner, open, {
@@ -62,7 +64,7 @@ export async function evaluateCurveOf(
     throw new InvalidInputError(`${open.path}: no point of the curve could be made: ${curve.points[0].reason}`, {
       file: open.path,
     });
-  const whole = { ...curve, ...about };
+  const whole = { ...curve, ...about, points: [...others, ...curve.points] };
   await keep(whole);
   if (html !== undefined || svg !== undefined) {
     const { curvePage, curvePicture } = await import("./curve-page.js");
@@ -96,7 +98,8 @@ async function pointsOf(
   if (text === undefined) return [];
   let found: Partial<CurveFile> = {};
   try {
-    found = JSON.parse(text) as Partial<CurveFile>;
+    // JSON has null for a score that is undefined.
+    found = JSON.parse(text, (_, value: unknown) => (value === null ? NaN : value)) as Partial<CurveFile>;
   } catch {
     // as another file
   }
@@ -130,14 +133,14 @@ function sayCurve(context: Context, curve: Curve, files: readonly string[]): voi
     metric,
     ...(i === 0 ? ["difference", ...(interval ? ["95 %"] : [])] : []),
   ]);
-  const rows = points.map(({ method, keep, bytes: size, scores: own, reason = "" }) => [
+  const rows = points.map(({ method, keep, bytes: size, scores: own }) => [
     method,
     percent(keep),
-    ...(own && size !== undefined
-      ? [megabytes(size), ...rowOf(own)]
-      : ["-", ...head.map((_, i) => (i === 0 ? reason.slice(0, 60) : ""))]),
+    ...(own && size !== undefined ? [megabytes(size), ...rowOf(own)] : ["-", ...head.map(() => "")]),
   ]);
   const original = ["as it is", "", megabytes(bytes), ...rowOf(scores)];
   context.sayAll(["", ...table([["method", "keep", "size", ...head], original, ...rows], [0]), ""]);
+  for (const { method, keep, reason } of points)
+    if (reason !== undefined) context.say(`${method}, ${percent(keep)}: ${reason}`);
   if (files.length > 0) context.say(`written: ${files.join(", ")}`);
 }

@@ -8,7 +8,8 @@ import { megabytes, table } from "./text.js";
 /** Shares and correlations in per cent, as papers print them; losses as they are. */
 export function shown({ better }: Pick<Score, "better">, value: number): string {
   if (Number.isNaN(value)) return "undefined";
-  return better === "higher" ? (100 * value).toFixed(2) : value.toFixed(4);
+  const text = better === "higher" ? (100 * value).toFixed(2) : value.toFixed(4);
+  return text.replace(/^-(?=[0.]+$)/, "");
 }
 
 /** What was scored, and what there is to say of the data. */

@@ -43,6 +43,8 @@ export class Scoring {
     readonly runtime: InstalledRuntime,
     private readonly task: Task | undefined,
     private readonly options: Omit<EvaluateOptions, "runtime">,
+    /** Of the first model, where nobody named one. */
+    private readonly ownTokenizer: string | undefined,
   ) {}
 
   /**
@@ -68,20 +70,26 @@ export class Scoring {
     const { loadTokenizer } = await import("../node/tokenizers.js");
     const { text, label, k, pooling, maskShare, maxLength, batch, samples, seed } = options;
     const { labels = await classNames(first, { limits }) } = options;
-    return new Scoring(data, await loadRuntime(options.runtime), task, {
+    const own = {
       ...{ text, label, labels, k, pooling, maskShare, maxLength, batch, samples, seed, sampleSeed: seed },
       ...(tokenizer !== undefined && { tokenizer: await loadTokenizer(tokenizer, { limits }) }),
       threads: threads === "auto" ? availableParallelism() : threads,
       signal: context.signal,
       onProgress: context.progress,
-    });
+    };
+    const isOwn = options.tokenizer === undefined;
+    return new Scoring(data, await loadRuntime(options.runtime), task, own, isOwn ? tokenizer : undefined);
   }
 
   async score(models: readonly OpenOnnx[]): Promise<Evaluations> {
     const { evaluateModels } = await import("../model/evaluate/evaluate.js");
-    const { data, runtime, options } = this;
+    const { otherTokenizers } = await import("../node/evaluation-data.js");
+    const { data, runtime, options, ownTokenizer } = this;
     const evaluated = await Promise.all(models.map((open) => this.evaluated(open)));
-    return evaluateModels(evaluated, data, await this.taskFor(models[0]), { ...options, runtime });
+    const paths = models.map(({ path }) => path);
+    const notes = ownTokenizer === undefined ? [] : await otherTokenizers(ownTokenizer, paths);
+    const result = await evaluateModels(evaluated, data, await this.taskFor(models[0]), { ...options, runtime });
+    return { ...result, notes: [...notes, ...result.notes] };
   }
 
   async curve(

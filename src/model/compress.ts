@@ -3,6 +3,7 @@ import type { Loewner } from "../types/index.js";
 import { checkedPlan } from "./checked.js";
 import { compressedLayer, type CompressedLayer } from "./compressed-layer.js";
 import { Fitting, type Fits, modelObjective, type FittingOptions } from "./fit-planned.js";
+import type { HeldLayers } from "./held-layers.js";
 import { LayerJournal, type Journal } from "./journal.js";
 import type { Model, OutputFile } from "./model.js";
 import { compressNames } from "./option-tables.js";
@@ -45,12 +46,22 @@ export interface CompressedModel {
  *   is `compressFile` of loewner/node
  */
 export async function compressModel(loewner: Loewner, model: Model, given: CompressOptions): Promise<CompressedModel> {
+  return compressHeld(loewner, model, given);
+}
+
+/** The same. @param held of the model, for other sizes of it as well: the result is what it is without */
+export async function compressHeld(
+  loewner: Loewner,
+  model: Model,
+  given: CompressOptions,
+  held?: HeldLayers,
+): Promise<CompressedModel> {
   const started = performance.now();
   const options = checkedPlan("compressModel", model, given, compressNames);
   const journal = options.journal && new LayerJournal(options.journal, model);
-  const plan = await openPlan(loewner, model, options, planningShare, journal);
+  const plan = await openPlan(loewner, model, options, planningShare, journal, held);
   const { progress } = plan;
-  const fits = await new Fitting(loewner, model, options, journal).fit(await plan.targets(), progress);
+  const fits = await new Fitting(loewner, model, options, journal, held).fit(await plan.targets(), progress);
   return compressedModel(model, fits, options, started, journal);
 }
 

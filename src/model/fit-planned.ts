@@ -3,6 +3,7 @@ import { score } from "../low-rank.js";
 import type { Loewner, LowRankOptions, ObjectiveName, OpenMatrix } from "../types/index.js";
 import { fitLayer, laidOut, proveLayer, type FitOptions, type FittedLayer } from "./fit.js";
 import type { Calibration } from "./calibrate/calibrate.js";
+import type { HeldLayers } from "./held-layers.js";
 import type { LayerJournal } from "./journal.js";
 import { matrixOf, type Layer, type Model } from "./model.js";
 import { type ModelProgress, worksOf } from "./model-progress.js";
@@ -49,15 +50,17 @@ export class Fitting {
     private readonly model: Model,
     private readonly options: FittingOptions,
     private readonly journal: LayerJournal | undefined,
+    private readonly held?: HeldLayers,
   ) {}
 
   fit(planned: Omit<Plan, "bytesAfter">, progress: ModelProgress): Promise<Fits<StoredLayer>> {
-    const { loewner, model, options, journal, drafts } = this;
+    const { loewner, model, options, journal, held, drafts } = this;
     return this.each(planned, progress, async (planned, signal) => {
       const key = keyOf(planned);
       const run = { ...options, signal };
       const found =
-        this.made.get(key) ?? (await fitOnce(loewner, model, planned, run, progress, journal, drafts.get(key)));
+        this.made.get(key) ??
+        (await fitOnce(loewner, model, planned, run, progress, { journal, held, draft: drafts.get(key) }));
       this.made.set(key, found);
       progress.end(planned.layer.name);
       return found;
@@ -118,6 +121,15 @@ const draftShare = 0.5;
 
 const keyOf = ({ layer, targets }: PlannedLayer) => JSON.stringify([layer.name, targets]);
 
+/** What there is of a layer already. */
+interface Known {
+  readonly journal?: LayerJournal;
+  /** Of other compressions. */
+  readonly held?: HeldLayers;
+  /** Fitted, and not proved. */
+  readonly draft?: FittedLayer;
+}
+
 /** What an earlier run made of the layer, or what is made of it now. */
 async function fitOnce(
   loewner: Loewner,
@@ -125,10 +137,10 @@ async function fitOnce(
   planned: PlannedLayer,
   options: FittingOptions,
   progress: ModelProgress,
-  journal: LayerJournal | undefined,
-  draft: FittedLayer | undefined,
+  known: Known,
 ): Promise<StoredLayer> {
-  if (!journal) return fitProved(loewner, model, planned, options, progress, draft);
+  const { journal } = known;
+  if (!journal) return fitProved(loewner, model, planned, options, progress, known);
   const { layer, targets, costs, own } = planned;
   const { p = 1, method = "auto", objective = modelObjective, tolerance = 0.01, seed = 0 } = options;
   const { maxWork, operators, weights, signal } = options;
@@ -138,25 +150,26 @@ async function fitOnce(
     ...{ uniform: operators === "onnxruntime", power: weights?.power },
     ...(moments && { moments: await journal.digest(moments) }),
   };
-  const make = () => fitProved(loewner, model, planned, { ...options, spill: journal.spill }, progress, draft);
+  const make = () => fitProved(loewner, model, planned, { ...options, spill: journal.spill }, progress, known);
   return journal.layer(layer, facts, weightsOf(layer, weights), signal, make);
 }
 
-/** @param draft what was fitted already */
 async function fitProved(
   loewner: Loewner,
   model: Model,
   planned: PlannedLayer,
   options: FittingOptions,
   progress: ModelProgress,
-  draft: FittedLayer | undefined,
+  { held, draft }: Known,
 ): Promise<StoredLayer> {
   const fit = fitOptions(planned, options, progress);
   // What one target's fit finds out of the layer serves the next.
-  const sources = new OpenedLayer(loewner, model, planned.layer);
+  const sources = new OpenedLayer(loewner, model, planned.layer, held);
   try {
-    const best = draft ?? (await fitBest(loewner, sources, planned, fit));
-    return await proveLayer(loewner, sources.of(best), best, fit);
+    const best = draft ?? (await fitBest(loewner, sources, planned, fit, held));
+    const proved = await proveLayer(loewner, sources.of(best), best, fit);
+    held?.prove(best, proved);
+    return proved;
   } finally {
     sources.close();
   }
@@ -196,6 +209,7 @@ async function fitBest(
   sources: OpenedLayer,
   { layer, targets, costs }: PlannedLayer,
   fit: ComparedFit,
+  held?: HeldLayers,
 ): Promise<FittedLayer> {
   const { objective } = fit;
   let best: FittedLayer | undefined;
@@ -203,7 +217,8 @@ async function fitBest(
   for (const [i, target] of targets.entries()) {
     const own = laidOut(layer, target);
     const source = sources.of(own);
-    let next = await fitLayer(loewner, own, source, target, fit);
+    const fitted = () => fitLayer(loewner, own, source, target, fit);
+    let next = held ? await held.table(layer, target, fitted) : await fitted();
     if (objective === "operator") next = await proveLayer(loewner, source, next, fit);
     // The cost is of squares, the objective is a norm.
     const measure = score(next, objective) * Math.sqrt(costs?.[i] ?? 1);
@@ -217,7 +232,7 @@ function momentsOf({ name, inputAxis }: Layer, { calibration }: FittingOptions):
   return calibration?.axes.get(name) === inputAxis ? calibration?.moments.get(name)?.h : undefined;
 }
 
-/** A layer's matrix, and its transpose, each opened once. */
+/** A layer's matrix, and its transpose, each opened once; where other compressions hold it, theirs. */
 class OpenedLayer {
   private readonly opened = new Map<boolean, OpenMatrix>();
 
@@ -225,10 +240,13 @@ class OpenedLayer {
     private readonly loewner: Loewner,
     private readonly model: Model,
     private readonly layer: Layer,
+    private readonly held?: HeldLayers,
   ) {}
 
   of({ transposed }: Pick<Layer, "transposed">): OpenMatrix {
-    const { opened, loewner, model, layer } = this;
+    const { opened, loewner, model, layer, held } = this;
+    const shared = held?.open({ ...layer, transposed });
+    if (shared) return shared;
     const found = opened.get(transposed) ?? loewner.open(matrixOf(model, { name: layer.name, transposed }));
     opened.set(transposed, found);
     return found;

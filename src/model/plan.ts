@@ -3,6 +3,7 @@
 import { InvalidInputError } from "../errors.js";
 import type { Loewner } from "../types/index.js";
 import { checkedPlan } from "./checked.js";
+import type { HeldLayers } from "./held-layers.js";
 import type { LayerJournal } from "./journal.js";
 import { select } from "./layers.js";
 import { ModelProgress } from "./model-progress.js";
@@ -43,19 +44,24 @@ export interface OpenPlan {
   targets(size?: SpreadSize): Promise<Omit<Plan, "bytesAfter">>;
 }
 
-/** @param share of the progress of each layer that planning takes */
+/**
+ * @param share of the progress of each layer that planning takes
+ * @param held what other compressions of the model left
+ */
 export async function openPlan(
   loewner: Loewner,
   model: Model,
   options: PlanOptions,
   share: number,
   journal?: LayerJournal,
+  held?: HeldLayers,
 ): Promise<OpenPlan> {
   if (options.plan) checkPlan(options.plan, model);
   const { chosen: layers, skipped } = selectWithPlan(model, options);
   checkWeights(model, layers, options);
   const progress = new ModelProgress(layers, options.onProgress);
-  const planner = new Planner(loewner, model, options, (layer) => progress.calls(layer, share), journal);
+  const progressOf = (layer: string) => progress.calls(layer, share);
+  const planner = new Planner(loewner, model, options, progressOf, journal, held?.candidatesFor(options));
   const fixed: PlannedLayer[] = [];
   const shared: { layer: Layer; own: LayerPlan }[] = [];
   const choices = await sideBySide(

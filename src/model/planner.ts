@@ -24,8 +24,6 @@ export interface SpreadSize extends Pick<PlanOptions, "budget" | "bytes" | "erro
 
 /** Chooses rank and type for layers of one model; spectra are computed once. */
 export class Planner {
-  private readonly candidates = new Map<string, Candidates>();
-
   constructor(
     private readonly loewner: Loewner,
     private readonly model: Model,
@@ -33,6 +31,8 @@ export class Planner {
     /** Who hears of a layer's spectrum being computed. */
     private readonly progressOf: (layer: string) => ((progress: Progress) => void) | undefined,
     private readonly journal?: LayerJournal,
+    /** By name; what a planner with the same options but for sizes has found, too. */
+    private readonly candidates = new Map<string, Candidates>(),
   ) {}
 
   /** A layer by a size of its own; text: why it is left alone. */

@@ -1,5 +1,5 @@
 // Examples in files: texts and labels (.tsv, .csv, .jsonl), or arrays of token ids (.npz, .npy, a folder of these).
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { FileError, InvalidInputError, isLoewnerError } from "../errors.js";
 import { jsonBytes, type LimitOptions } from "../formats/limits.js";
@@ -124,6 +124,20 @@ export async function tokenizerOf(address: string, path: string, options: Resolv
       cause: error,
     });
   }
+}
+
+/**
+ * A sentence for each model that has another tokenizer.json than the one that texts are cut by.
+ * @param used its path
+ */
+export async function otherTokenizers(used: string, models: readonly string[]): Promise<string[]> {
+  const own = await readFile(used);
+  const notes = models.map(async (model) => {
+    const path = await besideModel(model, "tokenizer.json");
+    if (path === undefined || own.equals(await readFile(path))) return [];
+    return [`${model} has a tokenizer.json of its own; texts are cut by ${used}, for all models.`];
+  });
+  return (await Promise.all(notes)).flat();
 }
 
 /** As repositories are laid out on the hub: beside the model, or above its folder `onnx`. */

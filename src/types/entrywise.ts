@@ -12,7 +12,11 @@ export interface EntrywiseOptions extends WeightedOptions {
    * reweighting: n (d k^2 + 6 d k + k^3 / 6) a step; splitting: n d (2 min(k, d - k) + d / 2).
    */
   method?: "auto" | "reweighting" | "splitting";
-  /** Steps from each start. Default: 200 by reweighting; 20 to 100 by splitting, the more the smaller A is. */
+  /**
+   * Steps from each start, and from each hop: at most 50 times as many in all by reweighting (SVD, Lewis weights, 8 random starts, 40 hops), 3
+   * times by splitting; 2 + `starts` times, or 1 + `starts`, where these are given. `report.starts` has what each took. Default: 200 by
+   * reweighting; 20 to 100 by splitting, the more the smaller A is.
+   */
   maxIterations?: number;
   /** Stop when a step lowers the error by less than this share, three times in a row. Default 1e-8. */
   tolerance?: number;

@@ -13,7 +13,8 @@ import {
   sentence,
   texts,
 } from "./evaluate-files.js";
-import { smallModel, writeModel } from "./run.js";
+import { glueModel } from "../model/glue-models.js";
+import { run, smallModel, writeModel } from "./run.js";
 
 let folder: string;
 beforeAll(async () => void (folder = await filledFolder()));
@@ -32,6 +33,8 @@ describe("bad input is told in a line that says what and where, exit 1, or 2 for
       /dev\.tsv has no column "sentense"; it has "sentence", "label"\. Did you mean "sentence"\?/,
     );
     expect(of("dev.tsv", "--task", "mrpc")).toMatch(/dev\.tsv has no column "#1 String"; it has "sentence", "label"/);
+    expect(of("dev.tsv")).toMatch(/dev\.tsv has the columns sentence, label, which do not tell its task/);
+    expect(of("dev.tsv", "--task", "cola")).toMatch(/line 1 has 2 fields, and 4 columns \("source", "label", "star", "sentence"\) without a line of names/); // prettier-ignore
     expect(of(put("odd.tsv", lines(["x", "y"], ["a", 1])))).toMatch(
       /odd\.tsv has the columns x, y, which do not tell its task\. Say it with --task, and the columns with --text and --label/,
     );
@@ -74,6 +77,28 @@ describe("bad input is told in a line that says what and where, exit 1, or 2 for
     expect(of("dev.tsv", "--task", "sst2", "--tokenizer", fixture("byte-level-bpe"))).toMatch(
       /model\.onnx.*input_ids.*\b160\b/,
     );
+  });
+
+  test("models of different tokenizers: what tells them apart is said, and a smaller model of the same is none", () => {
+    put("roberta.onnx", glueModel({ architecture: "roberta", words: 421, positions: 32 }));
+    const args = ["--data", "dev.tsv", "--task", "sst2"];
+    expect(document("model.onnx", "roberta.onnx", ...args).notes).toEqual([
+      "roberta.onnx knows 421 tokens and model.onnx 160: they are not of one tokenizer, and both were given the same ids.",
+    ]);
+    mkdirSync(join(folder, "elsewhere"));
+    copyFileSync(join(folder, "other.onnx"), join(folder, "elsewhere", "model.onnx"));
+    copyFileSync(fixture("unigram"), join(folder, "elsewhere", "tokenizer.json"));
+    const other = join("elsewhere", "model.onnx");
+    const [note, ...more] = document("model.onnx", other, ...args).notes;
+    expect(note).toMatch(/elsewhere.model\.onnx has a tokenizer\.json of its own; texts are cut by .*tokenizer\.json, for all models\./); // prettier-ignore
+    expect(more).toEqual([]);
+    expect(document("model.onnx", other, ...args, "--tokenizer", "tokenizer.json").notes).toEqual([]);
+    for (const dtype of ["auto", "int4", "transform", "f32"]) {
+      const small = `small-${dtype}.onnx`;
+      const keep = ["--keep", "0.5", "--layers", "*word_embeddings*", "--dtype", dtype];
+      expect(run(folder, "compress", "model.onnx", "-o", small, ...keep).status).toBe(0);
+      expect(document("model.onnx", small, ...args).notes).toEqual([]);
+    }
   });
 
   test("one example is scored; its interval is that one score", () => {

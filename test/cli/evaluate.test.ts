@@ -176,6 +176,11 @@ describe("--curve", () => {
     const { points } = JSON.parse(readFileSync(join(folder, "part.json"), "utf8")) as Document;
     expect(points[0].bytes).toBe(12345);
     expect(points[1].scores).toEqual(known.points[1].scores);
+    // Another method is added to what is there.
+    expect(curve("--methods", "int8", "-o", "part.json", "--resume").status).toBe(0);
+    const { points: more } = JSON.parse(readFileSync(join(folder, "part.json"), "utf8")) as Document;
+    expect(more.slice(0, 2)).toEqual(points);
+    expect(more.map(({ method, keep }) => [method, keep])).toEqual([["svd", 0.5], ["svd", 0.3], ["int8", 0.5], ["int8", 0.3]]); // prettier-ignore
   });
 
   test("--resume refuses a file of other points, and leaves it as it was", () => {
@@ -211,6 +216,7 @@ describe("--curve", () => {
     const args = ["model.onnx", "--data", "dev.tsv", "--task", "sst2", "--methods", "svd"];
     const found = document(...args, "--curve", "0.5,0.0001");
     expect(found.points[1].reason).toBeTruthy();
+    expect(evaluate(...args, "--curve", "0.5,0.0001").stdout).toMatch(/^svd +0\.0 % +-$[^]*^svd, 0\.0 %: /m);
     expect(refused(1, ...args, "--curve", "0.0001")).toContain("no point of the curve could be made");
   });
 });

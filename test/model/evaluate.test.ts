@@ -135,6 +135,37 @@ describe("classes", () => {
     expect(error.message).toMatch(/^data\.tsv: line 2 has "\w+" in "label", which is no number of a class\. Say the classes .* --labels/); // prettier-ignore
   });
 
+  test("padding on the left, where the tokenizer has it: who reads the last token reads the text's, however many are run at once", async () => {
+    const reader = await open(
+      model({
+        inputs: [ids, mask],
+        outputs: [valueInfo("logits", ["batch", 3])],
+        initializers: [
+          tensor("table", [words, width], table),
+          tensor("head", [width, 3], head),
+          tensor("last", [], BigInt64Array.of(-1n)),
+        ],
+        nodes: [
+          node("Gather", ["table", "input_ids"], ["x"]),
+          node("Gather", ["x", "last"], ["m"], { axis: 1 }),
+          node("MatMul", ["m", "head"], ["logits"]),
+        ],
+      }),
+    );
+    const bare: TextTokenizer = { ...tokenizer, encode: (given, own) => tokenizer.encode(given, { ...own, specialTokens: false }) }; // prettier-ignore
+    const long = texts.map((own, i) => own.slice(0, 1 + (i % 5)));
+    const file = { name: "d", table: await tsv(["text", "label"], long.map((own, i) => [text(own), labels[i]])) }; // prettier-ignore
+    const losses = async (padSide: TextTokenizer["padSide"], batch: number) =>
+      valueOf(await evaluateModel(reader, file, "classification", options({ tokenizer: { ...bare, padSide }, batch })), "loss")!; // prettier-ignore
+    const wanted = long.reduce((sum, own, i) => {
+      const scores = [0, 1, 2].map((c) => dot(row(own.at(-1)!), [0, 1, 2, 3, 4, 5, 6, 7].map((j) => head[3 * j + c]))); // prettier-ignore
+      return sum + lossOf(scores, labels[i]) / long.length;
+    }, 0);
+    expect(await losses("left", 64)).toBeCloseTo(wanted, 5);
+    expect(await losses("left", 1)).toBeCloseTo(wanted, 5);
+    expect(await losses("right", 64)).not.toBeCloseTo(wanted, 5);
+  });
+
   test("labels past the outputs: the example, and how many classes there are", async () => {
     const data = { name: "d", table: await tsv(["text", "label"], [["w4", 1], ["w5", 7]]) }; // prettier-ignore
     const error = await failure(evaluateModel(await classifier(), data, "classification", options()), "INVALID_INPUT");
@@ -181,6 +212,15 @@ describe("likeness of two texts", () => {
     const centred = (x: readonly number[]) => x.map((each) => each - x.reduce((sum, y) => sum + y, 0) / x.length);
     expect(valueOf(found, "pearson")).toBeCloseTo(cosine(centred(cosines), centred(gold)), 5);
     expect(found.reads).toMatch(/^last_hidden_state \(batch x sequence x 8\), the /);
+  });
+
+  test("hidden states of texts that are padded on the left are those of their tokens", async () => {
+    const pairs = texts.slice(1).map((own, i) => [text(own.slice(0, 1 + (i % 5))), text(texts[i]), (i * 7) % 5]);
+    const file = { name: "d", table: await tsv(["sentence1", "sentence2", "score"], pairs) };
+    const run = async (padSide: TextTokenizer["padSide"], pooling: "mean" | "cls") =>
+      evaluateModel(await encoder(), file, "stsb", options({ tokenizer: { ...tokenizer, padSide }, pooling }));
+    for (const pooling of ["mean", "cls"] as const)
+      expect((await run("left", pooling)).scores).toEqual((await run("right", pooling)).scores);
   });
 
   test("equal labels: correlations are undefined, and that is said", async () => {

@@ -61,7 +61,7 @@ describe(".tsv", () => {
       'a.tsv: line 3 has 1 field, and 2 columns are in its first line ("a", "b"). A tab is missing, or a text has a line end in it.',
     );
     expect(await message("a.tsv", "1\t2\n1\t2\t3", { columns: ["a", "b"] })).toBe(
-      "a.tsv: line 2 has 3 fields, and 2 columns are named. A text has a tab in it.",
+      'a.tsv: line 2 has 3 fields, and 2 columns ("a", "b") without a line of names are what it should have. A text has a tab in it.',
     );
     expect(await message("a.tsv", 'a\tb\n1\t"x\ty"')).toMatch(
       /Tabs and line ends within quotation marks divide a \.tsv too: save it as \.csv\.$/,

@@ -12,6 +12,7 @@ const recorded = JSON.parse(read("ids.json")) as {
   texts: string[];
   whole: Record<string, number[][]>;
   cut: Record<string, number[][]>;
+  left: Record<string, { ids: number[][]; types: number[][]; mask: number[][] }>;
 };
 const tokenizer = textTokenizer(Tokenizer, read("wordpiece.json"));
 
@@ -63,6 +64,23 @@ describe("feeds of texts", () => {
     expect(feed.attention_mask.dtype).toBe("float32");
     expect([feed.token_type_ids.dtype, ...new Set(rows(feed.token_type_ids).flat())]).toEqual(["int32", 0]);
     expect(rows(feed.position_ids)[2]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  test.each(["wordpiece", "unigram"])("padded on the left where the file says so, as Python pads %s", async (name) => {
+    const json = { ...JSON.parse(read(`${name}.json`)), padding: { direction: "Left", pad_id: 3, pad_type_id: 2 } };
+    const left = textTokenizer(Tokenizer, JSON.stringify(json), name);
+    const inputs = ["attention_mask", "token_type_ids", "position_ids"];
+    const file = await encoder(inputs.map((input) => valueInfo(input, ["batch", "sequence"], INT64)));
+    const [feed] = await textFeeds(file, recorded.texts, { tokenizer: left, maxLength: 8 });
+    const { ids, types, mask } = recorded.left[name];
+    const tokens = (i: number) => mask[i].reduce((sum, x) => sum + x);
+    const order = [...ids.keys()].sort((a, b) => tokens(a) - tokens(b));
+    expect(rows(feed.input_ids)).toEqual(order.map((i) => ids[i]));
+    expect(rows(feed.attention_mask)).toEqual(order.map((i) => mask[i]));
+    expect(rows(feed.token_type_ids)).toEqual(order.map((i) => types[i]));
+    expect(rows(feed.position_ids)).toEqual(
+      order.map((i) => ids[i].map((_, j) => Math.max(0, j - ids[i].length + tokens(i)))),
+    );
   });
 
   test("of pairs: the type of each token, where the model takes it", async () => {

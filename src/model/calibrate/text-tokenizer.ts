@@ -30,8 +30,12 @@ export interface TextTokenizer {
   /** File name, for messages. */
   readonly name?: string;
   encode(text: Text, options?: EncodeOptions): TextTokens;
-  /** What shorter texts of a batch are filled up with. */
+  /** What shorter texts of a batch are filled up with. Default 0. */
   readonly padId?: number;
+  /** Type (token_type_ids) of that. Default 0. */
+  readonly padType?: number;
+  /** Where it goes: behind a text, or before it, as models have it that read the last token. Default "right". */
+  readonly padSide?: "left" | "right";
   /** What stands for a hidden token of a masked language model. */
   readonly maskId?: number;
   /** Tokens that its file cuts texts to. */
@@ -67,7 +71,7 @@ export function textTokenizer(
     normalizer?: unknown;
     pre_tokenizer?: unknown;
     post_processor?: unknown;
-    padding?: { pad_id?: unknown } | null;
+    padding?: { pad_id?: unknown; pad_type_id?: unknown; direction?: unknown } | null;
     truncation?: { max_length?: unknown; direction?: unknown } | null;
   };
   let tokenizer: InstanceType<TokenizerClass>;
@@ -90,6 +94,8 @@ export function textTokenizer(
     );
   }
   const padId = whole(json.padding?.pad_id) ?? tokenizer.token_to_id("[PAD]") ?? tokenizer.token_to_id("<pad>");
+  const padType = whole(json.padding?.pad_type_id);
+  const padSide = json.padding?.direction === "Left" ? ("left" as const) : ("right" as const);
   const maskId = tokenizer.token_to_id("[MASK]") ?? tokenizer.token_to_id("<mask>");
   const maxLength = whole(json.truncation?.max_length);
   const fromStart = json.truncation?.direction === "Left";
@@ -99,7 +105,7 @@ export function textTokenizer(
     return ids.map((id: number | undefined) => id ?? unknown).filter((id) => id !== undefined);
   };
   return {
-    ...{ name, padId, maskId, maxLength },
+    ...{ name, padId, padType, padSide, maskId, maxLength },
     encode: (given, own) => framed((typeof given === "string" ? [given] : given).map(idsOf), frames, fromStart, own),
   };
 }

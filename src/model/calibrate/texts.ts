@@ -61,7 +61,7 @@ export async function textFeeds(model: OnnxModel, texts: readonly Text[], option
   }
   const feeds: Feed[] = [];
   for (const batch of batchesOf(encoded, inputs, calibrationBatch))
-    feeds.push(await feedOfTexts(model, inputs, batch, tokenizer.padId ?? 0));
+    feeds.push(await feedOfTexts(model, inputs, batch, tokenizer));
   return feeds;
 }
 
@@ -150,27 +150,39 @@ export function* batchesOf<T extends Sequence>(
   if (current.length > 0) yield current;
 }
 
-/** A model of a fixed batch gets rows of padding in place of texts that are not there. */
+/** What shorter texts of a batch are filled up with, and where. */
+export type Padding = Pick<TextTokenizer, "padId" | "padType" | "padSide">;
+
+/**
+ * A model of a fixed batch gets rows of padding in place of texts that are not there. Positions are counted from the first token of a text
+ * on; before it they are 0.
+ */
 export async function feedOfTexts(
   model: OnnxModel,
   inputs: TextInputs,
   texts: readonly Sequence[],
-  padId: number,
+  { padId = 0, padType = 0, padSide }: Padding = {},
 ): Promise<Feed> {
   const file = model.source.name;
   const { batch = texts.length, sequence = texts.at(-1)!.ids.length } = inputs;
+  const lengthOf = (i: number) => texts[i]?.ids.length ?? 0;
+  // Of token j of text i: negative before it, past its length behind it.
   const number: Record<"ids" | "mask" | "types" | "positions", (i: number, j: number) => number> = {
     ids: (i, j) => texts[i]?.ids[j] ?? padId,
-    mask: (i, j) => (j < (texts[i]?.ids.length ?? 0) ? 1 : 0),
-    types: (i, j) => texts[i]?.types?.[j] ?? 0,
-    positions: (_, j) => j,
+    mask: (i, j) => (j >= 0 && j < lengthOf(i) ? 1 : 0),
+    types: (i, j) => (j >= 0 && j < lengthOf(i) ? (texts[i].types?.[j] ?? 0) : padType),
+    positions: (_, j) => Math.max(0, j),
   };
+  const before = Array.from({ length: batch }, (_, i) => (padSide === "left" ? sequence - lengthOf(i) : 0));
   const given: Record<string, NpyTensor> = {};
   for (const role of ["ids", "mask", "types", "positions"] as const) {
     const input = inputs[role];
     if (!input) continue;
     const dtype = typeOf(input, file);
-    const data = fill(dtype, batch * sequence, (at) => number[role](Math.floor(at / sequence), at % sequence));
+    const data = fill(dtype, batch * sequence, (at) => {
+      const i = Math.floor(at / sequence);
+      return number[role](i, (at % sequence) - before[i]);
+    });
     given[input.name] = { dtype, shape: [batch, sequence], data };
   }
   if (Object.keys(given).length === inputsOf(model).length) return given;

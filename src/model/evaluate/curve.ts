@@ -1,8 +1,9 @@
 // Score against size: a model compressed in several ways to several sizes, each scored on the same examples.
 import { InvalidInputError, isLoewnerError, throwIfAborted } from "../../errors.js";
-import type { OnnxModel } from "../../formats/onnx/types.js";
 import type { Loewner } from "../../types/index.js";
-import { type CompressedModel, compressModel, type CompressOptions } from "../compress.js";
+import { type CompressedModel, compressHeld, type CompressOptions } from "../compress.js";
+import { HeldLayers } from "../held-layers.js";
+import type { Model } from "../model.js";
 import { onnxModel } from "../onnx/model.js";
 import { runnableModel, type RunnableModel } from "../onnx/runtime.js";
 import { runnableFiles } from "../quality/laid-out.js";
@@ -12,6 +13,7 @@ import type { EvaluationData, Task } from "./task.js";
 
 export interface CurveOptions
   extends EvaluateOptions, Pick<CompressOptions, "layers" | "exclude" | "p" | "weights" | "objective" | "maxWork"> {
+  /** What is given twice is made once. */
   readonly methods: readonly CurveMethod[];
   /** Shares of each layer's bytes that are kept. */
   readonly sizes: readonly number[];
@@ -47,7 +49,9 @@ export interface Curve extends Omit<Evaluations, "models"> {
  * Compresses the model by every method to every size and scores each result; differences are from the model as it is. A size that a
  * method cannot give is a point with a reason.
  *
- * Cost: one compression and one run of all examples a point. Memory: the compressed model twice, as a runtime loads it from memory.
+ * Cost: one compression and one run of all examples a point, less what sizes share: layers are held open, and their spectra, ellipsoids,
+ * scatter matrices and tables in few bits found once, as far as 1 GiB holds these. Memory: the compressed model twice, as a runtime loads it
+ * from memory, and what is held.
  * @throws {InvalidInputError} as `evaluateModels` and `compressModel`
  */
 export async function evaluateCurve(
@@ -57,7 +61,8 @@ export async function evaluateCurve(
   task: string | Task,
   options: CurveOptions,
 ): Promise<Curve> {
-  const { methods, sizes, known = [], onPoint, signal, onProgress } = options;
+  const { known = [], onPoint, signal, onProgress } = options;
+  const [methods, sizes] = [[...new Set(options.methods)], [...new Set(options.sizes)]];
   if (methods.length === 0 || sizes.length === 0)
     throw new InvalidInputError("A curve needs at least one method and one size.");
   const evaluator = await Evaluator.open(file, data, task, options);
@@ -66,28 +71,37 @@ export async function evaluateCurve(
   progress("the model as it is", 0);
   const original = await evaluator.run(file, runnable, undefined);
   const points: CurvePoint[] = [];
-  // A table in 4 bits is one at every size above its own.
+  // By layers and their errors: a table in 4 bits is one at every size above its own, and may be what auto takes.
   const alike = new Map<string, readonly Score[]>();
-  for (const method of methods) {
-    for (const keep of sizes) {
-      throwIfAborted(signal);
-      progress(`${method}, ${keep}`, points.length + 1);
-      const point =
-        known.find((each) => each.method === method && each.keep === keep) ??
-        (await pointOf(loewner, file, { method, keep }, options, async (small, layers) => {
-          const key = JSON.stringify(
-            layers.map(({ name, rank, dtype, bytesAfter }) => [name, rank, dtype, bytesAfter]),
-          );
-          const same = alike.get(method + key);
-          if (same) return { scores: same, seconds: 0 };
-          const answered = await evaluator.run(file, small, undefined);
-          const scores = evaluator.scores([original, answered])[1];
-          alike.set(method + key, scores);
-          return { scores, seconds: answered.seconds };
-        }));
-      points.push(point);
-      await onPoint?.(point);
+  const model = await onnxModel(file);
+  const held = new HeldLayers(loewner, model);
+  const pointAt = (at: Pick<CurvePoint, "method" | "keep">) =>
+    pointOf(loewner, { model, held }, at, options, async (small, layers) => {
+      const key = JSON.stringify(
+        layers.map(({ name, rank, dtype, method, bytesAfter, objective: { l1, l2 } }) => [
+          ...[name, rank, dtype, method, bytesAfter, l1, l2],
+        ]),
+      );
+      const same = alike.get(key);
+      if (same) return { scores: same, seconds: 0 };
+      const answered = await evaluator.run(file, small, undefined);
+      const scores = evaluator.scores([original, answered])[1];
+      alike.set(key, scores);
+      return { scores, seconds: answered.seconds };
+    });
+  try {
+    for (const method of methods) {
+      for (const keep of sizes) {
+        throwIfAborted(signal);
+        progress(`${method}, ${keep}`, points.length + 1);
+        const point =
+          known.find((each) => each.method === method && each.keep === keep) ?? (await pointAt({ method, keep }));
+        points.push(point);
+        await onPoint?.(point);
+      }
     }
+  } finally {
+    held.close();
   }
   progress("done", total);
   return {
@@ -98,7 +112,7 @@ export async function evaluateCurve(
 
 async function pointOf(
   loewner: Loewner,
-  file: OnnxModel,
+  { model, held }: { model: Model; held: HeldLayers },
   { method, keep }: Pick<CurvePoint, "method" | "keep">,
   { layers, exclude, p, weights, objective, maxWork, signal }: CurveOptions,
   score: (
@@ -111,10 +125,8 @@ async function pointOf(
   const without = (reason: string): CurvePoint => ({ method, keep, reason, seconds: { compress: seconds(), run: 0 } });
   let result: CompressedModel;
   try {
-    result = await compressModel(loewner, await onnxModel(file), {
-      ...{ layers, exclude, p, weights, objective, maxWork, keep, signal },
-      ...storedBy(method),
-    });
+    const own = { layers, exclude, p, weights, objective, maxWork, keep, signal, ...storedBy(method) };
+    result = await compressHeld(loewner, model, own, held);
   } catch (error) {
     // A size that a method cannot give is told of, and the others go on.
     if (!isLoewnerError(error, "INVALID_INPUT")) throw error;
@@ -122,7 +134,7 @@ async function pointOf(
   }
   if (result.layers.length === 0) return without(reasonOf(result.skipped));
   const compress = seconds();
-  const { scores, seconds: run } = await score(runnableFiles(file.source.name, result.files, signal), result.layers);
+  const { scores, seconds: run } = await score(runnableFiles(model.name, result.files, signal), result.layers);
   return { method, keep, bytes: result.bytesAfter, scores, seconds: { compress, run } };
 }
 

@@ -11,6 +11,7 @@ import type { Pooling } from "./pooling.js";
 import { runSequences } from "./run.js";
 import type { EvaluationData, Metric, Task, TaskOptions, Trial } from "./task.js";
 import { tasks } from "./tasks/index.js";
+import { otherTables } from "./token-tables.js";
 
 export interface EvaluateOptions extends TaskOptions {
   /** onnxruntime-node or onnxruntime-web. */
@@ -122,7 +123,7 @@ export class Evaluator {
     const started = performance.now();
     const answers = this.trial.answers();
     const nonFinite = await runSequences(model, runnable, sequences, output, answers, {
-      ...{ runtime, threads, batch, pooling, padId: tokenizer?.padId ?? 0, signal, onProgress },
+      ...{ runtime, threads, batch, pooling, padding: tokenizer, signal, onProgress },
     });
     return { metrics: answers.metrics(), nonFinite, seconds: (performance.now() - started) / 1e3 };
   }
@@ -191,8 +192,10 @@ export async function evaluateModels(
     );
   }
   const scores = evaluator.scores(answered);
+  const { about } = evaluator;
   return {
-    ...evaluator.about,
+    ...about,
+    notes: [...about.notes, ...(await otherTables(models.map(({ model }) => model)))],
     models: models.map(({ model }, i) => {
       const { nonFinite, seconds } = answered[i];
       return { model: model.source.name, bytes: model.byteLength, scores: scores[i], nonFinite, seconds };

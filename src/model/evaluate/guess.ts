@@ -27,7 +27,8 @@ export function guessTask(model: OnnxModel, data: EvaluationData, { text, label 
   const has = (...names: string[]) => names.every((name) => table.columns.includes(name));
   if (pair.length === 2 && has(...pair, label ?? "score") && puts("vector", "states", "scores") !== undefined)
     if (label === undefined || puts("scores") === undefined) return "stsb";
-  if ((label !== undefined || has("label")) && puts("scores") !== undefined) return "classification";
+  const isLabelled = (text !== undefined || has("text")) && (label !== undefined || has("label"));
+  if (isLabelled && puts("scores") !== undefined) return "classification";
   throw new InvalidInputError(
     `${data.name} has the columns ${table.columns.join(", ")}, which do not tell its task. Say it with --task, and the columns with --text and --label.`,
     { file: data.name },

@@ -4,7 +4,7 @@ import type { OnnxModel } from "../../formats/onnx/types.js";
 import type { Progress } from "../../types/index.js";
 import { feedCheck } from "../calibrate/feeds.js";
 import { floats } from "../calibrate/rows.js";
-import { batchesOf, feedOfTexts, type Sequence, textInputs } from "../calibrate/texts.js";
+import { batchesOf, feedOfTexts, type Padding, type Sequence, textInputs } from "../calibrate/texts.js";
 import { type Fault, free, Runner, turn } from "../onnx/runner.js";
 import type { OnnxRuntime, RunnableModel, RuntimeTensor } from "../onnx/runtime.js";
 import type { ModelOutput } from "./outputs.js";
@@ -19,7 +19,7 @@ export interface RunOptions {
   readonly batch: number;
   readonly pooling: Pooling;
   /** What shorter sequences of a batch are filled up with. */
-  readonly padId: number;
+  readonly padding?: Padding;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -44,7 +44,7 @@ export async function runSequences(
   answers: Answers,
   options: RunOptions,
 ): Promise<number> {
-  const { runtime, threads, batch, pooling, padId, signal, onProgress } = options;
+  const { runtime, threads, batch, pooling, padding, signal, onProgress } = options;
   const inputs = textInputs(model);
   const different = distinct(sequences);
   const tokens = Math.max(1, Math.min(batchTokens, Math.floor(mostOutputBytes / 4 / (output.cols ?? 1))));
@@ -59,11 +59,11 @@ export async function runSequences(
       await turn();
       throwIfAborted(signal);
       onProgress?.({ stage: "running the model", done, total: different.length });
-      const feed = await feedOfTexts(model, inputs, each, padId);
+      const feed = await feedOfTexts(model, inputs, each, padding);
       check(feed, number);
       const given = Object.entries(feed).map(([name, array]) => ({ name, source: "given", ...array }));
       const { outputs } = await runner.run(given, [output.name]);
-      const read = reader(runnable.name, output, outputs[output.name], each);
+      const read = reader(runnable.name, output, outputs[output.name], each, padding);
       for (const [row, { at, ids }] of each.entries()) {
         const whole = read(row, ids.length);
         const answer = output.kind === "states" ? pooled(whole, pooling) : whole;
@@ -100,6 +100,7 @@ function reader(
   { name, kind }: ModelOutput,
   { type, dims, data }: RuntimeTensor,
   { length }: readonly Sequence[],
+  { padSide }: Padding = {},
 ): (row: number, tokens: number) => Answer {
   const found = floats(type, data);
   const numbers = found instanceof Float64Array ? Float32Array.from(found) : found;
@@ -114,7 +115,8 @@ function reader(
   const each = numbers.length / dims[0];
   return (row, tokens) => {
     const rows = rank === 3 ? Math.min(tokens, dims[1]) : 1;
-    return { data: numbers.subarray(row * each, row * each + rows * cols), rows, cols };
+    const start = row * each + (padSide === "left" ? each - rows * cols : 0);
+    return { data: numbers.subarray(start, start + rows * cols), rows, cols };
   };
 }
 

@@ -148,7 +148,9 @@ export function namesOf(columns: readonly string[]): string {
 
 function unevenRow(name: string, kind: string, { fields, line }: Row, head: readonly string[], given: boolean) {
   const fewer = fields.length < head.length;
-  const of = given ? "columns are named" : `columns are in its first line (${namesOf(head)})`;
+  const of = given
+    ? `columns (${namesOf(head)}) without a line of names are what it should have`
+    : `columns are in its first line (${namesOf(head)})`;
   const why =
     kind === "tsv"
       ? fields.some((field) => field.startsWith('"'))
