@@ -6,12 +6,14 @@
 import type { OnnxModel, OnnxNode, OnnxTensor } from "../../formats/onnx/types.js";
 import type { RowType } from "../../matrix.js";
 import { matrixShape } from "../matrix-shape.js";
+import { attendingOf } from "./attention.js";
 import { type Attributes, attributesOf } from "./attributes.js";
 import { joinEqual } from "./equal-weights.js";
 import { isView } from "./float-view.js";
 import type { FoundWeight } from "./found-weight.js";
 import { Passing } from "./passing.js";
 import {
+  type Attending,
   called,
   castTo,
   isComplete,
@@ -190,7 +192,12 @@ class Finder {
       const { type, scales } = as;
       const isUse = transposed !== undefined && !opaque.has(node);
       const reading = { node, scope, type, ...(scales.length > 0 && { scales }) };
-      const use = isUse ? useOf(input, attributes, { ...reading, transposed }) : undefined;
+      const attending = isUse ? this.attendingOf(weight.matrix, transposed, as, reader, attributes) : undefined;
+      const use: Use | undefined = attending
+        ? { ...reading, transposed: transposed!, op: "matmul", side: "right", attending }
+        : isUse
+          ? useOf(input, attributes, { ...reading, transposed })
+          : undefined;
       if (passed) {
         const next = this.values.find(scope, node.outputs[0])!;
         const before = trace.wholes.length;
@@ -201,6 +208,18 @@ class Finder {
       } else if (use) trace.uses.push(use);
       else trace.wholes.push(reader);
     }
+  }
+
+  /** What Attention does with its product; scaled, or in types that it does not take, it must have the whole. */
+  private attendingOf(
+    matrix: readonly [number, number],
+    transposed: boolean,
+    { type, scales }: PassedOn,
+    reader: Reader,
+    attributes: Attributes,
+  ): Attending | undefined {
+    if (scales.length > 0 || (type !== "f32" && type !== "f16")) return undefined;
+    return attendingOf(this.model, this.values, reader, attributes, matrix[transposed ? 0 : 1]);
   }
 
   /** What a node puts out that passes on all of what it reads, in any dimensions; undefined for all others. */
