@@ -47,14 +47,16 @@ export async function findWeights(model: OnnxModel, values = new Values(model)):
   return joinEqual(model, found);
 }
 
+/** TensorProto.DataType: integers of 8 bits and fewer, floats of 8 bits and fewer. */
+const codeTypes = new Set([...[2, 3, 21, 22, 25, 26], ...[17, 18, 19, 20, 23, 24]]);
+
 /**
- * Float, or of a quantised integer type and 2-D, or 3-D where rows lie in blocks: what a person would look for in the list. A matrix of one
+ * Float, or of a type of codes and 2-D, or 3-D where rows lie in blocks: what a person would look for in the list. A matrix of one
  * row or column is none.
  */
 export function isWeight({ dims, rowType, dataType, data }: OnnxTensor): boolean {
   if (data.kind === "none" || dims.length < 2) return false;
-  const integer = [2, 3, 21, 22, 25, 26].includes(dataType);
-  if (rowType === undefined) return integer && dims.length <= 3 && dims[0] > 1 && dims[1] > 1;
+  if (rowType === undefined) return codeTypes.has(dataType) && dims.length <= 3 && dims[0] > 1 && dims[1] > 1;
   return Math.min(...matrixShape(dims)) > 1;
 }
 
