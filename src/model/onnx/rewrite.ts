@@ -94,6 +94,8 @@ class Rewriter {
       builder.node("Reshape", [from, builder.vector(dims)], to);
     const isShaped = tensor.dims.join() !== (transposed ? [cols, rows] : first.tensor.dims).join();
     let from = first.value.name;
+    if (tensor.dataType !== first.tensor.dataType)
+      from = builder.node("Cast", [from], { name: `${name}/cast`, attributes: { to: tensor.dataType } });
     if (transposed) {
       if (first.tensor.dims.length !== 2) from = shaped(from, [rows, cols], { name: `${name}/matrix` });
       const to = isShaped ? { name: `${name}/turned` } : { name, output: name };

@@ -10,6 +10,7 @@ import { attendingOf } from "./attention.js";
 import { type Attributes, attributesOf } from "./attributes.js";
 import { joinEqual } from "./equal-weights.js";
 import { isView } from "./float-view.js";
+import { joinHalves } from "./half-copies.js";
 import type { FoundWeight } from "./found-weight.js";
 import { Passing } from "./passing.js";
 import {
@@ -44,7 +45,7 @@ export async function findWeights(model: OnnxModel, values = new Values(model)):
       if (tensor && name && isWeight(tensor)) found.push(await finder.follow(tensor, scope, name, node));
     }
   }
-  return joinEqual(model, found);
+  return joinHalves(model, await joinEqual(model, found));
 }
 
 /** TensorProto.DataType: integers of 8 bits and fewer, floats of 8 bits and fewer. */
