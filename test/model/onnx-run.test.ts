@@ -142,10 +142,8 @@ describe("in onnxruntime-web", () => {
   });
 
   test("outputs that are tensors, of a model that puts out a sequence as well", async () => {
-    const rows = create(ValueInfoProtoSchema, {
-      name: "rows",
-      type: { sequenceType: { elemType: { tensorType: { elemType: 1 } } } },
-    });
+    // onnxruntime infers its type.
+    const rows = create(ValueInfoProtoSchema, { name: "rows" });
     const bytes = model({
       inputs: [valueInfo("x", [2, 3])],
       outputs: [rows, valueInfo("y", [2, 3])],

@@ -8,7 +8,7 @@ import { isDequantised, weightRows } from "./float-view.js";
 import type { FoundWeight, Place } from "./found-weight.js";
 
 /** Below, the node that takes a tensor's place is as large. */
-const leastBytes = 1024;
+export const leastBytes = 1024;
 
 /**
  * Cost: the first and the last number of every weight whose size another has; those are the same in a transpose. Where they agree, both
