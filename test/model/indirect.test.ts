@@ -56,6 +56,8 @@ const cases: Record<string, Case> = {
   "heads in another order": { dims: [4, 6, 40], x: [2, 3, 6, 4], nodes: [einsum("bskh,hkd->bsd")], axis: 0 },
   "Einsum with the weight on the left": { dims: [40, 24], x: [2, 24, 3], nodes: [einsum("fd,bds->bfs", ["W", "x"])], axis: 1, samples: "columns" }, // prettier-ignore
   "Einsum with an ellipsis": { dims: [24, 40], x: [2, 3, 24], nodes: [einsum("...d,df->...f")], axis: 0, samples: "rows" }, // prettier-ignore
+  "experts side by side, outputs first": { dims: [4, 40, 24], x: [4, 3, 24], nodes: [to("Transpose", ["W"], "t", { perm: [0, 2, 1] }), product("t")], axis: 1, samples: "rows" }, // prettier-ignore
+  "Einsum of experts, outputs first": { dims: [4, 40, 24], x: [4, 3, 24], nodes: [einsum("ebd,efd->ebf")], axis: 1, samples: "rows" }, // prettier-ignore
   "one expert of a stack, outputs first": { dims: [4, 40, 24], x: [2, 3, 24], nodes: [to("Gather", ["W", "which"], "v"), to("Transpose", ["v"], "t", { perm: [1, 0] }), product("t")], axis: 1, samples: "rows" }, // prettier-ignore
   "a convolution of one step": { dims: [40, 24, 1], x: [2, 24, 7], nodes: [to("Conv", ["x", "W"], "y")], axis: 1, samples: "columns" }, // prettier-ignore
   "a convolution of three steps": { dims: [40, 8, 3], x: [2, 8, 7], nodes: [to("Conv", ["x", "W"], "y")], axis: 1 }, // prettier-ignore

@@ -130,12 +130,11 @@ class Walk implements Indirect {
     if (products.has(opType) && input < 2 && rank >= 2) {
       const flag = (side: number) => attributes.int.get(side === 0 ? "transA" : "transB") === 1;
       const isRight = input === 1;
-      // Of a stack of matrices each has rows of its own.
-      const samples = rank === 2 || view.dims.slice(0, -2).every((size) => size === 1);
       const inner = isRight !== flag(input) ? -2 : -1;
       const isRows = isRight !== flag(1 - input);
       if (isRows && addExperts(taken?.stack ?? view, inner, 1 - input, -3)) return;
-      add([inner], 1 - input, samples ? (isRows ? "rows" : "columns") : undefined);
+      // Matrices of a stack whose outputs lie on one axis: the inputs of all of them, together.
+      add([inner], 1 - input, isRows ? "rows" : "columns");
     } else if (opType === "Attention" && isMicrosoft && input === 1) add([0], 0, "rows");
     else if (recurrent.has(opType) && (input === 1 || input === 2))
       // Of two directions each has rows of its own; what comes back is no value of the graph.
@@ -149,7 +148,7 @@ class Walk implements Indirect {
       const { summed, shared, last, along } = found;
       const isStack = summed.length === 1 && summed[0] > 0 && last === 1 && shared.every((at) => at === 0);
       if (isStack && !taken && addExperts(view, summed[0] - 3, 1 - input, along)) return;
-      const samples = shared.length > 0 || last === undefined ? undefined : last === 0 ? "columns" : "rows";
+      const samples = last === undefined ? undefined : last === 0 ? "columns" : "rows";
       add(summed, 1 - input, samples, last || 1);
     }
   }
