@@ -209,6 +209,27 @@ describe("a table in f32, and in halves", () => {
     }
   });
 
+  it("whose halves are a Constant: f32 stays", async () => {
+    const half = f32ToF16(turned(table));
+    const original = plain(
+      model({
+        ...parts,
+        nodes: [
+          node("Constant", [], ["V"], { attributes: { value: tensor("", Type.float16, [cols, rows], half) } }),
+          ...look,
+          node("Cast", ["V"], ["wide"], { attributes: { to: Type.float } }),
+          node("MatMul", ["h", "wide"], ["logits"]),
+        ],
+        initializers: [floats("W", [rows, cols], f16ToF32(halves))],
+      }),
+    );
+    const { layers } = await open(original);
+    expect(layers).toMatchObject([{ name: "W", kind: "tied", copies: [{ name: "V", transposed: true }] }]);
+    const small = await compress(loewner, original, { names: [], keep: 0.5 });
+    expect(small.bytes.length).toBeLessThan(original.bytes.length - 2 * rows * cols + 400);
+    expectClose(await run(small, inputs), await run(original, inputs), 0);
+  });
+
   it("whose halves are others stays apart", async () => {
     const { layers } = await open(plain(both(table, halves.with(700, halves[700] ^ 1))));
     expect(layers.flatMap(({ copies }) => copies ?? [])).toEqual([]);

@@ -7,7 +7,7 @@ import { isDequantised, weightRows } from "./float-view.js";
 import type { FoundWeight } from "./found-weight.js";
 
 /**
- * Halves stay where they are the f32 numbers to the bit, else f32 where these round to the halves, to the nearest, ties to even. Of several
+ * Halves that are an initializer of the main graph stay where they are the f32 numbers to the bit, else f32 where these round to the halves, to the nearest, ties to even. Of several
  * copies each is found.
  *
  * Cost: the first and the last number of weights of f32 and f16 that have as many; where these fit, all of both.
@@ -39,7 +39,10 @@ async function joined(
 ): Promise<{ first: FoundWeight; whole: FoundWeight } | undefined> {
   const as = (type: RowType) => (weight: FoundWeight, shape?: readonly number[]) =>
     inType(weightRows(model, weight.tensor, shape ?? weight.matrix), type);
-  const widened = await compared(half, floats, as("f32"));
+  const [{ constant, value }] = half.places;
+  // What stays is read from anywhere.
+  const canStay = !constant && !value.scope.parent;
+  const widened = canStay ? await compared(half, floats, as("f32")) : undefined;
   if (widened !== undefined) return { first: half, whole: join(half, floats, widened) };
   const rounded = await compared(floats, half, as("f16"));
   return rounded === undefined ? undefined : { first: floats, whole: join(floats, half, rounded) };
