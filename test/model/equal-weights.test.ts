@@ -2,10 +2,11 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ModelProtoSchema } from "../../src/formats/onnx/onnx_pb.js";
+import { f16ToF32, f32ToF16 } from "../../src/half.js";
 import { createLoewner, type Loewner } from "../../src/index.js";
 import { ids, plain, weight } from "./onnx-models/cases.js";
 import { compress, open } from "./onnx-models/compressing.js";
-import { floats, graph, model, type ModelParts, node, Type, value } from "./onnx-models/graph.js";
+import { floats, graph, model, type ModelParts, node, tensor, Type, value } from "./onnx-models/graph.js";
 import { type OutputTensor, run } from "./onnx-models/session.js";
 import { storedProduct } from "./onnx-models/stored.js";
 
@@ -158,6 +159,79 @@ describe.each(Object.entries(models))("%s", (_, { copy, transposed, build }) => 
     const { graph: after } = fromBinary(ModelProtoSchema, small.bytes);
     expect(after!.initializer.map(({ name }) => name)).not.toContain(copy);
     expectClose(await run(small, inputs), await run(original, inputs), 2e-6);
+  });
+});
+
+describe("a table in f32, and in halves", () => {
+  const halves = f32ToF16(table);
+  const both = (numbers: Float32Array, half: Uint16Array) =>
+    model({
+      ...parts,
+      nodes: [
+        ...look,
+        node("Cast", ["V"], ["wide"], { attributes: { to: Type.float } }),
+        node("MatMul", ["h", "wide"], ["logits"]),
+      ],
+      initializers: [
+        floats("W", [rows, cols], numbers),
+        tensor("V", Type.float16, [cols, rows], Uint16Array.from(half, (_, i) => half[(i % rows) * cols + Math.floor(i / rows)])), // prettier-ignore
+      ],
+    });
+  const exact = plain(both(f16ToF32(halves), halves));
+  const rounded = plain(both(table, halves));
+
+  it.each([
+    ["whose numbers halves hold: halves stay", exact, "V", "W", 4],
+    ["whose numbers round to the halves: f32 stays", rounded, "W", "V", 2],
+  ] as const)("%s", async (_, original, kept, copy, size) => {
+    const { layers } = await open(original);
+    const bytes = size * rows * cols;
+    expect(layers).toMatchObject([{ name: kept, kind: "tied", copies: [{ name: copy, transposed: true, bytes }] }]);
+    const small = await compress(loewner, original, { names: [], keep: 0.5 });
+    expect(small.bytes.length).toBeLessThan(original.bytes.length - bytes + 400);
+    const { graph: after } = fromBinary(ModelProtoSchema, small.bytes);
+    expect(after!.initializer.map(({ name }) => name)).not.toContain(copy);
+    expectClose(await run(small, inputs), await run(original, inputs), 0);
+  });
+
+  it.each(["f32", "int8", "transform"] as const)("is compressed once, as %s", async (type) => {
+    const size = type === "transform" ? { keep: 0.9 } : { rank: 6 };
+    for (const [original, name] of [
+      [exact, "V"],
+      [rounded, "W"],
+    ] as const) {
+      const small = await compress(loewner, original, { layers: ["all"], type, ...size });
+      expect(small.report.layers.map((layer) => layer.name)).toEqual([name]);
+      const product = storedProduct(small, name);
+      const numbers = name === "W" ? product : Float32Array.from(product, (_, i) => product[(i % cols) * rows + Math.floor(i / cols)]); // prettier-ignore
+      expectClose(await run(small, inputs), await run(plain(both(numbers, f32ToF16(numbers))), inputs), 2e-3);
+    }
+  });
+
+  it("whose halves are a Constant: f32 stays", async () => {
+    const half = f32ToF16(turned(table));
+    const original = plain(
+      model({
+        ...parts,
+        nodes: [
+          node("Constant", [], ["V"], { attributes: { value: tensor("", Type.float16, [cols, rows], half) } }),
+          ...look,
+          node("Cast", ["V"], ["wide"], { attributes: { to: Type.float } }),
+          node("MatMul", ["h", "wide"], ["logits"]),
+        ],
+        initializers: [floats("W", [rows, cols], f16ToF32(halves))],
+      }),
+    );
+    const { layers } = await open(original);
+    expect(layers).toMatchObject([{ name: "W", kind: "tied", copies: [{ name: "V", transposed: true }] }]);
+    const small = await compress(loewner, original, { names: [], keep: 0.5 });
+    expect(small.bytes.length).toBeLessThan(original.bytes.length - 2 * rows * cols + 400);
+    expectClose(await run(small, inputs), await run(original, inputs), 0);
+  });
+
+  it("whose halves are others stays apart", async () => {
+    const { layers } = await open(plain(both(table, halves.with(700, halves[700] ^ 1))));
+    expect(layers.flatMap(({ copies }) => copies ?? [])).toEqual([]);
   });
 });
 

@@ -56,8 +56,8 @@ const cases: Record<string, Case> = {
   "heads in another order": { dims: [4, 6, 40], x: [2, 3, 6, 4], nodes: [einsum("bskh,hkd->bsd")], axis: 0 },
   "Einsum with the weight on the left": { dims: [40, 24], x: [2, 24, 3], nodes: [einsum("fd,bds->bfs", ["W", "x"])], axis: 1, samples: "columns" }, // prettier-ignore
   "Einsum with an ellipsis": { dims: [24, 40], x: [2, 3, 24], nodes: [einsum("...d,df->...f")], axis: 0, samples: "rows" }, // prettier-ignore
-  "Einsum of experts": { dims: [4, 24, 40], x: [4, 3, 24], nodes: [einsum("ebd,edf->ebf")], axis: 0 },
-  "experts side by side": { dims: [4, 24, 40], x: [4, 3, 24], nodes: [product("W")], axis: 0 },
+  "experts side by side, outputs first": { dims: [4, 40, 24], x: [4, 3, 24], nodes: [to("Transpose", ["W"], "t", { perm: [0, 2, 1] }), product("t")], axis: 1, samples: "rows" }, // prettier-ignore
+  "Einsum of experts, outputs first": { dims: [4, 40, 24], x: [4, 3, 24], nodes: [einsum("ebd,efd->ebf")], axis: 1, samples: "rows" }, // prettier-ignore
   "one expert of a stack, outputs first": { dims: [4, 40, 24], x: [2, 3, 24], nodes: [to("Gather", ["W", "which"], "v"), to("Transpose", ["v"], "t", { perm: [1, 0] }), product("t")], axis: 1, samples: "rows" }, // prettier-ignore
   "a convolution of one step": { dims: [40, 24, 1], x: [2, 24, 7], nodes: [to("Conv", ["x", "W"], "y")], axis: 1, samples: "columns" }, // prettier-ignore
   "a convolution of three steps": { dims: [40, 8, 3], x: [2, 8, 7], nodes: [to("Conv", ["x", "W"], "y")], axis: 1 }, // prettier-ignore
@@ -68,19 +68,20 @@ const cases: Record<string, Case> = {
   "an LSTM": { dims: [1, 32, 24], x: [5, 2, 24], nodes: [node("LSTM", ["x", "W", "back"], ["y"], { attributes: { hidden_size: 8 } })], axis: 1, samples: "rows" }, // prettier-ignore
 };
 
-async function openCase({ dims, x, nodes }: Case) {
+async function openCase({ dims, x, nodes }: Case, extra?: ReturnType<typeof value>) {
   const size = dims.reduce((a, b) => a * b, 1);
   const used = new Set(nodes.flatMap(({ input }) => input));
   const constants = [
     ...[floats("two", [], Float32Array.of(2)), floats("bias", [72], new Float32Array(72))],
     ...[floats("back", [1, 32, 8], weight("b", 32, 8, 3).data), ints("matrix", -1, 40), ints("sizes", 16, 24)],
     ...[ints("zero", 0), ints("one", 1), ints("step", 2), ints("far", 1e9), ints("twenty", 20)],
+    tensor("first", Type.int64, [], BigInt64Array.of(0n)),
     tensor("which", Type.int64, [], BigInt64Array.of(2n)),
   ];
   const bytes = model({
     nodes,
     initializers: [floats("W", dims, weight("W", size, 1, 2).data), ...constants.filter(({ name }) => used.has(name))],
-    inputs: [value("x", Type.float, x)],
+    inputs: [value("x", Type.float, x), ...(extra ? [extra] : [])],
     outputs: [value("y", Type.float)],
     domains: { "com.microsoft": 1 },
   });
@@ -126,6 +127,71 @@ describe.each(Object.entries(cases))("%s", (_, each) => {
   );
 });
 
+/** Experts: [4, 24, 40] as a matrix of 96 rows, the inputs of all of them. `of`: those that a row of x comes to. */
+describe("experts, whose inputs lie on one axis, have moments each, in blocks", () => {
+  const [count, inner] = [4, 24];
+  const stack = [count, inner, 40];
+  const ask = (x: number[], nodes: NodeProto[], which?: number[]): { case_: Case; chosen?: number[] } => ({
+    ...{ case_: { dims: stack, x, nodes, axis: 0 } },
+    ...(which && { chosen: which }),
+  });
+  const taken = [to("Gather", ["W", "k"], "v"), product("v")];
+  const everyone = [0, 1, 2, 3];
+
+  test.each<[string, ReturnType<typeof ask>, (row: number) => number[], number[]?]>([
+    ["side by side, rows for each", ask([4, 3, 24], [product("W")]), (row) => [Math.floor(row / 3)]],
+    ["side by side, the same rows for all", ask([1, 5, 24], [product("W")]), () => everyone],
+    ["side by side, rows of two dimensions", ask([5, 24], [product("W")]), () => everyone],
+    ["turned", ask([4, 3, 24], [to("Transpose", ["W"], "t", { perm: [0, 2, 1] }), to("Transpose", ["t"], "u", { perm: [0, 2, 1] }), product("u")]), (row) => [Math.floor(row / 3)]], // prettier-ignore
+    ["by Einsum", ask([4, 3, 24], [einsum("ebd,edf->ebf")]), (row) => [Math.floor(row / 3)]],
+    ["by Einsum, after the batch", ask([3, 4, 24], [einsum("bed,edf->bef")]), (row) => [row % 4]],
+    ["by Einsum, the same rows for all", ask([3, 24], [einsum("bd,edf->bef")]), () => everyone],
+    ["one taken as the model runs", ask([2, 3, 24], taken, [2]), () => [2]],
+    ["one counted from the end", ask([2, 3, 24], taken, [-1]), () => [3]],
+    ["one after the other, each with rows of its own", ask([2, 3, 24], [
+      ...[to("Gather", ["W", "which"], "v"), to("MatMul", ["x", "v"], "a"), to("Gather", ["W", "first"], "w")],
+      ...[to("Neg", ["x"], "z"), to("MatMul", ["z", "w"], "b"), to("Add", ["a", "b"], "y")],
+    ]), () => [2, 0]], // prettier-ignore
+    ["one taken for each row", ask([3, 1, 24], taken, [2, 0, 2]), (row) => [[2, 0, 2][row]]],
+  ])("%s", async (_, { case_, chosen }, of) => {
+    const isOne = chosen?.length === 1;
+    const extra = chosen && value("k", Type.int64, isOne ? [] : [chosen.length]);
+    const open = await openCase(case_, extra);
+    const x = randomFloats(case_.x, 7).data as Float32Array;
+    const k = chosen && { dtype: "int64" as const, shape: isOne ? [] : [chosen.length], data: BigInt64Array.from(chosen, BigInt) }; // prettier-ignore
+    const feed = { x: { dtype: "float32" as const, shape: case_.x, data: x }, ...(k && { k }) };
+    const found = await calibrate(loewner, open, { feeds: [feed], runtime });
+    expect(found.axes.get("W")).toBe(0);
+    const { h, cols } = found.moments.get("W")!;
+    expect(cols).toBe(count * inner);
+    const wanted = new Float64Array(cols * cols);
+    for (let row = 0; row < x.length / inner; ++row)
+      for (const expert of of(row))
+        for (let i = 0; i < inner; ++i)
+          for (let j = 0; j < inner; ++j)
+            wanted[(expert * inner + i) * cols + expert * inner + j] += x[row * inner + i] * x[row * inner + j];
+    const isSeen = (expert: number) => wanted[expert * inner * (cols + 1)] > 0;
+    const seen = everyone.filter(isSeen);
+    for (let i = 0; i < cols; ++i) {
+      for (let j = 0; j < cols; ++j) {
+        const [a, b] = [i, j].map((at) => Math.floor(at / inner));
+        // What none of the rows came to has the mean of the others.
+        const mean = () => seen.reduce((sum, each) => sum + wanted[(each * inner + (i % inner)) * cols + each * inner + (j % inner)], 0) / seen.length; // prettier-ignore
+        const value_ = a !== b ? 0 : isSeen(a) ? wanted[i * cols + j] : mean();
+        expect(h[i * cols + j]).toBeCloseTo(value_, 4);
+      }
+    }
+  });
+
+  test("have none where they are too many for one matrix", async () => {
+    const wide = { ...ask([64, 1, 80], [product("W")]).case_, dims: [64, 80, 4] };
+    const open = await openCase(wide);
+    const x = randomFloats(wide.x, 7).data as Float32Array;
+    const feed = { x: { dtype: "float32" as const, shape: wide.x, data: x } };
+    expect((await calibrate(loewner, open, { feeds: [feed], runtime })).moments.get("W")).toBeUndefined();
+  });
+});
+
 describe("tables that are looked into behind other operators", () => {
   const look = async (dims: number[], nodes: NodeProto[]) => {
     const size = dims.reduce((a, b) => a * b, 1);
@@ -160,7 +226,7 @@ describe("equations", () => {
     [" b s d , d f -> b s f ", 1, { summed: [0], shared: [], last: 1 }],
     ["bds,df->bfs", 1, { summed: [0], shared: [], last: 0 }],
     ["dbs,df->bfs", 1, { summed: [0], shared: [] }],
-    ["ebd,edf->ebf", 1, { summed: [1], shared: [0], last: 1 }],
+    ["ebd,edf->ebf", 1, { summed: [1], shared: [0], last: 1, along: -3 }],
     ["bd,df,fg->bg", 1, undefined],
     ["bd,dd->b", 1, undefined],
     ["bd,bd->bd", 1, undefined],

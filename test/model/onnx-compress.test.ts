@@ -8,6 +8,9 @@ import { createLoewner, type Loewner } from "../../src/index.js";
 import type { CompressOptions } from "../../src/model/index.js";
 import { compress, open } from "./onnx-models/compressing.js";
 import { kept, onnxCases, type OnnxCase } from "./onnx-models.js";
+import type { BuiltModel } from "./onnx-models/cases.js";
+import { layerOf, store } from "./onnx-models/coded.js";
+import { openedAttention, wholeAttention } from "./onnx-models/attention.js";
 import { gatherCases } from "./onnx-models/gather.js";
 import { productCases } from "./onnx-models/products.js";
 import { randomGraph } from "./onnx-models/random-graph.js";
@@ -85,6 +88,8 @@ const sample = [
   ...productCases.filter(({ name }, i) => i % 9 === 0 || /odd/.test(name)),
   ...subgraphCases,
   ...wholeCases,
+  ...openedAttention,
+  ...wholeAttention,
 ];
 
 describe.each(storages)("factors stored as %s", (_, storage) => {
@@ -133,6 +138,35 @@ describe("a weight that stays", () => {
     expect(small.report.bytesAfter).toBe(small.report.bytesBefore);
     expect(Buffer.compare(small.bytes, original.bytes)).toBe(0);
     expectClose(await run(small, inputs), await run(original, inputs), 0);
+  });
+});
+
+describe("Attention", () => {
+  const operatorsIn = ({ bytes }: BuiltModel) =>
+    fromBinary(ModelProtoSchema, bytes).graph!.node.map(({ opType }) => opType);
+  const factored = async ({ build, weight }: OnnxCase) =>
+    operatorsIn(await compress(loewner, build(weight.data), options));
+
+  it.each(titled(openedAttention))("goes through factors: %s", async (_, each) => {
+    expect(await factored(each)).not.toContain("Attention");
+  });
+
+  it.each(titled(wholeAttention))("reads the whole: %s", async (_, each) => {
+    expect(await factored(each)).toContain("Attention");
+  });
+
+  describe.each(openedAttention.map((each) => [each.name, each] as const))("%s", (_, each) => {
+    const dense = ({ rows, cols }: OnnxCase["weight"]) => layerOf({ rows: cols, cols: rows, bits: 4 }, undefined, true);
+
+    it.each([
+      ["reads all of a weight in codes, where that is multiplied with anyway", "standard", "Attention"],
+      ["multiplies by codes where they lie", "onnxruntime", "MatMulNBits"],
+    ] as const)("%s", async (_title, operators, operator) => {
+      const { build, weight, inputs } = each;
+      const small = await store(build(weight.data), dense(weight), operators);
+      expect(operatorsIn(small)).toContain(operator);
+      expectClose(await run(small, inputs), await run(build(storedProduct(small, "W")), inputs), 1e-5);
+    });
   });
 });
 

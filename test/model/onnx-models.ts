@@ -8,6 +8,7 @@ import { storageCases } from "./onnx-models/storage.js";
 import { subgraphCases } from "./onnx-models/subgraphs.js";
 import { tiedCases } from "./onnx-models/tied.js";
 
+import { openedAttention, wholeAttention } from "./onnx-models/attention.js";
 import { wholeCases } from "./onnx-models/wholes.js";
 
 export type { BuiltModel, InputTensor, OnnxCase, Weight } from "./onnx-models/cases.js";
@@ -20,6 +21,8 @@ export const onnxCases: readonly OnnxCase[] = [
   ...storageCases,
   ...subgraphCases,
   ...wholeCases,
+  ...openedAttention,
+  ...wholeAttention,
   ...functionCases,
   ...skippedCases,
 ];

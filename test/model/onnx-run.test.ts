@@ -1,6 +1,8 @@
+import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { f32ToF16 } from "../../src/formats/index.js";
+import { ValueInfoProtoSchema } from "../../src/formats/onnx/onnx_pb.js";
 import { type ModelInput, onnxInputs } from "../../src/model/onnx/inputs.js";
 import { type InstalledRuntime, loadRuntime, runnableFile } from "../../src/node/onnxruntime.js";
 import { OutputDifference } from "../../src/model/onnx/output-difference.js";
@@ -137,6 +139,19 @@ describe("in onnxruntime-web", () => {
     const [empty] = (await compareOnnx(runtime, await runnable(unary("Abs")), await runnable(unary("Neg")), none))
       .outputs;
     expect([empty.elements, empty.equal, empty.cosine]).toEqual([0, 1, 1]);
+  });
+
+  test("outputs that are tensors, of a model that puts out a sequence as well", async () => {
+    // onnxruntime infers its type.
+    const rows = create(ValueInfoProtoSchema, { name: "rows" });
+    const bytes = model({
+      inputs: [valueInfo("x", [2, 3])],
+      outputs: [rows, valueInfo("y", [2, 3])],
+      nodes: [node("SplitToSequence", ["x"], ["rows"]), node("Neg", ["x"], ["y"])],
+    });
+    const both = await runnable(bytes);
+    const { outputs } = await compareOnnx(runtime, both, both, await onnxInputs(await open(bytes)));
+    expect(outputs).toMatchObject([{ name: "y", cosine: 1, elements: 6 }]);
   });
 
   test("external data, in two files", async () => {

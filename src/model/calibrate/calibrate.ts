@@ -12,7 +12,7 @@ import type { OnnxRuntime } from "../onnx/runtime.js";
 import { checkFeeds, type Feed } from "./feeds.js";
 import { groupsOf } from "./groups.js";
 import { type Moments, type OnOutputs, Pass } from "./pass.js";
-import { type Site, type Sites, findSites } from "./sites.js";
+import { type Site, type Sites, findSites, valuesIn } from "./sites.js";
 import { runnableWithOutputs } from "./watched.js";
 import { checkOptions, type Names } from "../../option-names.js";
 
@@ -147,10 +147,7 @@ function notesOf(samples: number, { sites }: Sites): string[] {
 }
 
 function valuesOf({ sites, lookups }: Sites): string[] {
-  return [
-    ...sites.flatMap(({ activations }) => activations.map(({ value }) => value)),
-    ...lookups.flatMap(({ indices }) => indices),
-  ];
+  return [...sites.flatMap(({ activations }) => valuesIn(activations)), ...lookups.flatMap(({ indices }) => indices)];
 }
 
 const cannotUse: Fault = (name, doing, message, cause) =>

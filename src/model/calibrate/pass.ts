@@ -8,7 +8,8 @@ import type { RuntimeTensor } from "../onnx/runtime.js";
 import { type Feed, inputsOf, maskOf } from "./feeds.js";
 import { Reservoir } from "./reservoir.js";
 import { badEntry, countRows, type Mask, type Rows, rowsOf } from "./rows.js";
-import type { Lookup, Site, Sites } from "./sites.js";
+import { expertRows, fillUnseen } from "./experts.js";
+import { type Lookup, type Site, type Sites, valuesIn } from "./sites.js";
 import { GramSum, LewisSum, type Sum } from "./sums.js";
 
 /** Second moments of what a layer is multiplied by. Layers that read the same value share one object. */
@@ -55,7 +56,7 @@ export class Pass {
     this.file = model.source.name;
     this.inputs = new Set(inputsOf(model).map(({ name }) => name));
     const values = [
-      ...sites.flatMap(({ activations }) => activations.map(({ value }) => value)),
+      ...sites.flatMap(({ activations }) => valuesIn(activations)),
       ...lookups.flatMap(({ indices }) => indices),
     ];
     this.own = onOutputs ? model.graph.outputs.map(({ name }) => name) : [];
@@ -92,7 +93,7 @@ export class Pass {
   /** In the order of the sites. */
   async finish(signal?: AbortSignal): Promise<Moments[]> {
     const moments: Moments[] = [];
-    for (const [i, { cols, layers }] of this.work.sites.entries()) {
+    for (const [i, { cols, layers, activations }] of this.work.sites.entries()) {
       if (this.rows[i] === 0) {
         throw new InvalidInputError(
           `${this.file}: no row of the inputs reaches ${layers[0].name}: they are empty, or their mask leaves all out. Give inputs that have something in them.`,
@@ -100,7 +101,10 @@ export class Pass {
         );
       }
       const sample = this.samples[i]?.rows;
-      moments.push({ h: await this.sums[i].finish(signal), cols, rows: this.rows[i], ...(sample && { sample }) });
+      const h = await this.sums[i].finish(signal);
+      const [{ experts }] = activations;
+      if (experts) fillUnseen(h, cols, experts.count);
+      moments.push({ h, cols, rows: this.rows[i], ...(sample && { sample }) });
     }
     return moments;
   }
@@ -119,8 +123,10 @@ export class Pass {
   ): Promise<void> {
     const [{ name: layer }] = layers;
     for (const activation of activations) {
-      const { value } = activation;
-      const rows = rowsOf(values[value], activation, cols, mask);
+      const { value, experts } = activation;
+      const rows = experts
+        ? expertRows(values, { ...activation, experts }, cols, mask)
+        : rowsOf(values[value], activation, cols, mask);
       if (!rows) throw this.misfit(layer, value, values[value], cols);
       if (rows.rows === 0) continue;
       this.checkFinite(rows, layer, feed);

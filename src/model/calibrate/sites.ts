@@ -1,7 +1,7 @@
 // Where the activations of a graph are that multiply its layers, and the numbers of the rows that its tables are read by.
 import type { OnnxModel } from "../../formats/onnx/types.js";
 import type { Use } from "../onnx/uses.js";
-import { indirectUses, type Product } from "../onnx/products.js";
+import { type Experts, indirectUses, type Product } from "../onnx/products.js";
 import { Values } from "../onnx/values.js";
 import { findWeights } from "../onnx/weights.js";
 
@@ -11,7 +11,15 @@ export interface Activation {
   readonly samples: "rows" | "columns";
   /** "rows": its last axes, so many, run over the inputs together. Default 1. */
   readonly trailing?: number;
+  /** They run over the inputs of one matrix of a stack. */
+  readonly experts?: Experts;
 }
+
+/** What `value` and the numbers of experts in it are called. */
+export const valuesIn = (activations: readonly Activation[]): string[] =>
+  activations.flatMap(({ value, experts }) =>
+    typeof experts?.chosen === "string" ? [value, experts.chosen] : [value],
+  );
 
 /** Activations that are summed up together, and every layer that they multiply. */
 export interface Site {

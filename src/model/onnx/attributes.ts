@@ -10,7 +10,19 @@ export interface Attributes {
 }
 
 const wanted = new Set([
-  ...["Cast", "Conv", "Einsum", "Flatten", "FusedConv", "FusedGemm", "FusedMatMul", "Gather", "GatherElements", "Gemm"],
+  ...[
+    "Attention",
+    "Cast",
+    "Conv",
+    "Einsum",
+    "Flatten",
+    "FusedConv",
+    "FusedGemm",
+    "FusedMatMul",
+    "Gather",
+    "GatherElements",
+    "Gemm",
+  ],
   ...["GroupQueryAttention", "Reshape", "Split", "Squeeze", "Transpose", "TransposeMatMul", "Unsqueeze"],
   ...["DequantizeLinear", "GatherBlockQuantized", "MatMulNBits"],
 ]);

@@ -69,8 +69,8 @@ export class Builder {
   }
 
   /**
-   * A node with one output; gives the output's name: a fresh one after the last part of `name`, unless `output` says what it must be. Names
-   * are most of what a small model takes: a node has one of its own where it puts out a value of the original, or reads what is stored,
+   * A node; gives its output's name: a fresh one after the last part of `name`, unless `output` says what it must be; of several, the
+   * first's. Names are most of what a small model takes: a node has one of its own where it puts out a value of the original, or reads what is stored,
    * so that other tools can be told of it.
    */
   node(
@@ -79,16 +79,30 @@ export class Builder {
     {
       name,
       output,
+      further = [],
       attributes = {},
       domain = "",
-    }: { name: string; output?: string; attributes?: Readonly<Record<string, Attribute>>; domain?: string },
+    }: {
+      name: string;
+      output?: string;
+      /** Outputs after the first. */
+      further?: readonly string[];
+      attributes?: Readonly<Record<string, Attribute>>;
+      domain?: string;
+    },
   ): string {
     const made = output ?? this.fresh(name.slice(name.lastIndexOf("/") + 1));
     const isTold = inputs.some((input) => this.stored.has(input));
     const own = output !== undefined ? this.nodeName(name) : isTold ? made : undefined;
     if (domain) this.domains.add(domain);
     const node = create(NodeProtoSchema, {
-      ...{ opType, input: [...inputs], output: [made], ...(own && { name: own }), ...(domain && { domain }) },
+      ...{
+        opType,
+        input: [...inputs],
+        output: [made, ...further],
+        ...(own && { name: own }),
+        ...(domain && { domain }),
+      },
       attribute: Object.entries(attributes).map(([key, value]) => attributeOf(key, value)),
     });
     const isConstant = inputs.every((input) => input === "" || this.constants.has(input));

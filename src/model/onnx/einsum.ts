@@ -6,6 +6,8 @@ export interface Contraction {
   readonly shared: readonly number[];
   /** The summed letters are the last of the other input, in the weight's order: how many; or one letter, the last but one: 0. */
   readonly last?: number;
+  /** Where the first of the shared letters stands in the other input, from the end. */
+  readonly along?: number;
 }
 
 /** @param weight which of the two inputs; undefined for equations of another kind */
@@ -23,7 +25,8 @@ export function contractionOf(equation: string, weight: 0 | 1): Contraction | un
   const shared = places((letter) => x.includes(letter) && out.includes(letter));
   if (summed.length === 0) return undefined;
   const letters = summed.map((at) => w[at]).join("");
-  if (x.endsWith(letters)) return { summed, shared, last: letters.length };
+  const along = shared.length > 0 ? { along: x.indexOf(w[shared[0]]) - x.length } : {};
+  if (x.endsWith(letters)) return { summed, shared, last: letters.length, ...along };
   const isLastButOne = letters.length === 1 && x.at(-2) === letters;
-  return { summed, shared, ...(isLastButOne && { last: 0 }) };
+  return { summed, shared, ...(isLastButOne && { last: 0 }), ...along };
 }

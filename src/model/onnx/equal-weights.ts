@@ -8,7 +8,7 @@ import { isDequantised, weightRows } from "./float-view.js";
 import type { FoundWeight, Place } from "./found-weight.js";
 
 /** Below, the node that takes a tensor's place is as large. */
-const leastBytes = 1024;
+export const leastBytes = 1024;
 
 /**
  * Cost: the first and the last number of every weight whose size another has; those are the same in a transpose. Where they agree, both
@@ -22,7 +22,7 @@ export async function joinEqual(model: OnnxModel, found: readonly FoundWeight[])
       let whole = first;
       for (const other of group.slice(at + 1)) {
         if (joined.has(other)) continue;
-        const turned = await howEqual(model, first, other);
+        const turned = await howEqual(first, other, rowsIn(model));
         if (turned === undefined) continue;
         whole = join(whole, other, turned);
         joined.set(other, undefined);
@@ -45,7 +45,7 @@ async function alike(model: OnnxModel, found: readonly FoundWeight[]): Promise<F
   const groups: FoundWeight[][] = [];
   for (const group of sizes) {
     const ends = new Map<FoundWeight, string>();
-    for (const weight of group) ends.set(weight, await endsOf(model, weight));
+    for (const weight of group) ends.set(weight, await endsOf(weight, rowsIn(model)));
     groups.push(...grouped(group, (weight) => ends.get(weight)!));
   }
   const rank = ({ places: [{ constant }], uses }: FoundWeight) =>
@@ -54,21 +54,36 @@ async function alike(model: OnnxModel, found: readonly FoundWeight[]): Promise<F
 }
 
 /** Groups of more than one. */
-function grouped<T>(list: readonly T[], keyOf: (each: T) => string): T[][] {
+export function grouped<T>(list: readonly T[], keyOf: (each: T) => string): T[][] {
   const groups = new Map<string, T[]>();
   for (const each of list) groups.set(keyOf(each), [...(groups.get(keyOf(each)) ?? []), each]);
   return [...groups.values()].filter(({ length }) => length > 1);
 }
 
-async function endsOf(model: OnnxModel, { tensor, matrix: [rows, cols] }: FoundWeight): Promise<string> {
-  const numbers = weightRows(model, tensor, [rows * cols, 1]);
+/** A weight's numbers, as its matrix unless another shape is given. */
+type RowsOf = (weight: FoundWeight, shape?: readonly number[]) => RowSource;
+
+const rowsIn =
+  (model: OnnxModel): RowsOf =>
+  ({ tensor, matrix }, shape = matrix) =>
+    weightRows(model, tensor, shape);
+
+async function endsOf(weight: FoundWeight, rowsOf: RowsOf): Promise<string> {
+  const [rows, cols] = weight.matrix;
+  const numbers = rowsOf(weight, [rows * cols, 1]);
   const ends = [await numbers.read(0, 1), await numbers.read(rows * cols - 1, 1)];
   return ends.map((bytes) => Array.from(bytes).join()).join(" ");
 }
 
+/** As howEqual, after a look at their first and last numbers. */
+export async function compared(first: FoundWeight, second: FoundWeight, rowsOf: RowsOf): Promise<boolean | undefined> {
+  const isLarge = first.tensor.byteLength + second.tensor.byteLength >= 2 * leastBytes;
+  const mayBe = isLarge && (await endsOf(first, rowsOf)) === (await endsOf(second, rowsOf));
+  return mayBe ? howEqual(first, second, rowsOf) : undefined;
+}
+
 /** Whether the second is the first (false), or its transpose (true), as matrices; their tensors may have other dimensions. */
-async function howEqual(model: OnnxModel, first: FoundWeight, second: FoundWeight): Promise<boolean | undefined> {
-  const rowsOf = ({ tensor, matrix }: FoundWeight) => weightRows(model, tensor, matrix);
+async function howEqual(first: FoundWeight, second: FoundWeight, rowsOf: RowsOf): Promise<boolean | undefined> {
   const [[rows], [others, width]] = [first.matrix, second.matrix];
   if (rows === others && (await areEqual(rowsOf(first), rowsOf(second)))) return false;
   return rows === width && (await areEqual(rowsOf(first), transposedRows(rowsOf(second)))) ? true : undefined;
@@ -88,7 +103,7 @@ async function areEqual(a: RowSource, b: RowSource): Promise<boolean> {
   }
 }
 
-function join(first: FoundWeight, second: FoundWeight, turned: boolean): FoundWeight {
+export function join(first: FoundWeight, second: FoundWeight, turned: boolean): FoundWeight {
   const flip = (place: Place): Place => ({ ...place, transposed: place.transposed !== turned });
   const uses = second.uses.map((use) => ({ ...use, transposed: use.transposed !== turned }));
   return {

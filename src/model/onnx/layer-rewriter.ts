@@ -5,6 +5,7 @@
 //   MatMul(x, A')       MatMul(MatMul(x, R'), L'), both stored transposed; where L is gathered from too, so stored as it is:
 //                       Gemm(Gemm(flat x, R, transB), L, transB), rows of x flattened to a matrix and put back after
 //   MatMul(A, x)        MatMul(L, MatMul(R, x))
+//   Attention(x, A)     MultiHeadAttention of x A, made as by MatMul and taken apart (attention.ts)
 //   Gemm                two, the transposes on flags; alpha, beta and C go with the second
 //   all others          they read L R, which is multiplied once, as the model loads
 //
@@ -15,6 +16,7 @@
 import type { RowType } from "../../matrix.js";
 import type { ValueDescription } from "../kinds/index.js";
 import type { StoredLayer } from "../stored.js";
+import { writeAttending, writeAttention } from "./attention.js";
 import { DataType, type Attribute, type Builder, type Dims } from "./builder.js";
 import type { Operand, PlacedValue, Surroundings } from "./operand.js";
 import { clustersOperand } from "./clusters-operand.js";
@@ -22,7 +24,7 @@ import { pairOperands } from "./pair-operands.js";
 import { PlacedLayer, type Step } from "./placed-layer.js";
 import { transformOperand } from "./transform-operand.js";
 import { trellisOperand } from "./trellis-operand.js";
-import type { Scale, Use } from "./uses.js";
+import type { Attending, Scale, Use } from "./uses.js";
 import type { Scope } from "./values.js";
 import type { FoundWeight, Place } from "./found-weight.js";
 
@@ -135,11 +137,12 @@ export class LayerRewriter {
 
   private matmul(use: Extract<Use, { op: "matmul" }>, transposed: boolean): void {
     const { builder, placed } = this;
-    const { node, side, scope, type } = use;
+    const { node, side, scope, type, attending } = use;
     const [output] = node.outputs;
     const name = node.name || output;
     const x = node.inputs[side === "left" ? 1 : 0];
     const steps = placed.steps(side, transposed);
+    if (attending) return this.attention(use, attending, transposed);
     const note = (product: string, width: number) => this.noteProduct(product, this.graph.shapes(x, scope), width, use);
     if (side === "right" && steps.some((step) => step.transposed) && !this.fuses(type)) {
       const width = transposed ? this.layer.rows : this.layer.cols;
@@ -161,6 +164,18 @@ export class LayerRewriter {
         : whole;
       value = builder.node("MatMul", side === "right" ? [value, matrix] : [matrix, value], to);
     });
+  }
+
+  /** Factors, and what is read where it lies, are multiplied with first; of all else the node reads the whole, as before. */
+  private attention(use: Extract<Use, { op: "matmul" }>, attending: Attending, transposed: boolean): void {
+    const { builder, placed } = this;
+    const { node, type } = use;
+    const [{ operand, transposed: isTurned }] = placed.steps("right", transposed);
+    if (!placed.right && !(isTurned && this.reader(operand, type)))
+      return writeAttention(builder, node, placed.matrix(transposed, type), attending);
+    const product = builder.fresh(`${node.name || node.outputs[0]}/product`);
+    this.matmul({ ...use, node: { ...node, outputs: [product] }, attending: undefined }, transposed);
+    writeAttending(builder, node, product, attending);
   }
 
   /** Writes down the shape of x times a matrix where shape inference loses it: behind Reshape and operators that it does not know. */

@@ -9,6 +9,7 @@ import type { StoredLayer } from "../stored.js";
 import { roleOf } from "../safetensors/architectures.js";
 import { helperPrefix } from "./builder.js";
 import { bytesOfTensors, isDequantised, layOutChanged, weightRows } from "./float-view.js";
+import type { EqualTensor } from "./equal-tensors.js";
 import { inlinedModel } from "./functions/inlined.js";
 import { rewrite } from "./rewrite.js";
 import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
@@ -60,17 +61,27 @@ export async function onnxModel(given: OnnxModel): Promise<Model> {
     });
   }
 
+  let equal: Promise<EqualTensor[]> | undefined;
+  /** Read once, when something is written. */
+  const equalOnes = () =>
+    (equal ??= import("./equal-tensors.js").then(({ equalTensors }) =>
+      equalTensors(model, values, ({ name }) => factors.has(name) || name.startsWith(helperPrefix)),
+    ));
+
   async function layOut(stored: readonly StoredLayer[], options: LayOutOptions = {}): Promise<OutputFile[]> {
     const replacements = stored.map((layer) => ({ weight: weights.get(layer.name)!, layer }));
     const names = new Set(stored.map(({ name }) => name));
     const { operators, halves: asked } = options;
     // Plans are laid out again and again, mostly without any.
-    const halves = asked ? halvable().filter(({ name }) => asked.has(name) && !names.has(name)) : [];
+    const joined = await equalOnes();
+    const gone = new Set(joined.map(({ tensor }) => tensor));
+    const isAsked = (tensor: OnnxTensor) => asked!.has(tensor.name) && !names.has(tensor.name) && !gone.has(tensor);
+    const halves = asked ? halvable().filter(isAsked) : [];
     // Where nothing is stored anew, bodies of functions in place of their calls only take more.
     const isKept = model !== given && stored.length + halves.length === 0;
     const { edits, described: added } = isKept
       ? { edits: {}, described: [] }
-      : rewrite(model, values, weights.values(), replacements, operators, halves);
+      : rewrite(model, values, weights.values(), replacements, operators, halves, joined);
     const all = new Map([...described, ...added]);
     const setMetadata = new Map(all.size ? [[metadataKey, descriptionText(all)]] : []);
     const externalName = options.mainName && `${options.mainName}_data`;

@@ -108,7 +108,7 @@ export class Passing {
   }
 
   /** A few int64 that the file has. */
-  private async numbers(scope: Scope, name: string | undefined): Promise<number[] | undefined> {
+  async numbers(scope: Scope, name: string | undefined): Promise<number[] | undefined> {
     const tensor = this.tensor(scope, name);
     if (tensor?.dataType !== 7 || tensor.byteLength > 256 || tensor.byteLength === 0) return undefined;
     const bytes: Uint8Array[] = [];

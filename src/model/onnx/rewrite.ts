@@ -6,6 +6,7 @@ import type { Operators } from "../model.js";
 import type { StoredLayer } from "../stored.js";
 import { inHalves } from "../halves.js";
 import { Builder, DataType, type Dims } from "./builder.js";
+import type { EqualTensor } from "./equal-tensors.js";
 import { LayerRewriter } from "./layer-rewriter.js";
 import type { Surroundings } from "./operand.js";
 import { opsetOf, type Use } from "./uses.js";
@@ -21,6 +22,7 @@ export interface Replacement {
  * The edits that put the layers' factors in, and what the file should say of them. What holds the numbers of another weight goes.
  * @param weights all of the model's
  * @param halves tensors of the main graph that are stored in halves
+ * @param equal tensors beside the weights that go, and what holds their bytes
  */
 export function rewrite(
   model: OnnxModel,
@@ -29,11 +31,13 @@ export function rewrite(
   replacements: readonly Replacement[],
   operators: Operators = "standard",
   halves: readonly OnnxTensor[] = [],
+  equal: readonly EqualTensor[] = [],
 ): { edits: OnnxEdits; described: Map<string, LayerDescription> } {
   const rewriter = new Rewriter(model, values, operators);
   for (const { weight, layer } of replacements) rewriter.replace(weight, layer);
   const replaced = new Set(replacements.map(({ weight }) => weight));
   for (const weight of weights) if (!replaced.has(weight)) rewriter.joinPlaces(weight);
+  for (const each of equal) rewriter.joinTensor(each);
   for (const tensor of halves) rewriter.halve(tensor);
   return { edits: rewriter.edits(), described: rewriter.described };
 }
@@ -94,6 +98,8 @@ class Rewriter {
       builder.node("Reshape", [from, builder.vector(dims)], to);
     const isShaped = tensor.dims.join() !== (transposed ? [cols, rows] : first.tensor.dims).join();
     let from = first.value.name;
+    if (tensor.dataType !== first.tensor.dataType)
+      from = builder.node("Cast", [from], { name: `${name}/cast`, attributes: { to: tensor.dataType } });
     if (transposed) {
       if (first.tensor.dims.length !== 2) from = shaped(from, [rows, cols], { name: `${name}/matrix` });
       const to = isShaped ? { name: `${name}/turned` } : { name, output: name };
@@ -101,6 +107,15 @@ class Rewriter {
     }
     if (isShaped) shaped(from, tensor.dims, { name, output: name });
     else if (!transposed) builder.node("Identity", [from], { name, output: name });
+  }
+
+  /** What reads a tensor has its numbers from another one. */
+  joinTensor({ tensor, first, readers }: EqualTensor): void {
+    const { name } = tensor;
+    this.dropTensors.add(tensor);
+    this.builder.node("Identity", [first.name], { name, output: name });
+    const [{ node, scope }] = byPosition(readers);
+    this.insert(topOf(scope, node), this.take(node, scope));
   }
 
   /** Floats under the tensor's name, made of halves as the model loads. */

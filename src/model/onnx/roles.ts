@@ -24,6 +24,10 @@ const roles: Readonly<Record<string, readonly [Role, readonly number[]]>> = {
   "com.microsoft.FusedGemm": ["multiplied", [0, 1]],
   "com.microsoft.FusedConv": ["multiplied", [1]],
   "com.microsoft.Attention": ["multiplied", [1]],
+  "com.microsoft.PackedAttention": ["multiplied", [1]],
+  "com.microsoft.DecoderMaskedSelfAttention": ["multiplied", [1]],
+  "com.microsoft.LongformerAttention": ["multiplied", [1, 4]],
+  "com.microsoft.DecoderAttention": ["multiplied", [2, 3]],
   "com.microsoft.MoE": ["multiplied", [2, 4, 6]],
 };
 

@@ -41,8 +41,10 @@ export class Runner {
     return this.session.inputNames;
   }
 
+  /** Those that the runtime can give to JavaScript: tensors. */
   get outputNames(): readonly string[] {
-    return this.session.outputNames;
+    const { outputNames, outputMetadata } = this.session;
+    return outputNames.filter((_, i) => outputMetadata?.[i]?.isTensor !== false);
   }
 
   /** @param fetches the outputs that are wanted; all of them unless given */

@@ -17,6 +17,8 @@ export interface RuntimeTensor {
 export interface RuntimeSession {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  /** In the order of the names, where the runtime tells: sequences and optional values are no tensors. */
+  readonly outputMetadata?: readonly { readonly isTensor: boolean }[];
   run(
     feeds: Readonly<Record<string, RuntimeTensor>>,
     fetches?: readonly string[],

@@ -2,6 +2,7 @@
 import type { RowType } from "../../matrix.js";
 import type { OnnxModel, OnnxNode } from "../../formats/onnx/types.js";
 import type { Attributes } from "./attributes.js";
+import type { Attribute } from "./builder.js";
 import type { Scope } from "./values.js";
 
 /** Where a weight W is read. */
@@ -23,10 +24,20 @@ export interface Scale {
   readonly number: string;
 }
 
+/** What onnxruntime's Attention does with a product: its columns are queries, keys and values. */
+export interface Attending {
+  readonly queries: number;
+  readonly keys: number;
+  readonly values: number;
+  /** Those that MultiHeadAttention has too. */
+  readonly attributes: Readonly<Record<string, Attribute>>;
+}
+
 /** One operator that takes rows of what it reads, or multiplies with it: it is rewritten. */
 export type Use =
   | (Reading & { readonly op: "gather" })
-  | (Reading & { readonly op: "matmul"; readonly side: "left" | "right" })
+  /** `attending`: the product is what Attention begins with. */
+  | (Reading & { readonly op: "matmul"; readonly side: "left" | "right"; readonly attending?: Attending })
   /** `transposed`: with the operator's own flag. */
   | (Reading & { readonly op: "gemm"; readonly side: "left" | "right"; readonly attributes: Attributes });
 

@@ -6,12 +6,15 @@
 import type { OnnxModel, OnnxNode, OnnxTensor } from "../../formats/onnx/types.js";
 import type { RowType } from "../../matrix.js";
 import { matrixShape } from "../matrix-shape.js";
+import { attendingOf } from "./attention.js";
 import { type Attributes, attributesOf } from "./attributes.js";
 import { joinEqual } from "./equal-weights.js";
 import { isView } from "./float-view.js";
+import { joinHalves } from "./half-copies.js";
 import type { FoundWeight } from "./found-weight.js";
 import { Passing } from "./passing.js";
 import {
+  type Attending,
   called,
   castTo,
   isComplete,
@@ -42,17 +45,19 @@ export async function findWeights(model: OnnxModel, values = new Values(model)):
       if (tensor && name && isWeight(tensor)) found.push(await finder.follow(tensor, scope, name, node));
     }
   }
-  return joinEqual(model, found);
+  return joinHalves(model, await joinEqual(model, found));
 }
 
+/** TensorProto.DataType: integers of 8 bits and fewer, floats of 8 bits and fewer. */
+const codeTypes = new Set([...[2, 3, 21, 22, 25, 26], ...[17, 18, 19, 20, 23, 24]]);
+
 /**
- * Float, or of a quantised integer type and 2-D, or 3-D where rows lie in blocks: what a person would look for in the list. A matrix of one
+ * Float, or of a type of codes and 2-D, or 3-D where rows lie in blocks: what a person would look for in the list. A matrix of one
  * row or column is none.
  */
 export function isWeight({ dims, rowType, dataType, data }: OnnxTensor): boolean {
   if (data.kind === "none" || dims.length < 2) return false;
-  const integer = [2, 3, 21, 22, 25, 26].includes(dataType);
-  if (rowType === undefined) return integer && dims.length <= 3 && dims[0] > 1 && dims[1] > 1;
+  if (rowType === undefined) return codeTypes.has(dataType) && dims.length <= 3 && dims[0] > 1 && dims[1] > 1;
   return Math.min(...matrixShape(dims)) > 1;
 }
 
@@ -190,7 +195,12 @@ class Finder {
       const { type, scales } = as;
       const isUse = transposed !== undefined && !opaque.has(node);
       const reading = { node, scope, type, ...(scales.length > 0 && { scales }) };
-      const use = isUse ? useOf(input, attributes, { ...reading, transposed }) : undefined;
+      const attending = isUse ? this.attendingOf(weight.matrix, transposed, as, reader, attributes) : undefined;
+      const use: Use | undefined = attending
+        ? { ...reading, transposed: transposed!, op: "matmul", side: "right", attending }
+        : isUse
+          ? useOf(input, attributes, { ...reading, transposed })
+          : undefined;
       if (passed) {
         const next = this.values.find(scope, node.outputs[0])!;
         const before = trace.wholes.length;
@@ -201,6 +211,18 @@ class Finder {
       } else if (use) trace.uses.push(use);
       else trace.wholes.push(reader);
     }
+  }
+
+  /** What Attention does with its product; scaled, or in types that it does not take, it must have the whole. */
+  private attendingOf(
+    matrix: readonly [number, number],
+    transposed: boolean,
+    { type, scales }: PassedOn,
+    reader: Reader,
+    attributes: Attributes,
+  ): Attending | undefined {
+    if (scales.length > 0 || (type !== "f32" && type !== "f16")) return undefined;
+    return attendingOf(this.model, this.values, reader, attributes, matrix[transposed ? 0 : 1]);
   }
 
   /** What a node puts out that passes on all of what it reads, in any dimensions; undefined for all others. */

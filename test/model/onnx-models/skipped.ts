@@ -49,6 +49,8 @@ const bytesOf = (n: number, seed: number) =>
   Uint8Array.from({ length: n }, (_, i) => (i * 37 + seed * 11 + (i >> 3)) & 255);
 const int8 = (n: number) => new Int8Array(bytesOf(n, 1).buffer);
 const scale = (name: string, n = 1) => floats(name, n === 1 ? [] : [n], new Float32Array(n).fill(0.02));
+/** TensorProto.DataType of FLOAT8E4M3FN. */
+const float8 = 17;
 const zero = tensor("zero", Type.int8, [], Int8Array.of(0));
 
 const quantised: OnnxCase[] = [
@@ -79,6 +81,18 @@ const quantised: OnnxCase[] = [
     initializers: [floats("W", [40, 24], data), scale("scale"), zero],
     inputs: [value("x", Type.float, [3, 40])],
     outputs: [value("y", Type.float, [3, 24])],
+  })),
+  skipped("floats of 8 bits, cast as they are read", /quantised already \(Cast\)/, { x }, () => ({
+    nodes: [node("Cast", ["W"], ["w"], { attributes: { to: Type.float } }), node("MatMul", ["x", "w"], ["y"])],
+    initializers: [
+      tensor(
+        "W",
+        float8,
+        [40, 24],
+        bytesOf(960, 5).map((byte) => byte & 0x7b),
+      ),
+    ],
+    ...{ inputs: [value("x", Type.float, [3, 40])], outputs: [value("y", Type.float, [3, 24])], opset: 19 },
   })),
   skipped("MatMulInteger", /quantised already/, { x: { type: "uint8", dims: [3, 40], data: bytesOf(120, 2) } }, () => ({
     nodes: [node("MatMulInteger", ["x", "W"], ["y"])],

@@ -120,18 +120,6 @@ export const wholeCases: readonly OnnxCase[] = [
     table,
   ),
   whole(
-    "Attention",
-    { h: randomFloats([2, 5, 16]) },
-    (data) => ({
-      nodes: [node("Attention", ["h", "W", "b"], ["y"], { domain: microsoft, attributes: { num_heads: 2 } })],
-      initializers: [floats("W", [16, 48], data), floats("b", [48], new Float32Array(48))],
-      inputs: [value("h", Type.float, [2, 5, 16])],
-      outputs: [value("y", Type.float, [2, 5, 16])],
-      domains: { [microsoft]: 1 },
-    }),
-    weight("W", 16, 48, 14),
-  ),
-  whole(
     "Conv",
     { x: randomFloats([1, 3, 6, 6]) },
     (data) => ({
