@@ -177,9 +177,10 @@ export function optionsFor(
     return options;
   }
   if (type === "transform" || (type === "auto" && bytes >= leastForCodes)) {
-    const { curve } = forecast;
-    const step = Math.ceil(curve.length / mostCodes);
-    curve.forEach((point, at) => {
+    // Without a component all rows are the same: answers no longer depend on them, and what that costs is told by no smaller error.
+    const [, ...kept] = forecast.curve;
+    const step = Math.ceil(kept.length / mostCodes);
+    kept.forEach((point, at) => {
       if (at % step === 0) add({ type: "transform", bytes: point.bytes }, point);
     });
   }

@@ -4,7 +4,7 @@ import { defaultGroups } from "../low-rank/rank.js";
 import { rankForEnergy } from "../options.js";
 import type { Loewner, Progress } from "../types/index.js";
 import { allocate, allocateError } from "./budget.js";
-import { optionsFor, shortlist, type Candidates, type Option, type Trial } from "./choices.js";
+import { Forecast, optionsFor, shortlist, type Candidates, type Option, type Trial } from "./choices.js";
 import { bitsOf } from "./fit.js";
 import { leastTransformBytes } from "./code-curve.js";
 import { matrixOf, outputsByInputs, shapeOf, type Layer, type Model } from "./model.js";
@@ -225,9 +225,19 @@ export class Planner {
         );
       }
       note(chosen, "the budget has room for it as it is");
-      const more = filled(planned, asked - whole);
+      const more = this.refined(filled(planned, asked - whole));
       return (await this.size([...fixed, ...more])) <= asked ? more : planned;
     }
+  }
+
+  /** With what is expected of transform codes of as many bytes as they have come to. */
+  private refined(planned: readonly PlannedLayer[]): PlannedLayer[] {
+    return planned.map((each) => {
+      const { layer, targets } = each;
+      const found = this.candidates.get(layer.name);
+      if (!found || targets.length > 1 || targets[0].type !== "transform") return each;
+      return { ...each, expected: new Forecast(found, found.aim).of(targets[0]).measure };
+    });
   }
 
   /** Bytes of the files with these layers; of targets that are still open, the largest. */

@@ -122,10 +122,20 @@ describe("with inputs", () => {
   });
 
   test("what is lost was foretold, at five sizes", async () => {
-    for (const share of [0.3, 0.2, 0.16, 0.125, 0.1]) {
+    for (const share of [0.3, 0.2, 0.16, 0.12, 0.1]) {
       const bytes = Math.floor(share * encoder().byteLength);
       const { agreement, forecast, bytesAfter } = await shrunk({ bytes });
       expect(bytesAfter).toBeLessThanOrEqual(bytes);
+      const ratio = (1 - forecast!) / (1 - agreement!.cosine);
+      expect(ratio).toBeGreaterThan(0.6);
+      expect(ratio).toBeLessThan(1.6);
+    }
+  });
+
+  test("no table loses all of its components, however few bytes there are: what that costs is told by no smaller error", async () => {
+    for (const share of [0.095, 0.09]) {
+      const { agreement, forecast, layers } = await shrunk({ bytes: Math.floor(share * encoder().byteLength) });
+      expect(layers.find(({ name }) => name === "table")!.rank).toBeGreaterThanOrEqual(8);
       const ratio = (1 - forecast!) / (1 - agreement!.cosine);
       expect(ratio).toBeGreaterThan(0.6);
       expect(ratio).toBeLessThan(1.6);
