@@ -56,4 +56,4 @@ async function written(model: Model, drafts: readonly FittedLayer[], signal?: Ab
 }
 
 /** No proof is read where a model runs. */
-const unproved = (draft: FittedLayer) => ({ ...draft, certificate: noCertificate });
+export const unproved = (draft: FittedLayer) => ({ ...draft, certificate: noCertificate });
