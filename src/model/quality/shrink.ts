@@ -159,12 +159,13 @@ class Shrinking {
     if ((size.budget ?? size.bytes ?? size.error) === undefined)
       return compared(await this.fitted({ ...size, sensitivities: usual }));
     // Of layers that stay as they are nothing is measured.
-    const known = new Map([...usual, ...(await this.measured({ ...size, sensitivities: usual }, answers))]);
+    const { found, feedback } = await this.measured({ ...size, sensitivities: usual }, answers);
+    const sensitivities = new Map([...usual, ...found]);
     let error = lost;
     let best: Required<Made> | undefined;
     for (let round = 1; ; ++round) {
       const made = await compared(
-        await this.fitted({ ...size, ...(error !== undefined && { error }), sensitivities: known }),
+        await this.fitted({ ...size, ...(error !== undefined && { error }), sensitivities, feedback }),
       );
       const { agreement } = made;
       if (lost === undefined || error === undefined) return made;
@@ -181,21 +182,22 @@ class Shrinking {
   private async measured(
     size: SpreadSize,
     { sample, original }: { sample: Answers; original: OnnxModel },
-  ): Promise<Map<string, number>> {
+  ): Promise<{ found: Map<string, number>; feedback: Map<string, number> }> {
     const { plan, fitting, model } = this;
     const { signal, onProgress } = this.options;
-    const drafts = await fitting.draft(await plan.targets(size), plan.progress);
+    const planned = await fitting.draft(await plan.targets(size), plan.progress);
     const onLayer = (done: number, total: number, layer: string) =>
       onProgress?.({ stage: "what it costs the answers", layer, done, total });
-    const { sensitivities, unproved } = await import("./sensitivity.js");
+    const { feedbackOf, sensitivities, unproved } = await import("./sensitivity.js");
+    const { feedback, drafts } = feedbackOf(planned);
     const found = await sensitivities(model, original, sample, drafts, { signal, onLayer });
     // Errors of all layers at once may cost more than the sum of what each costs alone, and other inputs more than the few: all of these
     // run once with all drafts.
     const sum = lostIn(drafts.chosen, found);
-    if (!(sum > 0)) return found;
+    if (!(sum > 0)) return { found, feedback };
     const { cosine } = await this.agreement(drafts.made.map(unproved));
     const factor = Math.min(mostScale, Math.max(1 / mostScale, (1 - cosine) / sum));
-    return new Map([...found].map(([name, each]) => [name, each * factor]));
+    return { found: new Map([...found].map(([name, each]) => [name, each * factor])), feedback };
   }
 
   private async fitted(size: SpreadSize): Promise<Made> {
