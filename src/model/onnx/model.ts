@@ -14,9 +14,15 @@ import { rewrite } from "./rewrite.js";
 import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
 import { type Indirect, indirectUses } from "./products.js";
 import { type Role, Roles } from "./roles.js";
+import { withShortNames } from "./short-names.js";
 import { Values } from "./values.js";
 import { operatorsOf, untouchedTensors } from "./untouched.js";
 import { findWeights } from "./weights.js";
+
+/** Files of more have names that are little of them. */
+const mostNamed = 2 ** 20;
+/** Of a file, what short names have to save. */
+const worthRenaming = 0.05;
 
 /** Finds the layers of an open model. */
 export async function onnxModel(given: OnnxModel): Promise<Model> {
@@ -80,7 +86,12 @@ export async function onnxModel(given: OnnxModel): Promise<Model> {
       byteLength: bytes.byteLength,
       write: (sink, writing) => writeOnnx(sink, bytes, writing),
     });
-    return [...external.map(({ name, bytes }) => fileOf(name, bytes)), fileOf("", main)];
+    const others = external.map(({ name, bytes }) => fileOf(name, bytes));
+    const short =
+      options.shortNames && main.byteLength <= mostNamed ? withShortNames(await collected(main)) : undefined;
+    const saved = short ? main.byteLength - short.byteLength : 0;
+    if (!short || saved < worthRenaming * main.byteLength) return [...others, fileOf("", main)];
+    return [...others, { ...fileOf("", { byteLength: short.byteLength, chunks: () => [short] }), saved }];
   }
 
   return {
@@ -106,6 +117,17 @@ export async function onnxModel(given: OnnxModel): Promise<Model> {
     shape,
     layOut,
   };
+}
+
+async function collected(bytes: StreamedBytes): Promise<Uint8Array> {
+  const all = new Uint8Array(bytes.byteLength);
+  let at = 0;
+  const write = async (chunk: Uint8Array) => {
+    all.set(chunk, at);
+    at += chunk.byteLength;
+  };
+  await writeOnnx({ write }, bytes);
+  return all;
 }
 
 const none: Indirect = { products: [], lookups: [] };
