@@ -14,7 +14,6 @@ import { rewrite } from "./rewrite.js";
 import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
 import { type Indirect, indirectUses } from "./products.js";
 import { type Role, Roles } from "./roles.js";
-import { withShortNames } from "./short-names.js";
 import { Values } from "./values.js";
 import { operatorsOf, untouchedTensors } from "./untouched.js";
 import { findWeights } from "./weights.js";
@@ -87,8 +86,7 @@ export async function onnxModel(given: OnnxModel): Promise<Model> {
       write: (sink, writing) => writeOnnx(sink, bytes, writing),
     });
     const others = external.map(({ name, bytes }) => fileOf(name, bytes));
-    const short =
-      options.shortNames && main.byteLength <= mostNamed ? withShortNames(await collected(main)) : undefined;
+    const short = options.shortNames && main.byteLength <= mostNamed ? await shortened(main) : undefined;
     const saved = short ? main.byteLength - short.byteLength : 0;
     if (!short || saved < worthRenaming * main.byteLength) return [...others, fileOf("", main)];
     return [...others, { ...fileOf("", { byteLength: short.byteLength, chunks: () => [short] }), saved }];
@@ -119,7 +117,8 @@ export async function onnxModel(given: OnnxModel): Promise<Model> {
   };
 }
 
-async function collected(bytes: StreamedBytes): Promise<Uint8Array> {
+async function shortened(bytes: StreamedBytes): Promise<Uint8Array> {
+  const { withShortNames } = await import("./short-names.js");
   const all = new Uint8Array(bytes.byteLength);
   let at = 0;
   const write = async (chunk: Uint8Array) => {
@@ -127,7 +126,7 @@ async function collected(bytes: StreamedBytes): Promise<Uint8Array> {
     at += chunk.byteLength;
   };
   await writeOnnx({ write }, bytes);
-  return all;
+  return withShortNames(all);
 }
 
 const none: Indirect = { products: [], lookups: [] };
