@@ -18,6 +18,7 @@ const planNames: Names<PlanOptions> = {
     operators: 1,
     mainName: 1,
     halves: 1,
+    shortNames: 1,
   },
 };
 

@@ -4,7 +4,7 @@ import { defaultGroups } from "../low-rank/rank.js";
 import { rankForEnergy } from "../options.js";
 import type { Loewner, Progress } from "../types/index.js";
 import { allocate, allocateError } from "./budget.js";
-import { optionsFor, shortlist, type Candidates, type Option, type Trial } from "./choices.js";
+import { Forecast, optionsFor, shortlist, type Candidates, type Option, type Trial } from "./choices.js";
 import { bitsOf } from "./fit.js";
 import { leastTransformBytes } from "./code-curve.js";
 import { matrixOf, outputsByInputs, shapeOf, type Layer, type Model } from "./model.js";
@@ -20,6 +20,8 @@ import type { PairType, StoredType } from "./stored.js";
 export interface SpreadSize extends Pick<PlanOptions, "budget" | "bytes" | "error" | "maxError"> {
   /** By name: what a layer's measure counts for beside others'. Default 1. */
   readonly sensitivities?: ReadonlyMap<string, number>;
+  /** By name: what error feedback leaves of the error of trellis codes, which count by the error of their outputs then. */
+  readonly feedback?: ReadonlyMap<string, number>;
 }
 
 /** Chooses rank and type for layers of one model; spectra are computed once. */
@@ -160,11 +162,15 @@ export class Planner {
     size: SpreadSize,
   ): Promise<PlannedLayer[]> {
     const { model, options, loewner } = this;
-    const { sensitivities } = size;
+    const { sensitivities, feedback } = size;
     const lists = await sideBySide(
       shared,
       byLayer(loewner, model, ({ layer }) => layer, options.signal),
-      ({ layer, own }, signal) => this.optionsOf(layer, own, signal, sensitivities?.get(layer.name)),
+      ({ layer, own }, signal) =>
+        this.optionsOf(layer, own, signal, {
+          sensitivity: sensitivities?.get(layer.name),
+          feedback: feedback?.get(layer.name),
+        }),
     );
     const plannedOf = (chosen: readonly Option[], because: (bytes: number) => string) =>
       shared.flatMap(({ layer, own }, i): PlannedLayer[] => {
@@ -225,9 +231,19 @@ export class Planner {
         );
       }
       note(chosen, "the budget has room for it as it is");
-      const more = filled(planned, asked - whole);
+      const more = this.refined(filled(planned, asked - whole));
       return (await this.size([...fixed, ...more])) <= asked ? more : planned;
     }
+  }
+
+  /** With what is expected of transform codes of as many bytes as they have come to. */
+  private refined(planned: readonly PlannedLayer[]): PlannedLayer[] {
+    return planned.map((each) => {
+      const { layer, targets } = each;
+      const found = this.candidates.get(layer.name);
+      if (!found || targets.length > 1 || targets[0].type !== "transform") return each;
+      return { ...each, expected: new Forecast(found, found.aim).of(targets[0]).measure };
+    });
   }
 
   /** Bytes of the files with these layers; of targets that are still open, the largest. */
@@ -299,7 +315,12 @@ export class Planner {
     return bits < 8 ? 8 : 1;
   }
 
-  private async optionsOf(layer: Layer, own: LayerPlan, signal?: AbortSignal, sensitivity?: number): Promise<Option[]> {
+  private async optionsOf(
+    layer: Layer,
+    own: LayerPlan,
+    signal?: AbortSignal,
+    measured?: Pick<Candidates, "sensitivity" | "feedback">,
+  ): Promise<Option[]> {
     const { minRank, purpose } = this.options;
     const type = this.typeOf(layer, own);
     // Unlike keep, which says how many, a budget has no use for 8-bit ranks between eights: bytes are the same.
@@ -308,7 +329,7 @@ export class Planner {
     const isAuto = type === "auto";
     const candidates = await this.candidatesFor(layer, { codes: isAuto || type === "transform", own }, signal);
     return optionsFor(
-      { ...candidates, sensitivity },
+      { ...candidates, ...measured },
       {
         ...{ type, minRank, multipleOf, packed: purpose === "memory" },
         ...this.groupsOf(own),

@@ -19,6 +19,11 @@ import { Values } from "./values.js";
 import { operatorsOf, untouchedTensors } from "./untouched.js";
 import { findWeights } from "./weights.js";
 
+/** Files of more have names that are little of them. */
+const mostNamed = 2 ** 20;
+/** Of a file, what short names have to save. */
+const worthRenaming = 0.05;
+
 /** Finds the layers of an open model. */
 export async function onnxModel(given: OnnxModel): Promise<Model> {
   const model = await inlinedModel(given);
@@ -91,7 +96,11 @@ export async function onnxModel(given: OnnxModel): Promise<Model> {
       byteLength: bytes.byteLength,
       write: (sink, writing) => writeOnnx(sink, bytes, writing),
     });
-    return [...external.map(({ name, bytes }) => fileOf(name, bytes)), fileOf("", main)];
+    const others = external.map(({ name, bytes }) => fileOf(name, bytes));
+    const short = options.shortNames && main.byteLength <= mostNamed ? await shortened(main) : undefined;
+    const saved = short ? main.byteLength - short.byteLength : 0;
+    if (!short || saved < worthRenaming * main.byteLength) return [...others, fileOf("", main)];
+    return [...others, { ...fileOf("", { byteLength: short.byteLength, chunks: () => [short] }), saved }];
   }
 
   return {
@@ -117,6 +126,18 @@ export async function onnxModel(given: OnnxModel): Promise<Model> {
     shape,
     layOut,
   };
+}
+
+async function shortened(bytes: StreamedBytes): Promise<Uint8Array> {
+  const { withShortNames } = await import("./short-names.js");
+  const all = new Uint8Array(bytes.byteLength);
+  let at = 0;
+  const write = async (chunk: Uint8Array) => {
+    all.set(chunk, at);
+    at += chunk.byteLength;
+  };
+  await writeOnnx({ write }, bytes);
+  return withShortNames(all);
 }
 
 const none: Indirect = { products: [], lookups: [] };

@@ -12,9 +12,15 @@ export interface Agreement {
   /** Mean of the cosines. */
   readonly cosine: number;
   readonly worst: number;
-  /** Vectors that were compared: rows of the outputs' last axis; hidden states of one text are averaged first. */
+  /**
+   * Vectors that were compared: rows of the outputs' last axis; hidden states of one text are averaged first. Rows of fewer than 8 numbers
+   * (logits of a few classes, scores) make one vector together, which counts as many times.
+   */
   readonly vectors: number;
 }
+
+/** Numbers of a vector of its own: two logits lie on a line, where a cosine says nothing until the sign changes. */
+const leastNumbers = 8;
 
 export interface AnswersOptions {
   readonly runtime: OnnxRuntime;
@@ -61,19 +67,29 @@ export class Answers {
   async agreement(model: RunnableModel): Promise<Agreement> {
     let [sum, worst, vectors, at] = [0, 1, 0, 0];
     const { feeds, width } = this.options;
+    const add = (cosine: number, count: number) => {
+      sum += count * cosine;
+      vectors += count;
+      if (!(cosine >= worst)) worst = cosine;
+    };
+    /** By output. */
+    const joined: Products[] = [];
     await eachRun(model, this.options, feeds.slice(0, this.kept.length), (feed, outputs) => {
       const rows = vectorsOf(feed, outputs, width);
       this.kept[at++].forEach((before, i) => {
         const { cols, rows: count } = before;
-        for (let r = 0; r < count; ++r) {
-          const cosine = cosineOf(before.data, rows[i].data, r * cols, cols);
-          sum += cosine;
-          ++vectors;
-          if (!(cosine >= worst)) worst = cosine;
+        const { data } = rows[i];
+        if (cols < leastNumbers) {
+          const all = (joined[i] ??= new Products());
+          all.add(before.data, data, 0, count * cols);
+          all.rows += count;
+        } else {
+          for (let r = 0; r < count; ++r) add(new Products().add(before.data, data, r * cols, cols).cosine, 1);
         }
       });
       return at < this.kept.length;
     });
+    for (const { cosine, rows } of Object.values(joined)) add(cosine, rows);
     return { cosine: vectors ? sum / vectors : 1, worst, vectors };
   }
 }
@@ -106,7 +122,7 @@ function vectorsOf(feed: Feed, outputs: Values, width: number | undefined): Rows
   const mask = maskOf(feed);
   return Object.values(outputs).flatMap((output) => {
     const cols = output.dims.at(-1) ?? 1;
-    const found = cols > 1 ? rowsOf(output, { samples: "rows" }, cols, mask) : undefined;
+    const found = output.dims.length > 0 ? rowsOf(output, { samples: "rows" }, cols, mask) : undefined;
     if (!found) return [];
     return [output.dims.length === 3 && cols === width ? averaged(found, output.dims, mask?.data) : found];
   });
@@ -125,13 +141,25 @@ function averaged({ data, cols }: Rows, [texts, positions]: readonly number[], m
   return { data: means, rows: texts, cols };
 }
 
-/** 1 for vectors that are both 0. */
-function cosineOf(a: Rows["data"], b: Rows["data"], first: number, count: number): number {
-  let [dot, x, y] = [0, 0, 0];
-  for (let i = first; i < first + count; ++i) {
-    dot += a[i] * b[i];
-    x += a[i] * a[i];
-    y += b[i] * b[i];
+/** Of two vectors. */
+class Products {
+  rows = 0;
+  private dot = 0;
+  private x = 0;
+  private y = 0;
+
+  add(a: Rows["data"], b: Rows["data"], first: number, count: number): this {
+    for (let i = first; i < first + count; ++i) {
+      this.dot += a[i] * b[i];
+      this.x += a[i] * a[i];
+      this.y += b[i] * b[i];
+    }
+    return this;
   }
-  return x && y ? Math.min(1, dot / Math.sqrt(x) / Math.sqrt(y)) : Number(x === y);
+
+  /** 1 for vectors that are both 0. */
+  get cosine(): number {
+    const { dot, x, y } = this;
+    return x && y ? Math.min(1, dot / Math.sqrt(x) / Math.sqrt(y)) : Number(x === y);
+  }
 }

@@ -5,8 +5,10 @@ import { throwIfAborted } from "../../errors.js";
 import type { OnnxModel } from "../../formats/onnx/types.js";
 import type { Model } from "../model.js";
 import type { RunnableModel } from "../onnx/runtime.js";
+import { feedbackIn, withFeedback } from "../choices.js";
 import type { FittedLayer } from "../fit.js";
 import type { Fits } from "../fit-planned.js";
+import type { PlannedLayer } from "../plan-options.js";
 import { noCertificate } from "../sizes.js";
 import type { Answers } from "./answers.js";
 import { runnableFiles } from "./laid-out.js";
@@ -55,5 +57,19 @@ async function written(model: Model, drafts: readonly FittedLayer[], signal?: Ab
   return runnableFiles(model.name, await model.layOut(drafts.map(unproved)), signal);
 }
 
+/** What error feedback leaves of each layer's error, and the drafts with what is expected of their outputs then. */
+export function feedbackOf({ chosen, made, skipped }: Fits<FittedLayer>) {
+  const feedback = new Map<string, number>();
+  const expected = chosen.map((planned, i): PlannedLayer => {
+    const { outputError, type } = made[i];
+    const { layer, expected: squared } = planned;
+    if (type !== "trellis" || outputError === undefined || !(squared !== undefined && squared > 0)) return planned;
+    const left = feedbackIn(Math.max(leastError, outputError), squared);
+    feedback.set(layer.name, left);
+    return { ...planned, expected: withFeedback(squared, left) };
+  });
+  return { feedback, drafts: { chosen: expected, made, skipped } };
+}
+
 /** No proof is read where a model runs. */
-const unproved = (draft: FittedLayer) => ({ ...draft, certificate: noCertificate });
+export const unproved = (draft: FittedLayer) => ({ ...draft, certificate: noCertificate });
