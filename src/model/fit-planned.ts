@@ -39,10 +39,18 @@ export interface Fits<Fitted> {
   readonly skipped: Skipped[];
 }
 
+/** A layer that is only tried. */
+export interface Draft extends FittedLayer {
+  /** Numbers of the rows that its value has; undefined: all. */
+  readonly only?: Uint32Array;
+}
+
 export class Fitting {
   /** What was fitted already, by layer and targets. */
   private readonly made = new Map<string, StoredLayer>();
   private readonly drafts = new Map<string, FittedLayer>();
+  /** Layers of which parts were fitted: what was found out of them serves the whole. */
+  private readonly opened = new Map<string, OpenedLayer>();
 
   constructor(
     private readonly loewner: Loewner,
@@ -56,21 +64,34 @@ export class Fitting {
     return this.each(planned, progress, async (planned, signal) => {
       const key = keyOf(planned);
       const run = { ...options, signal };
-      const found =
-        this.made.get(key) ?? (await fitOnce(loewner, model, planned, run, progress, journal, drafts.get(key)));
+      const made = { draft: drafts.get(key), sources: this.opened.get(planned.layer.name) };
+      const found = this.made.get(key) ?? (await fitOnce(loewner, model, planned, run, progress, journal, made));
       this.made.set(key, found);
       progress.end(planned.layer.name);
       return found;
     });
   }
 
-  /** The same, to be tried: nothing is proved, or kept for a run that takes this one up. */
-  draft(planned: Omit<Plan, "bytesAfter">, progress: ModelProgress): Promise<Fits<FittedLayer>> {
-    const { loewner, model, options, drafts } = this;
+  /**
+   * The same, to be tried: nothing is proved, or kept for a run that takes this one up.
+   * @param rowsOf numbers of the rows of a table that are worth trying; undefined: all
+   */
+  draft(
+    planned: Omit<Plan, "bytesAfter">,
+    progress: ModelProgress,
+    rowsOf: (layer: Layer) => Uint32Array | undefined = () => undefined,
+  ): Promise<Fits<Draft>> {
+    const { loewner, model, options, drafts, opened } = this;
     return this.each(planned, progress, async (planned, signal) => {
-      const sources = new OpenedLayer(loewner, model, planned.layer);
+      const { layer, targets } = planned;
+      const sources = new OpenedLayer(loewner, model, layer);
+      const fit = fitOptions(planned, { ...options, signal }, progress, draftShare);
+      const only = targets[0].type === "transform" ? rowsOf(layer) : undefined;
+      if (only) {
+        opened.set(layer.name, sources);
+        return { ...(await fitLayer(loewner, layer, sources.of(layer), targets[0], { ...fit, only })), only };
+      }
       try {
-        const fit = fitOptions(planned, { ...options, signal }, progress, draftShare);
         const drafted = await fitBest(loewner, sources, planned, fit);
         drafts.set(keyOf(planned), drafted);
         return drafted;
@@ -78,6 +99,12 @@ export class Fitting {
         sources.close();
       }
     });
+  }
+
+  /** What drafts found out is let go. */
+  close(): void {
+    for (const sources of this.opened.values()) sources.close();
+    this.opened.clear();
   }
 
   private async each<Fitted extends object>(
@@ -118,6 +145,12 @@ const draftShare = 0.5;
 
 const keyOf = ({ layer, targets }: PlannedLayer) => JSON.stringify([layer.name, targets]);
 
+/** By a draft. */
+interface FoundBefore {
+  readonly draft?: FittedLayer;
+  readonly sources?: OpenedLayer;
+}
+
 /** What an earlier run made of the layer, or what is made of it now. */
 async function fitOnce(
   loewner: Loewner,
@@ -126,9 +159,9 @@ async function fitOnce(
   options: FittingOptions,
   progress: ModelProgress,
   journal: LayerJournal | undefined,
-  draft: FittedLayer | undefined,
+  found: FoundBefore,
 ): Promise<StoredLayer> {
-  if (!journal) return fitProved(loewner, model, planned, options, progress, draft);
+  if (!journal) return fitProved(loewner, model, planned, options, progress, found);
   const { layer, targets, costs, own } = planned;
   const { p = 1, method = "auto", objective = modelObjective, tolerance = 0.01, seed = 0 } = options;
   const { maxWork, operators, weights, signal } = options;
@@ -138,27 +171,26 @@ async function fitOnce(
     ...{ uniform: operators === "onnxruntime", power: weights?.power },
     ...(moments && { moments: await journal.digest(moments) }),
   };
-  const make = () => fitProved(loewner, model, planned, { ...options, spill: journal.spill }, progress, draft);
+  const make = () => fitProved(loewner, model, planned, { ...options, spill: journal.spill }, progress, found);
   return journal.layer(layer, facts, weightsOf(layer, weights), signal, make);
 }
 
-/** @param draft what was fitted already */
 async function fitProved(
   loewner: Loewner,
   model: Model,
   planned: PlannedLayer,
   options: FittingOptions,
   progress: ModelProgress,
-  draft: FittedLayer | undefined,
+  found: FoundBefore,
 ): Promise<StoredLayer> {
   const fit = fitOptions(planned, options, progress);
   // What one target's fit finds out of the layer serves the next.
-  const sources = new OpenedLayer(loewner, model, planned.layer);
+  const sources = found.sources ?? new OpenedLayer(loewner, model, planned.layer);
   try {
-    const best = draft ?? (await fitBest(loewner, sources, planned, fit));
+    const best = found.draft ?? (await fitBest(loewner, sources, planned, fit));
     return await proveLayer(loewner, sources.of(best), best, fit);
   } finally {
-    sources.close();
+    if (sources !== found.sources) sources.close();
   }
 }
 

@@ -10,16 +10,21 @@ export type Fault = (name: string, doing: "load" | "run", message: string, cause
 
 /** A session that knows whose it is. */
 export class Runner {
+  private readonly given = new Map<string, ModelInput>();
+
   private constructor(
     private readonly runtime: OnnxRuntime,
     private readonly session: RuntimeSession,
     readonly name: string,
     readonly loadSeconds: number,
     private readonly fault: Fault,
-  ) {}
+    given: readonly ModelInput[],
+  ) {
+    this.exchange(given);
+  }
 
   static async open(runtime: OnnxRuntime, file: RunnableModel, threads: number, fault: Fault): Promise<Runner> {
-    const { model, externalData = [] } = await file.load();
+    const { model, externalData = [], given = [] } = await file.load();
     const options = {
       logSeverityLevel: 4 as const,
       intraOpNumThreads: threads,
@@ -31,7 +36,7 @@ export class Runner {
       const session = await (typeof model === "string"
         ? InferenceSession.create(model, options)
         : InferenceSession.create(model, options));
-      return new Runner(runtime, session, file.name, (performance.now() - start) / 1e3, fault);
+      return new Runner(runtime, session, file.name, (performance.now() - start) / 1e3, fault, given);
     } catch (error) {
       throw fault(file.name, "load", messageOf(error), error);
     }
@@ -45,6 +50,16 @@ export class Runner {
     return this.session.outputNames;
   }
 
+  /** What every run is given under this name, beside its own inputs. */
+  givenAs(name: string): ModelInput | undefined {
+    return this.given.get(name);
+  }
+
+  /** Other numbers for what every run is given. */
+  exchange(inputs: readonly ModelInput[]): void {
+    for (const input of inputs) this.given.set(input.name, input);
+  }
+
   /** @param fetches the outputs that are wanted; all of them unless given */
   async run(
     inputs: readonly ModelInput[],
@@ -52,7 +67,7 @@ export class Runner {
   ): Promise<{ outputs: Readonly<Record<string, RuntimeTensor>>; seconds: number }> {
     try {
       const feeds = Object.fromEntries(
-        inputs.map(({ name, dtype, data, shape }) => [
+        [...inputs, ...this.given.values()].map(({ name, dtype, data, shape }) => [
           name,
           new this.runtime.Tensor(dtype as never, data as never, shape),
         ]),

@@ -1,6 +1,8 @@
 // How far the answers of a model are from those of the original, on the same inputs.
 import { throwIfAborted } from "../../errors.js";
+import type { OnnxModel } from "../../formats/onnx/types.js";
 import type { Feed } from "../calibrate/feeds.js";
+import { openFed } from "../calibrate/fed-weights.js";
 import { maskOf } from "../calibrate/feeds.js";
 import type { Values } from "../calibrate/pass.js";
 import { rowsOf, type Rows } from "../calibrate/rows.js";
@@ -38,8 +40,13 @@ export class Answers {
   /** Without answers yet. */
   constructor(private readonly options: AnswersOptions) {}
 
+  /** The original, to be run with other weights. */
+  openFed(original: OnnxModel): Promise<Runner> {
+    return openFed(original, this.options);
+  }
+
   /** Of the original, which is run. */
-  ask(original: RunnableModel): Promise<void> {
+  ask(original: RunnableModel | Runner): Promise<void> {
     return eachRun(original, this.options, this.options.feeds, (feed, outputs) => this.take(feed, outputs));
   }
 
@@ -58,7 +65,7 @@ export class Answers {
     return feeds.reduce((sum, feed) => sum + (Object.values(feed)[0]?.shape[0] ?? 1), 0);
   }
 
-  async agreement(model: RunnableModel): Promise<Agreement> {
+  async agreement(model: RunnableModel | Runner): Promise<Agreement> {
     let [sum, worst, vectors, at] = [0, 1, 0, 0];
     const { feeds, width } = this.options;
     await eachRun(model, this.options, feeds.slice(0, this.kept.length), (feed, outputs) => {
@@ -80,12 +87,12 @@ export class Answers {
 
 /** Hands on the outputs of each feed, as long as `take` wants more. */
 async function eachRun(
-  model: RunnableModel,
+  model: RunnableModel | Runner,
   { runtime, threads, fault, signal }: AnswersOptions,
   feeds: readonly Feed[],
   take: (feed: Feed, outputs: Values) => boolean,
 ): Promise<void> {
-  const runner = await Runner.open(runtime, model, threads, fault);
+  const runner = model instanceof Runner ? model : await Runner.open(runtime, model, threads, fault);
   try {
     for (const feed of feeds) {
       await turn();
@@ -97,7 +104,7 @@ async function eachRun(
       if (!more) return;
     }
   } finally {
-    await runner.release();
+    if (runner !== model) await runner.release();
   }
 }
 

@@ -7,7 +7,7 @@ import type { Feed } from "../calibrate/feeds.js";
 import { compressedModel, type CompressedModel, type CompressOptions } from "../compress.js";
 import { Fitting, type Fits } from "../fit-planned.js";
 import { LayerJournal } from "../journal.js";
-import type { Model } from "../model.js";
+import type { Layer, Model } from "../model.js";
 import type { Fault } from "../onnx/runner.js";
 import type { OnnxRuntime } from "../onnx/runtime.js";
 import { openPlan, planningShare } from "../plan.js";
@@ -57,6 +57,8 @@ const headSamples = 128;
 const mostRounds = 3;
 /** A result is kept that uses at least so much of what may be lost. */
 const enough = 0.8;
+/** Share of the rows of a table that are tried instead of all. */
+const mostRead = 0.5;
 /** Texts, pictures that sensitivities are measured on. */
 const sampledRows = 16;
 
@@ -88,7 +90,9 @@ export async function shrinkModel(loewner: Loewner, model: Model, options: Shrin
     },
     inputs,
   );
-  const made = await shrinking.made(size, sized || isOfFile(rest) ? undefined : 1 - asked);
+  const made = await shrinking
+    .made(size, sized || isOfFile(rest) ? undefined : 1 - asked)
+    .finally(() => shrinking.fitting.close());
   const result = await compressedModel(model, made, shrinking.options, started, shrinking.journal);
   const inHalves = [...(halves ?? [])].filter((name) => !result.layers.some((layer) => layer.name === name));
   const { notes } = shrinking;
@@ -122,9 +126,10 @@ class Shrinking {
     readonly options: CompressOptions,
     readonly journal: LayerJournal | undefined,
     private readonly plan: Awaited<ReturnType<typeof openPlan>>,
-    private readonly fitting: Fitting,
+    readonly fitting: Fitting,
     /** On all inputs, and on a few of them. */
     private readonly answers: { all: Answers; sample: Answers; original: OnnxModel } | undefined,
+    private readonly counts: Calibration["counts"] | undefined,
   ) {}
 
   static async open(
@@ -143,7 +148,7 @@ class Shrinking {
     const journal = options.journal && new LayerJournal(options.journal, model);
     const plan = await openPlan(loewner, model, options, planningShare, journal);
     const fitting = new Fitting(loewner, model, options, journal);
-    const shrinking = new Shrinking(model, options, journal, plan, fitting, answers);
+    const shrinking = new Shrinking(model, options, journal, plan, fitting, answers, calibration?.counts);
     shrinking.notes.push(...(calibration?.notes ?? []));
     return shrinking;
   }
@@ -184,7 +189,10 @@ class Shrinking {
   ): Promise<Map<string, number>> {
     const { plan, fitting, model } = this;
     const { signal, onProgress } = this.options;
-    const drafts = await fitting.draft(await plan.targets(size), plan.progress);
+    const { isFed } = await import("../calibrate/fed-weights.js");
+    const rowsOf = (layer: Layer) =>
+      isFed(original, layer.name) ? rowsRead(layer, this.counts?.get(layer.name)) : undefined;
+    const drafts = await fitting.draft(await plan.targets(size), plan.progress, rowsOf);
     const onLayer = (done: number, total: number, layer: string) =>
       onProgress?.({ stage: "what it costs the answers", layer, done, total });
     const { sensitivities } = await import("./sensitivity.js");
@@ -221,7 +229,7 @@ async function answersTo(
   return {
     ...{ all, sample, original: model },
     async ask() {
-      for (const answers of [all, sample]) if (answers.samples === 0) await answers.ask(runnableModel(model));
+      if (all.samples === 0) await all.ask(runnableModel(model));
     },
   };
 }
@@ -251,6 +259,13 @@ function weightsFrom({ counts, samples }: Calibration): LayerWeights {
     optional: true,
     description: `counts in ${samples} calibration inputs`,
   };
+}
+
+/** Of a table that is only read: the rows that the inputs read, where these are few. */
+function rowsRead({ kind, copies, transposed }: Layer, counts: Float64Array | undefined): Uint32Array | undefined {
+  if (kind !== "embedding" || copies || transposed || !counts) return undefined;
+  const rows = Uint32Array.from([...counts.keys()].filter((row) => counts[row] > 0));
+  return rows.length > 0 && rows.length <= mostRead * counts.length ? rows : undefined;
 }
 
 /** Columns of the table of tokens: what hidden states have. */
