@@ -8,7 +8,7 @@ import { type Fault, Runner } from "../onnx/runner.js";
 import { externalData, type OnnxRuntime, type RunnableModel, runnableModel } from "../onnx/runtime.js";
 
 /** Bytes of a weight that is worth it. */
-const leastBytes = 2 ** 16;
+const leastBytes = 2 ** 14;
 
 export interface FedOptions {
   readonly runtime: OnnxRuntime;
