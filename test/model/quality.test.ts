@@ -11,7 +11,7 @@ import { Runner } from "../../src/model/onnx/runner.js";
 import { runnableModel } from "../../src/model/onnx/runtime.js";
 import { Answers } from "../../src/model/quality/answers.js";
 import { runnableFiles } from "../../src/model/quality/laid-out.js";
-import { sensitivities } from "../../src/model/quality/sensitivity.js";
+import { measuredSensitivities } from "../../src/model/quality/sensitivity.js";
 import { noCertificate } from "../../src/model/sizes.js";
 import { type InstalledRuntime, loadRuntime } from "../../src/node/onnxruntime.js";
 import { failure } from "../formats/fixtures.js";
@@ -139,7 +139,9 @@ describe("weights that each run is given", () => {
       const planned = { layer, own: {}, targets: [target], expected: 1, because: "" };
       const draft = { ...(part ?? fitted), ...(only && { only }) };
       const fits = { chosen: [planned], made: [draft], skipped: [] };
-      const cost = (await sensitivities(found, opened, answersOf(feeds.slice(0, 1)), fits, {})).get(layer.name)!;
+      const cost = (await measuredSensitivities(found, opened, answersOf(feeds.slice(0, 1)), fits, {})).get(
+        layer.name,
+      )!;
       const files = await found.layOut([{ ...fitted, certificate: noCertificate }]);
       const answers = answersOf(feeds.slice(0, 1));
       await answers.ask(runnableModel(opened));

@@ -34,7 +34,7 @@ export interface MeasureOptions {
  * in the file as they are.
  * @param original what `model` was opened from
  */
-export async function sensitivities(
+export async function measuredSensitivities(
   model: Model,
   original: OnnxModel,
   answers: Answers,

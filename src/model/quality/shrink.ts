@@ -57,6 +57,11 @@ const headSamples = 128;
 const mostRounds = 3;
 /** A result is kept that uses at least so much of what may be lost. */
 const enough = 0.8;
+/**
+ * What a layer's errors cost less than usual once they lie where inputs are not, about: two bits an entry. So drafts have the bits that many
+ * of the layers end up with, and serve as they are.
+ */
+const gainOfFeedback = 16;
 /** Share of the rows of a table that are tried instead of all. */
 const mostRead = 0.5;
 /** Texts, pictures that sensitivities are measured on. */
@@ -192,11 +197,14 @@ class Shrinking {
     const { isFed } = await import("../calibrate/fed-weights.js");
     const rowsOf = (layer: Layer) =>
       isFed(original, layer.name) ? rowsRead(layer, this.counts?.get(layer.name)) : undefined;
-    const drafts = await fitting.draft(await plan.targets(size), plan.progress, rowsOf);
+    const sensitivities = new Map(size.sensitivities);
+    for (const { name, kind } of plan.layers)
+      if (kind === "linear") sensitivities.set(name, sensitivities.get(name)! / gainOfFeedback);
+    const drafts = await fitting.draft(await plan.targets({ ...size, sensitivities }), plan.progress, rowsOf);
     const onLayer = (done: number, total: number, layer: string) =>
       onProgress?.({ stage: "what it costs the answers", layer, done, total });
-    const { sensitivities } = await import("./sensitivity.js");
-    return sensitivities(model, original, sample, drafts, { signal, onLayer });
+    const { measuredSensitivities } = await import("./sensitivity.js");
+    return measuredSensitivities(model, original, sample, drafts, { signal, onLayer });
   }
 
   private async fitted(size: SpreadSize): Promise<Made> {
