@@ -1,6 +1,6 @@
 // A model in a runtime: loaded, run, released, with errors that say whose they are.
 import type { ModelInput } from "./inputs.js";
-import type { OnnxRuntime, RunnableModel, RuntimeSession, RuntimeTensor } from "./runtime.js";
+import type { OnnxRuntime, RunnableModel, RuntimeSession, RuntimeTensor, SessionOptions } from "./runtime.js";
 
 /** onnxruntime-web computes without letting the event loop run: a Ctrl-C or a click on "stop" comes through here alone. */
 export const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
@@ -23,11 +23,19 @@ export class Runner {
     this.exchange(given);
   }
 
-  static async open(runtime: OnnxRuntime, file: RunnableModel, threads: number, fault: Fault): Promise<Runner> {
+  /** @param own beside what every session is given */
+  static async open(
+    runtime: OnnxRuntime,
+    file: RunnableModel,
+    threads: number,
+    fault: Fault,
+    own: Pick<SessionOptions, "graphOptimizationLevel"> = {},
+  ): Promise<Runner> {
     const { model, externalData = [], given = [] } = await file.load();
     const options = {
       logSeverityLevel: 4 as const,
       intraOpNumThreads: threads,
+      ...own,
       ...(externalData.length ? { externalData: [...externalData] } : {}),
     };
     const start = performance.now();

@@ -30,6 +30,8 @@ export interface SessionOptions {
   executionProviders?: string[];
   /** onnxruntime-web takes its threads from `env.wasm.numThreads` instead. */
   intraOpNumThreads?: number;
+  /** "disabled": codes are unpacked at each run, not all at once as the model loads. */
+  graphOptimizationLevel?: "disabled";
   /** 4 is fatal: errors are thrown, and would be printed as well. */
   logSeverityLevel?: 4;
   externalData?: { path: string; data: Uint8Array }[];
