@@ -350,14 +350,10 @@ describe("options", () => {
 
   const a = sloped(300, 8);
   const refused: [string, TransformCodeOptions, RegExp][] = [
-    [
-      "no row at all",
-      { bytes: 1e4, only: Uint32Array.of() },
-      /only must be numbers of the \d+ rows of A, rising; got none/,
-    ],
-    ["a row past the last", { bytes: 1e4, only: Uint32Array.of(0, 1e6) }, /rising; got 1000000 at place 1/],
-    ["a row twice", { bytes: 1e4, only: Uint32Array.of(3, 3) }, /rising; got 3 at place 1/],
-    ["some rows of a largest error", { maxError: 0.1, only: Uint32Array.of(3) }, /not with maxError/],
+    ["no row at all", { bytes: 1e4, only: Uint32Array.of() }, /only: numbers of the 300 rows of A, rising/],
+    ["a row past the last", { bytes: 1e4, only: Uint32Array.of(0, 1e6) }, /rising, without maxError; got 1000000/],
+    ["a row twice", { bytes: 1e4, only: Uint32Array.of(3, 3) }, /got 3/],
+    ["some rows of a largest error", { maxError: 0.1, only: Uint32Array.of(3) }, /without maxError/],
     ["no size", {}, /Give exactly one of bytes, bitsPerEntry and maxError; got none/],
     ["two sizes", { bytes: 1e4, maxError: 0.1 }, /got bytes and maxError/],
     ["bytes", { bytes: -1 }, /bytes must be a number above 0; got -1/],

@@ -48,12 +48,12 @@ export function checkTransformCode(options: TransformCodeOptions, source: RowSou
 }
 
 function checkOnly({ only, maxError }: TransformCodeOptions, { rows, name = "A" }: RowSource): void {
-  if (only === undefined) return;
-  if (maxError !== undefined) throw new InvalidInputError("only goes with bytes or bitsPerEntry, not with maxError.");
-  const bad = only.findIndex((row, at) => !(row < rows && (at === 0 || row > only[at - 1])));
-  if (bad < 0 && only.length > 0) return;
-  const got = only.length > 0 ? `${only[bad]} at place ${bad}` : "none";
-  throw new InvalidInputError(`only must be numbers of the ${rows} rows of ${name}, rising; got ${got}.`);
+  if (!only) return;
+  const bad = only.findIndex((row, at) => row >= rows || row <= only[at - 1]);
+  if (maxError === undefined && bad < 0 && only.length) return;
+  throw new InvalidInputError(
+    `only: numbers of the ${rows} rows of ${name}, rising, without maxError; got ${only[bad]}.`,
+  );
 }
 
 /** Cost: docs/codes.md. */
@@ -137,16 +137,17 @@ async function encodeRows(
   const room = Math.floor((most - transformBytes(code) - (rows.source.rows - n) * rowBytes) / exact.rowBytes);
   errors.forEach((x, i) => (errors[i] = weight(i) * x));
   const count = Math.max(0, Math.min(exact.most, room));
-  const chosen = only ? placesIn(only, largest(expected, count)) : largest(errors, count);
+  const found = largest(only ? expected : errors, count);
+  const chosen = only ? found.filter((row) => only.includes(row)).map((row) => only.indexOf(row)) : found;
   if (chosen.length > 0) {
-    const found = await withExactRows(run, coded.source, code, chosen, exact.bits);
-    ({ code } = found);
-    const counted = await times(run, found.rest, metric?.root, cols);
+    const made = await withExactRows(run, coded.source, code, chosen, exact.bits);
+    ({ code } = made);
+    const counted = await times(run, made.rest, metric?.root, cols);
     chosen.forEach((row, at) => {
       const square = counted.subarray(at * cols, (at + 1) * cols).reduce((sum, x) => sum + x * unit * (x * unit), 0);
       errors[row] = weight(row) * square;
     });
-    const values = found.rest.map((x) => Math.abs(x) * unit);
+    const values = made.rest.map((x) => Math.abs(x) * unit);
     for (const [k, exponent] of [1, 2, p].entries()) {
       const powers = await run.engine.dense("powers", { values, exponent });
       chosen.forEach((row, at) => {
@@ -168,15 +169,9 @@ async function encodeRows(
 
 /** Some of the rows, in memory. */
 async function partOf(run: Run, source: RowSource, only: Uint32Array): Promise<RowSource> {
-  const { cols, dtype, name = "A" } = source;
+  const { cols, dtype } = source;
   const found = await run.gather(source, only);
-  return toRowSource({ data: dtype === "f64" ? found : Float32Array.from(found), rows: only.length, cols }, name);
-}
-
-/** Where those of `rows` stand in `only` that are there; both rise. */
-function placesIn(only: Uint32Array, rows: Uint32Array): Uint32Array {
-  const wanted = new Set(rows);
-  return Uint32Array.from([...only.keys()].filter((at) => wanted.has(only[at])));
+  return toRowSource({ data: dtype === "f64" ? found : Float32Array.from(found), rows: only.length, cols });
 }
 
 function componentBits({ bands }: BitPlan, cols: number): Uint8Array {

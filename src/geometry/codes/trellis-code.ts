@@ -19,7 +19,7 @@ import { rotate, rotationSizes } from "../../rotation.js";
 import { levelCount, segmentOf, trellisBytes } from "../../trellis-codes.js";
 import type { KroneckerRotation, TrellisCode, TrellisCodeOptions, TrellisCodeResult } from "../../types/index.js";
 import { objectiveOf } from "../basis/factors.js";
-import { trace, transpose, transposeInPlace } from "../basis/small-dense.js";
+import { trace, transposeInPlace } from "../basis/small-dense.js";
 import { profile } from "../profile.js";
 import type { Run } from "../run.js";
 import { checkRange } from "./quantise.js";
@@ -189,15 +189,10 @@ async function feedbackOf(
 function rotatedMoments(moments: Float64Array, d: number, rotation: KroneckerRotation): Float64Array {
   const lines = rotation.signs.length;
   // (Q'(Q'H)')' = Q'H Q, H symmetric
-  let H = new Float64Array(lines * d);
-  H.set(moments);
-  rotate(H, d, rotation, false);
-  if (lines === d) transposeInPlace(H, d);
-  else {
-    const turned = transpose(H, lines, d);
-    H = new Float64Array(lines * lines);
-    H.set(turned);
-  }
+  const H = new Float64Array(lines * lines);
+  for (let i = 0; i < d; ++i) H.set(moments.subarray(i * d, (i + 1) * d), i * lines);
+  rotate(H, lines, rotation, false);
+  transposeInPlace(H, lines);
   rotate(H, lines, rotation, false);
   for (let i = 0; i < lines; ++i) {
     for (let j = 0; j < i; ++j) {
