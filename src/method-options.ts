@@ -90,6 +90,7 @@ export const methodNames: { readonly [Method in keyof OptionsOf]: Names<OptionsO
       scale: 1,
       aim: 1,
       metric: 1,
+      only: 1,
       seed: 1,
     },
   },

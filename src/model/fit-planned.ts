@@ -40,10 +40,18 @@ export interface Fits<Fitted> {
   readonly skipped: Skipped[];
 }
 
+/** A layer that is only tried. */
+export interface Draft extends FittedLayer {
+  /** Numbers of the rows that its value has; undefined: all. */
+  readonly only?: Uint32Array;
+}
+
 export class Fitting {
   /** What was fitted already, by layer and targets. */
   private readonly made = new Map<string, StoredLayer>();
   private readonly drafts = new Map<string, FittedLayer>();
+  /** Layers of which parts were fitted: what was found out of them serves the whole. */
+  private readonly opened = new Map<string, OpenedLayer>();
 
   constructor(
     private readonly loewner: Loewner,
@@ -58,22 +66,34 @@ export class Fitting {
     return this.each(planned, progress, async (planned, signal) => {
       const key = keyOf(planned);
       const run = { ...options, signal };
-      const found =
-        this.made.get(key) ??
-        (await fitOnce(loewner, model, planned, run, progress, { journal, held, draft: drafts.get(key) }));
+      const known = { journal, held, draft: drafts.get(key), sources: this.opened.get(planned.layer.name) };
+      const found = this.made.get(key) ?? (await fitOnce(loewner, model, planned, run, progress, known));
       this.made.set(key, found);
       progress.end(planned.layer.name);
       return found;
     });
   }
 
-  /** The same, to be tried: nothing is proved, or kept for a run that takes this one up. */
-  draft(planned: Omit<Plan, "bytesAfter">, progress: ModelProgress): Promise<Fits<FittedLayer>> {
-    const { loewner, model, options, drafts } = this;
+  /**
+   * The same, to be tried: nothing is proved, or kept for a run that takes this one up.
+   * @param rowsOf numbers of the rows of a table that are worth trying; undefined: all
+   */
+  draft(
+    planned: Omit<Plan, "bytesAfter">,
+    progress: ModelProgress,
+    rowsOf: (layer: Layer) => Uint32Array | undefined = () => undefined,
+  ): Promise<Fits<Draft>> {
+    const { loewner, model, options, drafts, opened } = this;
     return this.each(planned, progress, async (planned, signal) => {
-      const sources = new OpenedLayer(loewner, model, planned.layer);
+      const { layer, targets } = planned;
+      const sources = new OpenedLayer(loewner, model, layer);
+      const fit = fitOptions(planned, { ...options, signal }, progress, draftShare);
+      const only = targets[0].type === "transform" ? rowsOf(layer) : undefined;
+      if (only) {
+        opened.set(layer.name, sources);
+        return { ...(await fitLayer(loewner, layer, sources.of(layer), targets[0], { ...fit, only })), only };
+      }
       try {
-        const fit = fitOptions(planned, { ...options, signal }, progress, draftShare);
         const drafted = await fitBest(loewner, sources, planned, fit);
         drafts.set(keyOf(planned), drafted);
         return drafted;
@@ -81,6 +101,12 @@ export class Fitting {
         sources.close();
       }
     });
+  }
+
+  /** What drafts found out is let go. */
+  close(): void {
+    for (const sources of this.opened.values()) sources.close();
+    this.opened.clear();
   }
 
   private async each<Fitted extends object>(
@@ -128,6 +154,8 @@ interface Known {
   readonly held?: HeldLayers;
   /** Fitted, and not proved. */
   readonly draft?: FittedLayer;
+  /** What a draft found out of it. */
+  readonly sources?: OpenedLayer;
 }
 
 /** What an earlier run made of the layer, or what is made of it now. */
@@ -160,18 +188,18 @@ async function fitProved(
   planned: PlannedLayer,
   options: FittingOptions,
   progress: ModelProgress,
-  { held, draft }: Known,
+  { held, draft, sources: opened }: Known,
 ): Promise<StoredLayer> {
   const fit = fitOptions(planned, options, progress);
   // What one target's fit finds out of the layer serves the next.
-  const sources = new OpenedLayer(loewner, model, planned.layer, held);
+  const sources = opened ?? new OpenedLayer(loewner, model, planned.layer, held);
   try {
     const best = draft ?? (await fitBest(loewner, sources, planned, fit, held));
     const proved = await proveLayer(loewner, sources.of(best), best, fit);
     held?.prove(best, proved);
     return proved;
   } finally {
-    sources.close();
+    if (sources !== opened) sources.close();
   }
 }
 

@@ -39,6 +39,8 @@ export interface FitOptions extends Pick<
   uniform?: boolean;
   /** Of method clusters. */
   groups?: number;
+  /** Numbers of rows: of transform codes these alone are made, as they would be among all. */
+  only?: Uint32Array;
 }
 
 /** How a layer is to be stored. */
@@ -234,17 +236,17 @@ async function transformCodes(
   layer: Layer,
   source: RowSource,
   { bytes }: TransformTarget,
-  { p = 1, seed = 0, rowWeights, moments, sample, signal, onProgress }: FitOptions,
+  { p = 1, seed = 0, rowWeights, moments, sample, only, signal, onProgress }: FitOptions,
 ): Promise<Fitted> {
   const run = { rowWeights, signal, onProgress };
   const axes = p < axesUpTo ? p : 2;
-  const options = { bytes, seed, p: axes, scale: scaleFor(layer), aim: aimOf(layer), ...run };
+  const options = { bytes, seed, p: axes, scale: scaleFor(layer), aim: aimOf(layer), only, ...run };
   const isHead = layer.kind === "tied" || layer.kind === "head";
   const { code, objective } =
     isHead && sample?.cols === source.cols && moments
       ? await headCodes(loewner, source, { ...options, sample, moments: [moments] })
       : await loewner.transformCode(source, options);
-  const factors = axes === p ? undefined : { right: identity(source.cols), ...(await factorsOf(code)) };
+  const factors = axes === p || only ? undefined : { right: identity(source.cols), ...(await factorsOf(code)) };
   return {
     value: code,
     rank: code.bands.reduce((sum, { cols }) => sum + cols, 0),

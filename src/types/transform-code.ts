@@ -88,6 +88,11 @@ export interface TransformCodeOptions extends WeightedOptions {
    * identity. M / mean + 2^-16 I is what counts, mean that of the diagonal, so that M may be singular. Default: the identity.
    */
   metric?: Matrix | Float64Array | Float32Array;
+  /**
+   * Numbers of rows, rising: these alone are coded, each as it would be among all, and the code has them in this order. Errors are sums over
+   * them beside the squares of all. For a look at what coding does to some rows; not with `maxError`. Default: all.
+   */
+  only?: Uint32Array;
   /** 0 ... 2^53 - 1; what rotations are drawn by. Default 0. */
   seed?: number;
 }

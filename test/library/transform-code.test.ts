@@ -43,6 +43,24 @@ function sloped(rows: number, cols: number, { slope = 1, centre = 0, seed = 3 } 
 
 const least = (rows: number, cols: number) => 4 * cols + rows + 8;
 
+test("some rows alone are coded as among all, those that are kept exactly as well", async () => {
+  const a = sloped(900, 24, { centre: 1 });
+  for (let j = 0; j < 24; ++j) a.data[24 * 500 + j] *= 40;
+  const rowWeights = Float64Array.from({ length: 900 }, (_, i) => 1 + (i % 4));
+  const options = { bitsPerEntry: 3, rowWeights, p: 1, exactRows: 1 };
+  const whole = await loewner.transformCode(a, options);
+  const only = Uint32Array.of(0, 17, 255, 256, 500, 899);
+  const part = await loewner.transformCode(a, { ...options, only });
+  expect(part.code.rows).toBe(only.length);
+  expect([...whole.exactRows]).toEqual([500]);
+  expect([...part.exactRows].map((at) => only[at])).toEqual([500]);
+  const [all, some] = [decoded(whole.code), decoded(part.code)];
+  only.forEach((row, i) => {
+    const wanted = all.subarray(24 * row, 24 * (row + 1));
+    expect(squaredError(some.subarray(24 * i, 24 * (i + 1)), wanted)).toBeLessThanOrEqual(1e-6 * squares(wanted));
+  });
+});
+
 const shapes = fc.record({
   kind: fc.constantFrom(...(Object.keys(kinds) as Kind[])),
   rows: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(255, 256, 257)),
@@ -332,6 +350,10 @@ describe("options", () => {
 
   const a = sloped(300, 8);
   const refused: [string, TransformCodeOptions, RegExp][] = [
+    ["no row at all", { bytes: 1e4, only: Uint32Array.of() }, /only: numbers of the 300 rows of A, rising/],
+    ["a row past the last", { bytes: 1e4, only: Uint32Array.of(0, 1e6) }, /rising, without maxError; got 1000000/],
+    ["a row twice", { bytes: 1e4, only: Uint32Array.of(3, 3) }, /got 3/],
+    ["some rows of a largest error", { maxError: 0.1, only: Uint32Array.of(3) }, /without maxError/],
     ["no size", {}, /Give exactly one of bytes, bitsPerEntry and maxError; got none/],
     ["two sizes", { bytes: 1e4, maxError: 0.1 }, /got bytes and maxError/],
     ["bytes", { bytes: -1 }, /bytes must be a number above 0; got -1/],

@@ -81,3 +81,21 @@ describe.each(cases)("%s", (_, read, [rows, cols], operators) => {
     },
   );
 });
+
+test("of 8 bits, large ones are multiplied with in integers, for unpacking them at each run takes longer; answers differ by little", async () => {
+  const [inputs, outputs] = [256, 512];
+  const read = product(inputs, outputs);
+  const options = { layers: ["all"], type: "auto", purpose: "memory", operators: "onnxruntime", keep: 0.3 } as const;
+  const small = await compress(loewner, read.build(weight("W", inputs, outputs).data), options);
+  const { node: nodes } = fromBinary(ModelProtoSchema, small.bytes).graph!;
+  const { attribute } = nodes.find(({ opType }) => opType === "MatMulNBits")!;
+  expect(Object.fromEntries(attribute.map(({ name, i }) => [name, Number(i)]))).toMatchObject({
+    bits: 8,
+    accuracy_level: 4,
+  });
+  const wanted = await run(read.build(storedProduct(small, "W")), read.inputs);
+  const [one, other] = [wanted.y.data, (await run(small, read.inputs)).y.data];
+  const squares = (x: ArrayLike<number>, y?: ArrayLike<number>) =>
+    Array.from(x).reduce((sum, value, i) => sum + (value - (y?.[i] ?? 0)) ** 2, 0);
+  expect(squares(one, other)).toBeLessThan(1e-4 * squares(one));
+});

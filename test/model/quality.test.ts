@@ -2,15 +2,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLoewner, type Loewner } from "../../src/index.js";
 import type { Feed } from "../../src/model/calibrate/feeds.js";
+import { openFed } from "../../src/model/calibrate/fed-weights.js";
 import { shrinkModel, type ShrinkOptions } from "../../src/model/index.js";
 import { fitLayer } from "../../src/model/fit.js";
 import { matrixOf, outputsByInputs } from "../../src/model/model.js";
 import { onnxModel } from "../../src/model/onnx/model.js";
 import { Runner } from "../../src/model/onnx/runner.js";
-import { type RunnableModel, runnableModel } from "../../src/model/onnx/runtime.js";
+import { runnableModel } from "../../src/model/onnx/runtime.js";
+import { Answers } from "../../src/model/quality/answers.js";
 import { runnableFiles } from "../../src/model/quality/laid-out.js";
 import { sampleOf } from "../../src/model/quality/sample.js";
-import { PatchedModel } from "../../src/model/quality/patched.js";
+import { measuredSensitivities } from "../../src/model/quality/sensitivity.js";
 import { noCertificate } from "../../src/model/sizes.js";
 import { type InstalledRuntime, loadRuntime } from "../../src/node/onnxruntime.js";
 import { failure } from "../formats/fixtures.js";
@@ -97,40 +99,81 @@ async function shrunk(options: ShrinkOptions = {}, given: readonly Feed[] = feed
   return shrinkModel(loewner, await onnxModel(opened), { layers: ["all"], inputs, ...options });
 }
 
-/** What a runnable model puts out on a feed. */
-async function hidden(made: RunnableModel): Promise<Float32Array> {
-  const runner = await Runner.open(runtime, made, 1, (_, __, message) => new Error(message));
+const fault = (_: string, __: string, message: string) => new Error(message);
+const answersOf = (given: readonly Feed[] = feeds) => new Answers({ runtime, feeds: given, width, threads: 1, fault });
+
+/** What a model puts out on a feed. */
+async function hidden(runner: Runner): Promise<Float32Array> {
   const inputs = Object.entries(feeds[0]).map(([name, array]) => ({ name, source: "given" as const, ...array }));
   const { outputs } = await runner.run(inputs);
-  await runner.release();
   return outputs.hidden.data as Float32Array;
 }
 
-test("a layer's numbers in the original's place answer as its codes in a file do, one layer after another", async () => {
-  const opened = await open(encoder());
-  const found = await onnxModel(opened);
-  const patched = new PatchedModel(opened);
-  for (const name of ["up", "down", "up"]) {
-    const layer = outputsByInputs(found.layers.find((each) => each.name === name)!);
-    const source = matrixOf(found, layer);
-    const fitted = await fitLayer(loewner, layer, source, { type: "trellis", bits: 2 }, {});
-    const files = await found.layOut([{ ...fitted, certificate: noCertificate }]);
-    const [one, other] = [(await patched.with(fitted))!, runnableFiles("codes", files)];
-    // As the page gives a model to the worker that runs it.
-    const { buffer } = (await one.load()).model as Uint8Array<ArrayBuffer>;
-    structuredClone(buffer, { transfer: [buffer] });
-    const [a, b, plain] = [await hidden(one), await hidden(other), await hidden(runnableModel(opened))];
-    const apart = (x: Float32Array) => Math.sqrt(a.reduce((sum, y, i) => sum + (y - x[i]) ** 2, 0));
-    expect(apart(b)).toBeLessThan(1e-4 * apart(plain));
-  }
-  const table = await fitLayer(
-    loewner,
-    found.layers[0],
-    matrixOf(found, found.layers[0]),
-    { rank: width, type: "int4", dense: true },
-    {},
-  );
-  expect(await patched.with(table)).toBeUndefined();
+const apart = (x: ArrayLike<number>, y: ArrayLike<number>) =>
+  Math.sqrt(Array.from(x).reduce((sum, value, i) => sum + (value - y[i]) ** 2, 0));
+
+describe("weights that each run is given", () => {
+  test("answer as those in the file, and others in their place as a file with these does", async () => {
+    const opened = await open(encoder());
+    const fed = await openFed(opened, { runtime, threads: 1, fault });
+    const whole = await Runner.open(runtime, runnableModel(opened), 1, fault);
+    expect(fed.givenAs("up")?.shape).toEqual([width, inner]);
+    expect(fed.givenAs("hundredth")).toBeUndefined();
+    const plain = await hidden(whole);
+    const size = apart(plain, new Float32Array(plain.length));
+    expect(apart(await hidden(fed), plain)).toBeLessThan(1e-6 * size);
+    const before = fed.givenAs("table")!;
+    fed.exchange([{ ...before, data: normals(tokens * width, 9) }]);
+    expect(apart(await hidden(fed), plain)).toBeGreaterThan(0.1 * size);
+    fed.exchange([before]);
+    expect(apart(await hidden(fed), plain)).toBeLessThan(1e-6 * size);
+    await Promise.all([fed.release(), whole.release()]);
+  });
+
+  test("stay in a model that a runtime takes only with them", async () => {
+    const opened = await open(encoder());
+    const refusing = {
+      ...runtime,
+      InferenceSession: {
+        create: async (bytes: Uint8Array) => {
+          if (bytes.byteLength < encoder().byteLength) throw new Error("a constant is wanted");
+          return runtime.InferenceSession.create(bytes);
+        },
+      },
+    } as typeof runtime;
+    const runner = await openFed(opened, { runtime: refusing, threads: 1, fault });
+    expect(runner.givenAs("up")).toBeUndefined();
+    expect((await hidden(runner)).length).toBe(16 * 12 * width);
+    await runner.release();
+  });
+
+  test("a layer is worth what a file with its codes in it loses, and a table what the rows that are read lose", async () => {
+    const opened = await open(encoder());
+    const found = await onnxModel(opened);
+    const layerOf = (name: string) => found.layers.find((each) => each.name === name)!;
+    const read = Uint32Array.from(new Set([...(feeds[0].input_ids.data as BigInt64Array)].map(Number))).sort();
+    const cases = [
+      [outputsByInputs(layerOf("down")), { type: "trellis", bits: 2 }, undefined],
+      [layerOf("table"), { type: "transform", bytes: tokens * width * 0.3 }, read],
+      [layerOf("table"), { rank: width, type: "int4", dense: true }, undefined],
+    ] as const;
+    for (const [layer, target, only] of cases) {
+      const rowWeights = Float64Array.from({ length: tokens }, (_, i) => 1 + (i % 3));
+      const options = layer.name === "table" ? { rowWeights } : {};
+      const fitted = await fitLayer(loewner, layer, matrixOf(found, layer), target, options);
+      const part = only && (await fitLayer(loewner, layer, matrixOf(found, layer), target, { ...options, only }));
+      const planned = { layer, own: {}, targets: [target], expected: 1, because: "" };
+      const draft = { ...(part ?? fitted), ...(only && { only }) };
+      const fits = { chosen: [planned], made: [draft], skipped: [] };
+      const files = await found.layOut([{ ...fitted, certificate: noCertificate }]);
+      const answers = answersOf(feeds.slice(0, 1));
+      await answers.ask(runnableModel(opened));
+      const measured = { original: opened, all: answers, sample: answersOf(feeds.slice(0, 1)) };
+      const cost = (await measuredSensitivities(found, measured, fits, {})).get(layer.name)!;
+      const { cosine } = await answers.agreement(runnableFiles("codes", files));
+      expect(cost / (1 - cosine)).toBeCloseTo(1, 1);
+    }
+  });
 });
 
 describe("with inputs", () => {

@@ -135,6 +135,20 @@ export function transpose(matrix: Float64Array, rows: number, cols: number): Flo
   return result;
 }
 
+/** X (n x n) transposed in its own memory. */
+export function transposeInPlace(X: Float64Array, n: number): void {
+  for (let first = 0; first < n; first += 16) {
+    const end = Math.min(n, first + 16);
+    for (let i = first + 1; i < n; ++i) {
+      for (let j = first; j < Math.min(end, i); ++j) {
+        const x = X[i * n + j];
+        X[i * n + j] = X[j * n + i];
+        X[j * n + i] = x;
+      }
+    }
+  }
+}
+
 /** Sum of the diagonal of H (d x d). */
 export function trace(H: Float64Array, d: number): number {
   let sum = 0;

@@ -4,7 +4,7 @@
 import type { EngineRows } from "../../engine/engine.js";
 import { searchWork } from "../../engine/operations/work.js";
 import { InvalidInputError } from "../../errors.js";
-import type { RowSource } from "../../matrix.js";
+import { toRowSource, type RowSource } from "../../matrix.js";
 import { checkOneOf, checkP, checkSeed } from "../../options.js";
 import { transformBytes } from "../../transform-codes.js";
 import type {
@@ -36,6 +36,7 @@ export function checkTransformCode(options: TransformCodeOptions, source: RowSou
   checkP(p);
   checkSeed(seed);
   checkMetric(options.metric, source);
+  checkOnly(options, source);
   checkOneOf("aim", options.aim ?? "error", ["error", "reading", "comparing"]);
   checkOneOf("scale", options.scale ?? "least-squares", ["unbiased", "least-squares"]);
   if (![10, 12].includes(windowBits)) throw new InvalidInputError(`windowBits must be 10 or 12; got ${windowBits}.`);
@@ -44,6 +45,15 @@ export function checkTransformCode(options: TransformCodeOptions, source: RowSou
       `exactRows must be "auto" or a whole number from 0 to ${source.rows}, the rows of ${source.name ?? "A"}; got ${exactRows}.`,
     );
   }
+}
+
+function checkOnly({ only, maxError }: TransformCodeOptions, { rows, name = "A" }: RowSource): void {
+  if (!only) return;
+  const bad = only.findIndex((row, at) => row >= rows || row <= only[at - 1]);
+  if (maxError === undefined && bad < 0 && only.length) return;
+  throw new InvalidInputError(
+    `only: numbers of the ${rows} rows of ${name}, rising, without maxError; got ${only[bad]}.`,
+  );
 }
 
 /** Cost: docs/codes.md. */
@@ -102,38 +112,42 @@ async function smallest(planner: CodePlanner, codeOf: (bytes: number) => Promise
 async function encodeRows(
   run: Run,
   rows: EngineRows,
-  { axes, plan, factors, sizes, levels: mostLevels, exact, predicted }: CodePlan,
+  { axes, plan, factors, sizes, errors: expected, levels: mostLevels, exact, predicted }: CodePlan,
   options: TransformCodeOptions,
   most: number,
   metric?: Metric,
 ): Promise<Found> {
-  const { windowBits = 10, p = 2, rowWeights } = options;
-  const { rows: n, cols } = rows.source;
+  const { windowBits = 10, p = 2, rowWeights, only } = options;
+  const coded = only ? run.open(await partOf(run, rows.source, only)) : rows;
+  const { rows: n, cols } = coded.source;
   const { unit, zeros, squares, metricSquares } = axes;
   const bands = plan.bands.map(({ bits, cols }, b): CodeBand => {
     return { bits, cols, codes: new Uint8Array((n * bits * cols) / 8), right: factors.rights[b] };
   });
-  const fitted = zeros === n ? [] : scaleLevels(sizes, bands.length ? mostLevels : 1);
+  const fitted = zeros === rows.source.rows ? [] : scaleLevels(sizes, bands.length ? mostLevels : 1);
   const levels = Float32Array.from(zeros > 0 ? [0, ...fitted] : fitted);
-  const { scales, sums, errors } = await codeSweep(run, rows, axes, factors, options, bands, levels, metric);
+  const { scales, sums, errors } = await codeSweep(run, coded, axes, factors, options, bands, levels, metric);
   const centre = Float32Array.from(axes.centre);
   let code: TransformCode = {
     ...{ kind: "transform", rows: n, cols, windowBits, centre },
     ...{ bands, scales, scaleLevels: levels },
   };
-  const weight = (row: number) => rowWeights?.[row] ?? 1;
-  const room = Math.floor((most - transformBytes(code)) / exact.rowBytes);
+  const weight = (row: number) => rowWeights?.[only?.[row] ?? row] ?? 1;
+  const rowBytes = bands.reduce((sum, { bits, cols: width }) => sum + (bits * width) / 8, 1);
+  const room = Math.floor((most - transformBytes(code) - (rows.source.rows - n) * rowBytes) / exact.rowBytes);
   errors.forEach((x, i) => (errors[i] = weight(i) * x));
-  const chosen = largest(errors, Math.max(0, Math.min(exact.most, room)));
+  const count = Math.max(0, Math.min(exact.most, room));
+  const found = largest(only ? expected : errors, count);
+  const chosen = only ? found.filter((row) => only.includes(row)).map((row) => only.indexOf(row)) : found;
   if (chosen.length > 0) {
-    const found = await withExactRows(run, rows.source, code, chosen, exact.bits);
-    ({ code } = found);
-    const counted = await times(run, found.rest, metric?.root, cols);
+    const made = await withExactRows(run, coded.source, code, chosen, exact.bits);
+    ({ code } = made);
+    const counted = await times(run, made.rest, metric?.root, cols);
     chosen.forEach((row, at) => {
       const square = counted.subarray(at * cols, (at + 1) * cols).reduce((sum, x) => sum + x * unit * (x * unit), 0);
       errors[row] = weight(row) * square;
     });
-    const values = found.rest.map((x) => Math.abs(x) * unit);
+    const values = made.rest.map((x) => Math.abs(x) * unit);
     for (const [k, exponent] of [1, 2, p].entries()) {
       const powers = await run.engine.dense("powers", { values, exponent });
       chosen.forEach((row, at) => {
@@ -151,6 +165,13 @@ async function encodeRows(
     variances: axes.variances.map((x) => x / unit / unit),
     bits: componentBits(plan, cols),
   };
+}
+
+/** Some of the rows, in memory. */
+async function partOf(run: Run, source: RowSource, only: Uint32Array): Promise<RowSource> {
+  const { cols, dtype } = source;
+  const found = await run.gather(source, only);
+  return toRowSource({ data: dtype === "f64" ? found : Float32Array.from(found), rows: only.length, cols });
 }
 
 function componentBits({ bands }: BitPlan, cols: number): Uint8Array {

@@ -19,7 +19,7 @@ import { rotate, rotationSizes } from "../../rotation.js";
 import { levelCount, segmentOf, trellisBytes } from "../../trellis-codes.js";
 import type { KroneckerRotation, TrellisCode, TrellisCodeOptions, TrellisCodeResult } from "../../types/index.js";
 import { objectiveOf } from "../basis/factors.js";
-import { trace, transpose } from "../basis/small-dense.js";
+import { trace, transposeInPlace } from "../basis/small-dense.js";
 import { profile } from "../profile.js";
 import type { Run } from "../run.js";
 import { checkRange } from "./quantise.js";
@@ -147,7 +147,10 @@ interface Feedback {
   added: number;
 }
 
-/** Of H in rotated coordinates, damped; of zeros there is none. Cost: 2 D^2 (order + log2(D / order)) + D^3 / 2 multiply-adds. */
+/**
+ * Of H in rotated coordinates, damped; of zeros there is none. Cost: 2 D^2 (order + log2(D / order)) + D^3 / 2 multiply-adds. Memory: three
+ * matrices of D x D.
+ */
 async function feedbackOf(
   run: Run,
   moments: Float64Array,
@@ -157,35 +160,47 @@ async function feedbackOf(
 ): Promise<Feedback | undefined> {
   if (moments.every((x) => x === 0)) return undefined;
   const lines = rotation.signs.length;
-  // (Q'(Q'H)')' = Q'H Q, H symmetric
-  const half = new Float64Array(lines * d);
-  half.set(moments);
-  rotate(half, d, rotation, false);
-  const H = new Float64Array(lines * lines);
-  H.set(transpose(half, lines, d));
-  rotate(H, lines, rotation, false);
   const added = (damping * trace(moments, d)) / d;
+  const G = rotatedMoments(moments, d, rotation);
   // Coordinates in reverse: of G = L L' there is L^-T, and U is that of both directions turned around.
-  const G = new Float64Array(lines * lines);
-  const turned = transpose(H, lines, lines);
-  for (let i = 0, at = G.length - 1; i < G.length; ++i, --at)
-    G[i] = (H[at] + turned[at]) / 2 + (i % (lines + 1) === 0 ? added : 0);
+  G.reverse();
+  for (let at = 0; at < G.length; at += lines + 1) G[at] += added;
   const found = await run.engine.dense("inverseCholesky", { matrix: G, n: lines, tolerance: 0 });
   if ("failedPivot" in found) {
     throw new InvalidInputError(
       `moments and a damping of ${damping} are not positive definite; second moments X'X are, with a damping above 0.`,
     );
   }
-  const feedback = new Float64Array(lines * lines);
   const pivots = new Float64Array(lines);
-  const inverse = transpose(found.inverse, lines, lines);
+  const feedback = found.inverse;
+  transposeInPlace(feedback, lines);
+  feedback.reverse();
   for (let k = 0; k < lines; ++k) {
-    const U = (r: number) => inverse[(lines - 1 - k) * lines + lines - 1 - r];
-    const pivot = U(k);
+    const own = k * (lines + 1);
+    const pivot = feedback[own];
     pivots[k] = 1 / (pivot * pivot);
-    for (let r = k + 1; r < lines; ++r) feedback[k * lines + r] = U(r) / pivot;
+    feedback[own] = 0;
+    for (let at = own + 1; at < (k + 1) * lines; ++at) feedback[at] /= pivot;
   }
   return { feedback, pivots, added };
+}
+
+/** Q'H Q, symmetric, D x D. */
+function rotatedMoments(moments: Float64Array, d: number, rotation: KroneckerRotation): Float64Array {
+  const lines = rotation.signs.length;
+  // (Q'(Q'H)')' = Q'H Q, H symmetric
+  const H = new Float64Array(lines * lines);
+  for (let i = 0; i < d; ++i) H.set(moments.subarray(i * d, (i + 1) * d), i * lines);
+  rotate(H, lines, rotation, false);
+  transposeInPlace(H, lines);
+  rotate(H, lines, rotation, false);
+  for (let i = 0; i < lines; ++i) {
+    for (let j = 0; j < i; ++j) {
+      const [at, across] = [i * lines + j, j * lines + i];
+      H[at] = H[across] = (H[at] + H[across]) / 2;
+    }
+  }
+  return H;
 }
 
 /**

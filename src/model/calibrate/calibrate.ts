@@ -7,13 +7,13 @@ import type { Loewner, Progress } from "../../types/index.js";
 import { select, type Selection } from "../layers.js";
 import { inlinedModel } from "../onnx/functions/inlined.js";
 import { onnxModel } from "../onnx/model.js";
-import { type Fault, Runner } from "../onnx/runner.js";
+import type { Fault } from "../onnx/runner.js";
 import type { OnnxRuntime } from "../onnx/runtime.js";
+import { openFed } from "./fed-weights.js";
 import { checkFeeds, type Feed } from "./feeds.js";
 import { groupsOf } from "./groups.js";
 import { type Moments, type OnOutputs, Pass } from "./pass.js";
 import { type Site, type Sites, findSites, valuesIn } from "./sites.js";
-import { runnableWithOutputs } from "./watched.js";
 import { checkOptions, type Names } from "../../option-names.js";
 
 const calibrateNames: Names<CalibrationOptions> = {
@@ -72,7 +72,7 @@ export interface Calibration {
  * among the inputs leaves out do not count. The file is never written: the outputs are added in memory.
  *
  * Cost: one run of the model on each feed (one a group of layers, see `memory`), and rows * cols^2 / 2 multiply-adds a layer, once for
- * layers that read the same value. Memory: the model's bytes twice, 8 cols^2 bytes a layer, and the activations of one feed.
+ * layers that read the same value. Memory: the model's bytes once, 8 cols^2 bytes a layer, and the activations of one feed.
  * @throws {InvalidInputError} when feeds do not fit the model, onnxruntime cannot load or run it (with its message), an activation is
  *   NaN or infinite (it names layer, feed, row and column), a glob matches no layer, or p is out of range.
  */
@@ -94,7 +94,7 @@ export async function calibrate(loewner: Loewner, given: OnnxModel, options: Cal
   const notes = notesOf(samples, found);
   if (found.sites.length > 0 || found.lookups.length > 0) {
     const groups = groupsOf(found.sites, feeds, p, memory);
-    const runner = await Runner.open(runtime, runnableWithOutputs(model, valuesOf(found)), threads, cannotUse);
+    const runner = await openFed(model, { runtime, threads, fault: cannotUse, values: valuesOf(found) });
     try {
       for (const [i, sites] of groups.entries()) {
         const lookups = i === 0 ? found.lookups : [];

@@ -44,7 +44,7 @@ export class Pass {
    * @param onOutputs takes the model's own outputs of each run
    */
   constructor(
-    loewner: Loewner,
+    private readonly loewner: Loewner,
     model: OnnxModel,
     private readonly work: Sites,
     private readonly counts: ReadonlyMap<string, Float64Array>,
@@ -84,7 +84,15 @@ export class Pass {
       const mask = maskOf(feed);
       this.onOutputs?.(feed, Object.fromEntries(this.own.map((name) => [name, values[name]])));
       for (const lookup of this.work.lookups) this.count(lookup, values, mask);
-      await Promise.all(this.work.sites.map((site, i) => this.add(i, site, values, mask, number, signal)));
+      // A few at a time: each takes a copy of what it adds.
+      let next = 0;
+      const addAll = async () => {
+        while (next < this.work.sites.length) {
+          const at = next++;
+          await this.add(at, this.work.sites[at], values, mask, number, signal);
+        }
+      };
+      await Promise.all(Array.from({ length: this.loewner.threads }, addAll));
     } finally {
       free(outputs);
     }

@@ -31,7 +31,7 @@ export interface BatchSize {
   readonly texts: number;
 }
 
-const calibrationBatch: BatchSize = { tokens: 1024, texts: 32 };
+const calibrationBatch: BatchSize = { tokens: 512, texts: 32 };
 const defaultLength = 512;
 
 /**

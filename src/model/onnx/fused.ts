@@ -95,6 +95,14 @@ function powerOfTwoFrom(n: number): number {
   return 2 ** (32 - Math.clz32(n - 1));
 }
 
+/**
+ * With 8 bits onnxruntime computes in integers, x in 8 bits in each block, or unpacks the whole matrix at every run. That takes ten times as
+ * long for one short text, and errs less by little: docs/quality.md.
+ */
+const inIntegers = 4;
+/** Entries from which on that counts. */
+const leastInIntegers = 2 ** 16;
+
 function tableOperand(
   builder: Builder,
   name: string,
@@ -122,6 +130,8 @@ function tableOperand(
   );
   const inBlocks = row.length === 2;
   const attributes = { bits, block_size: blockSize };
+  const accuracy: Readonly<Record<string, number>> =
+    bits === 8 && rows * cols >= leastInIntegers ? { accuracy_level: inIntegers } : {};
 
   const cast = (value: string, to: RowType, as: Target) =>
     builder.node("Cast", [value], { ...as, attributes: { to: DataType[to] } });
@@ -160,7 +170,7 @@ function tableOperand(
     const product = (wide: string, as: Target) =>
       builder.node("MatMulNBits", [wide, codes, scales()], {
         ...{ ...as, domain },
-        attributes: { ...attributes, K: multiplied!, N: rows },
+        attributes: { ...attributes, ...accuracy, K: multiplied!, N: rows },
       });
     if (type === "f32") return product(x, to);
     const wide = product(cast(x, "f32", { name: `${to.name}/widened` }), { name: `${to.name}/wide` });

@@ -1,6 +1,6 @@
 // A model in a runtime: loaded, run, released, with errors that say whose they are.
 import type { ModelInput } from "./inputs.js";
-import type { OnnxRuntime, RunnableModel, RuntimeSession, RuntimeTensor } from "./runtime.js";
+import type { OnnxRuntime, RunnableModel, RuntimeSession, RuntimeTensor, SessionOptions } from "./runtime.js";
 
 /** onnxruntime-web computes without letting the event loop run: a Ctrl-C or a click on "stop" comes through here alone. */
 export const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
@@ -10,19 +10,32 @@ export type Fault = (name: string, doing: "load" | "run", message: string, cause
 
 /** A session that knows whose it is. */
 export class Runner {
+  private readonly given = new Map<string, ModelInput>();
+
   private constructor(
     private readonly runtime: OnnxRuntime,
     private readonly session: RuntimeSession,
     readonly name: string,
     readonly loadSeconds: number,
     private readonly fault: Fault,
-  ) {}
+    given: readonly ModelInput[],
+  ) {
+    this.exchange(given);
+  }
 
-  static async open(runtime: OnnxRuntime, file: RunnableModel, threads: number, fault: Fault): Promise<Runner> {
-    const { model, externalData = [] } = await file.load();
+  /** @param own beside what every session is given */
+  static async open(
+    runtime: OnnxRuntime,
+    file: RunnableModel,
+    threads: number,
+    fault: Fault,
+    own: Pick<SessionOptions, "graphOptimizationLevel"> = {},
+  ): Promise<Runner> {
+    const { model, externalData = [], given = [] } = await file.load();
     const options = {
       logSeverityLevel: 4 as const,
       intraOpNumThreads: threads,
+      ...own,
       ...(externalData.length ? { externalData: [...externalData] } : {}),
     };
     const start = performance.now();
@@ -31,7 +44,7 @@ export class Runner {
       const session = await (typeof model === "string"
         ? InferenceSession.create(model, options)
         : InferenceSession.create(model, options));
-      return new Runner(runtime, session, file.name, (performance.now() - start) / 1e3, fault);
+      return new Runner(runtime, session, file.name, (performance.now() - start) / 1e3, fault, given);
     } catch (error) {
       throw fault(file.name, "load", messageOf(error), error);
     }
@@ -47,6 +60,16 @@ export class Runner {
     return outputNames.filter((_, i) => outputMetadata?.[i]?.isTensor !== false);
   }
 
+  /** What every run is given under this name, beside its own inputs. */
+  givenAs(name: string): ModelInput | undefined {
+    return this.given.get(name);
+  }
+
+  /** Other numbers for what every run is given. */
+  exchange(inputs: readonly ModelInput[]): void {
+    for (const input of inputs) this.given.set(input.name, input);
+  }
+
   /** @param fetches the outputs that are wanted; all of them unless given */
   async run(
     inputs: readonly ModelInput[],
@@ -54,7 +77,7 @@ export class Runner {
   ): Promise<{ outputs: Readonly<Record<string, RuntimeTensor>>; seconds: number }> {
     try {
       const feeds = Object.fromEntries(
-        inputs.map(({ name, dtype, data, shape }) => [
+        [...inputs, ...this.given.values()].map(({ name, dtype, data, shape }) => [
           name,
           new this.runtime.Tensor(dtype as never, data as never, shape),
         ]),

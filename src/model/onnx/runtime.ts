@@ -4,6 +4,7 @@
  */
 import { externalLocations } from "../../formats/onnx/location.js";
 import type { OnnxModel } from "../../formats/onnx/types.js";
+import type { ModelInput } from "./inputs.js";
 
 export interface RuntimeTensor {
   readonly type: string;
@@ -31,6 +32,8 @@ export interface SessionOptions {
   executionProviders?: string[];
   /** onnxruntime-web takes its threads from `env.wasm.numThreads` instead. */
   intraOpNumThreads?: number;
+  /** "disabled": codes are unpacked at each run, not all at once as the model loads. */
+  graphOptimizationLevel?: "disabled";
   /** 4 is fatal: errors are thrown, and would be printed as well. */
   logSeverityLevel?: 4;
   externalData?: { path: string; data: Uint8Array }[];
@@ -58,7 +61,14 @@ export interface LoadedModel {
   /** The model's bytes, or its path where the runtime opens files itself (onnxruntime-node). */
   readonly model: Uint8Array | string;
   /** Needed beside bytes: each file of external data under the location that the model has for it. */
-  readonly externalData?: readonly { readonly path: string; readonly data: Uint8Array }[];
+  readonly externalData?: readonly ExternalData[];
+  /** Inputs that every run is given beside its own. */
+  readonly given?: readonly ModelInput[];
+}
+
+export interface ExternalData {
+  readonly path: string;
+  readonly data: Uint8Array;
 }
 
 /** Every byte in memory when it is loaded: what a browser has to do. */
@@ -68,12 +78,17 @@ export function runnableModel(model: OnnxModel): RunnableModel {
     name: source.name,
     byteLength,
     async load() {
-      const externalData: { path: string; data: Uint8Array }[] = [];
-      for (const path of externalLocations(model)) {
-        const file = await model.external(path);
-        externalData.push({ path, data: await file.slice(0, file.size) });
-      }
-      return { model: await source.slice(0, source.size), externalData };
+      return { model: await source.slice(0, source.size), externalData: await externalData(model) };
     },
   };
+}
+
+/** Each file of external data, whole. */
+export async function externalData(model: OnnxModel): Promise<ExternalData[]> {
+  const files: ExternalData[] = [];
+  for (const path of externalLocations(model)) {
+    const file = await model.external(path);
+    files.push({ path, data: await file.slice(0, file.size) });
+  }
+  return files;
 }

@@ -1,6 +1,8 @@
 // How far the answers of a model are from those of the original, on the same inputs.
 import { throwIfAborted } from "../../errors.js";
+import type { OnnxModel } from "../../formats/onnx/types.js";
 import type { Feed } from "../calibrate/feeds.js";
+import { openFed } from "../calibrate/fed-weights.js";
 import { maskOf } from "../calibrate/feeds.js";
 import type { Values } from "../calibrate/pass.js";
 import { rowsOf, type Rows } from "../calibrate/rows.js";
@@ -44,8 +46,13 @@ export class Answers {
   /** Without answers yet. */
   constructor(private readonly options: AnswersOptions) {}
 
+  /** The original, to be run with other weights. */
+  openFed(original: OnnxModel): Promise<Runner> {
+    return openFed(original, this.options);
+  }
+
   /** Of the original, which is run. */
-  ask(original: RunnableModel): Promise<void> {
+  ask(original: RunnableModel | Runner): Promise<void> {
     return eachRun(original, this.options, this.options.feeds, (feed, outputs) => this.take(feed, outputs));
   }
 
@@ -64,7 +71,7 @@ export class Answers {
     return feeds.reduce((sum, feed) => sum + (Object.values(feed)[0]?.shape[0] ?? 1), 0);
   }
 
-  async agreement(model: RunnableModel): Promise<Agreement> {
+  async agreement(model: RunnableModel | Runner): Promise<Agreement> {
     let [sum, worst, vectors, at] = [0, 1, 0, 0];
     const { feeds, width } = this.options;
     const add = (cosine: number, count: number) => {
@@ -94,14 +101,21 @@ export class Answers {
   }
 }
 
+/**
+ * Runs, at most, of which each may unpack codes anew: as a model loads, onnxruntime holds all that it unpacks and makes on the way at once,
+ * several times the original. Of a model without codes nothing is lost.
+ */
+const fewRuns = 16;
+
 /** Hands on the outputs of each feed, as long as `take` wants more. */
 async function eachRun(
-  model: RunnableModel,
+  model: RunnableModel | Runner,
   { runtime, threads, fault, signal }: AnswersOptions,
   feeds: readonly Feed[],
   take: (feed: Feed, outputs: Values) => boolean,
 ): Promise<void> {
-  const runner = await Runner.open(runtime, model, threads, fault);
+  const own = feeds.length <= fewRuns ? { graphOptimizationLevel: "disabled" as const } : {};
+  const runner = model instanceof Runner ? model : await Runner.open(runtime, model, threads, fault, own);
   try {
     for (const feed of feeds) {
       await turn();
@@ -113,7 +127,7 @@ async function eachRun(
       if (!more) return;
     }
   } finally {
-    await runner.release();
+    if (runner !== model) await runner.release();
   }
 }
 

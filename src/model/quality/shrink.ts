@@ -7,7 +7,7 @@ import type { Feed } from "../calibrate/feeds.js";
 import { compressedModel, type CompressedModel, type CompressOptions } from "../compress.js";
 import { Fitting, type Fits } from "../fit-planned.js";
 import { LayerJournal } from "../journal.js";
-import type { Model } from "../model.js";
+import type { Layer, Model } from "../model.js";
 import type { Fault } from "../onnx/runner.js";
 import type { OnnxRuntime } from "../onnx/runtime.js";
 import { openPlan, planningShare } from "../plan.js";
@@ -17,10 +17,11 @@ import type { StoredLayer } from "../stored.js";
 import { rowWeightsOf } from "../tokens/weights.js";
 import { checkedPlan } from "../checked.js";
 import { shrinkNames } from "../option-tables.js";
-import type { Agreement, Answers, AnswersOptions } from "./answers.js";
+import type { Agreement, AnswersOptions } from "./answers.js";
 import { runnableFiles } from "./laid-out.js";
 import { halvesOf } from "../halves.js";
 import { allowsHalves, cosineOf, type QualityOptions, usualSensitivity } from "./qualities.js";
+import type { MeasuredAnswers } from "./sensitivity.js";
 import { inStages } from "./stages.js";
 
 /** What a model is calibrated on. */
@@ -57,8 +58,13 @@ const headSamples = 128;
 const mostRounds = 3;
 /** A result is kept that uses at least so much of what may be lost. */
 const enough = 0.8;
-/** Of what all drafts at once cost on all inputs to the sum of what each alone costs on the few: 0.8 to 1.5 was seen. */
-const mostScale = 4;
+/**
+ * What a layer's errors cost less than usual once they lie where inputs are not, about: two bits an entry. So drafts have the bits that many
+ * of the layers end up with, and serve as they are.
+ */
+const gainOfFeedback = 16;
+/** Share of the rows of a table that are tried instead of all. */
+const mostRead = 0.5;
 
 /**
  * Compresses so that answers agree with the original's as well as is asked for, or, where a size is given, as well as they can in it.
@@ -88,7 +94,9 @@ export async function shrinkModel(loewner: Loewner, model: Model, options: Shrin
     },
     inputs,
   );
-  const made = await shrinking.made(size, sized || isOfFile(rest) ? undefined : 1 - asked);
+  const made = await shrinking
+    .made(size, sized || isOfFile(rest) ? undefined : 1 - asked)
+    .finally(() => shrinking.fitting.close());
   const result = await compressedModel(model, made, shrinking.options, started, shrinking.journal);
   const inHalves = [...(halves ?? [])].filter((name) => !result.layers.some((layer) => layer.name === name));
   const { notes } = shrinking;
@@ -124,9 +132,10 @@ class Shrinking {
     readonly options: CompressOptions,
     readonly journal: LayerJournal | undefined,
     private readonly plan: Awaited<ReturnType<typeof openPlan>>,
-    private readonly fitting: Fitting,
+    readonly fitting: Fitting,
     /** On all inputs, and on a few of them. */
-    private readonly answers: { all: Answers; sample: Answers; original: OnnxModel } | undefined,
+    private readonly answers: MeasuredAnswers | undefined,
+    private readonly counts: Calibration["counts"] | undefined,
   ) {}
 
   static async open(
@@ -145,7 +154,7 @@ class Shrinking {
     const journal = options.journal && new LayerJournal(options.journal, model);
     const plan = await openPlan(loewner, model, options, planningShare, journal);
     const fitting = new Fitting(loewner, model, options, journal);
-    const shrinking = new Shrinking(model, options, journal, plan, fitting, answers);
+    const shrinking = new Shrinking(model, options, journal, plan, fitting, answers, calibration?.counts);
     shrinking.notes.push(...(calibration?.notes ?? []));
     return shrinking;
   }
@@ -183,23 +192,22 @@ class Shrinking {
   /** What errors of each layer cost the answers, by drafts. */
   private async measured(
     size: SpreadSize,
-    { sample, original }: { sample: Answers; original: OnnxModel },
+    answers: MeasuredAnswers,
   ): Promise<{ found: Map<string, number>; feedback: Map<string, number> }> {
     const { plan, fitting, model } = this;
     const { signal, onProgress } = this.options;
-    const planned = await fitting.draft(await plan.targets(size), plan.progress);
+    const { isFed } = await import("../calibrate/fed-weights.js");
+    const rowsOf = (layer: Layer) =>
+      isFed(answers.original, layer.name) ? rowsRead(layer, this.counts?.get(layer.name)) : undefined;
+    const sensitivities = new Map(size.sensitivities);
+    for (const { name, kind } of plan.layers)
+      if (kind === "linear") sensitivities.set(name, sensitivities.get(name)! / gainOfFeedback);
+    const planned = await fitting.draft(await plan.targets({ ...size, sensitivities }), plan.progress, rowsOf);
     const onLayer = (done: number, total: number, layer: string) =>
       onProgress?.({ stage: "what it costs the answers", layer, done, total });
-    const { feedbackOf, sensitivities, unproved } = await import("./sensitivity.js");
+    const { feedbackOf, measuredSensitivities } = await import("./sensitivity.js");
     const { feedback, drafts } = feedbackOf(planned);
-    const found = await sensitivities(model, original, sample, drafts, { signal, onLayer });
-    // Errors of all layers at once may cost more than the sum of what each costs alone, and other inputs more than the few: all of these
-    // run once with all drafts.
-    const sum = lostIn(drafts.chosen, found);
-    if (!(sum > 0)) return { found, feedback };
-    const { cosine } = await this.agreement(drafts.made.map(unproved));
-    const factor = Math.min(mostScale, Math.max(1 / mostScale, (1 - cosine) / sum));
-    return { found: new Map([...found].map(([name, each]) => [name, each * factor])), feedback };
+    return { found: await measuredSensitivities(model, answers, drafts, { signal, onLayer }), feedback };
   }
 
   private async fitted(size: SpreadSize): Promise<Made> {
@@ -226,7 +234,7 @@ function lostIn(chosen: readonly PlannedLayer[], sensitivities?: ReadonlyMap<str
 async function answersTo(
   inputs: CalibrationInputs,
   running: Pick<AnswersOptions, "threads" | "width" | "signal">,
-): Promise<{ all: Answers; sample: Answers; original: OnnxModel; ask: () => Promise<void> }> {
+): Promise<MeasuredAnswers & { ask: () => Promise<void> }> {
   const { Answers } = await import("./answers.js");
   const { runnableModel } = await import("../onnx/runtime.js");
   const { sampleOf } = await import("./sample.js");
@@ -236,7 +244,7 @@ async function answersTo(
   return {
     ...{ all, sample, original: model },
     async ask() {
-      for (const answers of [all, sample]) if (answers.samples === 0) await answers.ask(runnableModel(model));
+      if (all.samples === 0) await all.ask(runnableModel(model));
     },
   };
 }
@@ -245,7 +253,7 @@ async function calibrated(
   loewner: Loewner,
   { model, feeds, runtime, p }: CalibrationInputs,
   { layers, exclude, signal, onProgress }: CompressOptions,
-  answers: Answers,
+  answers: MeasuredAnswers["all"],
 ): Promise<Calibration> {
   const { calibrate } = await import("../calibrate/calibrate.js");
   return calibrate(loewner, model, {
@@ -266,6 +274,13 @@ function weightsFrom({ counts, samples }: Calibration): LayerWeights {
     optional: true,
     description: `counts in ${samples} calibration inputs`,
   };
+}
+
+/** Of a table that is only read: the rows that the inputs read, where these are few. */
+function rowsRead({ kind, copies, transposed }: Layer, counts: Float64Array | undefined): Uint32Array | undefined {
+  if (kind !== "embedding" || copies || transposed || !counts) return undefined;
+  const rows = Uint32Array.from([...counts.keys()].filter((row) => counts[row] > 0));
+  return rows.length > 0 && rows.length <= mostRead * counts.length ? rows : undefined;
 }
 
 /** Columns of the table of tokens: what hidden states have. */
