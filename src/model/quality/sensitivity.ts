@@ -79,7 +79,9 @@ export async function measuredSensitivities(
   }
 
   async function scale(): Promise<number> {
-    const { changed } = await exchanged(runner, chosen, made);
+    const changed: PlannedLayer[] = [];
+    // One after the other: what was there is let go.
+    for (const [i, draft] of made.entries()) changed.push(...(await exchanged(runner, [chosen[i]], [draft])).changed);
     const whole = changed.length < chosen.length ? await written(model, made, signal) : undefined;
     const parts = (whole ? chosen : changed).filter(({ layer }) => found.has(layer.name));
     const sum = parts.reduce((sum, each) => sum + found.get(each.layer.name)! * expectedIn([each]), 0);

@@ -59,10 +59,10 @@ const mostRounds = 3;
 /** A result is kept that uses at least so much of what may be lost. */
 const enough = 0.8;
 /**
- * What a layer's errors cost less than usual once they lie where inputs are not, about: two bits an entry. So drafts have the bits that many
- * of the layers end up with, and serve as they are.
+ * What a layer's errors cost less than usual once they lie where inputs are not, about: a bit and a half an entry. So drafts have the bits
+ * that many of the layers end up with, and serve as they are.
  */
-const gainOfFeedback = 16;
+const gainOfFeedback = 8;
 /** Share of the rows of a table that are tried instead of all. */
 const mostRead = 0.5;
 
