@@ -50,7 +50,7 @@ export function addCompressOptions(command: Command): Command {
   )
     .option("--dry-run", "say what would be done, write nothing")
     .option("--force", "replace the output if it exists")
-    .option("--resume", "take up the layers that a run which ended early had finished (OUT.partial)");
+    .option("--resume", "carry on with a run that ended early (its layers are in OUT.partial)");
   grouped(command, "A size, in place of a quality:", (each) =>
     addModelSize(each).option(
       "--plan <file>",
@@ -67,23 +67,23 @@ export function addCompressOptions(command: Command): Command {
       )
       .option(
         "--for <purpose>",
-        "ONNX: download, the fewest bytes, unpacked as the model loads; or memory, what onnxruntime computes with as it lies (default: download)",
+        "ONNX: download, for the fewest bytes, which are unpacked as the model loads; or memory, for weights that onnxruntime computes with without unpacking (default: download)",
         parseChoice(...purposes),
       )
       .option(
         "--operators <set>",
-        "of an ONNX result: standard, or onnxruntime's own too",
+        "ONNX: write standard operators only, or onnxruntime's own too",
         parseChoice("standard", "onnxruntime"),
       ),
   );
   grouped(command, "How they are fitted:", (each) =>
     addRowWeights(addFit(each, modelObjective))
-      .option("--min-rank <k>", "smallest rank that --budget and --bytes give", parseRank)
+      .option("--min-rank <k>", "with --budget or --bytes: smallest rank of a layer", parseRank)
       .option("--multiple-of <k>", "ranks are multiples of this (default: 1, below 8 bits 8)", parseRank),
   );
   grouped(command, "Checking the result:", (each) =>
     each
-      .option("--verify", "check the result against the original when it is written; ONNX: run both")
+      .option("--verify", "when it is written, check the result against the original; ONNX: run both")
       .option(
         "--inputs <file>",
         "with --verify: what to run on, x.npy or name=x.npy (may be given more than once)",
@@ -104,7 +104,7 @@ Examples:
   loewner compress model.onnx --calibrate texts.txt --tokenizer tokenizer.json
   loewner compress model.onnx -o small.onnx --bytes 12MB --dtype auto
 
-Layers are kept in OUT.partial as they are finished, until the output is there. A run that was killed, or that had no room on the
-disk, goes on where it was when the same command is given with --resume: the output is the same, to the byte.`,
+Finished layers are kept in OUT.partial until the output is complete. If a run was killed, or the disk was full, give the same
+command again with --resume: it carries on where it stopped, and the output is the same to the byte.`,
   );
 }

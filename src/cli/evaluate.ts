@@ -65,7 +65,7 @@ export function addEvaluate(program: Command): void {
       .option("--html <file>", "with --curve: one page with the picture and the table")
       .option("--svg <file>", "with --curve: the picture alone")
       .option("--force", "replace outputs if they exist")
-      .option("--resume", "with --curve: go on from the points in --output"),
+      .option("--resume", "with --curve: keep the points that --output has already"),
   );
   addModelCommon(command)
     .addHelpText(

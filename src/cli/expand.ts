@@ -15,7 +15,7 @@ export function addExpand(program: Command): void {
   addModelCommon(
     program
       .command("expand <model>")
-      .description("multiply factors back, for tools that know nothing of them")
+      .description("write the model out in full again, for tools that need plain weights")
       .requiredOption("-o, --output <file>", "the dense model")
       .option("--force", "replace the output if it exists"),
   )

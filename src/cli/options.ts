@@ -57,10 +57,10 @@ export function addCommon(command: Command): Command {
   return grouped(printing, "Memory, threads, and a cluster (none of them changes the output):", (each) =>
     each
       .option("--threads <n>", "threads for matrices of more than 8 MiB, or auto: one a core", parseThreads, "auto")
-      .option("--memory <size>", "what the computation may hold at most, such as 512MB", parseBytes)
+      .option("--memory <size>", "most memory that the computation may take, such as 512MB", parseBytes)
       .option(
         "--limit <name=value>",
-        "what may be read of a file, such as header-bytes=200MB (may be given more than once; docs/limits.md)",
+        "raise a limit on what is read of a file, such as header-bytes=200MB (may be given more than once; docs/limits.md)",
         parseLimit,
       )
       .option(
@@ -120,18 +120,18 @@ export function addLayers(command: Command): Command {
 export function addRequantise(command: Command): Command {
   return command.option(
     "--requantise",
-    "ONNX: weights that are quantised already too, as the floats that their codes stand for (errors are against these)",
+    "ONNX: also compress weights that are quantised already, as the floats that their codes stand for (errors are measured against these)",
   );
 }
 
 /** What commands that take a model share: --offline, and what a model may be. */
 export function addModelCommon(command: Command): Command {
-  return addCommon(command.option("--offline", "take a model by hub address from the cache alone")).addHelpText(
+  return addCommon(command.option("--offline", "take hf: models from the cache only")).addHelpText(
     "after",
     `
 A model is a .onnx or .safetensors file, the .index.json of one in several files, a folder with one of these,
 hf:owner/name[@revision][/file], kept in $LOEWNER_CACHE (HF_TOKEN for private ones, HF_ENDPOINT for another hub), or an http
-or https address, read by ranges and not kept.`,
+or https address, which is read in ranges and not kept.`,
   );
 }
 

@@ -44,7 +44,7 @@ export function addQuality(command: Command): Command {
     )
     .option(
       "--calibrate <file>",
-      "ONNX: inputs as the model gets them: texts (.txt, .jsonl, .tsv, .csv) or arrays (.npz, .npy); may be given more than once",
+      "ONNX: examples of what the model will read: texts (.txt, .jsonl, .tsv, .csv) or arrays (.npz, .npy); may be given more than once",
       collect,
     )
     .option(
