@@ -58,6 +58,12 @@ function commandsOf(program: Command): CompletedCommand[] {
 
 const help: CompletedOption = { flags: ["--help", "-h"], description: "list the options", takesValue: false };
 
+/** Of the program, in place of a command. */
+const ownOptions = [
+  { flag: "--help", description: "list the commands" },
+  { flag: "--version", description: "print the version" },
+];
+
 function optionOf({ long, short, description, required, optional, parseArg }: Option): CompletedOption {
   const { choices } = (parseArg ?? {}) as Partial<ChoiceParser>;
   const flags = [long, short].filter((flag) => flag !== undefined && flag !== null);
@@ -70,8 +76,10 @@ const scripts: Record<Shell, (commands: readonly CompletedCommand[]) => string[]
     "_loewner() {",
     '  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" command="${COMP_WORDS[1]}"',
     "  COMPREPLY=()",
+    // "--quality=high" is three words there.
+    '  if [ "$word" = "=" ]; then word=""; elif [ "$before" = "=" ]; then before="${COMP_WORDS[COMP_CWORD-2]}"; fi',
     '  if [ "$COMP_CWORD" -eq 1 ]; then',
-    `    COMPREPLY=($(compgen -W "${commands.map(({ name }) => name).join(" ")} --help --version" -- "$word"))`,
+    `    COMPREPLY=($(compgen -W "${[...commands.map(({ name }) => name), ...ownOptions.map(({ flag }) => flag)].join(" ")}" -- "$word"))`,
     "    return",
     "  fi",
     '  case "$command $before" in',
@@ -102,7 +110,8 @@ const scripts: Record<Shell, (commands: readonly CompletedCommand[]) => string[]
     "    local -a commands=(",
     ...commands.map(({ name, description }) => `      ${quoted(`${name}:${description.replaceAll(":", "\\:")}`)}`),
     "    )",
-    "    _describe command commands",
+    `    local -a own=(${ownOptions.map(({ flag, description }) => quoted(`${flag}:${description}`)).join(" ")})`,
+    '    if [[ "$PREFIX" == -* ]]; then _describe option own; else _describe command commands; fi',
     "    return",
     "  fi",
     "  local command=$words[2]",
@@ -119,6 +128,10 @@ const scripts: Record<Shell, (commands: readonly CompletedCommand[]) => string[]
   ],
   fish: (commands) => [
     "# Completion of loewner in fish.",
+    ...ownOptions.map(
+      ({ flag, description }) =>
+        `complete -c loewner -n __fish_use_subcommand -l ${flag.slice(2)} -d ${quotedForFish(description)}`,
+    ),
     ...commands.map(
       ({ name, description }) =>
         `complete -c loewner -n __fish_use_subcommand -f -a ${name} -d ${quotedForFish(description)}`,
@@ -135,7 +148,8 @@ const scripts: Record<Shell, (commands: readonly CompletedCommand[]) => string[]
 function zshOption({ flags: [flag], description, takesValue, choices }: CompletedOption): string {
   const text = description.replace(/[[\]:\\]/g, "\\$&");
   const value = !takesValue ? "" : choices ? `:value:(${choices.join(" ")})` : ":value:_files";
-  return `*${flag}[${text}]${value}`;
+  // "=" takes the value as the next word too.
+  return `*${flag}${takesValue ? "=" : ""}[${text}]${value}`;
 }
 
 function fishOption({ flags, description, takesValue, choices }: CompletedOption): string {

@@ -61,13 +61,12 @@ export function reportJson(
   input: string,
   output: string,
   result: CompressedModel & Partial<Pick<ShrunkModel, "agreement" | "forecast" | "asked" | "notes" | "halves">>,
-  model: Model,
   checked: { report: object; failure?: Error } | undefined,
+  joined: readonly Joined[],
 ): void {
   const { layers, skipped, bytesBefore, bytesAfter, seconds, seed, resumed, notes } = result;
   // JSON has no place for those that are undefined.
   const { agreement, forecast, asked, halves } = result;
-  const joined = joinedTensors(model);
   const report = {
     ...{ input, output, bytesBefore, bytesAfter, layers: layers.map(compressedDocument), skipped },
     ...{ seconds, seed },
@@ -80,13 +79,12 @@ export function reportJson(
 }
 
 /** What came of each layer; all there is to say of it with --verbose. */
-export function reportLayers(context: Context, model: Model, result: CompressedModel): void {
+export function reportLayers(context: Context, model: Model, result: CompressedModel, joined: readonly Joined[]): void {
   const { layers, skipped, resumed, anew } = result;
   if (context.options.verbose) for (const layer of layers) sayLayer(context, layer);
   else if (layers.length) sayShortly(context, layers);
   if (resumed.length) context.say(`Taken up, finished by an earlier run: ${shortList(resumed)}`);
   for (const { name, reason } of anew) context.say(`${name} was computed anew: ${reason}`);
-  const joined = joinedTensors(model);
   if (joined.length)
     context.say(
       `Equal tensors are stored once: ${shortList(joined.map(({ name, of, transposed }) => `${name} (${transposed ? "the transpose of " : ""}${of})`))}`,
@@ -147,11 +145,25 @@ export function sizesOf({ bytesBefore, bytesAfter }: { bytesBefore: number; byte
   return `${megabytes(bytesBefore)} -> ${megabytes(bytesAfter)}, ${percent(Math.abs(change))} ${change < 0 ? "larger" : "smaller"}`;
 }
 
-/** Tensors that hold what another holds: a result has none of them. */
-export function joinedTensors({ layers }: Model): { name: string; of: string; transposed: boolean; bytes: number }[] {
+/** A tensor that holds what another holds: a result has none of them. */
+export interface Joined {
+  readonly name: string;
+  readonly of: string;
+  readonly transposed: boolean;
+  readonly bytes: number;
+}
+
+/** Copies of layers. */
+export function joinedLayers({ layers }: Pick<Model, "layers">): Joined[] {
   return layers.flatMap(({ name: of, copies = [] }) =>
     copies.map(({ name, transposed, bytes }) => ({ name, of, transposed, bytes })),
   );
+}
+
+/** Of vectors and masks too. */
+export async function joinedTensors(model: Model): Promise<Joined[]> {
+  const constants = (await model.equalConstants?.()) ?? [];
+  return [...joinedLayers(model), ...constants.map((each) => ({ ...each, transposed: false }))];
 }
 
 /** Of a model that loewner has made: the layers that stay as they are. */

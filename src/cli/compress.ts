@@ -24,6 +24,7 @@ import type { Loewner } from "../types/index.js";
 import { checkCombination } from "./combinations.js";
 import {
   compressedBefore,
+  joinedLayers,
   joinedTensors,
   nothingDone,
   reportJson,
@@ -109,14 +110,16 @@ async function compress(context: Context, path: string, options: Options): Promi
       return shrinkModel(loewner, open.model, { ...wanted, quality, cosine, inputs, journal });
     });
     if (before !== undefined) result.notes.push(before);
-    reportLayers(context, open.model, result);
+    if (weights?.note !== undefined) result.notes.push(weights.note);
+    const joined = await joinedTensors(open.model);
+    reportLayers(context, open.model, result, joined);
     await sayRequantised(context, open.model, result);
     // Without factors there is nothing to prove.
     const checked =
       options.verify && result.layers.length
         ? await withModel(context, output, (small) => verify(context, open, small, options))
         : undefined;
-    reportJson(context, path, output, result, open.model, checked);
+    reportJson(context, path, output, result, checked, joined);
     sayOutcome(context, open, output, result, checked !== undefined);
     if (checked?.failure) throw checked.failure;
   };
@@ -142,7 +145,7 @@ async function write<Result extends CompressedModel>(
     );
   try {
     const result = await context.withLoewner((loewner) => make(loewner, journal));
-    if (result.layers.length === 0 && joinedTensors(model).length === 0) throw nothingDone(model, result.skipped);
+    if (result.layers.length === 0 && joinedLayers(model).length === 0) throw nothingDone(model, result.skipped);
     if (requantise) checkShrunk(model, result);
     const files = result.files.map(({ name, byteLength, write }): FileToWrite => ({
       path: name === "" ? output : join(dirname(output), name),

@@ -9,6 +9,7 @@ import { escape, standalonePage } from "./html.js";
 import type { PageData, PlottedLayer } from "./inspect-page.js";
 import {
   blockedByReason,
+  copiesOf,
   columns,
   defaultOutcome,
   footnotes,
@@ -60,6 +61,7 @@ ${footnotes(list.layers)
   .join("\n")}
 </section>
 ${storedSection(storedLayers(layers))}
+${copiesSection(layers)}
 ${blockedSection(layers)}
 ${
   plotted.length
@@ -132,6 +134,13 @@ function blockedSection(layers: readonly InspectedLayer[]): string {
     ({ reason, names }) => `<li><strong>${escape(names.join(", "))}</strong>: ${escape(reason)}</li>`,
   );
   return `<section>\n<h2>Cannot be factored</h2>\n<ul>\n${items.join("\n")}\n</ul>\n</section>`;
+}
+
+function copiesSection(layers: readonly InspectedLayer[]): string {
+  const copies = copiesOf(layers);
+  if (copies.length === 0) return "";
+  const items = copies.map((copy) => `<li>${escape(copy)}</li>`);
+  return `<section>\n<h2>Equal tensors, stored once in any result</h2>\n<ul>\n${items.join("\n")}\n</ul>\n</section>`;
 }
 
 type WithSpectrum = InspectedLayer & Required<Pick<InspectedLayer, "spectrum">>;

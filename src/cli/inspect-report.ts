@@ -4,6 +4,7 @@ import type { Inspection } from "../model/index.js";
 import {
   blockedByReason,
   columns,
+  copiesOf,
   defaultOutcome,
   footnotes,
   inMegabytes,
@@ -35,6 +36,7 @@ export function inspectionReport(
   const { file, format, bytes, layers } = inspection;
   const stored = storedLayers(layers);
   const blocked = blockedByReason(layers);
+  const copies = copiesOf(layers);
   const line = (text: string, hang?: string) => wrap(printable(text), Math.min(width, widestText), hang);
   return [
     printable(
@@ -50,6 +52,7 @@ export function inspectionReport(
       : []),
     ...(blocked.length ? ["", "Cannot be factored:"] : []),
     ...blocked.flatMap(({ reason, names }) => line(`  ${some(names, all)}: ${reason}`, "    ")),
+    ...(copies.length ? ["", ...line(`Equal tensors, stored once in any result: ${some(copies, all)}`, "  ")] : []),
     "",
     ...line(defaultOutcome(inspection), "  "),
   ].join("\n");

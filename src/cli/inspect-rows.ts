@@ -35,7 +35,14 @@ export function listing({ layers, bytes }: Inspection, all: boolean): Listing {
   const sum = (list: readonly InspectedLayer[]) => list.reduce((total, layer) => total + layer.bytes, 0);
   const remainders: Remainder[] = [];
   if (small.length) remainders.push({ name: `${small.length} smaller (--all)`, bytes: sum(small) });
-  const rest = bytes - sum(layers);
+  const copies = layers.flatMap((layer) => layer.copies ?? []);
+  const copied = copies.reduce((total, copy) => total + copy.bytes, 0);
+  if (copied > 0)
+    remainders.push({
+      name: copies.length === 1 ? "1 copy of a layer" : `${copies.length} copies of layers`,
+      bytes: copied,
+    });
+  const rest = bytes - sum(layers) - copied;
   if (rest > 0) remainders.push({ name: "rest of the file", bytes: rest });
   return { layers: shown, remainders };
 }
@@ -142,6 +149,13 @@ export function blockedByReason(layers: readonly InspectedLayer[]): { reason: st
     names,
     reason: readers.size > 0 ? `${reason}; read by ${[...readers].join(", ")}` : reason,
   }));
+}
+
+/** Copies of layers, in words: "V (the transpose of W)". */
+export function copiesOf(layers: readonly InspectedLayer[]): string[] {
+  return layers.flatMap(({ name: of, copies = [] }) =>
+    copies.map(({ name, transposed }) => `${name} (${transposed ? "the transpose of " : ""}${of})`),
+  );
 }
 
 /** Layers that are factors already, largest first. */

@@ -26,6 +26,8 @@ export interface RowWeightsFile {
   misfit(rows: number): LoewnerError;
   /** Absent for .npy files. */
   tokenizer?: Tokenizer;
+  /** Of the last table that was asked for: what of it has no count, or of the file no row; absent where nothing is. */
+  readonly note?: string;
   /** For reports: where the weights come from, and the power; what is said of a table is of the last that was asked for. */
   readonly description: string;
 }
@@ -110,15 +112,19 @@ async function fromCounts(source: FileSource, power: number, options: LimitOptio
     if (!(error instanceof InvalidInputError)) throw error;
     throw new InvalidInputError(`${file}: ${error.message}`, { ...error.place, file }, { cause: error });
   }
+  let note: string | undefined;
   return {
     weightsFor: (rows) => {
       if (rows === weights.length) return weights;
-      return isPadded(rows, counts.length)
-        ? rowWeightsOf(
-            Float64Array.from({ length: rows }, (_, row) => counts[row] ?? 0),
-            power,
-          )
-        : undefined;
+      if (!isPadded(rows, counts.length)) return undefined;
+      note = `${file} has ${counts.length} counts, the table ${rows} rows: those beyond them count as never read.`;
+      return rowWeightsOf(
+        Float64Array.from({ length: rows }, (_, row) => counts[row] ?? 0),
+        power,
+      );
+    },
+    get note() {
+      return note;
     },
     misfit: (rows) =>
       new InvalidInputError(
@@ -131,16 +137,19 @@ async function fromCounts(source: FileSource, power: number, options: LimitOptio
 
 function fromTokenizer(bytes: Uint8Array, path: string, power: number, options: LimitOptions): RowWeightsFile {
   const tokenizer = readTokenizer(bytes, path, options);
-  let { source } = tokenWeights(tokenizer, tokenizer.size);
+  let { source, omitted } = tokenWeights(tokenizer, tokenizer.size);
   return {
     weightsFor(rows) {
       if (!fitsTable(tokenizer, rows)) return undefined;
       const found = tokenWeights(tokenizer, rows);
-      ({ source } = found);
+      ({ source, omitted } = found);
       return rowWeightsOf(found.weights, power);
     },
     misfit: (rows) => misfit(tokenizer, rows),
     tokenizer,
+    get note() {
+      return omitted && `${path} is read ${omitted}.`;
+    },
     get description() {
       return `${source}, to the power ${power}`;
     },

@@ -92,6 +92,11 @@ export interface Model {
   bytes(name: string): Promise<Uint8Array>;
   /** Shape of a tensor, undefined when there is none of that name. */
   shape(name: string): readonly number[] | undefined;
+  /**
+   * Constants that are no weights and hold the bytes of another: a result has none of them. Absent of formats that keep them.
+   * Cost: reads those whose type and shape another has, once.
+   */
+  equalConstants?(): Promise<readonly { readonly name: string; readonly of: string; readonly bytes: number }[]>;
   /** The files of the model with these layers replaced, data files first, the main file last. Nothing is written yet. */
   layOut(stored: readonly StoredLayer[], options?: LayOutOptions): Promise<OutputFile[]>;
 }

@@ -1,9 +1,10 @@
 // What is proved of a layer as it is stored in few bits.
 import { isLoewnerError, OutOfMemoryError } from "../errors.js";
 import { encodeNumbers } from "../formats/index.js";
-import type { Matrix, RowSource } from "../matrix.js";
+import { widenRows, type Matrix, type RowSource } from "../matrix.js";
 import type { Loewner, LowRankCertificate, LowRankOptions, Objective, RowWeights } from "../types/index.js";
 import type { Factors } from "./kinds/kind.js";
+import { sizeOf } from "./stored-errors.js";
 import { spilledMatrix, usualSpillBytes, type Spill } from "./spill.js";
 
 /** Of `storedCertificate`. */
@@ -23,7 +24,7 @@ export interface ProofOptions extends Pick<LowRankOptions, "p" | "tolerance" | "
 export async function storedCertificate(
   loewner: Loewner,
   source: RowSource,
-  { left, right = identity(source.cols) }: Factors,
+  { left, right: stored }: Factors,
   options: ProofOptions,
   known?: Objective,
 ): Promise<LowRankCertificate> {
@@ -33,9 +34,14 @@ export async function storedCertificate(
   if (p >= 1 && (cols > rows || size > residualBytes)) {
     // In f64: the products that `quantise` measures itself by may be in f32, whose rounding a bound must not be below.
     const run = { p, rowWeights, signal: options.signal, onProgress: options.onProgress };
-    const { l21 } = known ?? (await loewner.residual(source, { left, right }, run));
+    const { l21 } =
+      known ??
+      (stored
+        ? await loewner.residual(source, { left, right: stored }, run)
+        : await sizeOf(loewner, difference(source, left), run));
     return rowNormCertificate(l21, rowWeights);
   }
+  const right = stored ?? identity(cols);
   const certify = { ...proofOptions(options), left };
   if (!spill || size <= spillBytes) return loewner.certify(source, right, certify);
   const type = dtype === "f64" ? "f64" : "f32";
@@ -59,6 +65,22 @@ export async function storedCertificate(
   } finally {
     for (const place of places) await place.discard?.();
   }
+}
+
+/** A - left, without the product by an identity, which takes several times its cols x cols numbers. In f64. */
+function difference(source: RowSource, left: RowSource): RowSource {
+  const { rows, cols, name } = source;
+  return {
+    ...{ rows, cols, dtype: "f64", name },
+    async read(start, count) {
+      const rest = new Float64Array(count * cols);
+      const stored = new Float64Array(count * cols);
+      await widenRows(source, start, count, rest);
+      await widenRows(left, start, count, stored);
+      for (let i = 0; i < rest.length; ++i) rest[i] -= stored[i];
+      return new Uint8Array(rest.buffer);
+    },
+  };
 }
 
 /** What all proofs take. */

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { memorySink, writeNpy } from "../../src/formats/index.js";
 import { createLoewner, type Loewner } from "../../src/index.js";
 import { compress } from "../model/onnx-models/compressing.js";
 import { run as runModel } from "../model/onnx-models/session.js";
@@ -158,6 +159,35 @@ describe("compress on ONNX", () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/^Equal tensors are stored once: again \(W\)\nNo layer was compressed/);
     expect(bytesOf(folder, "small.onnx").length).toBeLessThan(bytesOf(folder, "model.onnx").length);
+    const inspected = run(folder, "inspect", "model.onnx", "--no-spectrum").stdout;
+    expect(inspected).toMatch(/\n1 copy of a layer /);
+    expect(inspected).toContain("Equal tensors, stored once in any result: again (W)");
+  });
+
+  it("names vectors too that another equals, and of row weights the rows without a count", async () => {
+    const vector = Float32Array.from({ length: 256 }, (_, i) => i);
+    const bytes = model({
+      nodes: [
+        node("Gather", ["W", "ids"], ["h"]),
+        node("Add", ["h", "first"], ["a"]),
+        node("Mul", ["a", "second"], ["y"]),
+      ],
+      initializers: [
+        floats("W", [300, 256], weight("W", 300, 256, 4).data),
+        floats("first", [256], vector),
+        floats("second", [256], vector),
+      ],
+      inputs: [value("ids", Type.int64, ["n"])],
+      outputs: [value("y", Type.float, ["n", 256])],
+    });
+    const folder = folderWith({ bytes });
+    const counts = memorySink();
+    await writeNpy(counts, { data: Float64Array.from({ length: 290 }, (_, i) => i + 1), shape: [290] });
+    writeFileSync(join(folder, "counts.npy"), counts.bytes());
+    const { stdout } = compressTo(folder, "--row-weights", "counts.npy", "--json");
+    const { joined, notes } = JSON.parse(stdout) as { joined: object[]; notes: string[] };
+    expect(joined).toEqual([{ name: "second", of: "first", transposed: false, bytes: 1024 }]);
+    expect(notes).toEqual(["counts.npy has 290 counts, the table 300 rows: those beyond them count as never read."]);
   });
 
   it("checks what it wrote: certificate, and both models run", () => {

@@ -161,6 +161,10 @@ COMP_WORDS=(loewner "$@"); COMP_CWORD=$#; _loewner; printf '%s\\n' "\${COMPREPLY
     expect(offered("comp")).toEqual(["compress", "completion"]);
     expect(offered("compress", "--qu")).toEqual(["--quality", "--quiet"]);
     expect(offered("compress", "model.onnx", "--quality", "")).toEqual(["lossless", "high", "small"]);
+    // bash takes "--quality=h" for three words.
+    expect(offered("compress", "model.onnx", "--quality", "=")).toEqual(["lossless", "high", "small"]);
+    expect(offered("compress", "model.onnx", "--quality", "=", "h")).toEqual(["high"]);
+    expect(offered("--v")).toEqual(["--version"]);
     expect(offered("compress", "model.onnx", "--dtype", "int")).toEqual(["int8", "int4", "int3", "int2"]);
     expect(offered("completion", "")).toEqual(["bash", "zsh", "fish"]);
     expect(offered("compress", "mod")).toEqual([""]); // files, which bash has by itself

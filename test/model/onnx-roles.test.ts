@@ -160,3 +160,25 @@ it("a narrow projection is no head, however many outputs it has", async () => {
   const other = "onnx::MatMul_12";
   expect((await layerRead([16, 512], [node("MatMul", ["x", other], ["y"])], other)).layer.kind).toBe("head");
 });
+
+it("experts that a fused layer multiplies with are layers; of experts in codes it is said that they are", async () => {
+  const experts = node("MoE", ["x", "x", "W", "", "x"], ["y"], microsoft);
+  const { layer, chosen } = await layerRead([4, 32, 16], [experts]);
+  expect(layer).toMatchObject({ kind: "linear", shape: [128, 16], dims: [4, 32, 16] });
+  expect(layer.blocked).toBeUndefined();
+  expect(chosen).toEqual(["W"]);
+  for (const [op, at] of [
+    ["QMoE", ["x", "probabilities", "codes"]],
+    ["QAttention", ["x", "codes"]],
+  ] as const) {
+    const bytes = model({
+      nodes: [node(op, [...at], ["y"], microsoft)],
+      initializers: [tensor("codes", Type.uint8, [64, 64], new Uint8Array(64 * 64))],
+      inputs: [value("x", Type.float), value("probabilities", Type.float)],
+      outputs: [value("y", Type.float)],
+      domains: { "com.microsoft": 1 },
+    });
+    const [codes] = (await open(plain(bytes))).layers;
+    expect(codes.blocked).toMatch(`is quantised already (${op}): start from the float file`);
+  }
+});

@@ -263,7 +263,7 @@ describe("errors", () => {
     const cut = tokenWeights(json, 3);
     expect(cut.tokens).toEqual(["a", "b", "c"]);
     expect(cut.weights).toHaveLength(3);
-    expect(cut.source).toContain("1 added ones past the table's 3 rows, counts");
+    expect(cut.source).toContain("1 added token past the table's 3 rows, counts");
   });
 
   test("a table that does not fit: both sizes", async () => {

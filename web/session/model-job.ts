@@ -26,6 +26,7 @@ import type { Job, Made } from "./job.js";
 import type { Choice, LayerSummary, PredictedLayer, Prediction, Summary } from "./protocol.js";
 import { asGlob } from "./glob.js";
 import type { Run } from "./serve.js";
+import { blobSpill } from "./outputs.js";
 import { smallName } from "./small-name.js";
 import { squareOf, type Spectra } from "./spectra.js";
 
@@ -99,7 +100,7 @@ export class ModelJob implements Job {
     inputs: CalibrationInputs | undefined,
   ): Promise<CompressedModel | ShrunkModel> {
     const { loewner } = this.spectra;
-    const wanted = { ...options, mayGrow: false };
+    const wanted = { ...options, mayGrow: false, spill: blobSpill };
     if (hasOwnSizes(choice) && !inputs) return compressModel(loewner, model, wanted);
     const { shrinkModel } = await import("loewner/model/quality/shrink.js");
     return shrinkModel(loewner, model, { ...wanted, inputs });

@@ -124,6 +124,8 @@ export async function onnxModel(given: OnnxModel): Promise<Model> {
       return all;
     },
     shape,
+    equalConstants: async () =>
+      (await equalOnes()).map(({ tensor: { name, byteLength: bytes }, first }) => ({ name, of: first.name, bytes })),
     layOut,
   };
 }

@@ -15,6 +15,8 @@ export interface TokenWeights {
   tokens: string[];
   /** Where the counts come from, as in "tokenizer.json: 21343 tokens, counts estimated by ..." */
   source: string;
+  /** Added tokens that no row is for, in words; absent where there are none. */
+  omitted?: string;
 }
 
 /**
@@ -43,10 +45,12 @@ export function tokenWeights(tokenizer: string | Uint8Array | Tokenizer, rows: n
   const { counts, source } = estimateFrequency(read);
   const weights = new Float64Array(rows).fill(counts.reduce((a, b) => Math.min(a, b)));
   weights.set(counts.subarray(0, rows));
+  const omitted = leftOut(read, rows);
   return {
     weights: toMeanOne(weights),
     tokens: Array.from({ length: rows }, (_, id) => read.tokens.get(id) ?? ""),
-    source: `${read.name}: ${read.size} tokens, ${leftOut(read, rows)}counts estimated by ${source}`,
+    source: `${read.name}: ${read.size} tokens, ${omitted && `${omitted}, `}counts estimated by ${source}`,
+    ...(omitted && { omitted }),
   };
 }
 
@@ -57,12 +61,10 @@ const mostIds = (tokens: number) => 4 * tokens + 2 ** 16;
 function leftOut({ misplaced, size, tokens }: Tokenizer, rows: number): string {
   const beyond = [...tokens.keys()].filter((id) => id >= rows && id < size).length;
   const all = [
-    ...(misplaced.length
-      ? [`without ${misplaced.map((token) => quote(token)).join(", ")}, whose id another token has`]
-      : []),
-    ...(beyond ? [`${beyond} added ones past the table's ${rows} rows`] : []),
+    ...(misplaced.length ? [`${misplaced.map((token) => quote(token)).join(", ")}, whose id another token has`] : []),
+    ...(beyond ? [`${beyond} added ${beyond === 1 ? "token" : "tokens"} past the table's ${rows} rows`] : []),
   ];
-  return all.map((text) => `${text}, `).join("");
+  return all.length ? `without ${all.join(", and ")}` : "";
 }
 
 /**

@@ -152,7 +152,9 @@ test("report 22: counts shorter than a padded table are padded, and that is said
     return readRowWeights(put("counts.npy", sink.bytes()));
   };
   const padded = await counts(505);
+  expect(padded.note).toBeUndefined();
   expect(padded.weightsFor(512)).toHaveLength(512);
+  expect(padded.note).toMatch(/has 505 counts, the table 512 rows: those beyond them count as never read/);
   expect(padded.description).toMatch(/505 counts, .*rows of a table beyond them count as never read/);
   for (const length of [300, 520]) {
     const other = await counts(length);
@@ -197,8 +199,9 @@ test("report 44: an added token under an id that is taken, or past the table, is
     { id: 300, content: "<past>", special: true },
   ];
   const json = JSON.stringify({ added_tokens: added, model: { type: "WordLevel", unk_token: "token0", vocab } });
-  const { weights, tokens, source } = tokenWeights(json, 300);
+  const { weights, tokens, source, omitted } = tokenWeights(json, 300);
   expect(weights).toHaveLength(300);
   expect(tokens[1]).toBe("token1");
-  expect(source).toMatch(/without "<\|im_end\|>", whose id another token has, 1 added ones past the table's 300 rows/);
+  expect(omitted).toBe(`without "<|im_end|>", whose id another token has, and 1 added token past the table's 300 rows`);
+  expect(source).toContain(omitted);
 });
