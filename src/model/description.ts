@@ -17,6 +17,7 @@ import {
 } from "./kinds/index.js";
 import { unknownIn } from "./kinds/kind.js";
 import { matrixShape } from "./matrix-shape.js";
+import { ofVersion3 } from "./short-description.js";
 import { storedTypes, type StoredLayer, type StoredType } from "./stored.js";
 
 export const metadataKey = "loewner";
@@ -105,20 +106,22 @@ export function readDescription(
     throw broken("is not JSON");
   }
   const version = description?.version;
-  if (!description || (version !== 1 && version !== 2)) throw broken(`has version ${shownJson(version)}, not 1 or 2`);
+  if (!description || (version !== 1 && version !== 2 && version !== 3))
+    throw broken(`has version ${shownJson(version)}, not 1, 2 or 3`);
   if (typeof description.layers !== "object" || description.layers === null || Array.isArray(description.layers))
     throw broken("lists no layers");
-  const more = version === 2 ? unknownIn(description, ["version", "layers"]) : undefined;
-  if (more !== undefined) throw broken(`says ${quote(more)}, which version 2 does not`);
+  const more = version === 1 ? undefined : unknownIn(description, ["version", "layers"]);
+  if (more !== undefined) throw broken(`says ${quote(more)}, which version ${version} does not`);
   for (const [name, written] of Object.entries(description.layers)) {
-    const layer = version === 1 ? ofVersion1(written) : written;
+    const layer =
+      version === 1 ? ofVersion1(written) : version === 3 ? (ofVersion3(written) as LayerDescription | null) : written;
     if (!isDescribed(layer)) throw broken(`lacks the bound or the error of "${name}"`);
     const { rows, cols, rank } = layer;
     if (!isValue(layer)) throw broken(`does not say where the factors of "${name}" lie`);
     if (!hasTypes(layer))
       throw broken(`says that "${name}" is of type ${word(layer.dtype)}, stored as ${word(layer.type)}`);
-    const unknown = version === 2 ? unknownOf(layer) : undefined;
-    if (unknown !== undefined) throw broken(`says ${quote(unknown)} of "${name}", which version 2 does not`);
+    const unknown = version === 1 ? undefined : unknownOf(layer);
+    if (unknown !== undefined) throw broken(`says ${quote(unknown)} of "${name}", which version ${version} does not`);
     if (allTensorsOf(layer).some((tensor) => shapeOf(tensor) === undefined))
       throw broken(`names factors of "${name}" that are not in the file`);
     const isMatrix = [rows, cols, rank].every(Number.isSafeInteger) && rows >= 1 && cols >= 1 && rank >= 0;
