@@ -3,7 +3,7 @@ import { infinityAsText, textAsInfinity } from "./json.js";
 import { InvalidFormatError } from "../errors.js";
 import { quote, shownJson } from "../formats/json.js";
 import { rowTypeOf, type SafetensorsDtype } from "../formats/index.js";
-import type { LowRankCertificate, Objective } from "../types/index.js";
+import type { LowRankCertificate } from "../types/index.js";
 import {
   allTensorsOf,
   faultInValue,
@@ -16,37 +16,14 @@ import {
   type ValueDescription,
 } from "./kinds/index.js";
 import { unknownIn } from "./kinds/kind.js";
+import type { LayerDescription } from "./layer-description.js";
 import { matrixShape } from "./matrix-shape.js";
 import { ofVersion3 } from "./short-description.js";
-import { storedTypes, type StoredLayer, type StoredType } from "./stored.js";
+import { storedTypes, type StoredLayer } from "./stored.js";
+
+export type { LayerClaim, LayerDescription } from "./layer-description.js";
 
 export const metadataKey = "loewner";
-
-/** One tensor X that was replaced: where what approximates X, or its transpose, lies, and what is claimed of it. */
-export type LayerDescription = ValueDescription & LayerClaim;
-
-export interface LayerClaim {
-  /** Of what was fitted: X, or its transpose. */
-  rows: number;
-  cols: number;
-  transposed?: true;
-  /** Dimensions of X where they are not two; X has the numbers of a matrix of `rows` and `cols`, in that order. */
-  shape?: readonly number[];
-  rank: number;
-  /** The type of X. */
-  dtype: string;
-  /** How numbers are stored. */
-  type: StoredType;
-  p: number;
-  /** Error of what is stored. */
-  objective: Objective;
-  /** |(A - left right) x|_p <= bound |x|_2 for every x, left and right as they are stored. */
-  bound: number;
-  /** Row weights were used: norms are weighted, and checking them takes the same weights. */
-  rowWeights: boolean;
-  /** Power of the counts that they are, where it is known. */
-  rowWeightsPower?: number;
-}
 
 export interface Description {
   version: 2;

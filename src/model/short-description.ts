@@ -3,7 +3,7 @@
 import { levelsOf } from "../code-levels.js";
 import type { CodeBits } from "../types/index.js";
 import { infinityAsText } from "./json.js";
-import type { LayerDescription } from "./description.js";
+import type { LayerDescription } from "./layer-description.js";
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 type JsonObject = Readonly<Record<string, Json | undefined>>;
