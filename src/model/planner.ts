@@ -19,6 +19,9 @@ export interface SpreadSize extends Pick<PlanOptions, "budget" | "bytes" | "erro
   readonly feedback?: ReadonlyMap<string, number>;
 }
 
+/** Of larger files what is written beside the numbers of layers is little. */
+const mostCounted = 2 ** 20;
+
 /** Who hears of spectra, what keeps them, and what is known of them already. */
 type RestOfWays =
   ConstructorParameters<typeof LayerWays> extends [unknown, unknown, unknown, ...infer Rest] ? Rest : never;
@@ -94,7 +97,12 @@ export class Planner {
       return plannedOf(chosen, (bytes) => `${bytes} bytes: the fewest that err by ${size.maxError} at most`);
     }
     if (size.error !== undefined) {
-      const chosen = allocateError(lists, size.error);
+      const isSmall = model.format === "onnx" && model.byteLength <= mostCounted;
+      const chosen = isSmall
+        ? await (
+            await import("./written-bytes.js")
+          ).leastWritten(shared, lists, size.error, (planned) => this.size([...fixed, ...planned]))
+        : allocateError(lists, size.error);
       note(chosen, "it is worth its bytes as it is");
       return plannedOf(chosen, (bytes) => `${bytes} bytes: least for what all layers may err together`);
     }
