@@ -3,7 +3,7 @@ import { infinityAsText, textAsInfinity } from "./json.js";
 import { InvalidFormatError } from "../errors.js";
 import { quote, shownJson } from "../formats/json.js";
 import { rowTypeOf, type SafetensorsDtype } from "../formats/index.js";
-import type { LowRankCertificate, Objective } from "../types/index.js";
+import type { LowRankCertificate } from "../types/index.js";
 import {
   allTensorsOf,
   faultInValue,
@@ -16,36 +16,14 @@ import {
   type ValueDescription,
 } from "./kinds/index.js";
 import { unknownIn } from "./kinds/kind.js";
+import type { LayerDescription } from "./layer-description.js";
 import { matrixShape } from "./matrix-shape.js";
-import { storedTypes, type StoredLayer, type StoredType } from "./stored.js";
+import { ofVersion3 } from "./short-description.js";
+import { storedTypes, type StoredLayer } from "./stored.js";
+
+export type { LayerClaim, LayerDescription } from "./layer-description.js";
 
 export const metadataKey = "loewner";
-
-/** One tensor X that was replaced: where what approximates X, or its transpose, lies, and what is claimed of it. */
-export type LayerDescription = ValueDescription & LayerClaim;
-
-export interface LayerClaim {
-  /** Of what was fitted: X, or its transpose. */
-  rows: number;
-  cols: number;
-  transposed?: true;
-  /** Dimensions of X where they are not two; X has the numbers of a matrix of `rows` and `cols`, in that order. */
-  shape?: readonly number[];
-  rank: number;
-  /** The type of X. */
-  dtype: string;
-  /** How numbers are stored. */
-  type: StoredType;
-  p: number;
-  /** Error of what is stored. */
-  objective: Objective;
-  /** |(A - left right) x|_p <= bound |x|_2 for every x, left and right as they are stored. */
-  bound: number;
-  /** Row weights were used: norms are weighted, and checking them takes the same weights. */
-  rowWeights: boolean;
-  /** Power of the counts that they are, where it is known. */
-  rowWeightsPower?: number;
-}
 
 export interface Description {
   version: 2;
@@ -105,20 +83,22 @@ export function readDescription(
     throw broken("is not JSON");
   }
   const version = description?.version;
-  if (!description || (version !== 1 && version !== 2)) throw broken(`has version ${shownJson(version)}, not 1 or 2`);
+  if (!description || (version !== 1 && version !== 2 && version !== 3))
+    throw broken(`has version ${shownJson(version)}, not 1, 2 or 3`);
   if (typeof description.layers !== "object" || description.layers === null || Array.isArray(description.layers))
     throw broken("lists no layers");
-  const more = version === 2 ? unknownIn(description, ["version", "layers"]) : undefined;
-  if (more !== undefined) throw broken(`says ${quote(more)}, which version 2 does not`);
+  const more = version === 1 ? undefined : unknownIn(description, ["version", "layers"]);
+  if (more !== undefined) throw broken(`says ${quote(more)}, which version ${version} does not`);
   for (const [name, written] of Object.entries(description.layers)) {
-    const layer = version === 1 ? ofVersion1(written) : written;
+    const layer =
+      version === 1 ? ofVersion1(written) : version === 3 ? (ofVersion3(written) as LayerDescription | null) : written;
     if (!isDescribed(layer)) throw broken(`lacks the bound or the error of "${name}"`);
     const { rows, cols, rank } = layer;
     if (!isValue(layer)) throw broken(`does not say where the factors of "${name}" lie`);
     if (!hasTypes(layer))
       throw broken(`says that "${name}" is of type ${word(layer.dtype)}, stored as ${word(layer.type)}`);
-    const unknown = version === 2 ? unknownOf(layer) : undefined;
-    if (unknown !== undefined) throw broken(`says ${quote(unknown)} of "${name}", which version 2 does not`);
+    const unknown = version === 1 ? undefined : unknownOf(layer);
+    if (unknown !== undefined) throw broken(`says ${quote(unknown)} of "${name}", which version ${version} does not`);
     if (allTensorsOf(layer).some((tensor) => shapeOf(tensor) === undefined))
       throw broken(`names factors of "${name}" that are not in the file`);
     const isMatrix = [rows, cols, rank].every(Number.isSafeInteger) && rows >= 1 && cols >= 1 && rank >= 0;

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ModelProtoSchema } from "../../src/formats/onnx/onnx_pb.js";
 import { createLoewner } from "../../src/index.js";
+import type { LayerDescription } from "../../src/model/description.js";
 import { withShortNames } from "../../src/model/onnx/short-names.js";
 import type { BuiltModel } from "./onnx-models/cases.js";
 import { compress, open } from "./onnx-models/compressing.js";
@@ -31,8 +32,23 @@ test.each(cases.map((each) => [each.name, each] as const))("%s", async (_, { wei
   const small = await compress(loewner, original, { keep: 0.5, layers: ["all"] });
   const both = short(small);
   expect(await run(both, inputs)).toEqual(await run(small, inputs));
-  expect([...(await open(both)).described]).toEqual([...(await open(small)).described]);
+  const [after, before] = [(await open(both)).described, (await open(small)).described];
+  expect([...after.keys()]).toEqual([...before.keys()]);
+  for (const [name, layer] of before) sameClaim(after.get(name)!, layer);
 });
+
+/** Errors to seven digits, a bound that is no less, and all else but where the parts lie. */
+function sameClaim(short: LayerDescription, long: LayerDescription) {
+  const claimOf = ({ rows, cols, transposed, shape, rank, dtype, type, p, rowWeights, objective }: LayerDescription) =>
+    ({ rows, cols, transposed, shape, rank, dtype, type, p, rowWeights, row: objective.worstRow.row }); // prettier-ignore
+  expect(claimOf(short)).toEqual(claimOf(long));
+  for (const key of ["lp", "l1", "l21", "l2"] as const)
+    expect(Math.abs(short.objective[key] - long.objective[key])).toBeLessThanOrEqual(5e-7 * long.objective[key]);
+  const { norm } = long.objective.worstRow;
+  expect(Math.abs(short.objective.worstRow.norm - norm)).toBeLessThanOrEqual(5e-7 * norm);
+  expect(short.bound).toBeGreaterThanOrEqual(long.bound);
+  expect(short.bound).toBeLessThanOrEqual(1.0005 * long.bound);
+}
 
 test("random graphs answer as before; renaming again changes nothing", async () => {
   await fc.assert(

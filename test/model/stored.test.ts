@@ -421,8 +421,8 @@ describe("a damaged description", () => {
 
   test.each([
     ["{", /is not JSON/],
-    ["null", /has version undefined, not 1 or 2/],
-    ['{"version":3,"layers":{}}', /has version 3, not 1 or 2/],
+    ["null", /has version undefined, not 1, 2 or 3/],
+    ['{"version":4,"layers":{}}', /has version 4, not 1, 2 or 3/],
     ['{"version":2}', /lists no layers/],
     ['{"version":2,"layers":[]}', /lists no layers/],
     ['{"version":2,"layers":{},"by":"me"}', /says "by", which version 2 does not/],

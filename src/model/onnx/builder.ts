@@ -13,6 +13,9 @@ export const DataType = { f32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, f16: 10
 
 /** Begins the names of tables and vectors that belong to no layer. */
 export const helperPrefix = "loewner/";
+/** The same where names are short. */
+export const shortPrefix = "~";
+export const isHelper = (name: string) => name.startsWith(helperPrefix) || name.startsWith(shortPrefix);
 
 export type Attribute = number | { readonly float: number } | readonly number[];
 

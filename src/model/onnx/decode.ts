@@ -6,7 +6,8 @@ import type { CodedMatrix } from "../../types/index.js";
 import { describeCodes, type PartDescription } from "../kinds/pair-description.js";
 import { rowChunks, storedBytes, type FloatMatrix, type StoredMatrix } from "../stored.js";
 import { transposedRows } from "../../formats/transposed-rows.js";
-import { DataType, type Builder } from "./builder.js";
+import { bytesOf } from "../kinds/matrix-journal.js";
+import { DataType, helperPrefix, type Builder } from "./builder.js";
 import type { Operand } from "./operand.js";
 
 /** One whose description is that of its tensors. */
@@ -160,24 +161,29 @@ function unpackCodes(
 
 /** [256, 8 / bits]: the values that a byte stands for, the lowest bits first. */
 function levelTable(builder: Builder, bits: number, levels: Float32Array, type: RowType): string {
-  const each = 8 / bits;
-  return builder.shared(`levels${bits} ${type} ${levels.join()}`, `levels${bits}`, () => {
-    const table = Float32Array.from(
-      { length: 256 * each },
-      (_, i) => levels[(Math.floor(i / each) >> (bits * (i % each))) & (2 ** bits - 1)],
-    );
-    return { dataType: DataType[type], dims: [256, each], data: encodeNumbers(table, type) };
+  const key = `levels${bits} ${type} ${levels.join()}`;
+  return builder.once(`${key} of bytes`, () => {
+    const values = builder.shared(key, `levels${bits}`, () => ({
+      ...{ dataType: DataType[type], dims: [levels.length], data: encodeNumbers(levels, type) },
+    }));
+    return builder.node("Gather", [values, bitTable(builder, bits, 1)], { name: `${helperPrefix}levels` });
   });
 }
 
-/** [256, 8 / bits] of int32: the fields of a byte, times `unit`. */
+/** [256, 8 / bits] of int32: the fields of a byte, times `unit`. Made as the model loads: it is larger than many a layer. */
 function bitTable(builder: Builder, bits: number, unit: number): string {
   const each = 8 / bits;
-  return builder.shared(`bits${bits}`, `bits${bits}`, () => {
-    const table = Int32Array.from(
-      { length: 256 * each },
-      (_, i) => unit * ((Math.floor(i / each) >> (bits * (i % each))) & (2 ** bits - 1)),
+  const node = (opType: string, inputs: string[]) => builder.node(opType, inputs, { name: `${helperPrefix}bits` });
+  const number = (value: number) => builder.number(value, "int32");
+  return builder.once(`bits${bits} ${unit}`, () => {
+    const bytes = builder.once("bytes", () =>
+      node("Reshape", [node("Range", [number(0), number(256), number(1)]), builder.vector([256, 1])]),
     );
-    return { dataType: DataType.int32, dims: [256, each], data: new Uint8Array(table.buffer) };
+    const powers = builder.shared(`powers${bits}`, `powers${bits}`, () => ({
+      ...{ dataType: DataType.int32, dims: [each] },
+      data: bytesOf(Int32Array.from({ length: each }, (_, place) => 2 ** (bits * place))),
+    }));
+    const fields = node("Mod", [node("Div", [bytes, powers]), number(2 ** bits)]);
+    return unit === 1 ? fields : node("Mul", [fields, number(unit)]);
   });
 }

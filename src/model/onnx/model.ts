@@ -7,7 +7,7 @@ import { isTable, kindOf } from "../layer-names.js";
 import { leastShare, type Layer, type LayerKind, type LayOutOptions, type Model, type OutputFile } from "../model.js";
 import type { StoredLayer } from "../stored.js";
 import { roleOf } from "../safetensors/architectures.js";
-import { helperPrefix } from "./builder.js";
+import { isHelper } from "./builder.js";
 import { bytesOfTensors, isDequantised, layOutChanged, weightRows } from "./float-view.js";
 import type { EqualTensor } from "./equal-tensors.js";
 import { inlinedModel } from "./functions/inlined.js";
@@ -37,13 +37,13 @@ export async function onnxModel(given: OnnxModel): Promise<Model> {
   const values = new Values(model);
   const roles = new Roles(model, values);
   for (const weight of await findWeights(model, values)) {
-    if (factors.has(weight.name) || weight.name.startsWith(helperPrefix)) continue;
+    if (factors.has(weight.name) || isHelper(weight.name)) continue;
     weights.set(weight.name, weight);
     const indirect = weight.blocked === undefined ? await indirectUses(model, values, weight) : none;
     layers.push(layerOf(weight, indirect, roles.of(weight), copiesIn(weight, values)));
   }
   for (const { name, tensor, reason, readers } of untouchedTensors(model, values, leastShare * model.byteLength)) {
-    if (factors.has(name) || weights.has(name) || name.startsWith(helperPrefix)) continue;
+    if (factors.has(name) || weights.has(name) || isHelper(name)) continue;
     const { dims, dataType, byteLength: bytes } = tensor;
     const layer = { name, kind: "other" as const, shape: dims, dtype: onnxDtypeName(dataType), bytes };
     layers.push({ ...layer, byDefault: false, transposed: false, blocked: reason, readers });
@@ -70,7 +70,7 @@ export async function onnxModel(given: OnnxModel): Promise<Model> {
   /** Read once, when something is written. */
   const equalOnes = () =>
     (equal ??= import("./equal-tensors.js").then(({ equalTensors }) =>
-      equalTensors(model, values, ({ name }) => factors.has(name) || name.startsWith(helperPrefix)),
+      equalTensors(model, values, ({ name }) => factors.has(name) || isHelper(name)),
     ));
 
   async function layOut(stored: readonly StoredLayer[], options: LayOutOptions = {}): Promise<OutputFile[]> {

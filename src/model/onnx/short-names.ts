@@ -1,21 +1,31 @@
 // Values inside of a graph under short names. Of a small model the names that exporters give them are a tenth to a half of the file; nothing
 // reads them but the nodes themselves. What is known from outside keeps its name:
-// inputs, outputs, weights.
+// inputs, outputs, weights. What layers are stored in is known by the description alone, which is written in short with it.
 import { clearField, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type GraphProto, ModelProtoSchema, NodeProtoSchema } from "../../formats/onnx/onnx_pb.js";
-import { DataType } from "./builder.js";
+import { type GraphProto, type ModelProto, ModelProtoSchema, NodeProtoSchema } from "../../formats/onnx/onnx_pb.js";
+import { metadataKey, readDescription } from "../description.js";
+import { allTensorsOf } from "../kinds/index.js";
+import { shortDescriptionText } from "../short-description.js";
+import { DataType, isHelper, shortPrefix } from "./builder.js";
 
-/** The same model: values that nodes put out, sizes and places have names of a few letters, nodes have none. @param bytes the main file, which is read */
+/**
+ * The same model: values that nodes put out, parts of stored layers, sizes and places have names of a few letters, nodes have none, and shapes
+ * that operators of ai.onnx tell are not written down.
+ * @param bytes the main file, which is read
+ */
 export function withShortNames(bytes: Uint8Array): Uint8Array {
   const model = fromBinary(ModelProtoSchema, bytes);
   const { graph } = model;
   if (!graph) return bytes;
   const graphs = graphsIn(graph);
+  const description = describedIn(model, graph);
+  const parts = new Set([...description.values()].flatMap(allTensorsOf));
   const kept = new Set<string>();
   const made = new Set<string>();
   for (const { name } of [...graph.input, ...graph.output]) kept.add(name);
   for (const each of graphs) {
-    for (const { name, dataType } of each.initializer) (isIndices(dataType) ? made : kept).add(name);
+    for (const { name, dataType } of each.initializer)
+      (isIndices(dataType) || parts.has(name) || isHelper(name) ? made : kept).add(name);
     for (const { values } of each.sparseInitializer) kept.add(values?.name ?? "");
     for (const { tensorName } of each.quantizationAnnotation) kept.add(tensorName);
     if (each !== graph) for (const { name } of [...each.input, ...each.output]) made.add(name);
@@ -31,7 +41,8 @@ export function withShortNames(bytes: Uint8Array): Uint8Array {
   for (const name of made) {
     if (name === "" || kept.has(name)) continue;
     let next: string;
-    do next = lettersOf(count++);
+    const prefix = isHelper(name) && !parts.has(name) ? shortPrefix : "";
+    do next = prefix + lettersOf(count++);
     while (taken.has(next));
     if (next.length < name.length) short.set(name, next);
   }
@@ -46,7 +57,19 @@ export function withShortNames(bytes: Uint8Array): Uint8Array {
     for (const value of [...each.valueInfo, ...(each === graph ? [] : [...each.input, ...each.output])])
       value.name = renamed(value.name);
   }
+  const told = new Set(
+    graph.node.flatMap(({ domain, output }) => (domain === "" || domain === "ai.onnx" ? output : [])),
+  );
+  graph.valueInfo = graph.valueInfo.filter(({ name }) => !told.has(name));
+  for (const property of model.metadataProps)
+    if (property.key === metadataKey) property.value = shortDescriptionText(description, renamed);
   return toBinary(ModelProtoSchema, model);
+}
+
+function describedIn({ metadataProps }: ModelProto, { initializer }: GraphProto) {
+  const dims = new Map(initializer.map((tensor) => [tensor.name, tensor.dims.map(Number)]));
+  const text = metadataProps.find(({ key }) => key === metadataKey)?.value;
+  return readDescription(text, "the result", (name) => dims.get(name));
 }
 
 /** Sizes and places of int64, and bools: no weight, and nothing that the description names. */

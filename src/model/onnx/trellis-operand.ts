@@ -74,7 +74,10 @@ export function trellisOperand(builder: Builder, name: string, code: TrellisCode
   };
 }
 
-/** Of `size` rows, a power of two; as the Kronecker product of two smaller ones, whose entries are few. */
+/** Rows of a Hadamard matrix that takes fewer bytes than the nodes that make it of two smaller ones. */
+const mostWhole = 16;
+
+/** Of `size` rows, a power of two; large ones as the Kronecker product of two smaller ones, whose entries are few. */
 function hadamard(builder: Builder, size: number): string {
   const small = (n: number) =>
     builder.once(`hadamard ${n} f32`, () => {
@@ -83,9 +86,9 @@ function hadamard(builder: Builder, size: number): string {
       }));
       return builder.node("Cast", [bits], { name: `${helperPrefix}hadamard`, attributes: { to: DataType.f32 } });
     });
+  if (size <= mostWhole) return small(size);
   const first = 2 ** Math.floor(Math.log2(size) / 2);
   const second = size / first;
-  if (first === 1) return small(size);
   return builder.once(`hadamard ${size} whole`, () => {
     const as = (op: string, inputs: string[]) => builder.node(op, inputs, { name: `${helperPrefix}hadamard` });
     const left = as("Reshape", [small(first), builder.vector([first, 1, first, 1])]);

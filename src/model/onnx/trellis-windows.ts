@@ -53,6 +53,8 @@ export class TrellisWindows {
   /** Bits of each component, summed up to it and with it, less one: the place of its code's last bit. */
   private last(): string {
     return this.once("last", () => {
+      const [{ bits, cols }, ...more] = this.bands;
+      if (more.length === 0) return this.range(bits - 1, bits * cols, bits);
       const ends = this.node("CumSum", [this.bits(), this.number(0, "int32")], "ends");
       return this.node("Sub", [ends, this.number(1, "int32")], "last");
     });
@@ -86,8 +88,12 @@ export class TrellisWindows {
       const ends = this.node("OneHot", [byte, this.number(next.length, "int32"), zeroOne], "ends", { axis: 0 });
       const own = this.node("Mul", [ends, unit], "own");
       // A byte counts for codes that end in it and, 256 times as much, for what the next byte counts for.
+      const following =
+        this.bands.length > 1
+          ? this.vector("next", "int32", next)
+          : this.node("Mod", [this.range(1, next.length + 1, 1), this.number(next.length, "int32")], "next");
       const withNext = (matrix: string) => {
-        const moved = this.node("Gather", [matrix, this.vector("next", "int32", next)], "next");
+        const moved = this.node("Gather", [matrix, following], "next");
         return this.node("Add", [own, this.node("Mul", [moved, this.number(256, "f32")], "before")], "shifts");
       };
       return withNext(withNext(own));
@@ -121,6 +127,12 @@ export class TrellisWindows {
   /** Written once for all layers whose bands are alike. */
   private once(what: string, write: () => string): string {
     return this.builder.once(`${what} ${this.key}`, write);
+  }
+
+  /** From `first` up to below `limit`. */
+  private range(first: number, limit: number, step: number): string {
+    const numbers = [first, limit, step].map((value) => this.number(value, "int32"));
+    return this.node("Range", numbers, "range");
   }
 
   private cast(value: string, to: keyof typeof DataType): string {

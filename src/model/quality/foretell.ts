@@ -5,7 +5,7 @@ import type { Model } from "../model.js";
 import { shrinkNames } from "../option-tables.js";
 import { openPlan } from "../plan.js";
 import { sizesIn, type Plan, type PlanOptions } from "../plan-options.js";
-import { cosineOf, type QualityOptions, usualSensitivity } from "./qualities.js";
+import { cosineAt, cosineOf, costAt, type QualityOptions, usualSensitivity } from "./qualities.js";
 
 export interface Foretold extends Plan {
   /** Mean cosine between the answers and the original's; undefined where layers have sizes of their own. */
@@ -22,7 +22,7 @@ export async function foretell(
   options: PlanOptions & QualityOptions,
 ): Promise<Foretold> {
   const { quality, cosine, ...given } = checkedPlan("foretell", model, options, shrinkNames);
-  const size = sizesIn(given).length ? given : { error: 1 - cosineOf({ quality, cosine }) };
+  const size = sizesIn(given).length ? given : { error: costAt(cosineOf({ quality, cosine })) };
   const { layers, planner, progress, targets } = await openPlan(
     loewner,
     model,
@@ -33,6 +33,6 @@ export async function foretell(
   const sensitivities = new Map(layers.map((layer) => [layer.name, usualSensitivity(layer)]));
   const { chosen, skipped } = await targets({ ...size, sensitivities });
   const lost = chosen.map(({ layer, expected }) => usualSensitivity(layer) * (expected ?? NaN));
-  const forecast = 1 - lost.reduce((sum, each) => sum + each, 0);
+  const forecast = cosineAt(lost.reduce((sum, each) => sum + each, 0));
   return { chosen, skipped, bytesAfter: await planner.size(chosen), ...(!Number.isNaN(forecast) && { forecast }) };
 }

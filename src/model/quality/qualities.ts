@@ -27,3 +27,18 @@ export function cosineOf({ quality = "high", cosine = cosines[quality] }: Qualit
 export function usualSensitivity({ kind }: Pick<Layer, "kind">): number {
   return kind === "tied" || kind === "head" ? 5 : 0.4;
 }
+
+/** The least cosine that a cost is told by: below it answers have nothing to do with the original's. */
+const leastCosine = 0.05;
+
+/**
+ * What adds up over layers: half the squared error beside the answers' own squares, of errors at right angles to them. 1 - cosine where that
+ * is small; a cosine itself falls ever more slowly.
+ */
+export function costAt(cosine: number): number {
+  const known = Math.max(leastCosine, cosine);
+  return (1 / (known * known) - 1) / 2;
+}
+
+/** The cosine at that cost. */
+export const cosineAt = (cost: number) => 1 / Math.sqrt(1 + 2 * cost);

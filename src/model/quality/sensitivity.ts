@@ -17,6 +17,7 @@ import type { PlannedLayer } from "../plan-options.js";
 import { noCertificate } from "../sizes.js";
 import type { Answers } from "./answers.js";
 import { runnableFiles } from "./laid-out.js";
+import { costAt } from "./qualities.js";
 
 /** Models that are run, at most: of more layers those that follow each other are changed together. */
 const mostRuns = 96;
@@ -70,7 +71,7 @@ export async function measuredSensitivities(
       runner.exchange(before);
       const expected = expectedIn(group);
       if (cosine === undefined || !(expected > 0)) continue;
-      for (const { layer } of group) found.set(layer.name, Math.max(leastError, 1 - cosine) / expected);
+      for (const { layer } of group) found.set(layer.name, Math.max(leastError, costAt(cosine)) / expected);
     }
     const factor = await scale();
     return new Map([...found].map(([name, each]) => [name, each * factor]));
@@ -87,19 +88,65 @@ export async function measuredSensitivities(
     const sum = parts.reduce((sum, each) => sum + found.get(each.layer.name)! * expectedIn([each]), 0);
     if (!(sum > 0)) return 1;
     const { cosine } = await all.agreement(whole ?? runner);
-    return Math.min(mostScale, Math.max(1 / mostScale, (1 - cosine) / sum));
+    return Math.min(mostScale, Math.max(1 / mostScale, costAt(cosine) / sum));
+  }
+}
+
+/** Of a draft's squared errors, those that it is tried with instead, at most. */
+const mostGrown = 4;
+
+/**
+ * What costs at the sizes of a plan are beside the sum of what `sensitivities` say of it: 1 where they say what is so. Drafts may have other
+ * bits than layers end up with, and costs of large errors add up otherwise than those of small ones. So all drafts at once are put into the original
+ * with their errors as large as the plan expects, and it runs on all inputs.
+ *
+ * Layers whose numbers are not given to each run are left out, here and there.
+ * @param planned what is to be made
+ * @param sensitivities by name, as `measuredSensitivities` gives them
+ */
+export async function scaleAt(
+  planned: readonly PlannedLayer[],
+  { original, all }: Pick<MeasuredAnswers, "original" | "all">,
+  { chosen, made }: Fits<Draft>,
+  sensitivities: ReadonlyMap<string, number>,
+): Promise<number> {
+  const wanted = new Map(planned.map((each) => [each.layer.name, expectedIn([each])]));
+  const grown = chosen.map((each) => {
+    const ratio = (wanted.get(each.layer.name) ?? 0) / expectedIn([each]);
+    return Number.isFinite(ratio) ? Math.min(mostGrown, ratio) : 0;
+  });
+  const runner = await all.openFed(original);
+  try {
+    const { changed } = await exchanged(runner, chosen, made, grown.map(Math.sqrt));
+    const told = changed.reduce((sum, each) => {
+      const expected = grown[chosen.indexOf(each)] * expectedIn([each]);
+      return sum + (sensitivities.get(each.layer.name) ?? 0) * expected;
+    }, 0);
+    if (!(told > leastError)) return 1;
+    return Math.min(mostScale, Math.max(1 / mostScale, costAt((await all.agreement(runner)).cosine) / told));
+  } finally {
+    await runner.release();
   }
 }
 
 const expectedIn = (group: readonly PlannedLayer[]) => group.reduce((sum, { expected = 0 }) => sum + expected, 0);
 
-/** Puts drafts in the place of layers whose numbers are given to each run. @returns these layers, and what was there */
-async function exchanged(runner: Runner, group: readonly PlannedLayer[], drafts: readonly Draft[]) {
+/**
+ * Puts drafts in the place of layers whose numbers are given to each run.
+ * @param shares of each draft's errors, those that it has there. Default 1
+ * @returns these layers, and what was there
+ */
+async function exchanged(
+  runner: Runner,
+  group: readonly PlannedLayer[],
+  drafts: readonly Draft[],
+  shares?: readonly number[],
+) {
   const changed: PlannedLayer[] = [];
   const before: ModelInput[] = [];
   for (const [i, draft] of drafts.entries()) {
     const given = group[i].layer.copies ? undefined : runner.givenAs(draft.name);
-    const change = given && (await changeOf(given, draft));
+    const change = given && (await changeOf(given, draft, shares?.[i]));
     if (!change) continue;
     changed.push(group[i]);
     before.push(given);
@@ -136,14 +183,17 @@ export function feedbackOf({ chosen, made, skipped }: Fits<Draft>) {
 const unproved = (draft: FittedLayer) => ({ ...draft, certificate: noCertificate });
 
 /** The layer as it decodes, in the place of its own numbers; undefined where these are not given to each run. */
-async function changeOf(given: ModelInput, draft: Draft): Promise<ModelInput | undefined> {
+async function changeOf(given: ModelInput, draft: Draft, share = 1): Promise<ModelInput | undefined> {
   const numbers = given.data instanceof Float32Array && (await numbersOf(draft));
   if (!numbers) return undefined;
   const { transposed, only, rows, cols } = draft;
   const data = (given.data as Float32Array).slice();
   for (let i = 0, at = 0; at < numbers.length; ++i) {
     const row = only?.[i] ?? i;
-    for (let j = 0; j < cols; ++j, ++at) data[transposed ? j * rows + row : row * cols + j] = numbers[at];
+    for (let j = 0; j < cols; ++j, ++at) {
+      const to = transposed ? j * rows + row : row * cols + j;
+      data[to] = share === 1 ? numbers[at] : data[to] + share * (numbers[at] - data[to]);
+    }
   }
   return { ...given, data };
 }

@@ -20,7 +20,7 @@ import { shrinkNames } from "../option-tables.js";
 import type { Agreement, AnswersOptions } from "./answers.js";
 import { runnableFiles } from "./laid-out.js";
 import { halvesOf } from "../halves.js";
-import { allowsHalves, cosineOf, type QualityOptions, usualSensitivity } from "./qualities.js";
+import { allowsHalves, cosineOf, type QualityOptions, usualSensitivity, cosineAt, costAt } from "./qualities.js";
 import type { MeasuredAnswers } from "./sensitivity.js";
 import { inStages } from "./stages.js";
 
@@ -65,7 +65,6 @@ const enough = 0.8;
 const gainOfFeedback = 8;
 /** Share of the rows of a table that are tried instead of all. */
 const mostRead = 0.5;
-
 /**
  * Compresses so that answers agree with the original's as well as is asked for, or, where a size is given, as well as they can in it.
  *
@@ -82,20 +81,20 @@ export async function shrinkModel(loewner: Loewner, model: Model, options: Shrin
     throw new InvalidInputError(`cosine must be a number between 0 and 1, such as 0.99; got ${cosine}.`);
   const sized = sizesIn(rest).length > 0;
   const asked = cosineOf({ quality, cosine });
-  const size: SpreadSize = sized ? rest : { error: 1 - asked };
+  const size: SpreadSize = sized ? rest : { error: costAt(asked) };
   const halves =
     !sized && rest.maxError === undefined && allowsHalves(asked) ? await halvesOf(model, rest, rest.signal) : undefined;
   const shrinking = await Shrinking.open(
     loewner,
     model,
     {
-      ...{ dtype: "auto", ...rest, ...(!sized && { error: 1 - asked, shortNames: true }), halves },
+      ...{ dtype: "auto", ...rest, ...(!sized && { error: costAt(asked), shortNames: true }), halves },
       ...(inputs && rest.onProgress && { onProgress: inStages(rest.onProgress) }),
     },
     inputs,
   );
   const made = await shrinking
-    .made(size, sized || isOfFile(rest) ? undefined : 1 - asked)
+    .made(size, sized || isOfFile(rest) ? undefined : asked)
     .finally(() => shrinking.fitting.close());
   const result = await compressedModel(model, made, shrinking.options, started, shrinking.journal);
   const inHalves = [...(halves ?? [])].filter((name) => !result.layers.some((layer) => layer.name === name));
@@ -159,8 +158,8 @@ class Shrinking {
     return shrinking;
   }
 
-  /** @param lost 1 - the mean cosine that is asked for; undefined for a size */
-  async made(size: SpreadSize, lost: number | undefined): Promise<Made> {
+  /** @param asked mean cosine; undefined for a size */
+  async made(size: SpreadSize, asked: number | undefined): Promise<Made> {
     const { answers } = this;
     const usual = new Map(this.plan.layers.map((layer) => [layer.name, usualSensitivity(layer)]));
     if (!answers) return this.fitted({ ...size, sensitivities: usual });
@@ -170,20 +169,21 @@ class Shrinking {
     if ((size.budget ?? size.bytes ?? size.error) === undefined)
       return compared(await this.fitted({ ...size, sensitivities: usual }));
     // Of layers that stay as they are nothing is measured.
-    const { found, feedback } = await this.measured({ ...size, sensitivities: usual }, answers);
-    const sensitivities = new Map([...usual, ...found]);
-    let error = lost;
+    const { sensitivities, feedback } = await this.measured({ ...size, sensitivities: usual }, answers);
+    const most = asked === undefined ? undefined : costAt(asked);
+    let error = most;
     let best: Required<Made> | undefined;
     for (let round = 1; ; ++round) {
       const made = await compared(
         await this.fitted({ ...size, ...(error !== undefined && { error }), sensitivities, feedback }),
       );
       const { agreement } = made;
-      if (lost === undefined || error === undefined) return made;
-      const isKept = 1 - agreement.cosine <= lost;
+      if (most === undefined || error === undefined) return made;
+      const cost = costAt(agreement.cosine);
+      const isKept = cost <= most;
       if (isKept || !best || agreement.cosine > best.agreement.cosine) best = made;
-      if ((isKept && 1 - agreement.cosine >= enough * lost) || round === mostRounds) return best;
-      error *= lost / Math.max(1 - agreement.cosine, lost / 4);
+      if ((isKept && cost >= enough * most) || round === mostRounds) return best;
+      error *= most / Math.max(cost, most / 4);
       // Just missed is missed.
       if (!isKept) error *= 0.95;
     }
@@ -193,27 +193,34 @@ class Shrinking {
   private async measured(
     size: SpreadSize,
     answers: MeasuredAnswers,
-  ): Promise<{ found: Map<string, number>; feedback: Map<string, number> }> {
+  ): Promise<{ sensitivities: Map<string, number>; feedback: Map<string, number> }> {
     const { plan, fitting, model } = this;
     const { signal, onProgress } = this.options;
     const { isFed } = await import("../calibrate/fed-weights.js");
     const rowsOf = (layer: Layer) =>
       isFed(answers.original, layer.name) ? rowsRead(layer, this.counts?.get(layer.name)) : undefined;
-    const sensitivities = new Map(size.sensitivities);
-    for (const { name, kind } of plan.layers)
-      if (kind === "linear") sensitivities.set(name, sensitivities.get(name)! / gainOfFeedback);
-    const planned = await fitting.draft(await plan.targets({ ...size, sensitivities }), plan.progress, rowsOf);
+    const usual = size.sensitivities!;
+    const gained = new Map(
+      plan.layers.map(({ name, kind }) => [name, usual.get(name)! / (kind === "linear" ? gainOfFeedback : 1)]),
+    );
+    const planned = await fitting.draft(await plan.targets({ ...size, sensitivities: gained }), plan.progress, rowsOf);
     const onLayer = (done: number, total: number, layer: string) =>
       onProgress?.({ stage: "what it costs the answers", layer, done, total });
-    const { feedbackOf, measuredSensitivities } = await import("./sensitivity.js");
+    const { feedbackOf, measuredSensitivities, scaleAt } = await import("./sensitivity.js");
     const { feedback, drafts } = feedbackOf(planned);
-    return { found: await measuredSensitivities(model, answers, drafts, { signal, onLayer }), feedback };
+    const found = await measuredSensitivities(model, answers, drafts, { signal, onLayer });
+    const { chosen } = await plan.targets({ ...size, sensitivities: new Map([...usual, ...found]), feedback });
+    const scale = await scaleAt(chosen, answers, drafts, found);
+    return {
+      sensitivities: new Map([...usual, ...[...found].map(([name, x]) => [name, x * scale] as const)]),
+      feedback,
+    };
   }
 
   private async fitted(size: SpreadSize): Promise<Made> {
     const { plan, fitting } = this;
     const fits = await fitting.fit(await plan.targets(size), plan.progress);
-    return { ...fits, forecast: 1 - lostIn(fits.chosen, size.sensitivities) };
+    return { ...fits, forecast: cosineAt(costIn(fits.chosen, size.sensitivities)) };
   }
 
   private async agreement(stored: readonly StoredLayer[]): Promise<Agreement> {
@@ -222,8 +229,8 @@ class Shrinking {
   }
 }
 
-/** 1 - the mean cosine that is expected of these. */
-function lostIn(chosen: readonly PlannedLayer[], sensitivities?: ReadonlyMap<string, number>): number {
+/** What these are expected to cost the answers. */
+function costIn(chosen: readonly PlannedLayer[], sensitivities?: ReadonlyMap<string, number>): number {
   return chosen.reduce(
     (sum, { layer, expected = 0 }) => sum + (sensitivities?.get(layer.name) ?? usualSensitivity(layer)) * expected,
     0,
