@@ -26,7 +26,7 @@ export { levelSetBreaks, levelSetFaces, levelSetScales, levelSetSlopes, levelSet
 
 /** Raised whenever a signature or a layout changes. */
 export function abiVersion(): u32 {
-  return 5;
+  return 6;
 }
 
 /** First byte that the host may use; all memory from here on is the host's. */
@@ -175,6 +175,14 @@ export function penaltyScales(scales: usize, s: usize, base: usize, n: u32, p: f
 export function weightedSum(out: usize, x: usize, s: usize, n: u32): void {
   split.weightedSum(out, x, s, n);
 }
+// Steps of the eigen solver, for threads that share a matrix.
+
+export { blockBytes, blockStart, finishRow, lastEntry, reflectRow, rowBytes } from "./eigen-tridiagonal";
+export { addParts, multiplyParts, partBytes, partsOf, rowOffset, subtractBlock, updateBytes } from "./eigen-symmetric";
+export { solve as divide, vectorPanelBytes } from "./eigen-divide";
+export { firstHalf, mergeBytes, mergePairBytes, mergePanels } from "./eigen-merge";
+export { applyReflectors, reflectorOffset, reflectorWorkBytes, rowPairBytes, unpackRows } from "./eigen-back";
+
 // Sensitivities and coresets (sensitivity.ts).
 
 export { lewisScale, whitenedRows, sensitivityTerms, normsBlock } from "./sensitivity";
