@@ -177,7 +177,7 @@ export function weightedSum(out: usize, x: usize, s: usize, n: u32): void {
 }
 // Steps of the eigen solver, for threads that share a matrix.
 
-export { blockBytes, blockStart, finishRow, lastEntry, reflectRow, rowBytes } from "./eigen-tridiagonal";
+export { blockBytes, blockStart, finishRow, lastEntry, reflectRow, rowBytes, tridiagonalBytes, tridiagonalise } from "./eigen-tridiagonal";
 export { addParts, multiplyParts, partBytes, partsOf, rowOffset, subtractBlock, updateBytes } from "./eigen-symmetric";
 export { solve as divide, vectorPanelBytes } from "./eigen-divide";
 export { firstHalf, mergeBytes, mergePairBytes, mergePanels } from "./eigen-merge";

@@ -166,11 +166,15 @@ export function denseWork(input: DenseInput<DenseName>): number {
   return "n" in input && "matrix" in input ? 16 * input.n * input.n * input.n : 0;
 }
 
-/** Columns from which on threads share an eigenproblem, and multiply-adds from which on they share a product. */
+/** Columns from which on threads share an eigenproblem, or eigenvalues alone; and each side of a product. */
 const sharedSize = 512;
+export const sharedReduction = 2048;
 
 /** Whether threads do it sooner together than one of them does. */
 export function isWorthSharing(name: DenseName, input: DenseInput<DenseName>): boolean {
-  if (name === "eigen") return (input as Symmetric).n >= sharedSize;
-  return name === "multiply" && denseWork(input) >= sharedSize ** 3;
+  if (name === "eigen") {
+    const { n, count } = input as DenseInput<"eigen">;
+    return n >= (count === 0 ? sharedReduction : sharedSize);
+  }
+  return name === "multiply" && denseWork(input) >= sharedSize * sharedSize * sharedSize;
 }

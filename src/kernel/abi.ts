@@ -95,6 +95,8 @@ export interface KernelExports {
   triangularInverse(L: Pointer, n: number): void;
   eigenWorkBytes(n: number, count: number): number;
   eigen(A: Pointer, w: Pointer, n: number, work: Pointer, count: number): number;
+  tridiagonalBytes(n: number): number;
+  tridiagonalise(A: Pointer, n: number, d: Pointer, e: Pointer, tau: Pointer, work: Pointer): void;
   /** Bytes of u and w of a block of the tridiagonal reduction, and of one of them. */
   blockBytes(n: number): number;
   rowBytes(n: number): number;

@@ -1,5 +1,5 @@
 // A worker's part of an eigenproblem that all workers solve together: steps that the coordinator asks for one after the other
-// (thread-eigen.ts). What it holds in wasm memory between them: the reflectors; before these are all there its parts of the matrix;
+// (thread-eigen.ts and thread-reduction.ts). What it holds in wasm memory between them: the reflectors; before these are all there its parts of the matrix;
 // later its columns of the tridiagonal's vectors; at last its rows of the answer.
 import type { Kernel } from "../../kernel/load.js";
 import { Frame } from "../../kernel/frame.js";
@@ -89,6 +89,13 @@ export class EigenShare {
   /** Its memory is given back. */
   end(): void {
     this.kernel.top = this.start;
+  }
+
+  /** Takes all reflectors, packed. */
+  reflect({ n, reflectors }: { n: number; reflectors: Float64Array }): void {
+    this.n = n;
+    this.reflectors = this.frame.copy(reflectors);
+    this.stage = this.kernel.top;
   }
 
   /** Takes parts of the matrix. */

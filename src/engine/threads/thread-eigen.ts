@@ -1,15 +1,15 @@
-// The symmetric eigenproblem of assembly/eigen.ts over the workers, to the same bits: they hold parts of the matrix while it is reduced,
-// and this thread goes from column to column; they solve ranges of the tridiagonal matrix and then hold columns of its vectors, of
-// which each merge changes every column by itself; at last they hold rows, and apply the reflectors to them.
+// The symmetric eigenproblem of assembly/eigen.ts over the workers, to the same bits. Once the matrix is tridiagonal
+// (thread-reduction.ts) they solve ranges of it and then hold columns of its vectors, of which each merge changes every one by itself; at
+// last they hold rows, and apply the reflectors to them.
 //
-// Cost: a message to and from each worker for every column, 8 n bytes; all vectors go from columns to rows by way of this thread.
+// Cost: all vectors go from columns to rows by way of this thread.
 import { withFrameAsync } from "../../kernel/frame.js";
 import type { Kernel } from "../../kernel/load.js";
-import { notConverged, type Eigen } from "../dense.js";
-import { SumTree } from "../tree.js";
+import { notConverged, sharedReduction, type Eigen } from "../dense.js";
 import type { Divided } from "./eigen-share.js";
 import { shares } from "./shares.js";
 import type { Team } from "./team.js";
+import { reduceHere, reduceTogether, type Tridiagonal } from "./thread-reduction.js";
 
 interface Problem {
   matrix: Float64Array;
@@ -18,16 +18,10 @@ interface Problem {
   count: number;
 }
 
-interface Tridiagonal {
-  d: Float64Array;
-  e: Float64Array;
-  /** Scales of the reflectors. */
-  tau: Float64Array;
-}
-
 export async function threadEigen(kernel: Kernel, team: Team, { matrix, n, count }: Problem): Promise<Eigen> {
   const shift = shiftOf(matrix, n);
-  const form = await tridiagonalise(kernel, team, matrix, n, powerOfTwo(-shift));
+  const reduce = n < sharedReduction ? reduceHere : reduceTogether;
+  const form = await reduce(kernel, team, { matrix, n, scale: powerOfTwo(-shift) });
   const { tau } = form;
   const ascending = count ? await divide(kernel, team, form, n, count) : await valuesAlone(kernel, form, n);
   const scale = powerOfTwo(shift);
@@ -58,97 +52,6 @@ function powerOfTwo(exponent: number): number {
   return view.getFloat64(0, true);
 }
 
-/** A worker's parts of the matrix, packed. */
-function packed(kernel: Kernel, matrix: Float64Array, n: number, range: [number, number], scale: number): Float64Array {
-  const { call } = kernel;
-  const part = new Float64Array((call.partBytes(n, ...range) >>> 0) / 8);
-  for (let row = 0; row < n; ++row) {
-    const offset = call.rowOffset(n, row, ...range);
-    if (offset >= 0) part.set(scaled(matrix.subarray(row * n, row * n + row + 1), scale), offset / 8);
-  }
-  return part;
-}
-
-function scaled(row: Float64Array, scale: number): Float64Array {
-  return scale === 1 ? row : row.map((x) => x * scale);
-}
-
-/** As assembly/eigen-tridiagonal.ts goes about it, but for what the workers do. */
-function tridiagonalise(
-  kernel: Kernel,
-  team: Team,
-  matrix: Float64Array,
-  n: number,
-  scale: number,
-): Promise<Tridiagonal> {
-  const { call } = kernel;
-  return withFrameAsync(kernel, async (frame) => {
-    const parts = shares(call.partsOf(n), Math.min(team.size, call.partsOf(n)));
-    for (const [worker, own] of parts.entries()) {
-      const last = own[own.length - 1];
-      const part = packed(kernel, matrix, n, [own[0].first, last.first + last.blocks], scale);
-      const inputs = parts.map((_, other) => (other === worker ? { n, parts: own, matrix: part } : undefined));
-      await team.ask(
-        "reduce",
-        inputs,
-        [...parts.keys()].map(() => [part.buffer as ArrayBuffer]),
-      );
-    }
-    const stride = call.rowBytes(n);
-    const blockBytes = call.blockBytes(n);
-    const X = frame.bytes(blockBytes);
-    kernel.bytes(X, blockBytes).fill(0);
-    const [d, e, tau, y] = [frame.f64(n), frame.f64(n), frame.f64(n), frame.f64(n)];
-    const e0 = kernel.f64(e, n);
-    e0[n - 1] = 0;
-    kernel.f64(tau, n)[0] = 0;
-    const rowsAt = frame.f64((n - call.blockStart(n) + 1) * n);
-    const firstOf = (end: number) => (call.blockStart(end) === 1 ? 0 : call.blockStart(end));
-    const place = (row: number, end: number) => rowsAt + (row - firstOf(end)) * n * 8;
-    for (let row = firstOf(n); row < n; ++row)
-      kernel.f64(place(row, n), row + 1).set(scaled(matrix.subarray(row * n, row * n + row + 1), scale));
-
-    for (let end = n; end > 1;) {
-      const start = call.blockStart(end);
-      let some = 0;
-      for (let i = end - 1; i >= start; --i) {
-        const multiply = call.reflectRow(place(i, end), n, i, end, X, d, e, tau, some) !== 0;
-        const u = X + 2 * (end - 1 - i) * stride;
-        const copies = parts.map(() => kernel.f64(u, i).slice());
-        const inputs = copies.map((copy) => ({ i, end, u: copy, multiply }));
-        const sums = await team.ask(
-          "column",
-          inputs,
-          copies.map(({ buffer }) => [buffer as ArrayBuffer]),
-        );
-        if (!multiply) continue;
-        const tree = new SumTree();
-        for (const [worker, own] of parts.entries())
-          own.forEach(({ blocks }, k) => tree.addSubtree(sums[worker][k], 31 - Math.clz32(blocks)));
-        kernel.f64(y, i).set(tree.finish());
-        call.finishRow(y, n, i, end, X, kernel.f64(tau, n)[i], some);
-        some = 1;
-      }
-      if (start === 1) {
-        const corner = kernel.f64(place(0, end), 1)[0];
-        kernel.f64(d, 1)[0] = call.lastEntry(corner, n, end, X);
-      } else {
-        const w = new Float64Array(some && (end - start) * start);
-        for (let k = 0; k < w.length / start; ++k) w.set(kernel.f64(X + (2 * k + 1) * stride, start), k * start);
-        const first = firstOf(start);
-        const found = await team.ask(
-          "update",
-          parts.map(() => ({ start, w, first })),
-        );
-        for (const { row, entries } of found.flat()) kernel.f64(place(row, start), row + 1).set(entries);
-      }
-      end = start;
-    }
-    const [diagonal, below, scales] = [d, e, tau].map((at) => kernel.f64(at, n).slice());
-    return { d: diagonal, e: below, tau: scales };
-  });
-}
-
 function valuesAlone(kernel: Kernel, { d, e }: Tridiagonal, n: number): Promise<Float64Array> {
   const { call } = kernel;
   return withFrameAsync(kernel, async (frame) => {
@@ -156,7 +59,10 @@ function valuesAlone(kernel: Kernel, { d, e }: Tridiagonal, n: number): Promise<
     const V = frame.bytes(bytes);
     kernel.bytes(V, bytes).fill(0);
     const at = frame.copy(d);
-    const failed = call.divide(at, frame.copy(e), 0, n, n, V, 0, 0, frame.bytes(call.mergeBytes(n) >>> 0), V);
+    const [below, work] = [frame.copy(e), frame.bytes(call.mergeBytes(n) >>> 0)];
+    // The halves' own vectors are wanted as far as those two panels go.
+    const pairs = frame.bytes(call.mergePairBytes(n, 0) >>> 0);
+    const failed = call.divide(at, below, 0, n, n, V, 0, 0, work, pairs);
     if (failed) throw notConverged(n, failed - 1);
     return kernel.f64(at, n).slice();
   });
