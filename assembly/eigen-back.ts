@@ -61,7 +61,7 @@ export function applyReflectors(A: usize, packed: bool, n: u32, tau: usize, pair
       memory.fill(U + k * stride + filled, 0, stride - filled);
     }
     combine(U, W, S, stride, here, depth, width, at(tau, i0));
-    packTransposed(panelsU, U, depth, stride);
+    packTransposed(panelsU, U, stride, depth, width);
     packPanels<f64>(panelsW, W, depth, width);
     for (let r: u32 = 0; r < count; r += ROWS) {
       const rows = min(ROWS, count - r);
@@ -103,11 +103,11 @@ export function unpackRows(A: usize, pairs: usize, n: u32, count: u32): void {
   }
 }
 
-/** `depth` rows of U, `stride` bytes each, as the columns of panels. */
-function packTransposed(panels: usize, U: usize, depth: u32, stride: usize): void {
+/** The first `length` entries of `depth` rows of U, `stride` bytes apart, as the columns of panels; depth a multiple of 8. */
+export function packTransposed(panels: usize, U: usize, stride: usize, depth: u32, length: u32): void {
   for (let k: u32 = 0; k < depth; k += 8) {
     let from = U + k * stride;
-    for (const end = from + stride; from < end; from += 8, panels += PANEL_ROW) {
+    for (const end = at(from, length); from < end; from += 8, panels += PANEL_ROW) {
       for (let m: u32 = 0; m < 8; ++m) store<f64>(panels + (<usize>m << 3), load<f64>(from + m * stride));
     }
   }

@@ -217,7 +217,7 @@ export function subtractBlock(
       const rows = min(CHUNK, m - r);
       for (let c: u32 = 0; r < m && c < r + rows; c += 8) {
         const C = (packed ? A : A + r * lda) + (<usize>c << 3);
-        addStrip(C, lda, pairs + ((<usize>r * depth) << 3), rows, panels + ((<usize>c * depth) << 3), depth, room);
+        addStrip(C, lda, pairs + ((<usize>r * depth) << 3), rows, depth, panels + ((<usize>c * depth) << 3), depth, room);
       }
       if (packed) A += chunkBytes(chunk);
     }

@@ -172,13 +172,22 @@ export function multiplyStrip<T>(strip: usize, pairs: usize, n: u32, d: u32, pan
   }
 }
 
-/** C (n x 8 f64, `lda` bytes a row) += packed rows (n x depth) times one packed panel; `room` takes what an odd n spills. */
-export function addStrip(C: usize, lda: usize, pairs: usize, n: u32, panel: usize, depth: u32, room: usize): void {
-  const pair = <usize>depth << 4;
-  for (let i: u32 = 0; i + 2 <= n; i += 2, C += lda << 1, pairs += pair) micro<f64>(pairs, 16, panel, depth, C, lda, ADD);
-  if (!(n & 1)) return;
-  microPair<f64>(pairs, panel, depth, room);
-  for (let o: usize = 0; o < PANEL_ROW; o += 16) v128.store(C + o, f64x2.add(v128.load(C + o), v128.load(room + o)));
+/**
+ * C (n x 8 f64, `lda` bytes a row) += the first `depth` columns of packed rows (n x d f64) times one packed panel; `room` takes
+ * the 128 bytes that an odd n spills.
+ */
+export function addStrip(C: usize, lda: usize, pairs: usize, n: u32, d: u32, panel: usize, depth: u32, room: usize): void {
+  const pair = <usize>d << 4;
+  for (let k: u32 = 0; k < depth; k += DEPTH) {
+    const size = min(DEPTH, depth - k);
+    const b = panel + <usize>k * PANEL_ROW;
+    let x = pairs + (<usize>k << 4);
+    let c = C;
+    for (let i: u32 = 0; i + 2 <= n; i += 2, c += lda << 1, x += pair) micro<f64>(x, 16, b, size, c, lda, ADD);
+    if (!(n & 1)) continue;
+    microPair<f64>(x, b, size, room);
+    for (let o: usize = 0; o < PANEL_ROW; o += 16) v128.store(c + o, f64x2.add(v128.load(c + o), v128.load(room + o)));
+  }
 }
 
 /**

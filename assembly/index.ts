@@ -1,7 +1,7 @@
 // The ABI: exports only. Every function takes pointers, allocates nothing and keeps nothing.
 //
 // `form` says how rows are stored and summed: 0 f32 rows, f32 sums; 1 f32 rows, f64 sums; 2 f64 rows, f64 sums.
-import { cholesky, triangularInverse } from "./cholesky";
+import { cholesky, factorWorkBytes, triangularInverse } from "./cholesky";
 import { eigen, eigenWorkBytes } from "./eigen";
 import * as convert from "./convert";
 import { widenBF16, widenF16 } from "./convert";
@@ -20,7 +20,7 @@ import { subspaceRows } from "./subspace";
 import { outerProducts, reweight, solveSystems } from "./entrywise-reweight";
 import * as split from "./entrywise-split";
 
-export { inflate, cholesky, triangularInverse, eigen, eigenWorkBytes, widenF16, widenBF16, lewisStart, lewisStep, residualSums, peakF32, uniforms, normals };
+export { inflate, cholesky, factorWorkBytes, triangularInverse, eigen, eigenWorkBytes, widenF16, widenBF16, lewisStart, lewisStep, residualSums, peakF32, uniforms, normals };
 export { subspaceRows };
 export { levelSetBreaks, levelSetFaces, levelSetScales, levelSetSlopes, levelSetTrials, transposeBlock };
 

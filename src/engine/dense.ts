@@ -66,9 +66,10 @@ const steps = {
   ): { inverse: Float64Array } | { failedPivot: number } {
     const { kernel } = frame;
     const L = frame.copy(matrix);
-    const failedPivot = kernel.call.cholesky(L, n, tolerance);
+    const work = frame.bytes(kernel.call.factorWorkBytes(n) >>> 0);
+    const failedPivot = kernel.call.cholesky(L, n, tolerance, work);
     if (failedPivot >= 0) return { failedPivot };
-    kernel.call.triangularInverse(L, n);
+    kernel.call.triangularInverse(L, n, work);
     const lower = kernel.f64(L, n * n);
     const inverse = new Float64Array(n * n);
     for (let i = 0; i < n; ++i) for (let j = 0; j <= i; ++j) inverse[j * n + i] = lower[i * n + j];

@@ -91,8 +91,9 @@ export interface KernelExports {
   gramFinish(form: Form, G: Pointer, slots: Pointer, d: number, blocks: number): void;
   widenF16(to: Pointer, from: Pointer, count: number): void;
   widenBF16(to: Pointer, from: Pointer, count: number): void;
-  cholesky(A: Pointer, n: number, tolerance: number): number;
-  triangularInverse(L: Pointer, n: number): void;
+  factorWorkBytes(n: number): number;
+  cholesky(A: Pointer, n: number, tolerance: number, work: Pointer): number;
+  triangularInverse(L: Pointer, n: number, work: Pointer): void;
   eigenWorkBytes(n: number, count: number): number;
   eigen(A: Pointer, w: Pointer, n: number, work: Pointer, count: number): number;
   tridiagonalBytes(n: number): number;
