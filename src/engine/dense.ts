@@ -167,8 +167,9 @@ export function denseWork(input: DenseInput<DenseName>): number {
   return "n" in input && "matrix" in input ? 16 * input.n * input.n * input.n : 0;
 }
 
-/** Columns from which on threads share an eigenproblem, or eigenvalues alone; and each side of a product. */
-const sharedSize = 512;
+/** Columns from which on threads share an eigenproblem, and its reduction or eigenvalues alone; and each side of a product. */
+const sharedSize = 1024;
+const sharedSides = 768;
 export const sharedReduction = 2048;
 
 /** Whether threads do it sooner together than one of them does. */
@@ -177,5 +178,5 @@ export function isWorthSharing(name: DenseName, input: DenseInput<DenseName>): b
     const { n, count } = input as DenseInput<"eigen">;
     return n >= (count === 0 ? sharedReduction : sharedSize);
   }
-  return name === "multiply" && denseWork(input) >= sharedSize * sharedSize * sharedSize;
+  return name === "multiply" && denseWork(input) >= sharedSides * sharedSides * sharedSides;
 }
