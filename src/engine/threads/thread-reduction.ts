@@ -4,7 +4,9 @@
 // worker for every column.
 import { withFrame, withFrameAsync } from "../../kernel/frame.js";
 import type { Kernel } from "../../kernel/load.js";
+import type { Subtree } from "../block-sweep.js";
 import { SumTree } from "../tree.js";
+import type { ColumnInput } from "./eigen-share.js";
 import { shares } from "./shares.js";
 import type { Team } from "./team.js";
 
@@ -60,32 +62,55 @@ function packed(kernel: Kernel, matrix: Float64Array, n: number, range: [number,
   return part;
 }
 
+/** Sends each worker its parts of the matrix. @returns the numbers of these */
+async function dealOut(kernel: Kernel, team: Team, { matrix, n, scale }: Scaled): Promise<Subtree[][]> {
+  const count = kernel.call.partsOf(n);
+  const parts = shares(count, Math.min(team.size, count));
+  for (const [worker, own] of parts.entries()) {
+    const last = own[own.length - 1];
+    const part = packed(kernel, matrix, n, [own[0].first, last.first + last.blocks], scale);
+    const given = [part.buffer as ArrayBuffer];
+    const inputs = parts.map((_, other) => (other === worker ? { n, parts: own, matrix: part } : undefined));
+    await team.ask(
+      "reduce",
+      inputs,
+      parts.map(() => given),
+    );
+  }
+  return parts;
+}
+
+/** The workers take a reflector. @returns the sum of what their parts make of it, where it is wanted */
+async function multiplied(team: Team, parts: Subtree[][], column: ColumnInput): Promise<Float64Array> {
+  const copies = parts.map(() => column.u.slice());
+  const sums = await team.ask(
+    "column",
+    copies.map((u) => ({ ...column, u })),
+    copies.map(({ buffer }) => [buffer as ArrayBuffer]),
+  );
+  const tree = new SumTree();
+  for (const [worker, own] of parts.entries())
+    sums[worker].forEach((sum, k) => tree.addSubtree(sum, 31 - Math.clz32(own[k].blocks)));
+  return tree.finish();
+}
+
 /** As assembly/eigen-tridiagonal.ts goes about it; the workers hold parts of the matrix, and are asked at every column. */
-export function reduceTogether(kernel: Kernel, team: Team, { matrix, n, scale }: Scaled): Promise<Tridiagonal> {
+export function reduceTogether(kernel: Kernel, team: Team, problem: Scaled): Promise<Tridiagonal> {
+  const { matrix, n, scale } = problem;
   const { call } = kernel;
   return withFrameAsync(kernel, async (frame) => {
-    const parts = shares(call.partsOf(n), Math.min(team.size, call.partsOf(n)));
-    for (const [worker, own] of parts.entries()) {
-      const last = own[own.length - 1];
-      const part = packed(kernel, matrix, n, [own[0].first, last.first + last.blocks], scale);
-      const inputs = parts.map((_, other) => (other === worker ? { n, parts: own, matrix: part } : undefined));
-      await team.ask(
-        "reduce",
-        inputs,
-        [...parts.keys()].map(() => [part.buffer as ArrayBuffer]),
-      );
-    }
+    const parts = await dealOut(kernel, team, problem);
     const stride = call.rowBytes(n);
     const blockBytes = call.blockBytes(n);
     const X = frame.bytes(blockBytes);
     kernel.bytes(X, blockBytes).fill(0);
     const [d, e, tau, y] = [frame.f64(n), frame.f64(n), frame.f64(n), frame.f64(n)];
-    const e0 = kernel.f64(e, n);
-    e0[n - 1] = 0;
+    kernel.f64(e, n)[n - 1] = 0;
     kernel.f64(tau, n)[0] = 0;
-    const rowsAt = frame.f64((n - call.blockStart(n) + 1) * n);
+    // The rows of one block, the last of which has row 0 too.
+    const rows = frame.f64((n - call.blockStart(n) + 1) * n);
     const firstOf = (end: number) => (call.blockStart(end) === 1 ? 0 : call.blockStart(end));
-    const place = (row: number, end: number) => rowsAt + (row - firstOf(end)) * n * 8;
+    const place = (row: number, end: number) => rows + (row - firstOf(end)) * n * 8;
     for (let row = firstOf(n); row < n; ++row)
       kernel.f64(place(row, n), row + 1).set(scaled(matrix.subarray(row * n, row * n + row + 1), scale));
 
@@ -94,19 +119,10 @@ export function reduceTogether(kernel: Kernel, team: Team, { matrix, n, scale }:
       let some = 0;
       for (let i = end - 1; i >= start; --i) {
         const multiply = call.reflectRow(place(i, end), n, i, end, X, d, e, tau, some) !== 0;
-        const u = X + 2 * (end - 1 - i) * stride;
-        const copies = parts.map(() => kernel.f64(u, i).slice());
-        const inputs = copies.map((copy) => ({ i, end, u: copy, multiply }));
-        const sums = await team.ask(
-          "column",
-          inputs,
-          copies.map(({ buffer }) => [buffer as ArrayBuffer]),
-        );
+        const u = kernel.f64(X + 2 * (end - 1 - i) * stride, i);
+        const sum = await multiplied(team, parts, { i, end, u, multiply });
         if (!multiply) continue;
-        const tree = new SumTree();
-        for (const [worker, own] of parts.entries())
-          own.forEach(({ blocks }, k) => tree.addSubtree(sums[worker][k], 31 - Math.clz32(blocks)));
-        kernel.f64(y, i).set(tree.finish());
+        kernel.f64(y, i).set(sum);
         call.finishRow(y, n, i, end, X, kernel.f64(tau, n)[i], some);
         some = 1;
       }
@@ -116,10 +132,10 @@ export function reduceTogether(kernel: Kernel, team: Team, { matrix, n, scale }:
       } else {
         const w = new Float64Array(some && (end - start) * start);
         for (let k = 0; k < w.length / start; ++k) w.set(kernel.f64(X + (2 * k + 1) * stride, start), k * start);
-        const first = firstOf(start);
+        const update = { start, w, first: firstOf(start) };
         const found = await team.ask(
           "update",
-          parts.map(() => ({ start, w, first })),
+          parts.map(() => update),
         );
         for (const { row, entries } of found.flat()) kernel.f64(place(row, start), row + 1).set(entries);
       }
