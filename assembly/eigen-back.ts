@@ -3,12 +3,13 @@
 // Schreiber, Van Loan, A storage-efficient WY representation for products of Householder transformations, SIAM J. Sci. Stat.
 // Comput. 10 (1989). Reflectors are applied in blocks: R <- R (I - U S U') as R + P W with P = R U, W = -S U'.
 //
-// Layout   A      n x n f64, row i the reflector u_i, tau n f64: as eigen-tridiagonal.ts leaves them
+// Layout   A      n x n f64, row i the reflector u_i, tau n f64: as eigen-tridiagonal.ts leaves them; or packed, one reflector
+//                 behind the other
 //          pairs  R, `rowPairBytes`: pairs of rows side by side (gemm.ts), each `rowWidth(n)` columns, zeros behind the n-th
 //          work   `reflectorWorkBytes(n)`
 // Memory   the caller owns all of it
 // Cost     2 n^2 flops a row
-import { multiplyStrip, packPanels } from "./gemm";
+import { addPairs, packPanels } from "./gemm";
 import { PANEL_ROW, at, dot } from "./lanes";
 import { addRows } from "./row-tile";
 
@@ -30,16 +31,21 @@ export function rowPairBytes(n: u32, count: u32): usize {
   return (<usize>rowWidth(n) * ((count + 1) & ~1)) << 3;
 }
 
-/** Bytes that `applyReflectors` needs: U and W, both again in panels, S, P, a strip. */
+/** Bytes that `applyReflectors` needs: U and W, both again in panels, S, P. */
 export function reflectorWorkBytes(n: u32): usize {
-  return ((<usize>4 * BLOCK * rowWidth(n) + BLOCK * BLOCK + ROWS * BLOCK) << 3) + <usize>(ROWS + 1) * PANEL_ROW;
+  return ((<usize>4 * BLOCK * rowWidth(n) + BLOCK * BLOCK + ROWS * BLOCK) << 3);
+}
+
+/** Bytes before reflector i where they are packed; before the n-th, all of them. */
+export function reflectorOffset(i: u32): usize {
+  return (<usize>i * (i - 1)) << 2;
 }
 
 /** R <- R Q', for `count` rows. */
-export function applyReflectors(A: usize, n: u32, tau: usize, pairs: usize, count: u32, work: usize): void {
+export function applyReflectors(A: usize, packed: bool, n: u32, tau: usize, pairs: usize, count: u32, work: usize): void {
   const block = (<usize>BLOCK * rowWidth(n)) << 3;
   const U = work, W = U + block, panelsU = W + block, panelsW = panelsU + block;
-  const S = panelsW + block, P = S + ((BLOCK * BLOCK) << 3), strip = P + ((ROWS * BLOCK) << 3);
+  const S = panelsW + block, P = S + ((BLOCK * BLOCK) << 3);
   const pair = <usize>rowWidth(n) << 4;
   for (let i0: u32 = 1; i0 < n; i0 += BLOCK) {
     const here = min(BLOCK, n - i0);
@@ -51,22 +57,21 @@ export function applyReflectors(A: usize, n: u32, tau: usize, pairs: usize, coun
     for (let k: u32 = 0; k < depth; ++k) {
       const i = min(i0 + k, n - 1);
       const filled = k < here ? <usize>i << 3 : 0;
-      memory.copy(U + k * stride, A + ((<usize>i * n) << 3), filled);
+      memory.copy(U + k * stride, A + (packed ? reflectorOffset(i) : (<usize>i * n) << 3), filled);
       memory.fill(U + k * stride + filled, 0, stride - filled);
     }
     combine(U, W, S, stride, here, depth, width, at(tau, i0));
-    packTransposed(panelsU, U, depth, stride);
+    packTransposed(panelsU, U, stride, depth, width);
     packPanels<f64>(panelsW, W, depth, width);
     for (let r: u32 = 0; r < count; r += ROWS) {
       const rows = min(ROWS, count - r);
       const R = pairs + (r >> 1) * pair;
+      memory.fill(P, 0, (<usize>depth * ((rows + 1) & ~1)) << 3);
       for (let k: u32 = 0; k < depth; k += 8) {
-        multiplyStrip<f64>(strip, R, rows, rowWidth(n), panelsU + (<usize>k * stride), length);
-        interleave(P + (<usize>k << 4), <usize>depth << 4, strip, rows, false);
+        addPairs(P + (<usize>k << 4), <usize>depth << 4, R, rows, rowWidth(n), panelsU + (<usize>k * stride), length);
       }
       for (let c: u32 = 0; c < width; c += 8) {
-        multiplyStrip<f64>(strip, P, rows, depth, panelsW + ((<usize>c * depth) << 3), depth);
-        interleave(R + (<usize>c << 4), pair, strip, rows, true);
+        addPairs(R + (<usize>c << 4), pair, P, rows, depth, panelsW + ((<usize>c * depth) << 3), depth);
       }
     }
   }
@@ -98,29 +103,12 @@ export function unpackRows(A: usize, pairs: usize, n: u32, count: u32): void {
   }
 }
 
-/** `depth` rows of U, `stride` bytes each, as the columns of panels. */
-function packTransposed(panels: usize, U: usize, depth: u32, stride: usize): void {
+/** The first `length` entries of `depth` rows of U, `stride` bytes apart, as the columns of panels; depth a multiple of 8. */
+export function packTransposed(panels: usize, U: usize, stride: usize, depth: u32, length: u32): void {
   for (let k: u32 = 0; k < depth; k += 8) {
     let from = U + k * stride;
-    for (const end = from + stride; from < end; from += 8, panels += PANEL_ROW) {
+    for (const end = at(from, length); from < end; from += 8, panels += PANEL_ROW) {
       for (let m: u32 = 0; m < 8; ++m) store<f64>(panels + (<usize>m << 3), load<f64>(from + m * stride));
-    }
-  }
-}
-
-/** Eight columns of packed rows, `pair` bytes from one pair to the next, = or += a strip of them. */
-function interleave(to: usize, pair: usize, strip: usize, rows: u32, add: bool): void {
-  for (let r: u32 = 0; r < rows; r += 2, to += pair, strip += PANEL_ROW << 1) {
-    for (let o: usize = 0; o < PANEL_ROW; o += 16) {
-      const a = v128.load(strip + o), b = v128.load(strip + o, PANEL_ROW);
-      const out = to + (o << 1);
-      let low = v128.shuffle<f64>(a, b, 0, 2), high = v128.shuffle<f64>(a, b, 1, 3);
-      if (add) {
-        low = f64x2.add(v128.load(out), low);
-        high = f64x2.add(v128.load(out, 16), high);
-      }
-      v128.store(out, low);
-      v128.store(out, high, 16);
     }
   }
 }

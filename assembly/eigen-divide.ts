@@ -36,8 +36,8 @@ export function divideAndConquer(d: usize, e: usize, n: u32, V: usize, wanted: u
   return solve(d, e, 0, n, n, V, wanted > 0, wanted, work, pairs);
 }
 
-/** The same for rows `low` to `low + size - 1` of n. */
-function solve(d: usize, e: usize, low: u32, size: u32, n: u32, V: usize, vectors: bool, wanted: u32, work: usize, pairs: usize): i32 {
+/** The same for rows `low` to `low + size - 1` of n; V is zeroed already. */
+export function solve(d: usize, e: usize, low: u32, size: u32, n: u32, V: usize, vectors: bool, wanted: u32, work: usize, pairs: usize): i32 {
   const stride = <usize>n * PANEL_ROW;
   const first = vectors ? low >> 3 : 0;
   // Nobody asks for the ends of the whole matrix's vectors.

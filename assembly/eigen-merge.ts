@@ -58,14 +58,24 @@ export function mergePairBytes(n: u32, wanted: u32): usize {
 export function merge(
   d: usize, n: u32, half: u32, coupling: f64, rows: usize, stride: usize, vectors: bool, wanted: u32, work: usize, pairs: usize,
 ): i32 {
+  const panels: u32 = vectors ? (n + 7) >> 3 : 2, split: u32 = vectors ? half >> 3 : 1;
+  readWeights(work, n, half, coupling, rows, split, stride, vectors);
+  return mergePanels(d, work, n, half, 2 * abs<f64>(coupling), rows, stride, 0, split, panels, wanted, pairs);
+}
+
+/**
+ * The same where z is at `work` already, in the panels `first` to `last` - 1 of those that belong to these rows; `rows`: the first of
+ * these. The first half's panels end with number `split` - 1.
+ */
+export function mergePanels(
+  d: usize, work: usize, n: u32, half: u32, rho: f64, rows: usize, stride: usize, first: u32, split: u32, last: u32, wanted: u32,
+  pairs: usize,
+): i32 {
   const z = vector(work, n, 0), poles = vector(work, n, 1), squares = vector(work, n, 2), origins = vector(work, n, 3);
   const distances = vector(work, n, 4), weights = vector(work, n, 5), values = vector(work, n, 6), kinds = vector(work, n, 7);
   const kept = vector(work, n, 8), dropped = vector(work, n, 9), order = vector(work, n, 10), places = vector(work, n, 11);
 
-  const panels: u32 = vectors ? (n + 7) >> 3 : 2, split: u32 = vectors ? half >> 3 : 1;
-  readWeights(z, n, half, coupling, rows, split, stride, vectors);
-  const rho = 2 * abs<f64>(coupling);
-  const k = deflate(d, z, n, half, rho, order, kept, dropped, kinds, rows, panels, stride);
+  const k = deflate(d, z, n, half, rho, order, kept, dropped, kinds, rows, last - first, stride);
 
   let total: f64 = 0;
   for (let i: u32 = 0; i < k; ++i) {
@@ -106,9 +116,10 @@ export function merge(
   while (skip < k && index(places, skip) < least) ++skip;
   smallVectors(pairs, skip, k, sortedPoles, sortedWeights, origins, distances);
   const buffers = vector(work, n, VECTORS);
-  multiplyPanels(rows, split, stride, n, order, k, 0, second, pairs, skip, places, least, buffers);
-  rows += <usize>split * stride;
-  multiplyPanels(rows, panels - split, stride, n, order, k, both, k - both, pairs, skip, places, least, buffers);
+  const ofFirst = max(first, min(last, split)) - first, ofSecond = last - first - ofFirst;
+  multiplyPanels(rows, ofFirst, stride, n, order, k, 0, second, pairs, skip, places, least, buffers);
+  rows += <usize>ofFirst * stride;
+  multiplyPanels(rows, ofSecond, stride, n, order, k, both, k - both, pairs, skip, places, least, buffers);
   return 0;
 }
 

@@ -3,25 +3,103 @@
 // Goto, van de Geijn, High-performance implementation of the level-3 BLAS (2008), for the order of the subtraction: a few
 // rows of A at a time, so that they are read and written along the rows.
 //
-// Layout   A  n x n f64, row-major, lower triangle      X  rows of f64, `stride` bytes apart: u_0, w_0, u_1, w_1 ...
+// The matrix is cut into chunks of rows, and these are dealt out to parts. A product is the sum of what the parts give, added
+// along a binary tree: threads that have some of the parts each come to the same bits as one that has them all.
+//
+// Layout   A  n x n f64, row-major, lower triangle; or packed: the chunks of the parts that are there, part after part, rows
+//             as long as the last one of their chunk
+//          X  rows of f64, `stride` bytes apart: u_0, w_0, u_1, w_1 ...      Y  a vector for each part, `stride` bytes apart
 // Memory   the caller owns all of it
 // Cost     2 m^2 flops for a product with a matrix of m rows, m^2 for each row of X that is subtracted
-import { multiplyStrip, stripBytes } from "./gemm";
+import { addStrip } from "./gemm";
 import { PANEL_ROW, at, dot, sumLanes } from "./lanes";
 import { addRow } from "./row-tile";
 
-/** Rows of A updated together. Even. */
+/** Rows of a chunk, which are updated together. A multiple of 8. */
 // @ts-ignore: decorator
 @inline const CHUNK: u32 = 32;
+/** Parts of a matrix that is worth it, a power of two: as many threads can share it. */
+// @ts-ignore: decorator
+@inline const PARTS: u32 = 8;
+// @ts-ignore: decorator
+@inline const PARTS_FROM: u32 = 512;
 
-/** y = A v for the leading m x m of A. Four rows at a time: y_r is first written when row r comes, and added to by those below. */
-export function multiplySymmetric(y: usize, A: usize, n: u32, m: u32, v: usize): void {
-  const stride = <usize>n << 3;
-  let r: u32 = 0;
-  for (; r + 4 <= m; r += 4, A += 4 * stride) fourRows(y, A, stride, r, v);
-  for (; r < m; ++r, A += stride) {
-    store<f64>(at(y, r), dot(A, v, r + 1));
+export function partsOf(n: u32): u32 {
+  return n < PARTS_FROM ? 1 : PARTS;
+}
+
+/** The chunk that is number g of a part: there and back again, so that parts are of one size. */
+// @ts-ignore: decorator
+@inline function chunkOf(part: u32, g: u32, parts: u32): u32 {
+  return g * parts + (g & 1 ? parts - 1 - part : part);
+}
+
+/** Bytes of a packed chunk, and of one of its rows. */
+// @ts-ignore: decorator
+@inline function chunkRowBytes(chunk: u32): usize {
+  return <usize>(chunk + 1) * (CHUNK << 3);
+}
+
+// @ts-ignore: decorator
+@inline function chunkBytes(chunk: u32): usize {
+  return chunkRowBytes(chunk) * CHUNK;
+}
+
+/** Bytes of parts `first` to `last` - 1 of an n x n matrix, packed. */
+export function partBytes(n: u32, first: u32, last: u32): usize {
+  const parts = partsOf(n);
+  let bytes: usize = 0;
+  for (let p = first; p < last; ++p) {
+    for (let g: u32 = 0, chunk = p; chunk * CHUNK < n; chunk = chunkOf(p, ++g, parts)) bytes += chunkBytes(chunk);
+  }
+  return bytes;
+}
+
+/** Bytes before row `row` in packed parts `first` to `last` - 1, or -1 where it is not in them. */
+export function rowOffset(n: u32, row: u32, first: u32, last: u32): i32 {
+  const parts = partsOf(n);
+  let offset: usize = 0;
+  for (let p = first; p < last; ++p) {
+    for (let g: u32 = 0, chunk = p; chunk * CHUNK < n; chunk = chunkOf(p, ++g, parts)) {
+      if (row / CHUNK == chunk) return <i32>(offset + chunkRowBytes(chunk) * (row % CHUNK));
+      offset += chunkBytes(chunk);
+    }
+  }
+  return -1;
+}
+
+/** Y_p = part p of A v, for the leading m x m of A and parts `first` to `last` - 1; Y begins with part `first`. */
+export function multiplyParts(
+  Y: usize, stride: usize, A: usize, n: u32, packed: bool, m: u32, v: usize, first: u32, last: u32,
+): void {
+  const parts = partsOf(n);
+  for (let p = first; p < last; ++p, Y += stride) {
+    memory.fill(Y, 0, <usize>m << 3);
+    for (let g: u32 = 0, chunk = p; chunk * CHUNK < n; chunk = chunkOf(p, ++g, parts)) {
+      const r = chunk * CHUNK;
+      const lda = packed ? chunkRowBytes(chunk) : <usize>n << 3;
+      if (r < m) multiplyChunk(Y, packed ? A : A + r * lda, lda, r, min(r + CHUNK, m), v);
+      if (packed) A += chunkBytes(chunk);
+    }
+  }
+}
+
+/** y += rows r to `end` - 1 of A's lower triangle times v, and those rows' transpose. */
+function multiplyChunk(y: usize, A: usize, lda: usize, r: u32, end: u32, v: usize): void {
+  for (; r + 4 <= end; r += 4, A += 4 * lda) fourRows(y, A, lda, r, v);
+  for (; r < end; ++r, A += lda) {
+    store<f64>(at(y, r), load<f64>(at(y, r)) + dot(A, v, r + 1));
     addRow(y, load<f64>(at(v, r)), A, r);
+  }
+}
+
+/** Y_0 = the sum of `parts` vectors of m f64, a power of two; the others are overwritten. */
+export function addParts(Y: usize, stride: usize, m: u32, parts: u32): void {
+  for (let step: u32 = 1; step < parts; step <<= 1) {
+    for (let p: u32 = 0; p < parts; p += step << 1) {
+      let to = Y + p * stride, from = to + step * stride;
+      for (const end = at(to, m); to < end; to += 16, from += 16) v128.store(to, f64x2.add(v128.load(to), v128.load(from)));
+    }
   }
 }
 
@@ -53,10 +131,10 @@ function fourRows(y: usize, a0: usize, stride: usize, r: u32, v: usize): void {
     v += 16;
     y += 16;
   }
-  store<f64>(y4, sumLanes(s0));
-  store<f64>(y4, sumLanes(s1), 8);
-  store<f64>(y4, sumLanes(s2), 16);
-  store<f64>(y4, sumLanes(s3), 24);
+  store<f64>(y4, load<f64>(y4) + sumLanes(s0));
+  store<f64>(y4, load<f64>(y4, 8) + sumLanes(s1), 8);
+  store<f64>(y4, load<f64>(y4, 16) + sumLanes(s2), 16);
+  store<f64>(y4, load<f64>(y4, 24) + sumLanes(s3), 24);
   for (let i: u32 = 0; i < 4; ++i, a0 += stride) {
     for (let j: u32 = 0; j <= i; ++j) {
       const a = load<f64>(at(a0, j));
@@ -108,17 +186,18 @@ export function dotFours(c: usize, x: usize, X: usize, stride: usize, count: u32
 
 /** Bytes that `subtractBlock` needs for up to n rows: X packed twice, a strip. */
 export function updateBytes(n: u32, depth: u32): usize {
-  return (<usize>(2 * n + 9) * depth << 3) + stripBytes(CHUNK);
+  return (<usize>(2 * n + 9) * depth << 3) + 2 * PANEL_ROW;
 }
 
 /**
- * A -= sum of u_k w_k' + w_k u_k', for the leading m x m; X holds `depth` rows. Above the diagonal A is overwritten, up to 6
- * columns beyond the m-th.
+ * A -= sum of u_k w_k' + w_k u_k', for the leading m x m and parts `first` to `last` - 1; X holds `depth` rows. Above the diagonal
+ * A is overwritten, up to 6 columns beyond the m-th.
  */
-export function subtractBlock(A: usize, n: u32, m: u32, X: usize, stride: usize, depth: u32, work: usize): void {
-  const lda = <usize>n << 3;
+export function subtractBlock(
+  A: usize, n: u32, packed: bool, m: u32, X: usize, stride: usize, depth: u32, first: u32, last: u32, work: usize,
+): void {
   const pairs = work, panels = pairs + ((<usize>(m + 1) * depth) << 3);
-  const strip = panels + ((<usize>(m + 7) * depth) << 3);
+  const room = panels + ((<usize>(m + 7) * depth) << 3);
   let to = pairs;
   for (let r: u32 = 0; r < m; r += 2) {
     for (let k: u32 = 0; k < depth; ++k, to += 16) v128.store(to, v128.load(X + k * stride + (<usize>r << 3)));
@@ -130,14 +209,17 @@ export function subtractBlock(A: usize, n: u32, m: u32, X: usize, stride: usize,
       for (let o: usize = 0; o < PANEL_ROW; o += 16) v128.store(to + o, f64x2.neg(v128.load(from + o)));
     }
   }
-  for (let r: u32 = 0; r < m; r += CHUNK) {
-    const rows = min(CHUNK, m - r);
-    for (let c: u32 = 0; c < r + rows; c += 8) {
-      multiplyStrip<f64>(strip, pairs + ((<usize>r * depth) << 3), rows, depth, panels + ((<usize>c * depth) << 3), depth);
-      let row = A + r * lda + (<usize>c << 3);
-      for (let from = strip, end = strip + <usize>rows * PANEL_ROW; from < end; from += PANEL_ROW, row += lda) {
-        for (let o: usize = 0; o < PANEL_ROW; o += 16) v128.store(row + o, f64x2.add(v128.load(row + o), v128.load(from + o)));
+  const parts = partsOf(n);
+  for (let p = first; p < last; ++p) {
+    for (let g: u32 = 0, chunk = p; chunk * CHUNK < n; chunk = chunkOf(p, ++g, parts)) {
+      const r = chunk * CHUNK;
+      const lda = packed ? chunkRowBytes(chunk) : <usize>n << 3;
+      const rows = min(CHUNK, m - r);
+      for (let c: u32 = 0; r < m && c < r + rows; c += 8) {
+        const C = (packed ? A : A + r * lda) + (<usize>c << 3);
+        addStrip(C, lda, pairs + ((<usize>r * depth) << 3), rows, depth, panels + ((<usize>c * depth) << 3), depth, room);
       }
+      if (packed) A += chunkBytes(chunk);
     }
   }
 }

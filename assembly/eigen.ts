@@ -64,7 +64,7 @@ export function eigen(A: usize, w: usize, n: u32, work: usize, count: u32): i32 
   if (failed) return failed;
   if (count) {
     packReversed(pairs, V, n, count);
-    applyReflectors(A, n, tau, pairs, count, V);
+    applyReflectors(A, false, n, tau, pairs, count, V);
     unpackRows(A, pairs, n, count);
   }
 

@@ -10,7 +10,7 @@
 //          outer products and systems: k(k+1)/2 f64, (a, b), b <= a, at a(a+1)/2 + b
 // Memory   the caller owns all of it
 // Cost     of a step: n (2 d (k(k+1)/2 + 2k) + k^3/6) multiply-adds
-import { cholesky } from "./cholesky";
+import { choleskySmall } from "./cholesky";
 import { power } from "./entrywise-split";
 
 /** W = weights, WR = weights times residuals of unit A - Y; out: sum s |r|^p. s = 0 for ones. */
@@ -77,7 +77,7 @@ export function solveSystems(x: usize, G: usize, b: usize, count: u32, k: u32, d
       const at = work + ((<usize>a * (k + 1)) << 3);
       store<f64>(at, load<f64>(at) + RIDGE * top);
     }
-    if (cholesky(work, k, 0) >= 0) continue;
+    if (choleskySmall(work, k, 0) >= 0) continue;
     const y = b + ((<usize>i * k) << 3);
     substitute(work, y, k);
     const to = x + ((<usize>i * k) << 3);

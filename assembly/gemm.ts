@@ -14,13 +14,21 @@ import { PANEL_ROW, loadAs, loadVector, panelCount, panelWidth } from "./lanes";
 // @ts-ignore: decorator
 @inline const DEPTH: u32 = 256;
 
+/** Where the register tile goes: stored, added to what is there, or added with its two rows side by side, as pairs are packed. */
+// @ts-ignore: decorator
+@inline const STORE: i32 = 0;
+// @ts-ignore: decorator
+@inline const ADD: i32 = 1;
+// @ts-ignore: decorator
+@inline const ADD_PAIR: i32 = 2;
+
 /**
- * The inner loop that is nearly all the time: C (2 rows of 64 bytes) = or += sum_k a[k] (outer) b[k]. `b` is read 64 bytes
- * apart, `depth` times; the two factors a lie side by side, `step` bytes apart. `step` and `add` are constants where this is
- * inlined, and one pointer serves both factors: a second one costs a tenth of the speed.
+ * The inner loop that is nearly all the time: C (2 rows of 64 bytes, `row` bytes apart) = or += sum_k a[k] (outer) b[k]. `b` is
+ * read 64 bytes apart, `depth` times; the two factors a lie side by side, `step` bytes apart. `step` and `to` are constants
+ * where this is inlined, and one pointer serves both factors: a second one costs a tenth of the speed.
  */
 // @ts-ignore: decorator
-@inline function micro<T>(a: usize, step: usize, b: usize, depth: u32, c: usize, add: bool): void {
+@inline function micro<T>(a: usize, step: usize, b: usize, depth: u32, c: usize, row: usize, to: i32): void {
   let c00 = v128.splat<T>(<T>0), c01 = c00, c02 = c00, c03 = c00, c10 = c00, c11 = c00, c12 = c00, c13 = c00;
   const end = b + <usize>depth * PANEL_ROW;
   while (b < end) {
@@ -38,39 +46,54 @@ import { PANEL_ROW, loadAs, loadVector, panelCount, panelWidth } from "./lanes";
     a += step;
     b += PANEL_ROW;
   }
-  if (add) {
+  if (to == ADD_PAIR) {
+    addPair(c, c00, c10);
+    addPair(c + 32, c01, c11);
+    addPair(c + 64, c02, c12);
+    addPair(c + 96, c03, c13);
+    return;
+  }
+  const d = c + row;
+  if (to == ADD) {
     c00 = v128.add<T>(v128.load(c), c00);
     c01 = v128.add<T>(v128.load(c, 16), c01);
     c02 = v128.add<T>(v128.load(c, 32), c02);
     c03 = v128.add<T>(v128.load(c, 48), c03);
-    c10 = v128.add<T>(v128.load(c, 64), c10);
-    c11 = v128.add<T>(v128.load(c, 80), c11);
-    c12 = v128.add<T>(v128.load(c, 96), c12);
-    c13 = v128.add<T>(v128.load(c, 112), c13);
+    c10 = v128.add<T>(v128.load(d), c10);
+    c11 = v128.add<T>(v128.load(d, 16), c11);
+    c12 = v128.add<T>(v128.load(d, 32), c12);
+    c13 = v128.add<T>(v128.load(d, 48), c13);
   }
   v128.store(c, c00);
   v128.store(c, c01, 16);
   v128.store(c, c02, 32);
   v128.store(c, c03, 48);
-  v128.store(c, c10, 64);
-  v128.store(c, c11, 80);
-  v128.store(c, c12, 96);
-  v128.store(c, c13, 112);
+  v128.store(d, c10);
+  v128.store(d, c11, 16);
+  v128.store(d, c12, 32);
+  v128.store(d, c13, 48);
+}
+
+/** A packed pair of f64 rows, two columns of it, += x in the first row and y in the second. */
+// @ts-ignore: decorator
+@inline function addPair(c: usize, x: v128, y: v128): void {
+  v128.store(c, f64x2.add(v128.load(c), v128.shuffle<f64>(x, y, 0, 2)));
+  v128.store(c, f64x2.add(v128.load(c, 16), v128.shuffle<f64>(x, y, 1, 3)), 16);
 }
 
 /** c (2 x 64 bytes) = two adjacent columns of one packed panel times all columns of another, over `depth` rows. */
 export function microPanels<T>(a: usize, b: usize, depth: u32, c: usize): void {
-  micro<T>(a, PANEL_ROW, b, depth, c, false);
+  micro<T>(a, PANEL_ROW, b, depth, c, PANEL_ROW, STORE);
 }
 
 /** c = a packed pair of rows times one packed panel. */
 function microPair<T>(pair: usize, b: usize, depth: u32, c: usize): void {
-  micro<T>(pair, sizeof<T>() << 1, b, depth, c, false);
+  micro<T>(pair, sizeof<T>() << 1, b, depth, c, PANEL_ROW, STORE);
 }
 
 /** c += the same. */
 function microPairAdd<T>(pair: usize, b: usize, depth: u32, c: usize): void {
-  micro<T>(pair, sizeof<T>() << 1, b, depth, c, true);
+  micro<T>(pair, sizeof<T>() << 1, b, depth, c, PANEL_ROW, ADD);
 }
 
 /** Bytes of n x d rows packed in pairs. */
@@ -146,6 +169,39 @@ export function multiplyStrip<T>(strip: usize, pairs: usize, n: u32, d: u32, pan
       x += pair;
       c += PANEL_ROW << 1;
     }
+  }
+}
+
+/**
+ * C (n x 8 f64, `lda` bytes a row) += the first `depth` columns of packed rows (n x d f64) times one packed panel; `room` takes
+ * the 128 bytes that an odd n spills.
+ */
+export function addStrip(C: usize, lda: usize, pairs: usize, n: u32, d: u32, panel: usize, depth: u32, room: usize): void {
+  const pair = <usize>d << 4;
+  for (let k: u32 = 0; k < depth; k += DEPTH) {
+    const size = min(DEPTH, depth - k);
+    const b = panel + <usize>k * PANEL_ROW;
+    let x = pairs + (<usize>k << 4);
+    let c = C;
+    for (let i: u32 = 0; i + 2 <= n; i += 2, c += lda << 1, x += pair) micro<f64>(x, 16, b, size, c, lda, ADD);
+    if (!(n & 1)) continue;
+    microPair<f64>(x, b, size, room);
+    for (let o: usize = 0; o < PANEL_ROW; o += 16) v128.store(c + o, f64x2.add(v128.load(c + o), v128.load(room + o)));
+  }
+}
+
+/**
+ * C += the first `depth` columns of packed rows (n x d f64) times one packed panel; C is packed in pairs too, `ldc` bytes from
+ * one pair to the next, and an odd last row has its double there.
+ */
+export function addPairs(C: usize, ldc: usize, pairs: usize, n: u32, d: u32, panel: usize, depth: u32): void {
+  const pair = <usize>d << 4;
+  for (let k: u32 = 0; k < depth; k += DEPTH) {
+    const size = min(DEPTH, depth - k);
+    const b = panel + <usize>k * PANEL_ROW;
+    let x = pairs + (<usize>k << 4);
+    let c = C;
+    for (let i: u32 = 0; i < n; i += 2, c += ldc, x += pair) micro<f64>(x, 16, b, size, c, 0, ADD_PAIR);
   }
 }
 

@@ -1,7 +1,7 @@
 // The ABI: exports only. Every function takes pointers, allocates nothing and keeps nothing.
 //
 // `form` says how rows are stored and summed: 0 f32 rows, f32 sums; 1 f32 rows, f64 sums; 2 f64 rows, f64 sums.
-import { cholesky, triangularInverse } from "./cholesky";
+import { cholesky, factorWorkBytes, triangularInverse } from "./cholesky";
 import { eigen, eigenWorkBytes } from "./eigen";
 import * as convert from "./convert";
 import { widenBF16, widenF16 } from "./convert";
@@ -20,13 +20,13 @@ import { subspaceRows } from "./subspace";
 import { outerProducts, reweight, solveSystems } from "./entrywise-reweight";
 import * as split from "./entrywise-split";
 
-export { inflate, cholesky, triangularInverse, eigen, eigenWorkBytes, widenF16, widenBF16, lewisStart, lewisStep, residualSums, peakF32, uniforms, normals };
+export { inflate, cholesky, factorWorkBytes, triangularInverse, eigen, eigenWorkBytes, widenF16, widenBF16, lewisStart, lewisStep, residualSums, peakF32, uniforms, normals };
 export { subspaceRows };
 export { levelSetBreaks, levelSetFaces, levelSetScales, levelSetSlopes, levelSetTrials, transposeBlock };
 
 /** Raised whenever a signature or a layout changes. */
 export function abiVersion(): u32 {
-  return 5;
+  return 6;
 }
 
 /** First byte that the host may use; all memory from here on is the host's. */
@@ -175,6 +175,14 @@ export function penaltyScales(scales: usize, s: usize, base: usize, n: u32, p: f
 export function weightedSum(out: usize, x: usize, s: usize, n: u32): void {
   split.weightedSum(out, x, s, n);
 }
+// Steps of the eigen solver, for threads that share a matrix.
+
+export { blockBytes, blockStart, finishRow, lastEntry, reflectRow, rowBytes, tridiagonalBytes, tridiagonalise } from "./eigen-tridiagonal";
+export { addParts, multiplyParts, partBytes, partsOf, rowOffset, subtractBlock, updateBytes } from "./eigen-symmetric";
+export { solve as divide, vectorPanelBytes } from "./eigen-divide";
+export { firstHalf, mergeBytes, mergePairBytes, mergePanels } from "./eigen-merge";
+export { applyReflectors, reflectorOffset, reflectorWorkBytes, rowPairBytes, unpackRows } from "./eigen-back";
+
 // Sensitivities and coresets (sensitivity.ts).
 
 export { lewisScale, whitenedRows, sensitivityTerms, normsBlock } from "./sensitivity";

@@ -27,12 +27,12 @@ export function machine() {
 
 /**
  * @param sections [{ title, about, command, parts, loads: [before, after] }]: parts as table.mjs gathered them
- * @param options.command what made the page; options.picture the plot's file, beside the page
+ * @param options.command what made the page; options.total seconds that it took; options.picture the plot's file, beside the page
  */
-export async function page(sections, { command, picture }) {
+export async function page(sections, { command, total, picture }) {
   const text = [
     "# Performance",
-    `Written by \`${command}\`, which runs everything below: set LOEWNER_PYTHON to a Python with numpy and scikit-learn. Figures are
+    `Written by \`${command}\`, which runs everything below in ${(total / 60).toFixed(1)} minutes: set LOEWNER_PYTHON to a Python with numpy and scikit-learn. Figures are
 the best of several runs unless they say otherwise, and ratios are between programs that ran in turn, in the same minutes, with as
 many threads.`,
     `- ${machine()}\n- ${pythonVersions()}`,

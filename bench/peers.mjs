@@ -87,5 +87,5 @@ export async function peers({ rows, cols, rank, seed = 1, runs = 3, threads = 2,
   print(`Packages of npm, one thread, f32 in, seed ${seed}, in turn, fastest call of ${3 * rounds}`, table);
   if (versions) note(`ml-matrix ${versions["ml-matrix"]}, @jax-js/jax ${versions["@jax-js/jax"]}.`);
   note("At full rank the smallest singular values count, and sums over f32 rows are taken in f64.");
-  large({ rows, cols, rank, seed, runs, threads });
+  large({ rows, cols, rank, seed, runs: rounds, threads });
 }

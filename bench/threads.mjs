@@ -61,7 +61,7 @@ async function lowRank(threads, A, options) {
   return measured;
 }
 
-export async function threads({ rows, cols, rank, runs = 5, seed = 1 }) {
+export async function threads({ rows, cols, rank, runs = 3, seed = 1 }) {
   const A = loadTall({ rows, cols, seed });
   const bytes = new Uint8Array(A.data.buffer, 0, A.data.byteLength);
   const read = (start, count) => bytes.subarray(start * cols * 4, (start + count) * cols * 4);

@@ -37,6 +37,13 @@ export interface Eigen {
   vectors: Float64Array;
 }
 
+export function notConverged(n: number, at: number): LoewnerError {
+  return new LoewnerError(
+    "INVALID_INPUT",
+    `The eigenvalues of a ${n} x ${n} Gram matrix did not converge (at number ${at}): its entries are past the range of f64. Bring rows, columns and row weights nearer to each other in scale.`,
+  );
+}
+
 const steps = {
   /** `count`: vectors wanted, all by default; fewer cost less. Values and vectors have the same bits whatever is asked for. */
   eigen(frame: Frame, { matrix, n, count = n }: Symmetric & { count?: number }): Eigen {
@@ -48,12 +55,7 @@ const steps = {
     const w = frame.f64(n);
     const work = frame.bytes(kernel.call.eigenWorkBytes(n, wanted) >>> 0);
     const failed = kernel.call.eigen(A, w, n, work, wanted);
-    if (failed !== 0) {
-      throw new LoewnerError(
-        "INVALID_INPUT",
-        `The eigenvalues of a ${n} x ${n} Gram matrix did not converge (at number ${failed - 1}): its entries are past the range of f64. Bring rows, columns and row weights nearer to each other in scale.`,
-      );
-    }
+    if (failed !== 0) throw notConverged(n, failed - 1);
     return { values: kernel.f64(w, n).slice(), vectors: kernel.f64(A, wanted * n).slice() };
   },
 
@@ -64,9 +66,10 @@ const steps = {
   ): { inverse: Float64Array } | { failedPivot: number } {
     const { kernel } = frame;
     const L = frame.copy(matrix);
-    const failedPivot = kernel.call.cholesky(L, n, tolerance);
+    const work = frame.bytes(kernel.call.factorWorkBytes(n) >>> 0);
+    const failedPivot = kernel.call.cholesky(L, n, tolerance, work);
     if (failedPivot >= 0) return { failedPivot };
-    kernel.call.triangularInverse(L, n);
+    kernel.call.triangularInverse(L, n, work);
     const lower = kernel.f64(L, n * n);
     const inverse = new Float64Array(n * n);
     for (let i = 0; i < n; ++i) for (let j = 0; j <= i; ++j) inverse[j * n + i] = lower[i * n + j];
@@ -76,19 +79,26 @@ const steps = {
   /** left right, rows x cols */
   multiply(frame: Frame, { left, right, rows, inner, cols }: Product): Float64Array {
     const { kernel } = frame;
-    const X = frame.copy(left);
-    const B = frame.copy(right);
-    const panels = frame.bytes(kernel.call.panelBytes(1, inner, cols) >>> 0);
-    const strip = frame.bytes(kernel.call.stripBytes(blockRows) >>> 0);
-    const Y = frame.f64(rows * cols);
-    const pairs = frame.bytes(kernel.call.pairBytes(2, blockRows, inner) >>> 0);
-    kernel.call.packPanels(1, panels, B, inner, cols);
+    const { call } = kernel;
+    kernel.mustFit(16 * inner * cols);
+    const panels = frame.bytes(call.panelBytes(1, inner, cols) >>> 0);
+    const mark = kernel.top;
+    call.packPanels(1, panels, frame.copy(right), inner, cols);
+    // A block of rows at a time, in the place that `right` had.
+    kernel.top = mark;
+    const X = frame.f64(blockRows * inner);
+    const Y = frame.f64(blockRows * cols);
+    const strip = frame.bytes(call.stripBytes(blockRows) >>> 0);
+    const pairs = frame.bytes(call.pairBytes(2, blockRows, inner) >>> 0);
+    const product = new Float64Array(rows * cols);
     for (let i = 0; i < rows; i += blockRows) {
       const here = Math.min(blockRows, rows - i);
-      kernel.call.packPairs(2, pairs, X + i * inner * 8, here, inner);
-      kernel.call.multiply(1, Y + i * cols * 8, pairs, here, inner, panels, cols, strip);
+      kernel.f64(X, here * inner).set(left.subarray(i * inner, (i + here) * inner));
+      call.packPairs(2, pairs, X, here, inner);
+      call.multiply(1, Y, pairs, here, inner, panels, cols, strip);
+      product.set(kernel.f64(Y, here * cols), i * cols);
     }
-    return kernel.f64(Y, rows * cols).slice();
+    return product;
   },
 
   /** Rounded to f32 (1), f16 (2) or bf16 (3). */
@@ -155,4 +165,18 @@ export function runDense<Name extends DenseName>(
 export function denseWork(input: DenseInput<DenseName>): number {
   if ("inner" in input) return input.rows * input.inner * input.cols;
   return "n" in input && "matrix" in input ? 16 * input.n * input.n * input.n : 0;
+}
+
+/** Columns from which on threads share an eigenproblem, and its reduction or eigenvalues alone; and each side of a product. */
+const sharedSize = 1024;
+const sharedSides = 768;
+export const sharedReduction = 2048;
+
+/** Whether threads do it sooner together than one of them does. */
+export function isWorthSharing(name: DenseName, input: DenseInput<DenseName>): boolean {
+  if (name === "eigen") {
+    const { n, count } = input as DenseInput<"eigen">;
+    return n >= (count === 0 ? sharedReduction : sharedSize);
+  }
+  return name === "multiply" && denseWork(input) >= sharedSides * sharedSides * sharedSides;
 }

@@ -53,7 +53,8 @@ export class InlineEngine implements Engine {
   private planned: MemoryPlan | undefined;
 
   private constructor(
-    private readonly kernel: Kernel,
+    /** Dense steps run in it. */
+    readonly kernel: Kernel,
     private readonly options: InlineOptions,
   ) {}
 

@@ -70,13 +70,14 @@ export function sweepBytes(call: KernelExports, { cols: d, dtype }: Shape, block
   return Math.max(gram + product, factors) + strips + kernelBytes;
 }
 
-/** Wasm memory of the dense steps: eigenvalues, or a product of two square matrices, or of a block of rows with one, or with itself. */
+/** Wasm memory of the dense steps: eigenvalues, or a triangular factor, or a product of two square matrices, or of a block of rows with one, or with itself. */
 function denseBytes(call: KernelExports, d: number): number {
   const eigen = 8 * d * d + 8 * d + (call.eigenWorkBytes(d, d) >>> 0);
   const size = Math.max(d, blockRows);
   const matrices = 8 * (d * d + 2 * d * blockRows + Math.max(d * d, blockRows * blockRows));
   const product = matrices + (call.panelBytes(1, d, size) >>> 0) + (call.pairBytes(2, blockRows, d) >>> 0);
-  return Math.max(eigen, product) + kernelBytes;
+  const factor = 8 * d * d + (call.factorWorkBytes(d) >>> 0);
+  return Math.max(eigen, factor, product) + kernelBytes;
 }
 
 /** What a call must have with so many threads, with tiles of one block and nothing kept; and how much of it scales with a tile. */

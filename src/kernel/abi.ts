@@ -6,7 +6,7 @@ export type Form = 0 | 1 | 2;
 type Pointer = number;
 
 /** Of the signatures below; assembly/index.ts has the same number. */
-export const abiVersion = 5;
+export const abiVersion = 6;
 
 /** See assembly/ for shapes and costs; the names are the same. */
 export interface KernelExports {
@@ -91,10 +91,103 @@ export interface KernelExports {
   gramFinish(form: Form, G: Pointer, slots: Pointer, d: number, blocks: number): void;
   widenF16(to: Pointer, from: Pointer, count: number): void;
   widenBF16(to: Pointer, from: Pointer, count: number): void;
-  cholesky(A: Pointer, n: number, tolerance: number): number;
-  triangularInverse(L: Pointer, n: number): void;
+  factorWorkBytes(n: number): number;
+  cholesky(A: Pointer, n: number, tolerance: number, work: Pointer): number;
+  triangularInverse(L: Pointer, n: number, work: Pointer): void;
   eigenWorkBytes(n: number, count: number): number;
   eigen(A: Pointer, w: Pointer, n: number, work: Pointer, count: number): number;
+  tridiagonalBytes(n: number): number;
+  tridiagonalise(A: Pointer, n: number, d: Pointer, e: Pointer, tau: Pointer, work: Pointer): void;
+  /** Bytes of u and w of a block of the tridiagonal reduction, and of one of them. */
+  blockBytes(n: number): number;
+  rowBytes(n: number): number;
+  blockStart(end: number): number;
+  reflectRow(
+    row: Pointer,
+    n: number,
+    i: number,
+    end: number,
+    X: Pointer,
+    d: Pointer,
+    e: Pointer,
+    tau: Pointer,
+    some: number,
+  ): number;
+  finishRow(y: Pointer, n: number, i: number, end: number, X: Pointer, t: number, some: number): void;
+  lastEntry(corner: number, n: number, end: number, X: Pointer): number;
+  /** Parts that a symmetric matrix is dealt out in, where each of its rows is, and what they give. */
+  partsOf(n: number): number;
+  partBytes(n: number, first: number, last: number): number;
+  rowOffset(n: number, row: number, first: number, last: number): number;
+  multiplyParts(
+    Y: Pointer,
+    stride: number,
+    A: Pointer,
+    n: number,
+    packed: number,
+    m: number,
+    v: Pointer,
+    first: number,
+    last: number,
+  ): void;
+  addParts(Y: Pointer, stride: number, m: number, parts: number): void;
+  updateBytes(n: number, depth: number): number;
+  subtractBlock(
+    A: Pointer,
+    n: number,
+    packed: number,
+    m: number,
+    X: Pointer,
+    stride: number,
+    depth: number,
+    first: number,
+    last: number,
+    work: Pointer,
+  ): void;
+  vectorPanelBytes(n: number, vectors: number): number;
+  /** Rows low ... low + size - 1 of a tridiagonal matrix; 0, or 1 + the number of an eigenvalue that did not converge. */
+  divide(
+    d: Pointer,
+    e: Pointer,
+    low: number,
+    size: number,
+    n: number,
+    V: Pointer,
+    vectors: number,
+    wanted: number,
+    work: Pointer,
+    pairs: Pointer,
+  ): number;
+  firstHalf(n: number): number;
+  mergeBytes(n: number): number;
+  mergePairBytes(n: number, wanted: number): number;
+  mergePanels(
+    d: Pointer,
+    work: Pointer,
+    n: number,
+    half: number,
+    rho: number,
+    rows: Pointer,
+    stride: number,
+    first: number,
+    split: number,
+    last: number,
+    wanted: number,
+    pairs: Pointer,
+  ): number;
+  applyReflectors(
+    A: Pointer,
+    packed: number,
+    n: number,
+    tau: Pointer,
+    pairs: Pointer,
+    count: number,
+    work: Pointer,
+  ): void;
+  reflectorOffset(i: number): number;
+  reflectorWorkBytes(n: number): number;
+  rowPairBytes(n: number, count: number): number;
+  unpackRows(A: Pointer, pairs: Pointer, n: number, count: number): void;
   uniforms(out: Pointer, n: number, seedLow: number, seedHigh: number, stream: number, first: number): void;
   normals(out: Pointer, n: number, seedLow: number, seedHigh: number, stream: number, first: number): void;
   subspaceRows(

@@ -1,13 +1,13 @@
 // The threads engine: workers hold the rows in contiguous shares, each with a kernel of its own, and only partial results
-// cross. No SharedArrayBuffer, so a page needs no special headers. Small matrices stay with the inline engine, and so do the
-// dense steps.
+// cross. No SharedArrayBuffer, so a page needs no special headers. Small matrices stay with the inline engine, and so do small dense
+// steps.
 //
 // A share is a union of subtrees of the fixed summing tree over block numbers, and the coordinator makes the additions above
 // them: the answer's bytes do not depend on the number of threads.
 import { throwIfAborted } from "../../errors.js";
 import { bytesOf, type MatrixShape, type RowSource } from "../../matrix.js";
 import { checkBytes } from "../../options.js";
-import type { DenseInput, DenseName } from "../dense.js";
+import { isWorthSharing, type DenseInput, type DenseName, type DenseResult } from "../dense.js";
 import type { Engine, EngineRows, SweepHooks } from "../engine.js";
 import { InlineEngine, type InlineOptions } from "../inline.js";
 import type { MemoryNeeds, MemoryPlan } from "../memory.js";
@@ -122,9 +122,12 @@ export class ThreadsEngine implements Engine {
     this.inline.close(rows);
   }
 
-  async dense<Name extends DenseName>(name: Name, input: DenseInput<Name>) {
+  /** Within a memory budget the workers have no room for more than rows. */
+  async dense<Name extends DenseName>(name: Name, input: DenseInput<Name>): Promise<DenseResult<Name>> {
     this.pool.check();
-    return this.inline.dense(name, input);
+    if (this.planned || !isWorthSharing(name, input)) return this.inline.dense(name, input);
+    const { threadDense } = await import("./thread-dense.js");
+    return threadDense(this.inline.kernel, this.pool, name, input);
   }
 
   dispose(): void {

@@ -29,6 +29,10 @@ export class Pool {
     if (this.failure) throw this.failure;
   }
 
+  get isLost(): boolean {
+    return this.failure !== undefined;
+  }
+
   start(): Promise<void> {
     return (this.started ??= this.spawnAll());
   }

@@ -15,6 +15,7 @@ import {
 } from "../../errors.js";
 import type { Subtree } from "../block-sweep.js";
 import type { Emitted, Sweep, SweepResult } from "../sweep.js";
+import type { StepName } from "./share-steps.js";
 
 export interface RowsShape {
   readonly rows: number;
@@ -47,6 +48,8 @@ export type Order =
   | { type: "taken"; call: number; bytes: number; buffer?: ArrayBuffer }
   | { type: "stop"; call: number }
   | CallOrder
+  /** Part of a dense step (share-steps.ts). */
+  | { type: "step"; call: number; name: StepName; input: unknown }
   /** Rows that whole calls were about and that are done with. */
   | { type: "release"; opened: number };
 
@@ -78,6 +81,7 @@ export type Report =
   | { type: "done"; call: number; results: SweepResult[] }
   | { type: "progress"; call: number; stage: string; done: number; total: number }
   | { type: "result"; call: number; result: unknown }
+  | { type: "step"; call: number; output: unknown }
   | { type: "failed"; call: number; error: SentError };
 
 /** One end of a channel, in a page and in Node alike. */

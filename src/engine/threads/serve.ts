@@ -6,6 +6,7 @@ import { InlineEngine } from "../inline.js";
 import type { Engine, SweepHooks } from "../engine.js";
 import type { Emitted } from "../sweep.js";
 import { toSent, type CallOrder, type Order, type Port, type Report } from "./protocol.js";
+import type { ShareSteps } from "./share-steps.js";
 import { Budget, KeptRows, WorkerRows } from "./worker-rows.js";
 
 export interface WorkerOptions {
@@ -102,6 +103,13 @@ class ServedRequest {
   }
 }
 
+/** Of all arrays in an answer, each once. */
+function buffersOf(value: unknown, found = new Set<ArrayBuffer>()): ArrayBuffer[] {
+  if (ArrayBuffer.isView(value)) found.add(value.buffer as ArrayBuffer);
+  else if (typeof value === "object" && value !== null) for (const of of Object.values(value)) buffersOf(of, found);
+  return [...found];
+}
+
 export function serve(
   port: Port<Report, Order>,
   { kernel: module, tileRows, residentBytes }: WorkerOptions,
@@ -115,6 +123,7 @@ export function serve(
   const opened = new Map<number, WorkerRows>();
   const calls = new Map<number, ServedRequest>();
   let current: ServedRequest | undefined;
+  let steps: ShareSteps | undefined;
   let tail: Promise<unknown> = kernel.catch(() => undefined); // orders are taken either way; those that need it hear of it
 
   async function run(order: Order): Promise<void> {
@@ -123,6 +132,8 @@ export function serve(
         return runCall(order);
       case "release":
         return callServer.release(order.opened);
+      case "step":
+        return runStep(order);
       default:
         if ("rows" in order) return runOnRows(order);
     }
@@ -140,6 +151,15 @@ export function serve(
     } finally {
       calls.delete(call);
     }
+  }
+
+  async function runStep({ call, name, input }: Extract<Order, { type: "step" }>): Promise<void> {
+    if (!steps) {
+      const { ShareSteps } = await import("./share-steps.js");
+      steps = new ShareSteps(await kernel);
+    }
+    const output = steps.run(name, input as never);
+    port.send({ type: "step", call, output }, buffersOf(output));
   }
 
   async function runOnRows(order: Exclude<Order, CallOrder> & { rows: number }): Promise<void> {
@@ -171,8 +191,7 @@ export function serve(
           const here = await kernel;
           here.limit = order.limits.wasmBytes ?? maximumBytes;
           const results = await sweepBlocks(here, rows!, order.sweep, { ...current.hooks(), tileRows: rows!.tileRows });
-          const buffers = new Set(results.flatMap((result) => Object.values(result).map((x) => x.buffer)));
-          port.send({ type: "done", call: order.call, results }, [...buffers] as ArrayBuffer[]);
+          port.send({ type: "done", call: order.call, results }, buffersOf(results));
         } finally {
           rows?.settle();
           calls.delete(order.call);
