@@ -167,16 +167,12 @@ export function denseWork(input: DenseInput<DenseName>): number {
   return "n" in input && "matrix" in input ? 16 * input.n * input.n * input.n : 0;
 }
 
-/** Columns from which on threads share an eigenproblem, and its reduction or eigenvalues alone; and each side of a product. */
-const sharedSize = 1024;
+/** Columns from which on threads share an eigenproblem: at 1024 messages cost what they save. And each side of a product. */
+const sharedSize = 2048;
 const sharedSides = 768;
-export const sharedReduction = 2048;
 
 /** Whether threads do it sooner together than one of them does. */
 export function isWorthSharing(name: DenseName, input: DenseInput<DenseName>): boolean {
-  if (name === "eigen") {
-    const { n, count } = input as DenseInput<"eigen">;
-    return n >= (count === 0 ? sharedReduction : sharedSize);
-  }
+  if (name === "eigen") return (input as DenseInput<"eigen">).n >= sharedSize;
   return name === "multiply" && denseWork(input) >= sharedSides * sharedSides * sharedSides;
 }

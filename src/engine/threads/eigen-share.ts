@@ -91,13 +91,6 @@ export class EigenShare {
     this.kernel.top = this.start;
   }
 
-  /** Takes all reflectors, packed. */
-  reflect({ n, reflectors }: { n: number; reflectors: Float64Array }): void {
-    this.n = n;
-    this.reflectors = this.frame.copy(reflectors);
-    this.stage = this.kernel.top;
-  }
-
   /** Takes parts of the matrix. */
   reduce({ n, parts, matrix }: ReduceInput): void {
     const { frame, kernel } = this;

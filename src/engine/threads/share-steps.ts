@@ -10,8 +10,7 @@ export class ShareSteps {
   constructor(private readonly kernel: Kernel) {}
 
   private readonly steps = {
-    reflect: (input: Parameters<EigenShare["reflect"]>[0]) => this.begin().reflect(input),
-    reduce: (input: Parameters<EigenShare["reduce"]>[0]) => this.begin().reduce(input),
+    reduce: (input: Parameters<EigenShare["reduce"]>[0]) => (this.eigen ??= new EigenShare(this.kernel)).reduce(input),
     column: (input: Parameters<EigenShare["column"]>[0]) => this.eigen!.column(input),
     update: (input: Parameters<EigenShare["update"]>[0]) => this.eigen!.update(input),
     divide: (input: Parameters<EigenShare["divide"]>[0]) => this.eigen!.divide(input),
@@ -24,10 +23,6 @@ export class ShareSteps {
 
   run<Name extends StepName>(name: Name, input: StepInput<Name>): StepOutput<Name> {
     return (this.steps[name] as (input: StepInput<Name>) => StepOutput<Name>)(input);
-  }
-
-  private begin(): EigenShare {
-    return (this.eigen ??= new EigenShare(this.kernel));
   }
 
   private end(): void {

@@ -5,11 +5,11 @@
 // Cost: all vectors go from columns to rows by way of this thread.
 import { withFrameAsync } from "../../kernel/frame.js";
 import type { Kernel } from "../../kernel/load.js";
-import { notConverged, sharedReduction, type Eigen } from "../dense.js";
+import { notConverged, type Eigen } from "../dense.js";
 import type { Divided } from "./eigen-share.js";
 import { shares } from "./shares.js";
 import type { Team } from "./team.js";
-import { reduceHere, reduceTogether, type Tridiagonal } from "./thread-reduction.js";
+import { reduceTogether, type Tridiagonal } from "./thread-reduction.js";
 
 interface Problem {
   matrix: Float64Array;
@@ -20,8 +20,7 @@ interface Problem {
 
 export async function threadEigen(kernel: Kernel, team: Team, { matrix, n, count }: Problem): Promise<Eigen> {
   const shift = shiftOf(matrix, n);
-  const reduce = n < sharedReduction ? reduceHere : reduceTogether;
-  const form = await reduce(kernel, team, { matrix, n, scale: powerOfTwo(-shift) });
+  const form = await reduceTogether(kernel, team, { matrix, n, scale: powerOfTwo(-shift) });
   const { tau } = form;
   const ascending = count ? await divide(kernel, team, form, n, count) : await valuesAlone(kernel, form, n);
   const scale = powerOfTwo(shift);

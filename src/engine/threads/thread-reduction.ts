@@ -1,8 +1,7 @@
-// A symmetric matrix made tridiagonal for threads that go on with it, and hold its reflectors then.
+// A symmetric matrix made tridiagonal by threads that go on with it, and hold its reflectors then.
 //
-// Cost: here, those of the step and n^2 / 2 reflectors sent to each worker; together, a message of at most 8 n bytes to and from each
-// worker for every column.
-import { withFrame, withFrameAsync } from "../../kernel/frame.js";
+// Cost: a message of at most 8 n bytes to and from each worker for every column.
+import { withFrameAsync } from "../../kernel/frame.js";
 import type { Kernel } from "../../kernel/load.js";
 import type { Subtree } from "../block-sweep.js";
 import { SumTree } from "../tree.js";
@@ -31,24 +30,6 @@ function tridiagonal(kernel: Kernel, n: number, ...pointers: [d: number, e: numb
 
 function scaled(numbers: Float64Array, scale: number): Float64Array {
   return scale === 1 ? numbers : numbers.map((x) => x * scale);
-}
-
-/** In this thread. */
-export async function reduceHere(kernel: Kernel, team: Team, { matrix, n, scale }: Scaled): Promise<Tridiagonal> {
-  const { call } = kernel;
-  const reflectors = new Float64Array((call.reflectorOffset(n) >>> 0) / 8);
-  const form = withFrame(kernel, (frame) => {
-    const A = frame.copy(scaled(matrix, scale));
-    const [d, e, tau] = [frame.f64(n), frame.f64(n), frame.f64(n)];
-    call.tridiagonalise(A, n, d, e, tau, frame.bytes(call.tridiagonalBytes(n) >>> 0));
-    for (let i = 1; i < n; ++i) reflectors.set(kernel.f64(A + i * n * 8, i), (call.reflectorOffset(i) >>> 0) / 8);
-    return tridiagonal(kernel, n, d, e, tau);
-  });
-  await team.ask(
-    "reflect",
-    Array.from({ length: team.size }, () => ({ n, reflectors })),
-  );
-  return form;
 }
 
 /** A worker's parts of the matrix, packed. */
