@@ -57,6 +57,9 @@ const groups = {
   "method-entrywise": /^(geometry\/entrywise\/|engine\/operations\/entrywise)/,
   "method-clusters": /^geometry\/subspace\/cluster/,
   "method-robust": /^(geometry\/subspace\/|engine\/operations\/subspace|schedule\/primitives\/robust)/,
+  // Dense steps that threads share.
+  "method-threads": /^engine\/threads\/(thread-(dense|eigen|reduction)|team|share-steps|eigen-share)\.js$/,
+  worker: /^(engine\/threads\/(serve|worker-rows)|schedule\/call-server)\.js$/,
   core: /^(?!(formats|model|node|cli|cluster)\/|(node|workerd)\.js|.*(node|web)-worker\.js|.*node-spawn\.js)/,
 };
 

@@ -79,7 +79,7 @@ describe.each(Object.entries(openers))("%s", (_, opened) => {
 });
 
 test("layers that pay for a table together are judged together", async () => {
-  const tables = ["a", "b", "c", "d"].map((name) => ({ name, rows: 24, cols: 24 }));
+  const tables = ["a", "b", "c", "d"].map((name) => ({ name, rows: 16, cols: 16 }));
   const original = await products(tables);
   const alone = await compressModel(loewner, original, {
     ...{ keep: 0.9, type: "int2", layers: ["a"], mayGrow: false },

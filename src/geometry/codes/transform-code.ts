@@ -56,6 +56,10 @@ function checkOnly({ only, maxError }: TransformCodeOptions, { rows, name = "A" 
   );
 }
 
+/** Components that have codes, as a share of all for each bit an entry has; and what an entry has where only its error is known. */
+const codedShare = 0.3;
+const usualBits = 3;
+
 /** Cost: docs/codes.md. */
 export async function transformCode(
   run: Run,
@@ -64,7 +68,9 @@ export async function transformCode(
 ): Promise<TransformCodeResult> {
   const { rows: n, cols: d } = source;
   const { bytes, bitsPerEntry = 0, maxError, windowBits = 10, seed = 0 } = options;
-  run.expect(n * (5 * d * d + (d / 2) * searchWork(windowBits)));
+  const bits = maxError !== undefined ? usualBits : bytes !== undefined ? (8 * bytes) / (n * d) : bitsPerEntry;
+  const coded = d * Math.min(1, codedShare * bits);
+  run.expect(n * (5 * d * d + coded * (2 * d + searchWork(windowBits))));
   const rows = run.open(source);
   const metric = await metricOf(run, options.metric, d);
   const planner = new CodePlanner(run, rows, options, metric);

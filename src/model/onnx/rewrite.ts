@@ -170,12 +170,15 @@ class Rewriter {
   }
 
   edits(): OnnxEdits {
-    const { builder, dropNodes, dropTensors, dropValueInfo, replaceNodes, insertNodes } = this;
-    // What several layers are unpacked by is made of constants, before all else.
+    const { builder, dropNodes, dropTensors, dropValueInfo, replaceNodes, insertNodes: own } = this;
+    // What several layers are unpacked by is made of constants, before all else: of several nodes that stand for one of the file, too.
     const [first] = this.model.graph.nodes;
-    if (builder.prelude.length > 0) insertNodes.set(first, [...builder.prelude, ...(insertNodes.get(first) ?? [])]);
+    const before = new Map<OnnxNode, readonly Uint8Array[]>(
+      builder.prelude.length > 0 ? [[first, builder.prelude]] : [],
+    );
+    for (const [node, nodes] of own) before.set(node, [...(before.get(node) ?? []), ...nodes]);
     return {
-      ...{ dropNodes, dropTensors, dropValueInfo, replaceNodes, insertNodes },
+      ...{ dropNodes, dropTensors, dropValueInfo, replaceNodes, insertNodes: before },
       addOpsets: new Map([...builder.domains].map((domain) => [domain, 1])),
       ...{ addTensors: builder.tensors, addValueInfo: this.newValues() },
     };

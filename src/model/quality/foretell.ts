@@ -22,11 +22,12 @@ export async function foretell(
   options: PlanOptions & QualityOptions,
 ): Promise<Foretold> {
   const { quality, cosine, ...given } = checkedPlan("foretell", model, options, shrinkNames);
-  const size = sizesIn(given).length ? given : { error: costAt(cosineOf({ quality, cosine })) };
+  const sized = sizesIn(given).length > 0;
+  const size = sized ? given : { error: costAt(cosineOf({ quality, cosine })) };
   const { layers, planner, progress, targets } = await openPlan(
     loewner,
     model,
-    { dtype: "auto", ...given, ...size },
+    { dtype: "auto", ...given, ...size, ...(!sized && { shortNames: true }) },
     1,
   );
   progress.finish();
