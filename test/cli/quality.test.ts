@@ -69,9 +69,10 @@ describe("without any option", () => {
   test("less quality, fewer bytes; a dry run foretells them", () => {
     const sizes = ["lossless", "high", "small"].map((quality) => {
       const { bytesAfter } = json("--quality", quality);
-      const foretold = json("--quality", quality, "--dry-run").bytesAfter / bytesAfter;
-      expect(foretold).toBeGreaterThan(0.98);
-      expect(foretold).toBeLessThan(1.15);
+      const foretold: number = json("--quality", quality, "--dry-run").bytesAfter;
+      expect(foretold).toBeGreaterThan(0.98 * bytesAfter);
+      // Tables of bands that transform codes may have, or not.
+      expect(foretold).toBeLessThan(bytesAfter + 12 * 1024);
       return Number(bytesAfter);
     });
     expect(sizes[0]).toBeGreaterThan(sizes[1]);
