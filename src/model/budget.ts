@@ -39,7 +39,7 @@ export function allocate<C extends Choice>(layers: readonly (readonly C[])[], by
       reached[layer] = at;
     }
   }
-  return fill(layers, chosen, left);
+  return fill(layers, chosen, bytes, ["bytes", "error"]);
 }
 
 /** One choice for each layer, the fewest bytes whose errors add up to no more than `error`; or those of the least error. */
@@ -58,18 +58,26 @@ export function allocateError<C extends Choice>(layers: readonly (readonly C[])[
   return chosen;
 }
 
-/** What is left is spent on the single best change, while there is one: choices off the hulls count here. */
-function fill<C extends Choice>(layers: readonly (readonly C[])[], chosen: C[], left: number): C[] {
+/**
+ * What is left of `room` for the sum of one measure is spent on the single change that takes most off the other, while there is one: choices
+ * off the hulls count here.
+ */
+export function fill<C extends Choice>(
+  layers: readonly (readonly C[])[],
+  chosen: C[],
+  room: number,
+  [spent, gained]: readonly ["bytes", "error"] | readonly ["error", "bytes"],
+): C[] {
   for (;;) {
+    const left = room - chosen.reduce((sum, choice) => sum + choice[spent], 0);
     let best: { layer: number; to: C; gain: number } | undefined;
     layers.forEach((choices, layer) => {
       for (const to of choices) {
-        const gain = chosen[layer].error - to.error;
-        if (gain > (best?.gain ?? 0) && to.bytes - chosen[layer].bytes <= left) best = { layer, to, gain };
+        const gain = chosen[layer][gained] - to[gained];
+        if (gain > (best?.gain ?? 0) && to[spent] - chosen[layer][spent] <= left) best = { layer, to, gain };
       }
     });
     if (!best) return chosen;
-    left -= best.to.bytes - chosen[best.layer].bytes;
     chosen[best.layer] = best.to;
   }
 }

@@ -1,6 +1,6 @@
 // What forms of layers take in a file beside their numbers: nodes, names, shapes and words. Of a small model that is as much as the numbers, and a
 // plain form of more bits may make the smaller file.
-import { allocateError } from "./budget.js";
+import { allocateError, fill } from "./budget.js";
 import type { Option } from "./choices.js";
 import { shapeOf, type Layer } from "./model.js";
 import type { LayerPlan } from "./plan-file.js";
@@ -34,7 +34,7 @@ export async function leastWritten(
 ): Promise<Option[]> {
   let left = await written(shared, lists, sizeOf);
   const found = async (from: readonly (readonly Written[])[]) => {
-    const chosen = trimmed(from, allocateError(from, error), error);
+    const chosen = fill(from, allocateError(from, error), error, ["error", "bytes"]);
     const planned = chosen.flatMap(({ target }, i) => (target ? [plannedOf(shared[i], target)] : []));
     return { chosen, bytes: await sizeOf(planned) };
   };
@@ -98,20 +98,4 @@ async function written(
     all.push(own);
   }
   return all;
-}
-
-/** What is left of the error is spent on whatever saves most, while something does. */
-function trimmed(lists: readonly (readonly Written[])[], chosen: Written[], error: number): Written[] {
-  for (;;) {
-    const left = error - errorOf(chosen);
-    let best: { at: number; to: Written; saved: number } | undefined;
-    lists.forEach((list, at) => {
-      for (const to of list) {
-        const saved = chosen[at].bytes - to.bytes;
-        if (saved > (best?.saved ?? 0) && to.error - chosen[at].error <= left) best = { at, to, saved };
-      }
-    });
-    if (!best) return chosen;
-    chosen[best.at] = best.to;
-  }
 }

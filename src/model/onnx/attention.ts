@@ -3,9 +3,9 @@
 // values of before come apart for it, and go together after.
 import type { OnnxModel, OnnxNode } from "../../formats/onnx/types.js";
 import type { Attributes } from "./attributes.js";
-import type { Attribute, Builder, Dims } from "./builder.js";
+import type { Attribute, Builder } from "./builder.js";
 import { type Attending, opsetOf } from "./uses.js";
-import type { Reader, Scope, Values } from "./values.js";
+import { dimsOf, type Reader, type Scope, type Values } from "./values.js";
 
 /** Split and Unsqueeze take sizes and axes as inputs from here on. */
 const leastOpset = 13;
@@ -60,12 +60,6 @@ function isEnds(values: Values, scope: Scope, mask: string, x: string): boolean 
     [name] = maker.inputs;
   }
   return false;
-}
-
-function dimsOf(values: Values, scope: Scope, name: string): Dims | undefined {
-  const { graph } = values.find(scope, name)?.scope ?? scope;
-  const declared = [...graph.inputs, ...graph.outputs].find((value) => value.name === name);
-  return (declared ?? graph.valueInfo.get(name))?.dims ?? graph.initializers.get(name)?.dims;
 }
 
 /** Attention over a product that is made already. */

@@ -5,12 +5,12 @@ import { describeLayer, type LayerDescription } from "../description.js";
 import type { Operators } from "../model.js";
 import type { StoredLayer } from "../stored.js";
 import { inHalves } from "../halves.js";
-import { Builder, DataType, type Dims } from "./builder.js";
+import { Builder, DataType } from "./builder.js";
 import type { EqualTensor } from "./equal-tensors.js";
 import { LayerRewriter } from "./layer-rewriter.js";
 import type { Surroundings } from "./operand.js";
 import { opsetOf, type Use } from "./uses.js";
-import { topOf, type Reader, type Scope, type Values } from "./values.js";
+import { dimsOf, topOf, type Reader, type Scope, type Values } from "./values.js";
 import { copiesIn, type FoundWeight, type Place } from "./found-weight.js";
 
 export interface Replacement {
@@ -58,7 +58,7 @@ class Rewriter {
     operators: Operators,
   ) {
     this.builder = new Builder(model.graph);
-    this.surroundings = { operators, opset: opsetOf(model), shapes: (name, scope) => this.shapeOf(name, scope) };
+    this.surroundings = { operators, opset: opsetOf(model), shapes: (name, scope) => dimsOf(values, scope, name) };
   }
 
   replace(weight: FoundWeight, layer: StoredLayer): void {
@@ -182,13 +182,6 @@ class Rewriter {
       addOpsets: new Map([...builder.domains].map((domain) => [domain, 1])),
       ...{ addTensors: builder.tensors, addValueInfo: this.newValues() },
     };
-  }
-
-  /** Sizes of a value, where the file says them. */
-  private shapeOf(name: string, scope: Scope): Dims | undefined {
-    const { graph } = this.values.find(scope, name)?.scope ?? scope;
-    const declared = [...graph.inputs, ...graph.outputs].find((value) => value.name === name);
-    return (declared ?? graph.valueInfo.get(name))?.dims ?? graph.initializers.get(name)?.dims;
   }
 
   /** Shapes to be written down of values whose shape the file does not have. */

@@ -1,6 +1,7 @@
 // Values of a model's graphs: in which graph each is defined, and what reads it there and in the subgraphs inside. A name in a
 // subgraph is the subgraph's own where it defines one, else that of the graph around it.
 import type { OnnxGraph, OnnxModel, OnnxNode, OnnxTensor } from "../../formats/onnx/types.js";
+import type { Dims } from "./builder.js";
 
 /** A graph and where it lies. */
 export interface Scope {
@@ -120,6 +121,13 @@ export class Values {
     if (isConstant) this.constants.add(value);
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
   }
+}
+
+/** Sizes of a value, where the file says them. */
+export function dimsOf(values: Values, scope: Scope, name: string): Dims | undefined {
+  const { graph } = values.find(scope, name)?.scope ?? scope;
+  const declared = [...graph.inputs, ...graph.outputs].find((value) => value.name === name);
+  return (declared ?? graph.valueInfo.get(name))?.dims ?? graph.initializers.get(name)?.dims;
 }
 
 /** The node of the main graph that a node in `scope` is, or lies in. */
