@@ -1,8 +1,7 @@
 // Both models run on the same inputs in onnxruntime-web, which is loaded when somebody asks.
 import { number, percent, megabytes } from "loewner/cli/text.js";
 import type { OnnxComparison } from "loewner/model";
-import type { SessionError } from "../session/connect.js";
-import { type SessionClient } from "../session/connect.js";
+import type { SessionClient, SessionError } from "../session/connect.js";
 import { runtimeFolder } from "./calibration.js";
 import { announce, h, unbroken } from "./dom.js";
 
